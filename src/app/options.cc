@@ -1,0 +1,53 @@
+#include "app/options.h"
+
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+// Says which option a type's error belongs to.
+template <class Parse>
+auto of_option(const std::string& option, const std::string& text, const Parse& parse) {
+  try {
+    return parse(text);
+  } catch (const Error& error) {
+    throw Error(option + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+void PrecisionArguments::add_modes_to(CLI::App& command) {
+  command.add_option("--types", types_, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
+      ->check(CLI::IsMember({"auto", "uniform"}))
+      ->capture_default_str();
+  command.add_option("--relu", relu_, "rounding and overflow of the relu results, as in AP_RND,AP_SAT");
+  command.add_option("--maximum", maximum_, "widest inferred type, as in 24,10");
+}
+
+void PrecisionArguments::add_to(CLI::App& command) {
+  auto* vector = command.add_option("--v", vector_, "type of vectors: W,I or W,I,ROUNDING,OVERFLOW, as in 16,6 or 14,5,AP_RND,AP_SAT");
+  command.add_option("--wb", weight_, "type of weights and biases, as --v where it is not given")->needs(vector);
+  add_modes_to(command);
+  command.add_option("--precision", file_, "an hls4ml configuration in YAML, instead of the options above")->excludes(vector);
+}
+
+PrecisionOptions PrecisionArguments::options() const {
+  PrecisionOptions options;
+  if (!vector_.empty()) options.vector = of_option("--v", vector_, parse_short_format);
+  if (!weight_.empty()) options.weight = of_option("--wb", weight_, parse_short_format);
+  if (!maximum_.empty()) options.maximum = of_option("--maximum", maximum_, parse_short_format);
+  options.uniform = types_ == "uniform";
+  if (!relu_.empty()) {
+    const auto comma = relu_.find(',');
+    options.relu_rounding = of_option("--relu", relu_.substr(0, comma), parse_rounding);
+    if (comma != std::string::npos) options.relu_overflow = of_option("--relu", relu_.substr(comma + 1), parse_overflow);
+  }
+  return options;
+}
+
+Resolved PrecisionArguments::resolve_for(const Model& model) const {
+  return resolve(model, file_.empty() ? make_config(model, options()) : read_config(file_, model));
+}
+
+}  // namespace narrow

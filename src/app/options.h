@@ -1,0 +1,43 @@
+#ifndef NARROW_APP_OPTIONS_H_
+#define NARROW_APP_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "precision/precision.h"
+
+namespace narrow {
+
+// PRECISION of the command line: --v, --wb, --types, --relu, --maximum, or --precision FILE.
+class PrecisionArguments {
+ public:
+  void add_to(CLI::App& command);
+  // --types, --relu and --maximum alone, for commands that take --v and --wb as ranges.
+  void add_modes_to(CLI::App& command);
+
+  bool given() const { return !vector_.empty() || !file_.empty(); }
+  // --types, --relu and --maximum as options; `vector` and `weight` as given, or left alone.
+  PrecisionOptions options() const;
+  // The model's types. Requires given().
+  Resolved resolve_for(const Model& model) const;
+
+ private:
+  std::string vector_, weight_, types_ = "auto", relu_, maximum_, file_;
+};
+
+// Settings of the whole program.
+struct Globals {
+  bool quiet = false;
+  int threads = 0;  // 0: all cores
+};
+
+// Each command's arguments and work; defined in the file of its name.
+void add_show(CLI::App& app, const Globals& globals);
+void add_predict(CLI::App& app, const Globals& globals);
+void add_trace(CLI::App& app, const Globals& globals);
+void add_sweep(CLI::App& app, const Globals& globals);
+
+}  // namespace narrow
+
+#endif  // NARROW_APP_OPTIONS_H_

@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "app/inputs.h"
+#include "app/options.h"
+#include "app/table.h"
+#include "report/text.h"
+
+namespace narrow {
+namespace {
+
+struct Show {
+  InputArguments inputs;
+  PrecisionArguments precision;
+  std::string save;
+};
+
+std::string range_of(const std::vector<float>& values) {
+  if (values.empty()) return "-";
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  char text[64];
+  std::snprintf(text, sizeof text, "%.4g to %.4g", static_cast<double>(*low), static_cast<double>(*high));
+  return text;
+}
+
+std::string count_or_dash(std::size_t count) { return count == 0 ? "-" : std::to_string(count); }
+
+void print_layers(const Model& model) {
+  Table table({"layer", "class", "output", "parameters", "multiplications", "weights", "biases"});
+  std::size_t all_parameters = 0;
+  std::size_t all_multiplications = 0;
+  for (const Layer& layer : model.layers) {
+    const auto* dense = as<DenseOp>(layer);
+    const auto* norm = as<BatchNormOp>(layer);
+    table.add({layer.name, layer.keras_class, to_string(layer.shape), count_or_dash(parameters(layer)),
+               count_or_dash(multiplications(layer)),
+               range_of(dense != nullptr  ? dense->kernel
+                        : norm != nullptr ? norm->scale()
+                                          : std::vector<float>()),
+               range_of(dense != nullptr  ? dense->bias
+                        : norm != nullptr ? norm->bias()
+                                          : std::vector<float>())});
+    all_parameters += parameters(layer);
+    all_multiplications += multiplications(layer);
+  }
+  table.add({"all", "", "", count_or_dash(all_parameters), count_or_dash(all_multiplications)});
+  std::printf("model %s\n%s", model.name.c_str(), table.text().c_str());
+  for (const std::string& name : model.dropped) std::printf("%s does nothing at inference\n", name.c_str());
+}
+
+void run(const Show& show, const Globals& globals) {
+  const Model model = show.inputs.model();
+  print_layers(model);
+  if (!show.precision.given()) return;
+  const Resolved resolved = show.precision.resolve_for(model);
+  const std::string yaml = to_yaml(resolved);
+  std::printf("\n%s", yaml.c_str());
+  if (!show.save.empty()) write_file(show.save, yaml);
+  print_notes(resolved.notes, globals.quiet);
+}
+
+}  // namespace
+
+void add_show(CLI::App& app, const Globals& globals) {
+  auto* command = app.add_subcommand("show", "print a model's layers, and with a precision the type of every tensor");
+  const auto show = std::make_shared<Show>();
+  show->inputs.add_model_to(*command);
+  show->precision.add_to(*command);
+  command->add_option("--save", show->save, "write the types to this file as well, as an hls4ml configuration");
+  command->callback([show, &globals] { run(*show, globals); });
+}
+
+}  // namespace narrow

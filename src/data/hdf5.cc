@@ -1,0 +1,239 @@
+#include "data/hdf5.h"
+
+#include <hdf5_hl.h>
+
+#include <filesystem>
+#include <numeric>
+#include <utility>
+
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+// HDF5 prints its error stack to stderr unless told not to; narrow says what went wrong itself.
+void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+template <class T>
+hid_t native();
+template <>
+hid_t native<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t native<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
+
+hsize_t count_of(const std::vector<hsize_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), hsize_t{1}, [](hsize_t a, hsize_t b) { return a * b; });
+}
+
+std::vector<hsize_t> shape_of(const Hdf5Id& space) {
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  std::vector<hsize_t> shape(rank > 0 ? static_cast<std::size_t>(rank) : 0);
+  H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+  return shape;
+}
+
+}  // namespace
+
+Hdf5Id::Hdf5Id(Hdf5Id&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+Hdf5Id& Hdf5Id::operator=(Hdf5Id&& other) noexcept {
+  std::swap(id_, other.id_);
+  std::swap(close_, other.close_);
+  return *this;
+}
+Hdf5Id::~Hdf5Id() {
+  if (id_ >= 0) close_(id_);
+}
+
+Hdf5Reader::Hdf5Reader(const std::string& path) : name_(path) {
+  silence();
+  if (!std::filesystem::exists(path)) throw Error(path + ": there is no such file");
+  file_ = Hdf5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  if (!file_) throw Error(path + ": it cannot be read as HDF5; is it cut short, or something else?");
+}
+
+Hdf5Reader::Hdf5Reader(std::string name, std::span<const std::byte> bytes) : name_(std::move(name)), image_(bytes.begin(), bytes.end()) {
+  silence();
+  file_ = Hdf5Id(H5LTopen_file_image(image_.data(), image_.size(), H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE), H5Fclose);
+  if (!file_) throw Error(name_ + ": it cannot be read as HDF5; is it cut short, or something else?");
+}
+
+bool Hdf5Reader::has(const std::string& object) const {
+  if (object == "/") return true;
+  // Every step of the path must exist before HDF5 may be asked for the next.
+  for (std::size_t slash = object.find('/', 1);; slash = object.find('/', slash + 1)) {
+    if (H5Lexists(file_.get(), object.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    if (slash == std::string::npos) return true;
+  }
+}
+
+bool Hdf5Reader::has_attribute(const std::string& object, const std::string& attribute) const {
+  return has(object) && H5Aexists_by_name(file_.get(), object.c_str(), attribute.c_str(), H5P_DEFAULT) > 0;
+}
+
+std::vector<std::string> Hdf5Reader::children(const std::string& group) const {
+  std::vector<std::string> names;
+  const Hdf5Id id(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), H5Gclose);
+  if (!id) throw Error(name_ + ": it has no group " + group);
+  H5G_info_t info;
+  H5Gget_info(id.get(), &info);
+  for (hsize_t i = 0; i < info.nlinks; ++i) {
+    const ssize_t length = H5Lget_name_by_idx(id.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
+    if (length < 0) throw Error(name_ + ": its group " + group + " is damaged");
+    std::string name(static_cast<std::size_t>(length), '\0');
+    H5Lget_name_by_idx(id.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size() + 1, H5P_DEFAULT);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+Hdf5Id Hdf5Reader::open_dataset(const std::string& dataset) const {
+  if (!has(dataset)) throw Error(name_ + ": it has no dataset " + dataset);
+  Hdf5Id id(H5Dopen2(file_.get(), dataset.c_str(), H5P_DEFAULT), H5Dclose);
+  if (!id) throw Error(name_ + ": " + dataset + " should be a dataset");
+  return id;
+}
+
+std::vector<hsize_t> Hdf5Reader::shape(const std::string& dataset) const {
+  const Hdf5Id id = open_dataset(dataset);
+  return shape_of(Hdf5Id(H5Dget_space(id.get()), H5Sclose));
+}
+
+bool Hdf5Reader::is_double(const std::string& dataset) const {
+  const Hdf5Id id = open_dataset(dataset);
+  const Hdf5Id type(H5Dget_type(id.get()), H5Tclose);
+  return H5Tget_class(type.get()) == H5T_FLOAT && H5Tget_size(type.get()) > sizeof(float);
+}
+
+template <class T>
+Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t rows) const {
+  const Hdf5Id id = open_dataset(dataset);
+  const Hdf5Id type(H5Dget_type(id.get()), H5Tclose);
+  const H5T_class_t kind = H5Tget_class(type.get());
+  if (kind != H5T_FLOAT && kind != H5T_INTEGER) throw Error(name_ + ": " + dataset + " should hold numbers");
+  const Hdf5Id space(H5Dget_space(id.get()), H5Sclose);
+  Hdf5Array<T> array{shape_of(space), {}};
+  hid_t memory = H5S_ALL;
+  Hdf5Id memory_space;
+  if (!array.shape.empty() && rows < array.shape.front()) {
+    array.shape.front() = rows;
+    const std::vector<hsize_t> start(array.shape.size(), 0);
+    H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, array.shape.data(), nullptr);
+    memory_space = Hdf5Id(H5Screate_simple(static_cast<int>(array.shape.size()), array.shape.data(), nullptr), H5Sclose);
+    memory = memory_space.get();
+  }
+  // Asked of the file before memory is taken: a damaged header may claim any size.
+  const std::size_t stored = H5Dget_storage_size(id.get());
+  constexpr std::size_t kLargestCompression = 1100;  // deflate's limit is 1032
+  if (count_of(array.shape) / kLargestCompression > stored + 1) throw Error(name_ + ": " + dataset + " is cut short");
+  array.values.resize(count_of(array.shape));
+  if (H5Dread(id.get(), native<T>(), memory, memory == H5S_ALL ? H5S_ALL : space.get(), H5P_DEFAULT, array.values.data()) < 0) {
+    throw Error(name_ + ": " + dataset + " cannot be read; is the file cut short?");
+  }
+  return array;
+}
+
+template <class T>
+Hdf5Array<T> Hdf5Reader::read(const std::string& dataset) const {
+  return read_rows<T>(dataset, HSIZE_UNDEF);
+}
+
+template Hdf5Array<float> Hdf5Reader::read(const std::string&) const;
+template Hdf5Array<double> Hdf5Reader::read(const std::string&) const;
+template Hdf5Array<float> Hdf5Reader::read_rows(const std::string&, hsize_t) const;
+template Hdf5Array<double> Hdf5Reader::read_rows(const std::string&, hsize_t) const;
+
+std::string Hdf5Reader::attribute(const std::string& object, const std::string& attribute) const {
+  const std::vector<std::string> texts = attributes(object, attribute);
+  if (texts.size() != 1) throw Error(name_ + ": the attribute " + attribute + " of " + object + " should be one text");
+  return texts.front();
+}
+
+std::vector<std::string> Hdf5Reader::attributes(const std::string& object, const std::string& attribute) const {
+  const auto complain = [&] { return Error(name_ + ": the attribute " + attribute + " of " + object + " is missing or no text"); };
+  if (!has_attribute(object, attribute)) throw complain();
+  const Hdf5Id id(H5Aopen_by_name(file_.get(), object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  const Hdf5Id space(H5Aget_space(id.get()), H5Sclose);
+  const Hdf5Id type(H5Aget_type(id.get()), H5Tclose);
+  const auto count = static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get()));
+  std::vector<std::string> texts;
+  if (count == 0) return texts;
+  if (H5Tget_class(type.get()) != H5T_STRING) throw complain();
+  if (H5Tis_variable_str(type.get()) > 0) {
+    std::vector<char*> pointers(count);
+    if (H5Aread(id.get(), type.get(), static_cast<void*>(pointers.data())) < 0) throw complain();
+    for (const char* pointer : pointers) texts.emplace_back(pointer == nullptr ? "" : pointer);
+    H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, static_cast<void*>(pointers.data()));
+    return texts;
+  }
+  const std::size_t size = H5Tget_size(type.get());
+  std::vector<char> buffer(size * count);
+  if (H5Aread(id.get(), type.get(), buffer.data()) < 0) throw complain();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string text(buffer.data() + i * size, size);
+    text.erase(std::min(text.find('\0'), text.size()));
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+Hdf5Writer::Hdf5Writer(std::string path) : path_(std::move(path)) {
+  silence();
+  file_ = Hdf5Id(H5Fcreate((path_ + ".partial").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+  if (!file_) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
+}
+
+Hdf5Writer::~Hdf5Writer() {
+  if (!file_) return;
+  file_ = Hdf5Id();
+  std::error_code ignored;
+  std::filesystem::remove(path_ + ".partial", ignored);
+}
+
+template <class T>
+void Hdf5Writer::write(const std::string& dataset, const std::vector<hsize_t>& shape, std::span<const T> values, bool compress) {
+  const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_create_intermediate_group(links.get(), 1);
+  const Hdf5Id options(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  if (compress && count_of(shape) > 0) {
+    std::vector<hsize_t> chunk = shape;
+    chunk.front() = 1;
+    chunk.front() = std::min<hsize_t>(shape.front(), std::max<hsize_t>(1, (hsize_t{1} << 16) / count_of(chunk)));
+    H5Pset_chunk(options.get(), static_cast<int>(chunk.size()), chunk.data());
+    H5Pset_shuffle(options.get());
+    H5Pset_deflate(options.get(), 1);
+  }
+  const Hdf5Id space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+  const Hdf5Id id(H5Dcreate2(file_.get(), dataset.c_str(), native<T>(), space.get(), links.get(), options.get(), H5P_DEFAULT), H5Dclose);
+  if (!id || (!values.empty() && H5Dwrite(id.get(), native<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)) {
+    throw Error(path_ + ": writing " + dataset + " failed; is the disk full?");
+  }
+}
+template void Hdf5Writer::write(const std::string&, const std::vector<hsize_t>&, std::span<const float>, bool);
+template void Hdf5Writer::write(const std::string&, const std::vector<hsize_t>&, std::span<const double>, bool);
+
+void Hdf5Writer::write_attribute(const std::string& object, const std::string& attribute, const std::string& text) {
+  const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), H5T_CSET_UTF8);
+  const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Hdf5Id id(
+      H5Acreate_by_name(file_.get(), object.c_str(), attribute.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+      H5Aclose);
+  const char* pointer = text.c_str();
+  if (!id || H5Awrite(id.get(), type.get(), static_cast<const void*>(&pointer)) < 0)
+    throw Error(path_ + ": writing failed; is the disk full?");
+}
+
+void Hdf5Writer::commit() {
+  if (H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) < 0) throw Error(path_ + ": writing failed; is the disk full?");
+  file_ = Hdf5Id();
+  std::error_code error;
+  std::filesystem::rename(path_ + ".partial", path_, error);
+  if (error) throw Error(path_ + ": it cannot be written: " + error.message());
+}
+
+}  // namespace narrow

@@ -1,0 +1,75 @@
+#include "engine/golden.h"
+
+#include "data/hdf5.h"
+
+namespace narrow {
+
+using nlohmann::json;
+
+GoldenFile read_golden(const std::string& path) {
+  const Hdf5Reader file(path);
+  GoldenFile golden;
+  auto input = file.read<float>("/input");
+  golden.samples = input.shape.front();
+  golden.input = std::move(input.values);
+  golden.float_predictions = file.read<double>("/float").values;
+  for (const std::string& name : file.children("/cases")) {
+    const std::string group = "/cases/" + name;
+    GoldenCase each{name,
+                    json::parse(file.attribute(group, "case")),
+                    json::parse(file.attribute(group, "types")),
+                    file.read<double>(group + "/predictions").values,
+                    {}};
+    if (file.has(group + "/trace")) {
+      for (const std::string& layer : file.children(group + "/trace"))
+        each.trace[layer] = file.read<double>(group + "/trace/" + layer).values;
+    }
+    golden.cases.push_back(std::move(each));
+  }
+  return golden;
+}
+
+namespace {
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
+  const json& description = golden.description;
+  const auto format = [&](const char* key) { return parse_format(description.at(key).get<std::string>()); };
+  PrecisionOptions options;
+  options.vector = format("default");
+  options.uniform = description.value("granularity", "name") == "model";
+  if (description.contains("maximum")) options.maximum = format("maximum");
+  PrecisionConfig config = make_config(model, options);
+  for (const Layer& layer : model.layers) {
+    ConfigEntry& entry = config.by_name[lower(layer.name)];
+    const bool fused = layer.name.ends_with("_relu") && model.find(layer.name.substr(0, layer.name.size() - 5)) >= 0;
+    if (as<DenseOp>(layer) != nullptr) {
+      for (const char* key : {"weight", "bias"}) {
+        if (description.contains(key)) entry.types[key] = format(key);
+      }
+      if (description.contains("strategy")) {
+        entry.strategy = description.at("strategy").get<std::string>();
+        entry.reuse_factor = description.value("reuse", 1);
+      }
+    }
+    if (layer.keras_class == "Activation" && !fused && (description.contains("relu_rounding") || description.contains("relu_saturation"))) {
+      Format result = options.vector;
+      result.rounding = parse_rounding(description.value("relu_rounding", "AP_TRN"));
+      if (description.contains("relu_saturation")) result.overflow = parse_overflow(description.at("relu_saturation").get<std::string>());
+      entry.types["result"] = result;
+    }
+    const json layers = description.value("layers", json::object());
+    if (layers.contains(layer.name)) {
+      for (const auto& [type, text] : layers.at(layer.name).items()) entry.types[type] = parse_format(text.get<std::string>());
+    }
+  }
+  return config;
+}
+
+}  // namespace narrow

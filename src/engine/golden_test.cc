@@ -1,0 +1,126 @@
+// Every case of every file in golden/ (or in the folder of $NARROW_GOLDEN) against hls4ml: types, predictions, traces.
+#include "engine/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/interpreter.h"
+#include "keras/reader.h"
+#include "model/inference.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string folder() {
+  const char* other = std::getenv("NARROW_GOLDEN");
+  return other != nullptr ? other : NARROW_SOURCE_DIR "/golden";
+}
+
+std::size_t differences(const std::vector<double>& expected, std::span<const double> got) {
+  if (got.size() < expected.size()) return expected.size();
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) count += expected[i] != got[i] ? 1 : 0;
+  return count;
+}
+
+void expect_types(const GoldenCase& golden, const Resolved& resolved) {
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const LayerPrecision& types = resolved.precision[i];
+    ASSERT_TRUE(golden.types.contains(layer.name)) << layer.name;
+    const auto& expected = golden.types.at(layer.name);
+    EXPECT_EQ(to_hls4ml_string(types.result), expected.at("result_t")) << layer.name;
+    if (as<DenseOp>(layer) != nullptr) {
+      EXPECT_EQ(to_hls4ml_string(types.weight), expected.at("weight_t")) << layer.name;
+      EXPECT_EQ(to_hls4ml_string(types.bias), expected.at("bias_t")) << layer.name;
+    }
+    if (as<DenseOp>(layer) != nullptr || as<SetMeanOp>(layer) != nullptr)
+      EXPECT_EQ(to_hls4ml_string(types.accum), expected.at("accum_t")) << layer.name;
+    if (as<BatchNormOp>(layer) != nullptr) EXPECT_EQ(to_hls4ml_string(types.scale), expected.at("scale_t")) << layer.name;
+  }
+}
+
+class GoldenTest : public testing::Test {
+ public:
+  GoldenTest(const Model& model, const GoldenFile& file, const GoldenCase& golden) : model_(model), file_(file), golden_(golden) {}
+
+  void TestBody() override {
+    const Program program = build_program(resolve(model_, config_of(golden_, model_)));
+    expect_types(golden_, program.resolved);
+    std::size_t traced = 0;
+    for (const auto& [name, values] : golden_.trace) {
+      traced = std::max(traced, values.size() / size_of(model_.layers[static_cast<std::size_t>(model_.find(name))].shape));
+    }
+    const RunResult run = interpret(program, file_.input, file_.samples, {.traced = traced});
+    EXPECT_EQ(differences(golden_.predictions, run.predictions), 0U) << "of " << golden_.predictions.size() << " predictions";
+    EXPECT_FALSE(golden_.trace.empty());
+    for (const auto& [name, values] : golden_.trace) {
+      const int index = program.model().find(name);
+      ASSERT_GE(index, 0) << name;
+      EXPECT_EQ(differences(values, run.trace[static_cast<std::size_t>(index)]), 0U)
+          << "of " << values.size() << " values of layer " << name;
+    }
+  }
+
+ private:
+  const Model& model_;
+  const GoldenFile& file_;
+  const GoldenCase& golden_;
+};
+
+class FloatTest : public testing::Test {
+ public:
+  FloatTest(const Model& model, const GoldenFile& file) : model_(model), file_(file) {}
+  void TestBody() override {
+    const std::vector<float> got = infer(model_, file_.input, file_.samples);
+    ASSERT_EQ(got.size(), file_.float_predictions.size());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], file_.float_predictions[i], 1e-5) << "prediction " << i;
+  }
+
+ private:
+  const Model& model_;
+  const GoldenFile& file_;
+};
+
+struct Golden {
+  Model model;
+  GoldenFile file;
+};
+
+void register_tests(std::vector<Golden>& all) {
+  for (const auto& entry : fs::directory_iterator(folder())) {
+    const fs::path path = entry.path();
+    fs::path model = path;
+    if (path.extension() != ".h5" || !fs::exists(model.replace_extension(".keras")) ||
+        !fs::exists(fs::path(path).replace_extension(".cases.json")))
+      continue;
+    all.push_back({read_keras(model.string()), read_golden(path.string())});
+  }
+  for (const Golden& golden : all) {
+    testing::RegisterTest("Float", golden.model.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                          [&golden]() -> testing::Test* { return new FloatTest(golden.model, golden.file); });
+    for (const GoldenCase& each : golden.file.cases) {
+      testing::RegisterTest(("Golden_" + golden.model.name).c_str(), each.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                            [&golden, &each]() -> testing::Test* { return new GoldenTest(golden.model, golden.file, each); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace narrow
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  std::vector<narrow::Golden> all;
+  narrow::register_tests(all);
+  if (all.empty()) {
+    std::fprintf(stderr, "no golden files found\n");
+    return 1;
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,358 @@
+#include "engine/interpreter.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "engine/lane_kernels.h"
+#include "error.h"
+#include "fixed/cast.h"
+
+namespace narrow {
+namespace {
+
+// What of a layer runs in lanes; the rest goes through fixed/cast.h one value at a time.
+struct LaneStep {
+  std::optional<LaneCast> cast;    // of the input, or of accum, to the result type
+  std::optional<LaneDense> dense;  // up to accum
+};
+
+bool fits_int32(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 32; }
+
+class LaneStepBuilder {
+ public:
+  LaneStepBuilder(const Program& program, std::size_t index)
+      : layer_(program.model().layers[index]),
+        step_(program.steps[index]),
+        types_(program.resolved.precision[index]),
+        input_(layer_.inputs.empty() ? types_.result : program.format(static_cast<std::size_t>(layer_.inputs.front()))) {}
+
+  LaneStep build() {
+    if (const auto* dense = as<DenseOp>(layer_)) return {cast_from(types_.accum), lane_dense(*dense)};
+    if (as<ReluOp>(layer_) != nullptr || as<LinearOp>(layer_) != nullptr || as<FlattenOp>(layer_) != nullptr)
+      return {cast_from(input_), {}};
+    if (as<SetSumOp>(layer_) != nullptr && types_.result.fraction() >= input_.fraction()) return {cast_from(input_), {}};
+    return {};
+  }
+
+ private:
+  std::optional<LaneCast> cast_from(const Format& from) const {
+    return make_lane_cast(from.fraction(), types_.result, step_.word_bits, types_.result.is_integer && from.integer <= 0);
+  }
+
+  std::optional<LaneDense> lane_dense(const DenseOp& op) const {
+    const int fraction = input_.fraction() + types_.weight.fraction();
+    const bool no_integer_bits = types_.accum.is_integer && (input_.integer + types_.weight.integer <= 0 || types_.bias.integer <= 0);
+    const auto product = make_lane_cast(fraction, types_.accum, step_.word_bits, no_integer_bits);
+    if (!product || !fits_int32(input_) || !fits_int32(types_.weight)) return std::nullopt;
+    LaneDense dense;
+    dense.n_in = op.n_in;
+    dense.n_out = op.n_out;
+    dense.wide = step_.word_bits > 32;
+    dense.product = *product;
+    dense.order = step_.order;
+    constexpr int kLanes = LaneDense::kLanes;
+    const int blocks = (op.n_out + kLanes - 1) / kLanes;
+    dense.weights.assign(static_cast<std::size_t>(blocks) * static_cast<std::size_t>(op.n_in * kLanes), 0);
+    dense.bias.assign(static_cast<std::size_t>(blocks) * kLanes, 0);
+    // A wrapping accum takes the bias with all its bits, so that the exact sum can be told from its wrapped value.
+    Format bias_format = types_.accum;
+    if (product->fit == Fit::kWrap) bias_format.width = kMaxSumWidth;
+    bias_format.integer = bias_format.width - types_.accum.fraction();
+    if (types_.accum.is_integer) bias_format.rounding = Rounding::kTrnZero, bias_format.is_integer = false;
+    for (int j = 0; j < op.n_out; ++j) {
+      for (int k = 0; k < op.n_in; ++k) {
+        const auto to = static_cast<std::size_t>(((j / kLanes) * op.n_in + k) * kLanes + j % kLanes);
+        const auto from = static_cast<std::size_t>(dense.order[static_cast<std::size_t>(k)] * op.n_out + j);
+        dense.weights[to] = static_cast<std::int32_t>(step_.kernel.raw[from]);
+      }
+      const CastResult bias = cast(step_.bias.raw[static_cast<std::size_t>(j)], types_.bias, bias_format);
+      dense.bias[static_cast<std::size_t>(j)] = static_cast<std::int64_t>(bias.raw);
+    }
+    return dense;
+  }
+
+  const Layer& layer_;
+  const Step& step_;
+  const LayerPrecision& types_;
+  Format input_;
+};
+
+// Whether a sum left its type's range: for a wrapping type whether the exact sum, never wrapped, lies outside, which is told
+// from how often the terms went around; for any other type whether any step was changed.
+class Turns {
+ public:
+  explicit Turns(const Format& accum) : accum_(accum), unbounded_(accum) {
+    wraps_ = accum.overflow == Overflow::kWrap && accum.saturated_bits == 0;
+    unbounded_.width = kMaxSumWidth;
+    unbounded_.integer = kMaxSumWidth - accum.fraction();
+    unbounded_.is_signed = true;
+    unbounded_.is_integer = false;
+    if (accum.is_integer) unbounded_.rounding = Rounding::kTrnZero;
+  }
+  // A step turned raw * 2^-fraction into `result` of the accum type.
+  void bring(Int128 raw, int fraction, Int128 result) {
+    const CastResult exact = cast(raw, fraction, unbounded_);
+    left_ |= exact.overflow || (!wraps_ && exact.raw != result);
+    if (wraps_) turns_ += (exact.raw - result) >> accum_.width;
+  }
+  bool left_range() const { return left_ || turns_ != 0; }
+
+ private:
+  const Format& accum_;
+  Format unbounded_;  // accum's steps without its ends
+  bool wraps_ = false;
+  bool left_ = false;
+  Int128 turns_ = 0;
+};
+
+// Runs single samples; one a thread. Raw holds every tensor's values.
+template <class Raw>
+class Machine {
+ public:
+  Machine(const Program& program, const std::vector<LaneStep>& lanes)
+      : program_(program), lanes_(lanes), values_(lanes.size()), counts_(lanes.size()) {
+    for (std::size_t i = 0; i < values_.size(); ++i) values_[i].resize(size_of(program.model().layers[i].shape));
+  }
+
+  void run(std::span<const float> x) {
+    sample_ = x;
+    for (index_ = 0; index_ < values_.size(); ++index_) {
+      counts().values += values_[index_].size();
+      std::visit(*this, layer().op);
+    }
+  }
+
+  const std::vector<Raw>& values(std::size_t layer) const { return values_[layer]; }
+  const std::vector<LayerCounts>& all_counts() const { return counts_; }
+
+  void operator()(const InputOp&) {
+    for (std::size_t i = 0; i < y().size(); ++i) {
+      const CastResult result = cast(static_cast<double>(sample_[i]), types().result);
+      count(result, sample_[i] != 0);
+      y()[i] = static_cast<Raw>(result.raw);
+    }
+  }
+
+  void operator()(const ReluOp&) { cast_all(x(), input(), true); }
+  void operator()(const LinearOp&) { cast_all(x(), input(), false); }
+  void operator()(const FlattenOp&) { cast_all(x(), input(), false); }
+
+  void operator()(const DenseOp& dense) {
+    sums_.resize(y().size());
+    const auto& lanes = lanes_[index_].dense;
+    if (!lanes || !run_in_lanes(*lanes)) {
+      const std::size_t rows = y().size() / static_cast<std::size_t>(dense.n_out);
+      for (std::size_t r = 0; r < rows; ++r) dense_row(dense, r);
+    }
+    // The same type takes every value as it is.
+    if (types().accum == types().result) {
+      std::copy(sums_.begin(), sums_.end(), y().begin());
+    } else {
+      cast_all(sums_, types().accum, false);
+    }
+  }
+
+  void operator()(const SetSumOp&) {
+    if (run_set_sum_in_lanes()) return;
+    const Format& sum = types().result;
+    const int fraction = std::max(input().fraction(), sum.fraction());
+    const auto width = y().size();
+    for (std::size_t j = 0; j < width; ++j) {
+      Int128 total = 0;
+      bool overflow = false;
+      for (std::size_t i = j; i < x().size(); i += width) {
+        // The exact sum has both operands' bits: its type has integer bits unless neither operand has.
+        const Int128 exact = (total << (fraction - sum.fraction())) + (static_cast<Int128>(x()[i]) << (fraction - input().fraction()));
+        const CastResult result = cast(exact, fraction, sum, std::max(input().integer, sum.integer) + 1 <= 0);
+        total = result.raw;
+        overflow |= result.overflow;
+      }
+      y()[j] = static_cast<Raw>(total);
+      counts().overflows += overflow ? 1 : 0;
+    }
+  }
+
+  void operator()(const SetMeanOp&) {
+    const Format& accum = types().accum;
+    const auto width = y().size();
+    const auto set = static_cast<Int128>(x().size() / width);
+    for (std::size_t j = 0; j < width; ++j) {
+      Int128 total = 0;
+      bool overflow = false;
+      for (std::size_t i = j; i < x().size(); i += width) {
+        const CastResult term = cast(static_cast<Int128>(x()[i]), input(), accum);
+        const CastResult sum = cast(total + term.raw, accum.fraction(), accum);
+        total = sum.raw;
+        overflow |= term.overflow || sum.overflow;
+      }
+      counts().accum_overflows += overflow ? 1 : 0;
+      const CastResult mean = cast(total / set, accum, types().result);  // C++ divides toward zero, as ap_fixed does
+      count(mean, total != 0);
+      y()[j] = static_cast<Raw>(mean.raw);
+    }
+  }
+
+  void operator()(const BatchNormOp&) {
+    const Step& step = program_.steps[index_];
+    const int product_fraction = input().fraction() + types().scale.fraction();
+    const int fraction = std::max(product_fraction, types().bias.fraction());
+    const bool no_integer_bits = std::max(input().integer + types().scale.integer, types().bias.integer) + 1 <= 0;
+    const std::size_t width = step.kernel.raw.size();
+    for (std::size_t i = 0; i < y().size(); ++i) {
+      const Int128 product = static_cast<Int128>(x()[i]) * step.kernel.raw[i % width];
+      const Int128 exact = (product << (fraction - product_fraction)) + (step.bias.raw[i % width] << (fraction - types().bias.fraction()));
+      const CastResult result = cast(exact, fraction, types().result, no_integer_bits);
+      count(result, exact != 0);
+      y()[i] = static_cast<Raw>(result.raw);
+    }
+  }
+
+ private:
+  const Layer& layer() const { return program_.model().layers[index_]; }
+  const LayerPrecision& types() const { return program_.resolved.precision[index_]; }
+  std::size_t input_index() const { return static_cast<std::size_t>(layer().inputs.front()); }
+  const Format& input() const { return program_.format(input_index()); }
+  const std::vector<Raw>& x() const { return values_[input_index()]; }
+  std::vector<Raw>& y() { return values_[index_]; }
+  LayerCounts& counts() { return counts_[index_]; }
+
+  void count(const CastResult& result, bool was_nonzero) {
+    counts().overflows += result.overflow ? 1 : 0;
+    counts().zeros += was_nonzero && result.raw == 0 && !result.overflow ? 1 : 0;
+  }
+
+  void cast_all(const std::vector<Raw>& from, const Format& format, bool relu) {
+    if constexpr (std::is_same_v<Raw, std::int64_t>) {
+      if (const auto& lanes = lanes_[index_].cast) {
+        const CastCounts seen = run_lane_cast(*lanes, relu, from.data(), y().data(), from.size());
+        counts().overflows += seen.overflows;
+        counts().zeros += seen.zeros;
+        return;
+      }
+    }
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const Int128 value = relu && from[i] < 0 ? 0 : static_cast<Int128>(from[i]);
+      const CastResult result = cast(value, format, types().result);
+      count(result, value != 0);
+      y()[i] = static_cast<Raw>(result.raw);
+    }
+  }
+
+  bool run_in_lanes(const LaneDense& dense) {
+    if constexpr (std::is_same_v<Raw, std::int64_t>) {
+      counts().accum_overflows += run_lane_dense(dense, x().data(), y().size() / static_cast<std::size_t>(dense.n_out), sums_.data());
+      return true;
+    }
+    return false;
+  }
+
+  // Where the sum's type only shifts its operands to the left, a wrapping sum is the wrapped exact sum.
+  bool run_set_sum_in_lanes() {
+    if constexpr (std::is_same_v<Raw, std::int64_t>) {
+      const auto& lanes = lanes_[index_].cast;
+      if (!lanes || lanes->align != Align::kUp || lanes->fit != Fit::kWrap) return false;
+      const std::size_t width = y().size();
+      sums_.assign(width, 0);
+      for (std::size_t i = 0; i < x().size(); i += width) {
+        for (std::size_t j = 0; j < width; ++j) sums_[j] += x()[i + j];
+      }
+      counts().overflows += run_lane_cast(*lanes, false, sums_.data(), y().data(), width).overflows;
+      return true;
+    }
+    return false;
+  }
+
+  void dense_row(const DenseOp& dense, std::size_t row) {
+    const Step& step = program_.steps[index_];
+    const Format& accum = types().accum;
+    const int fraction = input().fraction() + types().weight.fraction();
+    const bool no_integer_bits = input().integer + types().weight.integer <= 0;
+    const auto n_out = static_cast<std::size_t>(dense.n_out);
+    for (std::size_t j = 0; j < n_out; ++j) {
+      Int128 sum = cast(step.bias.raw[j], types().bias, accum).raw;
+      Turns turns(accum);
+      turns.bring(step.bias.raw[j], types().bias.fraction(), sum);
+      for (const int k : step.order) {
+        const auto i = static_cast<std::size_t>(k);
+        const Int128 product = static_cast<Int128>(x()[row * static_cast<std::size_t>(dense.n_in) + i]) * step.kernel.raw[i * n_out + j];
+        const Int128 term = cast(product, fraction, accum, no_integer_bits).raw;
+        turns.bring(product, fraction, term);
+        const Int128 exact = sum + term;
+        sum = cast(exact, accum.fraction(), accum).raw;
+        turns.bring(exact, accum.fraction(), sum);
+      }
+      sums_[row * n_out + j] = static_cast<Raw>(sum);
+      counts().accum_overflows += turns.left_range() ? 1 : 0;
+    }
+  }
+
+  const Program& program_;
+  const std::vector<LaneStep>& lanes_;
+  std::vector<std::vector<Raw>> values_;
+  std::vector<Raw> sums_;
+  std::vector<LayerCounts> counts_;
+  std::span<const float> sample_;
+  std::size_t index_ = 0;
+};
+
+template <class Raw>
+RunResult run(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options) {
+  const Model& model = program.model();
+  std::vector<LaneStep> lanes;
+  for (std::size_t i = 0; i < model.layers.size(); ++i)
+    lanes.push_back(options.one_by_one ? LaneStep{} : LaneStepBuilder(program, i).build());
+  const std::size_t input_size = size_of(model.layers[static_cast<std::size_t>(model.inputs().front())].shape);
+  const std::size_t output_size = model.output_size();
+  const std::size_t traced = std::min(options.traced, n);
+  RunResult result{std::vector<double>(n * output_size), std::vector<std::vector<double>>(model.layers.size()),
+                   std::vector<LayerCounts>(model.layers.size())};
+  for (std::size_t i = 0; i < model.layers.size(); ++i) result.trace[i].resize(traced * size_of(model.layers[i].shape));
+
+  tbb::enumerable_thread_specific<Machine<Raw>> machines([&] { return Machine<Raw>(program, lanes); });
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n), [&](const tbb::blocked_range<std::size_t>& range) {
+    Machine<Raw>& machine = machines.local();
+    for (std::size_t s = range.begin(); s < range.end(); ++s) {
+      machine.run(x.subspan(s * input_size, input_size));
+      double* prediction = result.predictions.data() + s * output_size;
+      for (const int output : model.outputs) {
+        const auto layer = static_cast<std::size_t>(output);
+        for (const Raw raw : machine.values(layer)) *prediction++ = to_double(raw, program.format(layer).fraction());
+      }
+      if (s >= traced) continue;
+      for (std::size_t i = 0; i < model.layers.size(); ++i) {
+        double* value = result.trace[i].data() + s * machine.values(i).size();
+        for (const Raw raw : machine.values(i)) *value++ = to_double(raw, program.format(i).fraction());
+      }
+    }
+  });
+  for (const Machine<Raw>& machine : machines) {
+    for (std::size_t i = 0; i < model.layers.size(); ++i) {
+      const LayerCounts& seen = machine.all_counts()[i];
+      result.counts[i].values += seen.values;
+      result.counts[i].overflows += seen.overflows;
+      result.counts[i].accum_overflows += seen.accum_overflows;
+      result.counts[i].zeros += seen.zeros;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+RunResult interpret(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options) {
+  const Model& model = program.model();
+  if (model.inputs().size() != 1) {
+    throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
+  }
+  bool wide = false;
+  for (const LayerPrecision& types : program.resolved.precision) {
+    wide |= types.result.width + (types.result.is_signed ? 0 : 1) > 64 || types.accum.width + (types.accum.is_signed ? 0 : 1) > 64;
+  }
+  return wide ? run<Int128>(program, x, n, options) : run<std::int64_t>(program, x, n, options);
+}
+
+}  // namespace narrow

@@ -1,0 +1,48 @@
+#ifndef NARROW_ENGINE_LANE_KERNELS_H_
+#define NARROW_ENGINE_LANE_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "engine/lanes.h"
+
+namespace narrow {
+
+// The interpreter's inner loops, compiled for each instruction set and chosen at run time (Google Highway's dispatch).
+// They take types of every rounding, and the overflow modes AP_WRAP without saturated bits, AP_SAT, AP_SAT_SYM and
+// AP_SAT_ZERO; make_lane_cast tells whether a cast is one of them.
+
+// The cast of raw * 2^-fraction to `to`, or nothing where it needs fixed/cast.h: sign-magnitude wraps, saturated bits,
+// `no_integer_bits` (see cast), or shifts of a word or more. `word_bits` is what its values need.
+std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_bits, bool no_integer_bits = false);
+
+struct CastCounts {
+  std::uint64_t overflows = 0;  // values outside the range of their new type
+  std::uint64_t zeros = 0;      // values other than 0 that became 0 by rounding
+};
+
+// y[i] = cast(relu ? max(x[i], 0) : x[i]).
+CastCounts run_lane_cast(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n);
+
+// A Dense layer whose inputs and weights fit 32 bits.
+struct LaneDense {
+  static constexpr int kLanes = 16;  // outputs at a time; weights are padded with zeros to a multiple
+  int n_in = 0;
+  int n_out = 0;
+  bool wide = false;                  // sums in 64 bits, else in 32
+  LaneCast product;                   // of a product to accum
+  std::vector<int> order;             // of the k
+  std::vector<std::int32_t> weights;  // (blocks of outputs, n_in in `order`, kLanes)
+  std::vector<std::int64_t> bias;     // (padded n_out), with accum's fractional bits; brought into range unless accum wraps
+  std::uint64_t bias_overflows = 0;   // of those
+};
+
+// y (rows, n_out) in accum's format from x (rows, n_in). Returns how many outputs left accum's range: for a wrapping accum
+// the whole exact sum, for a saturating one any step on the way.
+std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y);
+
+}  // namespace narrow
+
+#endif  // NARROW_ENGINE_LANE_KERNELS_H_

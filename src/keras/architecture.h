@@ -1,0 +1,45 @@
+#ifndef NARROW_KERAS_ARCHITECTURE_H_
+#define NARROW_KERAS_ARCHITECTURE_H_
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace narrow {
+
+// One trained array of a layer, as a weights file holds it.
+struct Weight {
+  std::vector<std::size_t> shape;
+  std::vector<float> values;
+};
+using LayerWeights = std::vector<Weight>;
+
+// A layer as Keras' configuration describes it, before its weights are known.
+struct KerasLayer {
+  std::string name;
+  std::string class_name;  // without a registration's package: `KSum` for `my_package>KSum`
+  nlohmann::json config;
+  std::vector<std::string> inputs;  // names of layers
+};
+
+struct Architecture {
+  std::vector<KerasLayer> layers;  // in the order of the file
+  std::vector<std::string> outputs;
+};
+
+// From the JSON of config.json, of a legacy file's model_config or of to_json().
+Architecture parse_architecture(const nlohmann::json& json);
+
+// Keras' names of the arrays of a layer, in the order in which they are saved: {"kernel", "bias"}; empty for most layers.
+// Throws Error for a layer that narrow does not support, naming it and its class.
+std::vector<std::string> weight_names(const KerasLayer& layer);
+
+// The graph, with each layer's weights by layer name in the order of weight_names.
+Model build_model(const Architecture& architecture, const std::map<std::string, LayerWeights>& weights);
+
+}  // namespace narrow
+
+#endif  // NARROW_KERAS_ARCHITECTURE_H_

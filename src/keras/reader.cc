@@ -1,0 +1,154 @@
+#include "keras/reader.h"
+
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <regex>
+
+#include "data/hdf5.h"
+#include "data/zip.h"
+#include "error.h"
+#include "keras/architecture.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::json;
+
+// Keras' keras.src.utils.naming.to_snake_case: the name of a layer's group in a Keras 3 weights file.
+std::string snake_case(const std::string& class_name) {
+  const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");
+  const std::string split = std::regex_replace(words, std::regex("(.)([A-Z][a-z]+)"), "$1_$2");
+  std::string name = std::regex_replace(split, std::regex("([a-z])([A-Z])"), "$1_$2");
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+Weight read_weight(const Hdf5Reader& file, const std::string& dataset) {
+  auto array = file.read<float>(dataset);
+  return {{array.shape.begin(), array.shape.end()}, std::move(array.values)};
+}
+
+[[noreturn]] void throw_count(const KerasLayer& layer, std::size_t found, std::size_t wanted) {
+  throw Error("layer " + layer.name + " (" + layer.class_name + ") has " + std::to_string(found) +
+              " arrays in the weights file and needs " + std::to_string(wanted));
+}
+
+// Keras 3 (and 2.12 on, in `.keras`): groups are named by class and order of the layers, `dense`, `dense_1`, ..., whatever
+// the layers' own names are; each holds `vars/0`, `vars/1`, ...
+std::map<std::string, LayerWeights> read_weights_by_order(const Hdf5Reader& file, const std::string& root,
+                                                          const Architecture& architecture) {
+  std::map<std::string, LayerWeights> weights;
+  std::map<std::string, int> used;
+  for (const KerasLayer& layer : architecture.layers) {
+    const std::string base = snake_case(layer.class_name);
+    const int number = used[base]++;
+    const std::vector<std::string> names = weight_names(layer);
+    if (names.empty()) continue;
+    const std::string group = root + "/" + base + (number == 0 ? "" : "_" + std::to_string(number)) + "/vars";
+    const std::size_t found = file.has(group) ? file.children(group).size() : 0;
+    if (found != names.size()) throw_count(layer, found, names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) weights[layer.name].push_back(read_weight(file, group + "/" + std::to_string(i)));
+  }
+  return weights;
+}
+
+// Legacy HDF5: a group a layer, under the layer's own name; its attribute weight_names lists the arrays in order.
+std::map<std::string, LayerWeights> read_weights_by_name(const Hdf5Reader& file, const std::string& root,
+                                                         const Architecture& architecture) {
+  std::map<std::string, LayerWeights> weights;
+  for (const KerasLayer& layer : architecture.layers) {
+    const std::vector<std::string> names = weight_names(layer);
+    if (names.empty()) continue;
+    const std::string group = (root == "/" ? "" : root) + "/" + layer.name;
+    if (!file.has(group)) throw_count(layer, 0, names.size());
+    const std::vector<std::string> datasets = file.attributes(group, "weight_names");
+    if (datasets.size() != names.size()) throw_count(layer, datasets.size(), names.size());
+    for (const std::string& dataset : datasets) weights[layer.name].push_back(read_weight(file, group + "/" + dataset));
+  }
+  return weights;
+}
+
+std::map<std::string, LayerWeights> read_weights(const Hdf5Reader& file, const Architecture& architecture) {
+  for (const char* root : {"/layers", "/_layer_checkpoint_dependencies"}) {
+    if (file.has(root)) return read_weights_by_order(file, root, architecture);
+  }
+  for (const char* root : {"/model_weights", "/"}) {
+    if (file.has_attribute(root, "layer_names") || file.has_attribute(root, "layer_names0"))
+      return read_weights_by_name(file, root, architecture);
+  }
+  throw Error("no weights as Keras writes them");
+}
+
+Model read_zip(const std::string& path) {
+  const ZipReader zip(path);
+  const std::vector<std::byte> config = zip.read("config.json");
+  const auto* text = reinterpret_cast<const char*>(config.data());
+  const Architecture architecture = parse_architecture(json::parse(text, text + config.size()));
+  const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
+  return build_model(architecture, read_weights(weights, architecture));
+}
+
+Model read_legacy(const std::string& path) {
+  const Hdf5Reader file(path);
+  if (!file.has_attribute("/", "model_config")) {
+    throw Error("it is HDF5 but holds no Keras architecture; weights alone are read with their architecture, as model.json+weights.h5");
+  }
+  const Architecture architecture = parse_architecture(json::parse(file.attribute("/", "model_config")));
+  return build_model(architecture, read_weights(file, architecture));
+}
+
+std::string weights_beside(const std::string& path) {
+  const std::string stem = path.substr(0, path.size() - (path.ends_with(".json") ? 5 : 0));
+  for (const char* ending : {"_weights.h5", ".weights.h5", ".h5"}) {
+    if (std::filesystem::exists(stem + ending)) return stem + ending;
+  }
+  throw Error("it is an architecture without weights; name them, as in " + path + "+weights.h5");
+}
+
+Model read_pair(const std::string& architecture_path, const std::string& weights_path) {
+  std::ifstream stream(architecture_path, std::ios::binary);
+  const Architecture architecture = parse_architecture(json::parse(stream));
+  const Hdf5Reader weights(weights_path);
+  return build_model(architecture, read_weights(weights, architecture));
+}
+
+// Everything that goes wrong is said of the file: errors of the parts below do not know its name.
+template <class Read>
+Model named(const std::string& path, const Read& read) {
+  Model model;
+  try {
+    model = read();
+  } catch (const json::exception&) {
+    throw Error(path + ": its architecture is not as Keras writes it; is the file cut short?");
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    throw Error(message.starts_with(path) ? message : path + ": " + message);
+  }
+  model.name = std::filesystem::path(path).stem().string();
+  return model;
+}
+
+}  // namespace
+
+Model read_keras(const std::string& path) {
+  if (const auto plus = path.rfind(".json+"); plus != std::string::npos) {
+    const std::string architecture = path.substr(0, plus + 5);
+    if (!std::filesystem::exists(architecture)) throw Error(architecture + ": there is no such file");
+    return named(architecture, [&] { return read_pair(architecture, path.substr(plus + 6)); });
+  }
+  if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; narrow reads .keras, .h5 and .json files of Keras");
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(path + ": there is no such file, or it may not be read");
+  std::string magic(8, '\0');
+  stream.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  if (magic.starts_with("PK")) return named(path, [&] { return read_zip(path); });
+  if (magic == "\x89HDF\r\n\x1a\n") return named(path, [&] { return read_legacy(path); });
+  if (magic.find_first_not_of(" \t\r\n") != std::string::npos && magic[magic.find_first_not_of(" \t\r\n")] == '{') {
+    return named(path, [&] { return read_pair(path, weights_beside(path)); });
+  }
+  throw Error(path + ": it is no Keras model; narrow reads .keras, .h5, and .json with weights beside it");
+}
+
+}  // namespace narrow

@@ -1,0 +1,156 @@
+#include "precision/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <string_view>
+
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+// The types that hls4ml's layers may have. Those after `scale` belong to layers and tables that narrow's models do not use.
+constexpr std::array<std::string_view, 13> kTypeNames = {"default", "result", "weight",  "bias",      "accum",     "scale",  "table",
+                                                         "param",   "index",  "inv_inp", "exp_table", "inv_table", "maximum"};
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+class ConfigReader {
+ public:
+  ConfigReader(std::string path, const Model& model) : path_(std::move(path)), model_(model) {}
+
+  PrecisionConfig read() const {
+    std::ifstream stream(path_);
+    if (!stream) throw Error(path_ + ": there is no such file, or it may not be read");
+    YAML::Node root;
+    try {
+      root = YAML::Load(stream);
+    } catch (const YAML::Exception& error) {
+      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": this is no YAML: " + error.msg);
+    }
+    if (root.IsMap() && root["HLSConfig"]) root = root["HLSConfig"];
+    if (!root.IsMap() || !root["Model"]) throw fault(root, "an hls4ml configuration has an entry Model: with a Precision:");
+    PrecisionConfig config;
+    config.model = entry(root["Model"], "Model");
+    if (!config.model.types.contains("default") || !config.model.types.at("default")) {
+      throw fault(root["Model"], "Model: needs a default precision, as in Precision: ap_fixed<16,6>");
+    }
+    for (const auto& item : children(root, "LayerType"))
+      config.by_type[lower(item.first.as<std::string>())] = entry(item.second, "LayerType");
+    for (const auto& item : children(root, "LayerName")) {
+      const auto name = item.first.as<std::string>();
+      if (!known_layer(name)) throw fault(item.first, "the model has no layer " + name + "; it has " + layer_names());
+      config.by_name[lower(name)] = entry(item.second, name);
+    }
+    return config;
+  }
+
+ private:
+  Error fault(const YAML::Node& node, const std::string& message) const {
+    return Error(path_ + ", line " + std::to_string(node.Mark().line + 1) + ": " + message);
+  }
+
+  static YAML::Node children(const YAML::Node& root, const char* key) {
+    return root[key] && root[key].IsMap() ? root[key] : YAML::Node(YAML::NodeType::Map);
+  }
+
+  bool known_layer(const std::string& name) const {
+    const auto is = [&](const std::string& other) { return lower(other) == lower(name) || lower(other + "_linear") == lower(name); };
+    return std::any_of(model_.layers.begin(), model_.layers.end(), [&](const Layer& layer) { return is(layer.name); }) ||
+           std::any_of(model_.dropped.begin(), model_.dropped.end(), is);
+  }
+
+  std::string layer_names() const {
+    std::string names;
+    for (const Layer& layer : model_.layers) names += (names.empty() ? "" : ", ") + layer.name;
+    return names;
+  }
+
+  TypeChoice type(const YAML::Node& node) const {
+    const auto text = scalar(node);
+    if (lower(text) == "auto") return std::nullopt;
+    try {
+      return parse_format(text);
+    } catch (const Error& error) {
+      throw fault(node, error.what());
+    }
+  }
+
+  std::string scalar(const YAML::Node& node) const {
+    if (!node.IsScalar()) throw fault(node, "a single value is expected here");
+    return node.as<std::string>();
+  }
+
+  ConfigEntry entry(const YAML::Node& node, const std::string& owner) const {
+    ConfigEntry entry;
+    if (node.IsNull()) return entry;
+    if (!node.IsMap()) throw fault(node, owner + ": should hold Precision:, Strategy: or ReuseFactor:");
+    if (const YAML::Node precision = node["Precision"]; precision && precision.IsMap()) {
+      for (const auto& item : precision) {
+        const auto name = item.first.as<std::string>();
+        if (std::find(kTypeNames.begin(), kTypeNames.end(), name) == kTypeNames.end()) {
+          throw fault(item.first, "'" + name + "' is no type of a layer; there are default, result, weight, bias, accum, scale");
+        }
+        entry.types[name] = type(item.second);
+      }
+    } else if (precision && !precision.IsNull()) {
+      entry.types["default"] = type(precision);
+    }
+    if (const YAML::Node strategy = node["Strategy"]; strategy && !strategy.IsNull()) {
+      entry.strategy = scalar(strategy);
+      const std::string name = lower(*entry.strategy);
+      if (name != "latency" && name != "resource") {
+        throw fault(strategy, "the strategy '" + *entry.strategy + "' is not supported; Latency and Resource are");
+      }
+    }
+    if (const YAML::Node reuse = node["ReuseFactor"]; reuse && !reuse.IsNull()) {
+      try {
+        entry.reuse_factor = reuse.as<int>();
+      } catch (const YAML::Exception&) {
+        throw fault(reuse, "ReuseFactor should be a whole number");
+      }
+      if (*entry.reuse_factor < 1) throw fault(reuse, "ReuseFactor should be at least 1");
+    }
+    for (const char* key : {"Compression", "TargetCycles"}) {
+      const YAML::Node value = node[key];
+      if (value && !value.IsNull() && scalar(value) != "0" && lower(scalar(value)) != "false") {
+        throw fault(value, std::string(key) + " changes the order of sums in a way that narrow does not follow; leave it out");
+      }
+    }
+    return entry;
+  }
+
+  std::string path_;
+  const Model& model_;
+};
+
+}  // namespace
+
+PrecisionConfig make_config(const Model& model, const PrecisionOptions& options) {
+  PrecisionConfig config;
+  config.model.types["default"] = options.vector;
+  if (options.maximum) config.model.types["maximum"] = *options.maximum;
+  for (const Layer& layer : model.layers) {
+    ConfigEntry entry;
+    if (!options.uniform) entry.types = {{"result", {}}, {"weight", {}}, {"bias", {}}, {"accum", {}}, {"scale", {}}};
+    if (as<DenseOp>(layer) != nullptr && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
+    if (as<ReluOp>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
+      Format result = options.vector;
+      if (options.relu_rounding) result.rounding = *options.relu_rounding;
+      if (options.relu_overflow) result.overflow = *options.relu_overflow;
+      entry.types["result"] = result;
+    }
+    if (!entry.types.empty()) config.by_name[lower(layer.name)] = std::move(entry);
+  }
+  return config;
+}
+
+PrecisionConfig read_config(const std::string& path, const Model& model) { return ConfigReader(path, model).read(); }
+
+}  // namespace narrow

@@ -1,0 +1,54 @@
+#include "study/grid.h"
+
+#include <charconv>
+
+#include "error.h"
+#include "fixed/format.h"
+
+namespace narrow {
+
+std::vector<int> parse_range(const std::string& option, const std::string& text) {
+  const auto complain = [&](const std::string& why) { return Error(option + " " + text + ": " + why); };
+  std::vector<int> numbers;
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  while (true) {
+    int number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc()) throw complain("give a number of bits, or a range as in 8:20 or 8:20:2");
+    numbers.push_back(number);
+    if (next == end) break;
+    if (*next != ':' || numbers.size() == 3) throw complain("give a number of bits, or a range as in 8:20 or 8:20:2");
+    at = next + 1;
+  }
+  const int first = numbers.front();
+  const int last = numbers.size() > 1 ? numbers[1] : first;
+  const int step = numbers.size() > 2 ? numbers[2] : 1;
+  if (step < 1) throw complain("the step must be at least 1");
+  if (last < first) throw complain("the range is empty: its end lies below its start");
+  if (last > kMaxWidth || first < -kMaxWidth) throw complain("types have at most " + std::to_string(kMaxWidth) + " bits");
+  std::vector<int> values;
+  for (int value = first; value <= last; value += step) values.push_back(value);
+  return values;
+}
+
+GridPoints points_of(const Grid& grid) {
+  GridPoints result;
+  for (const int v_full : grid.v_full) {
+    for (const int v_int : grid.v_int) {
+      for (const int wb_full : grid.wb_full) {
+        for (const int wb_int : grid.wb_int) {
+          if (v_int > v_full || wb_int > wb_full || v_full < 1 || wb_full < 1) ++result.skipped;
+          else result.points.push_back({v_full, v_int, wb_full, wb_int});
+        }
+      }
+    }
+  }
+  if (result.points.empty()) {
+    throw Error("the grid is empty: each of its " + std::to_string(result.skipped) +
+                " points has more integer than total bits; raise --v-full or --wb-full");
+  }
+  return result;
+}
+
+}  // namespace narrow

@@ -1,0 +1,64 @@
+#ifndef NARROW_STUDY_SWEEP_H_
+#define NARROW_STUDY_SWEEP_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/interpreter.h"
+#include "model/model.h"
+#include "precision/config.h"
+#include "study/grid.h"
+#include "study/metrics.h"
+
+namespace narrow {
+
+// A grid of precisions for some models on one data set.
+struct Sweep {
+  std::vector<std::string> models;  // paths, as read_keras takes them
+  std::string data;                 // as read_dataset takes it
+  Grid grid;
+  PrecisionOptions precision;  // vector and weight are set by the grid, with the modes that stand here
+  std::size_t samples = 1000;  // at most
+  std::size_t traced = 1;      // samples whose layers are written, for each point
+  std::string out;             // folder of the study; made where it is missing
+};
+
+struct SweepPoint {
+  Point point;
+  Metrics metrics;
+  std::uint64_t overflows = 0;  // values that left their type, results and sums, over all layers and samples
+};
+
+struct SweepModel {
+  std::string name;   // the model's
+  std::string label;  // {nodes} of the study's layout, or the model's name
+  std::vector<SweepPoint> points;
+  std::size_t best(double Metrics::*metric) const;  // index of the least; ties go to the fewest bits
+};
+
+struct SweepResult {
+  std::vector<SweepModel> models;
+  std::size_t samples = 0;
+  std::size_t skipped = 0;  // points of the grid with more integer than total bits
+  std::vector<std::string> notes;
+};
+
+// Called from time to time with the points done and all points.
+using SweepProgress = std::function<void(std::size_t done, std::size_t all)>;
+
+// Computes every point and writes the study's layout into `out`:
+//   regression_targets.txt                                      the data's targets, where it has them
+//   {nodes}.keras_trace.h5                                      float outputs of every layer for the traced samples
+//   {nodes}.{v_full}.{v_int}.wb_{wb_full}.{wb_int}.model/       a folder a point
+//       keras_predictions.txt, hls_predictions.txt              as numpy.savetxt writes them
+//       hls_trace.h5                                            fixed-point outputs of every layer
+//   results_{nodes}_mpe.txt, results_{nodes}_mae.txt            the best precision, then every precision's value
+//   heatmap_{nodes}_mpe.html and .vl.json                       integer by total bits, and the same for _mae
+// {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the
+// model's name. Everything is checked before the first point runs.
+SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress = {});
+
+}  // namespace narrow
+
+#endif  // NARROW_STUDY_SWEEP_H_

@@ -1,0 +1,73 @@
+#include "study/trace.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "model/inference.h"
+
+namespace narrow {
+namespace {
+
+std::vector<hsize_t> trace_shape(const Layer& layer, std::size_t traced) {
+  std::vector<hsize_t> shape{traced};
+  shape.insert(shape.end(), layer.shape.begin(), layer.shape.end());
+  return shape;
+}
+
+std::string types_json(const Resolved& resolved) {
+  nlohmann::ordered_json types;
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const LayerPrecision& precision = resolved.precision[i];
+    auto& entry = types[layer.name];
+    entry["result_t"] = to_hls4ml_string(precision.result);
+    if (as<DenseOp>(layer) != nullptr) {
+      entry["accum_t"] = to_hls4ml_string(precision.accum);
+      entry["weight_t"] = to_hls4ml_string(precision.weight);
+      entry["bias_t"] = to_hls4ml_string(precision.bias);
+    }
+    if (as<SetMeanOp>(layer) != nullptr) entry["accum_t"] = to_hls4ml_string(precision.accum);
+    if (as<BatchNormOp>(layer) != nullptr) {
+      entry["scale_t"] = to_hls4ml_string(precision.scale);
+      entry["bias_t"] = to_hls4ml_string(precision.bias);
+    }
+  }
+  return types.dump();
+}
+
+}  // namespace
+
+void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced) {
+  std::vector<std::vector<float>> layers(model.layers.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) layers[i].resize(traced * size_of(model.layers[i].shape));
+  const std::size_t input_size = size_of(data.shape);
+  infer(model, std::span(data.x).first(traced * input_size), traced,
+        [&](std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values) {
+          std::copy(values.begin(), values.end(), layers[layer].begin() + static_cast<std::ptrdiff_t>(first * (values.size() / count)));
+        });
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    file.write<float>(group + "/" + model.layers[i].name, trace_shape(model.layers[i], traced), layers[i], true);
+  }
+}
+
+void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced) {
+  const Model& model = program.model();
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    file.write<double>(group + "/" + model.layers[i].name, trace_shape(model.layers[i], traced), run.trace[i], true);
+  }
+  file.write_attribute("/", "types", types_json(program.resolved));
+}
+
+void write_float_trace(const std::string& path, const Model& model, const Dataset& data, std::size_t traced) {
+  Hdf5Writer file(path);
+  add_float_trace(file, "trace", model, data, traced);
+  file.commit();
+}
+
+void write_fixed_trace(const std::string& path, const Program& program, const RunResult& run, std::size_t traced) {
+  Hdf5Writer file(path);
+  add_fixed_trace(file, "trace", program, run, traced);
+  file.commit();
+}
+
+}  // namespace narrow

@@ -1,0 +1,25 @@
+#ifndef NARROW_STUDY_TRACE_H_
+#define NARROW_STUDY_TRACE_H_
+
+#include <string>
+
+#include "data/dataset.h"
+#include "data/hdf5.h"
+#include "engine/interpreter.h"
+
+namespace narrow {
+
+// Every layer's outputs for the first samples, as HDF5 datasets (samples, layer.shape) under a group.
+
+// Float outputs in `trace/LAYER`, float32.
+void write_float_trace(const std::string& path, const Model& model, const Dataset& data, std::size_t traced);
+// Fixed-point outputs in `trace/LAYER`, double, with the type of each layer in the attribute `types` (JSON, hls4ml's words).
+void write_fixed_trace(const std::string& path, const Program& program, const RunResult& run, std::size_t traced);
+
+// Both into one file that is being written: fixed in `trace/LAYER`, float in `float_trace/LAYER`.
+void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced);
+void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced);
+
+}  // namespace narrow
+
+#endif  // NARROW_STUDY_TRACE_H_
