@@ -10,5 +10,72 @@ function(narrow_test name)
   target_compile_definitions(${name} PRIVATE NARROW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 endfunction()
 
+# Without a main of its own.
+function(narrow_gtest name)
+  narrow_test(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
 narrow_test(golden_test SOURCES engine/golden_test.cc engine/golden.cc USES narrow_engine narrow_keras)
-add_test(NAME golden COMMAND golden_test)
+add_test(NAME golden_test COMMAND golden_test)
+
+narrow_gtest(interpreter_test SOURCES engine/interpreter_test.cc engine/random_program.cc USES narrow_engine)
+narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
+narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc USES narrow_engine)
+narrow_gtest(study_test SOURCES study/study_test.cc USES narrow_study)
+
+# AMD's headers are the oracle for casts. The test of all small types is cut into slices, one a rounding mode, so that
+# compilers can share the work.
+if(NARROW_AP_TYPES)
+  function(narrow_ap_types_test name)
+    narrow_gtest(${name} ${ARGN} USES narrow_fixed)
+    target_include_directories(${name} SYSTEM PRIVATE ${NARROW_AP_TYPES})
+    # The headers assert what they then handle (a shift by more bits than there are), and warn a lot. Compile time matters
+    # more than speed here.
+    target_compile_definitions(${name} PRIVATE NDEBUG $<$<BOOL:${NARROW_FULL}>:NARROW_CAST_FULL>)
+    target_compile_options(${name} PRIVATE -w -O0)
+  endfunction()
+  narrow_ap_types_test(cast_other_test SOURCES fixed/cast_other_test.cc)
+  foreach(slice RANGE 6)
+    narrow_ap_types_test(cast_test_${slice} SOURCES fixed/cast_test.cc)
+    target_compile_definitions(cast_test_${slice} PRIVATE NARROW_CAST_SLICE=${slice})
+  endforeach()
+else()
+  message(STATUS "NARROW_AP_TYPES is not set: casts are not tested against AMD's headers")
+endif()
+
+# What needs Python with Keras and hls4ml.
+if(NARROW_PYTHON)
+  function(narrow_pytest name file)
+    add_test(NAME ${name} COMMAND ${NARROW_PYTHON} -m pytest -q -p no:cacheprovider ${CMAKE_SOURCE_DIR}/${file})
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "NARROW=$<TARGET_FILE:narrow>;PYTHONDONTWRITEBYTECODE=1")
+  endfunction()
+  narrow_pytest(keras_test src/keras/keras_test.py)
+  narrow_pytest(cli_test src/app/cli_test.py)
+  narrow_pytest(docs_test docs/docs_test.py)
+
+  # Random networks through the real hls4ml, compiled here and now.
+  if(NARROW_FULL)
+    set(dose --models 24 --cases 6)
+  else()
+    set(dose --models 2 --cases 2)
+  endif()
+  add_test(NAME hls4ml_answers COMMAND ${NARROW_PYTHON} ${CMAKE_SOURCE_DIR}/tools/random_golden.py ${CMAKE_BINARY_DIR}/live ${dose})
+  add_test(NAME hls4ml_test COMMAND golden_test)
+  set_tests_properties(hls4ml_answers PROPERTIES FIXTURES_SETUP live TIMEOUT 7200)
+  set_tests_properties(hls4ml_test PROPERTIES FIXTURES_REQUIRED live ENVIRONMENT NARROW_GOLDEN=${CMAKE_BINARY_DIR}/live)
+else()
+  message(STATUS "NARROW_PYTHON is not set: live Keras and hls4ml are not tested against")
+endif()
+
+# The code obeys its own rules.
+find_program(CLANG_FORMAT clang-format-14)
+if(CLANG_FORMAT)
+  file(GLOB_RECURSE all_sources ${CMAKE_SOURCE_DIR}/src/*.cc ${CMAKE_SOURCE_DIR}/src/*.h ${CMAKE_SOURCE_DIR}/bench/*.cc)
+  add_test(NAME clang_format COMMAND ${CLANG_FORMAT} --dry-run --Werror ${all_sources})
+endif()
+find_program(RUN_CLANG_TIDY run-clang-tidy-14)
+if(RUN_CLANG_TIDY)
+  add_test(NAME clang_tidy COMMAND ${RUN_CLANG_TIDY} -quiet -p ${CMAKE_BINARY_DIR} -j 2 "${CMAKE_SOURCE_DIR}/src/(fixed|model|precision|engine|data|keras|study|report|app)/(?!.*_test).*\\.cc")
+endif()

@@ -16,6 +16,8 @@ class Hdf5Id {
  public:
   Hdf5Id() = default;
   Hdf5Id(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  Hdf5Id(const Hdf5Id&) = delete;
+  Hdf5Id& operator=(const Hdf5Id&) = delete;
   Hdf5Id(Hdf5Id&& other) noexcept;
   Hdf5Id& operator=(Hdf5Id&& other) noexcept;
   ~Hdf5Id();

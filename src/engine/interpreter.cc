@@ -58,6 +58,7 @@ class LaneStepBuilder {
     const int blocks = (op.n_out + kLanes - 1) / kLanes;
     dense.weights.assign(static_cast<std::size_t>(blocks) * static_cast<std::size_t>(op.n_in * kLanes), 0);
     dense.bias.assign(static_cast<std::size_t>(blocks) * kLanes, 0);
+    dense.bias_left = dense.bias;
     // A wrapping accum takes the bias with all its bits, so that the exact sum can be told from its wrapped value.
     Format bias_format = types_.accum;
     if (product->fit == Fit::kWrap) bias_format.width = kMaxSumWidth;
@@ -71,6 +72,7 @@ class LaneStepBuilder {
       }
       const CastResult bias = cast(step_.bias.raw[static_cast<std::size_t>(j)], types_.bias, bias_format);
       dense.bias[static_cast<std::size_t>(j)] = static_cast<std::int64_t>(bias.raw);
+      dense.bias_left[static_cast<std::size_t>(j)] = bias.overflow ? 1 : 0;
     }
     return dense;
   }
@@ -163,16 +165,15 @@ class Machine {
     const auto width = y().size();
     for (std::size_t j = 0; j < width; ++j) {
       Int128 total = 0;
-      bool overflow = false;
+      Turns turns(sum);
       for (std::size_t i = j; i < x().size(); i += width) {
         // The exact sum has both operands' bits: its type has integer bits unless neither operand has.
         const Int128 exact = (total << (fraction - sum.fraction())) + (static_cast<Int128>(x()[i]) << (fraction - input().fraction()));
-        const CastResult result = cast(exact, fraction, sum, std::max(input().integer, sum.integer) + 1 <= 0);
-        total = result.raw;
-        overflow |= result.overflow;
+        total = cast(exact, fraction, sum, std::max(input().integer, sum.integer) + 1 <= 0).raw;
+        turns.bring(exact, fraction, total);
       }
       y()[j] = static_cast<Raw>(total);
-      counts().overflows += overflow ? 1 : 0;
+      counts().overflows += turns.left_range() ? 1 : 0;
     }
   }
 

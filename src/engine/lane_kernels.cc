@@ -50,14 +50,15 @@ HWY_INLINE typename Lanes<Word>::Type load_lanes(const From* from) {
 // One block of outputs of one row. Word holds every exact sum.
 template <class Word, Align kAlign, Fit kFit>
 std::uint64_t dense_block(const LaneDense& dense, const std::int32_t* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT weights,
-                          const std::int64_t* HWY_RESTRICT bias, std::int64_t* HWY_RESTRICT y, int outputs) {
+                          const std::int64_t* HWY_RESTRICT bias, const std::int64_t* HWY_RESTRICT bias_left, std::int64_t* HWY_RESTRICT y,
+                          int outputs) {
   using Vector = typename Lanes<Word>::Type;
   constexpr int kLanes = LaneDense::kLanes;
   const auto low = every<Vector>(static_cast<Word>(dense.product.low));
   const auto high = every<Vector>(static_cast<Word>(dense.product.high));
   const int shift = dense.product.shift;
   Vector sum = load_lanes<Word>(bias);
-  Vector left{};
+  Vector left = load_lanes<Word>(bias_left);
   for (int k = 0; k < dense.n_in; ++k) {
     Vector term = align_lane<kAlign>(load_lanes<Word>(weights + k * kLanes) * static_cast<Word>(x[k]), shift);
     if constexpr (kFit == Fit::kWrap) {
@@ -87,9 +88,9 @@ std::uint64_t dense_modes(const LaneDense& dense, const std::int64_t* x, std::si
       for (int k = 0; k < dense.n_in; ++k)
         row[static_cast<std::size_t>(k)] = static_cast<std::int32_t>(x[dense.order[static_cast<std::size_t>(k)]]);
       for (int first = 0; first < dense.n_out; first += kLanes) {
-        overflows +=
-            dense_block<Word, kAlign, kFit>(dense, row.data(), dense.weights.data() + static_cast<std::ptrdiff_t>(first) * dense.n_in,
-                                            dense.bias.data() + first, y + first, HWY_MIN(kLanes, dense.n_out - first));
+        overflows += dense_block<Word, kAlign, kFit>(
+            dense, row.data(), dense.weights.data() + static_cast<std::ptrdiff_t>(first) * dense.n_in, dense.bias.data() + first,
+            dense.bias_left.data() + first, y + first, HWY_MIN(kLanes, dense.n_out - first));
       }
       x += dense.n_in;
       y += dense.n_out;

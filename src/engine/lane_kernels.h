@@ -31,12 +31,12 @@ struct LaneDense {
   static constexpr int kLanes = 16;  // outputs at a time; weights are padded with zeros to a multiple
   int n_in = 0;
   int n_out = 0;
-  bool wide = false;                  // sums in 64 bits, else in 32
-  LaneCast product;                   // of a product to accum
-  std::vector<int> order;             // of the k
-  std::vector<std::int32_t> weights;  // (blocks of outputs, n_in in `order`, kLanes)
-  std::vector<std::int64_t> bias;     // (padded n_out), with accum's fractional bits; brought into range unless accum wraps
-  std::uint64_t bias_overflows = 0;   // of those
+  bool wide = false;                    // sums in 64 bits, else in 32
+  LaneCast product;                     // of a product to accum
+  std::vector<int> order;               // of the k
+  std::vector<std::int32_t> weights;    // (blocks of outputs, n_in in `order`, kLanes)
+  std::vector<std::int64_t> bias;       // (padded n_out), with accum's fractional bits; brought into range unless accum wraps
+  std::vector<std::int64_t> bias_left;  // (padded n_out), 1 where bringing the bias into range changed it
 };
 
 // y (rows, n_out) in accum's format from x (rows, n_in). Returns how many outputs left accum's range: for a wrapping accum

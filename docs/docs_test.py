@@ -1,0 +1,52 @@
+"""Every command shown in the documents runs: lines of indented blocks that start with build/narrow."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(document):
+    text = re.sub(r"\\\n\s*", "", document.read_text())
+    for line in re.findall(r"^(?: {4}|\t)(build/narrow .*)$", text, re.MULTILINE):
+        yield line.split("   #")[0].strip()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with the files that the documents speak of, and narrow where they expect it."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "build").mkdir()
+    (folder / "build" / "narrow").symlink_to(os.environ["NARROW"])
+    (folder / "golden").symlink_to(ROOT / "golden")
+    shutil.copy(ROOT / "golden" / "ds16.keras", folder / "model.keras")
+    shutil.copy(ROOT / "golden" / "ds16_keras215.json", folder / "architecture.json")
+    shutil.copy(ROOT / "golden" / "ds16_keras215_weights.h5", folder / "weights.h5")
+    with h5py.File(ROOT / "golden" / "clusters.h5") as file:
+        np.save(folder / "samples.npy", file["x"][:30, :32])
+    return folder
+
+
+@pytest.mark.parametrize(("document", "command"), [(path.name, command) for path in DOCUMENTS for command in commands(path)])
+def test_command_runs(document, command, desk):
+    run = subprocess.run(shlex.split(command), cwd=desk, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_there_are_commands():
+    assert sum(1 for path in DOCUMENTS for _ in commands(path)) > 10
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        assert target.startswith("http") or (document.parent / target).exists(), target

@@ -1,0 +1,267 @@
+"""The command line as a user meets it: what it writes, and what it says when the input is wrong."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+NARROW = os.environ["NARROW"]
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "golden"
+DS16 = GOLDEN / "ds16.keras"
+
+
+def narrow(*args, **kwargs):
+    return subprocess.run([NARROW, *map(str, args)], capture_output=True, text=True, **kwargs)
+
+
+def succeed(*args, **kwargs):
+    run = narrow(*args, **kwargs)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def fail(*args, status=1):
+    run = narrow(*args)
+    assert run.returncode == status, run.stderr
+    if status == 1:
+        assert run.stderr.count("\n") == 1 and run.stderr.startswith("narrow: "), run.stderr
+    return run.stderr
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with h5py.File(GOLDEN / "ds16.h5") as file:
+        yield file
+
+
+@pytest.fixture(scope="module")
+def samples(golden, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "x.npy"
+    np.save(path, golden["input"][:])
+    return path
+
+
+# --- predict, trace, show
+
+
+@pytest.mark.parametrize(
+    ("case", "precision"),
+    [
+        ("auto_16_6_w16_6", ["--v", "16,6"]),
+        ("auto_12_7_w10_2", ["--v", "12,7", "--wb", "10,2"]),
+        ("auto_rnd_sat", ["--v", "14,7", "--wb", "12,3", "--relu", "AP_RND,AP_SAT"]),
+        ("auto_max_20_8", ["--v", "16,8", "--wb", "14,4", "--maximum", "20,8"]),
+        ("model_16_9", ["--v", "16,9", "--types", "uniform"]),
+        ("model_sat", ["--v", "14,5,AP_RND,AP_SAT", "--types", "uniform"]),
+    ],
+)
+def test_predict_writes_hls4mls_numbers(case, precision, golden, samples, tmp_path):
+    out = tmp_path / "predictions.txt"
+    succeed("predict", DS16, "--data", samples, *precision, "--out", out)
+    expected = golden[f"cases/{case}/predictions"][:]
+    assert np.array_equal(np.loadtxt(out, ndmin=2), expected)
+    np.savetxt(tmp_path / "numpy.txt", expected)
+    assert out.read_text() == (tmp_path / "numpy.txt").read_text()
+
+
+def test_precision_file_gives_the_same(golden, samples, tmp_path):
+    """The mixed types of a golden case, as an hls4ml configuration."""
+    case = json.loads(golden["cases/mixed_types"].attrs["case"])
+    auto = dict.fromkeys(("result", "weight", "bias", "accum"), "auto")
+    layers = {name: {"Precision": dict(auto)} for name in json.loads(golden["cases/mixed_types"].attrs["types"])}
+    for name in ("phi1", "phi2", "rho1", "rho2", "regression"):
+        layers[name]["Precision"].update(weight=case["weight"], bias=case["bias"])
+    for name, types in case["layers"].items():
+        layers[name]["Precision"].update(types)
+    path = tmp_path / "mixed.yml"
+    path.write_text(json.dumps({"Model": {"Precision": {"default": case["default"]}, "ReuseFactor": 1}, "LayerName": layers}))  # JSON is YAML
+    out = tmp_path / "predictions.txt"
+    succeed("predict", DS16, "--data", samples, "--precision", path, "--out", out)
+    assert np.array_equal(np.loadtxt(out, ndmin=2), golden["cases/mixed_types/predictions"][:])
+
+
+@pytest.mark.parametrize("model", ["ds16", "bn16", "pool16"])
+@pytest.mark.parametrize("precision", [["--v", "14,6", "--wb", "11,3", "--relu", "AP_RND"], ["--v", "13,6", "--maximum", "18,8"], ["--v", "12,6", "--types", "uniform"]])
+def test_saved_types_give_the_same_predictions(model, precision, samples, tmp_path):
+    succeed("show", GOLDEN / f"{model}.keras", *precision, "--save", tmp_path / "types.yml")
+    succeed("predict", GOLDEN / f"{model}.keras", "--data", samples, *precision, "--out", tmp_path / "a.txt")
+    succeed("predict", GOLDEN / f"{model}.keras", "--data", samples, "--precision", tmp_path / "types.yml", "--out", tmp_path / "b.txt")
+    assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
+
+
+def test_trace_holds_every_layer(golden, samples, tmp_path):
+    out = tmp_path / "trace.h5"
+    succeed("trace", DS16, "--data", samples, "--v", "16,6", "--samples", 10, "--out", out)
+    with h5py.File(out) as file:
+        for layer, expected in golden["cases/auto_16_6_w16_6/trace"].items():
+            assert np.array_equal(file[f"trace/{layer}"][:], expected[:])
+            assert file[f"float_trace/{layer}"].shape == expected.shape
+        assert np.array_equal(file["predictions"][:], golden["cases/auto_16_6_w16_6/predictions"][:10])
+        assert json.loads(file.attrs["types"])["phi1"]["accum_t"] == "fixed<35,15,TRN,WRAP,0>"
+        np.testing.assert_allclose(file["float"][:], golden["float"][:10], atol=1e-5)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_predict_reports_overflows(samples, tmp_path):
+    out = succeed("predict", DS16, "--data", samples, "--v", "8,3", "--out", tmp_path / "p.txt")
+    ksum = next(line for line in out.splitlines() if line.startswith("KSum"))
+    assert "%" in ksum
+
+
+def test_show_prints_layers():
+    out = succeed("show", DS16)
+    assert re.search(r"phi1 +Dense +32x16 +80 +2048 ", out)
+    assert re.search(r"KSum +KSum +16 ", out)
+
+
+def test_notes_say_where_narrow_departs_from_hls4ml():
+    run = narrow("show", GOLDEN / "bn16.keras", "--v", "16,6")
+    assert "bn (BatchNormalization) is folded into phi2" in run.stderr
+    assert narrow("--quiet", "show", GOLDEN / "bn16.keras", "--v", "16,6").stderr == ""
+
+
+@pytest.mark.parametrize("ending", [".npz", ".h5", ".npy"])
+def test_data_files_of_all_kinds(ending, golden, samples, tmp_path):
+    x, data = golden["input"][:].astype(np.float64), tmp_path / f"data{ending}"
+    if ending == ".npz":
+        np.savez_compressed(data, x=x, y=np.zeros(len(x)))
+    elif ending == ".npy":
+        np.save(data, x)
+    else:
+        with h5py.File(data, "w") as file:
+            file["x"], file["y"] = x, np.zeros((len(x), 1))
+    succeed("predict", DS16, "--data", data, "--v", "16,6", "--out", tmp_path / "p.txt")
+    assert np.array_equal(np.loadtxt(tmp_path / "p.txt", ndmin=2), golden["cases/auto_16_6_w16_6/predictions"][:])
+
+
+def test_first_rows_are_kept_with_a_note(tmp_path):
+    """clusters.h5 has 128 rows a sample, ds16 takes 32."""
+    run = narrow("predict", DS16, "--data", GOLDEN / "clusters.h5", "--samples", 20, "--out", tmp_path / "a.txt")
+    assert "of 128 rows a sample the first 32 are kept" in run.stderr
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        np.save(tmp_path / "x.npy", file["x"][:20, :32])
+    succeed("predict", DS16, "--data", tmp_path / "x.npy", "--out", tmp_path / "b.txt")
+    assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
+
+
+def test_threads_do_not_change_anything(samples, tmp_path):
+    for threads in (1, 2, 5):
+        succeed("--threads", threads, "trace", DS16, "--data", samples, "--v", "12,6", "--samples", 20, "--out", tmp_path / f"{threads}.h5")
+    texts = {(tmp_path / f"{threads}.h5").read_bytes() for threads in (1, 2, 5)}
+    assert len(texts) == 1
+
+
+# --- sweep
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study") / "results"
+    text = succeed("sweep", DS16, GOLDEN / "ds32.keras", "--data", GOLDEN / "clusters.h5", "--v-full", "8:16:4", "--v-int", "6:10:4", "--wb-full", "12",
+                   "--wb-int", "2:3", "--samples", 50, "--trace", 3, "--out", out)
+    return out, text
+
+
+def test_sweep_skips_and_says_so(study):
+    assert "20 points of 50 samples; 4 points with more integer than total bits skipped" in study[1]
+
+
+def test_sweep_writes_the_studys_layout(study, tmp_path):
+    out, _ = study
+    folders = sorted(path.name for path in out.glob("*.model"))
+    assert len(folders) == 20 and "16.12.10.wb_12.3.model" in folders and "32.8.6.wb_12.2.model" in folders
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        np.testing.assert_array_equal(np.loadtxt(out / "regression_targets.txt"), file["y"][:50, 0].astype(np.float64))
+    folder = out / "32.16.6.wb_12.3.model"
+    succeed("predict", GOLDEN / "ds32.keras", "--data", GOLDEN / "clusters.h5", "--samples", 50, "--v", "16,6", "--wb", "12,3", "--out", tmp_path / "hls.txt")
+    succeed("predict", GOLDEN / "ds32.keras", "--data", GOLDEN / "clusters.h5", "--samples", 50, "--out", tmp_path / "keras.txt")
+    assert (folder / "hls_predictions.txt").read_text() == (tmp_path / "hls.txt").read_text()
+    assert (folder / "keras_predictions.txt").read_text() == (tmp_path / "keras.txt").read_text()
+    with h5py.File(folder / "hls_trace.h5") as file, h5py.File(out / "32.keras_trace.h5") as floats:
+        assert file["trace/phi1"].shape == floats["trace/phi1"].shape == (3, 128, 32)
+
+
+def test_sweep_results_are_the_metrics(study):
+    out, _ = study
+    for name in ("mpe", "mae"):
+        table = np.loadtxt(out / f"results_16_{name}.txt")
+        assert table.shape == (10, 5)
+        for v_full, v_int, wb_full, wb_int, value in table:
+            folder = out / f"16.{v_full:.0f}.{v_int:.0f}.wb_{wb_full:.0f}.{wb_int:.0f}.model"
+            hls, reference = np.loadtxt(folder / "hls_predictions.txt"), np.loadtxt(folder / "keras_predictions.txt")
+            error = np.abs(hls - reference)
+            expected = error.mean() if name == "mae" else (error / np.abs(reference))[reference != 0].mean() * 100
+            assert value == pytest.approx(expected, rel=1e-8)
+        first = (out / f"results_16_{name}.txt").read_text().splitlines()[0]
+        best = table[table[:, 4].argmin()]
+        assert first.startswith(f"# best: vectors ap_fixed<{best[0]:.0f},{best[1]:.0f}>, weights ap_fixed<{best[2]:.0f},{best[3]:.0f}>: {name} ")
+
+
+def test_sweep_draws_heat_maps(study):
+    out, _ = study
+    spec = json.loads((out / "heatmap_16_mpe.vl.json").read_text())
+    values = spec["hconcat"][0]["data"]["values"]
+    assert {(value["full"], value["integer"]) for value in values} == {(8, 6), (12, 6), (12, 10), (16, 6), (16, 10)}
+    assert sum(value["best"] for value in values) == 1
+    vl_convert = pytest.importorskip("vl_convert")
+    assert vl_convert.vegalite_to_svg(spec).count("aria-roledescription=\"rect mark\"") >= len(values)
+    assert "vegaEmbed(" in (out / "heatmap_16_mpe.html").read_text()
+
+
+def test_models_of_one_width_keep_apart(tmp_path):
+    shutil.copy(DS16, tmp_path / "other.keras")
+    succeed("sweep", DS16, tmp_path / "other.keras", "--data", GOLDEN / "clusters.h5", "--v-full", 8, "--v-int", 4, "--wb-full", 8, "--wb-int", 2,
+            "--samples", 5, "--out", tmp_path / "study")
+    assert {path.name for path in (tmp_path / "study").glob("*.model")} == {"ds16.8.4.wb_8.2.model", "other.8.4.wb_8.2.model"}
+
+
+# --- wrong input: one line, status 1; wrong usage: status 2
+
+
+def test_errors_name_what_is_wrong(samples, tmp_path):
+    bad = np.load(samples)[:4]
+    bad[2, 5, 1] = np.nan
+    np.save(tmp_path / "nan.npy", bad)
+    np.save(tmp_path / "features.npy", np.zeros((4, 32, 3), np.float32))
+    np.save(tmp_path / "rows.npy", np.zeros((4, 20, 4), np.float32))
+    (tmp_path / "short.npy").write_bytes(samples.read_bytes()[:1000])
+    (tmp_path / "short.keras").write_bytes(DS16.read_bytes()[:10000])
+    predict = ("predict", DS16, "--out", tmp_path / "p.txt", "--data")
+    assert "row 2 of x holds NaN" in fail(*predict, tmp_path / "nan.npy", "--v", "16,6")
+    assert "3 features a row and the model 4" in fail(*predict, tmp_path / "features.npy")
+    assert "pad the samples to 32 rows" in fail(*predict, tmp_path / "rows.npy")
+    assert "cut short" in fail(*predict, tmp_path / "short.npy")
+    assert "no such file" in fail(*predict, tmp_path / "none.npy")
+    assert "it has no dataset x; it has cases, float, input" in fail(*predict, GOLDEN / "ds16.h5")
+    assert "cut short" in fail("show", tmp_path / "short.keras")
+    assert "there are AP_RND, " in fail(*predict, samples, "--v", "16,6,AP_ROUND")
+    assert "--relu: unknown overflow mode" in fail(*predict, samples, "--v", "16,6", "--relu", "AP_RND,AP_CLIP")
+    assert "its accum type" in fail(*predict, samples, "--v", "64,8")
+    assert "does its folder exist" in fail("predict", DS16, "--data", samples, "--out", tmp_path / "none" / "p.txt")
+    assert not (tmp_path / "p.txt").exists()
+
+
+def test_sweep_errors_come_before_any_work(samples, tmp_path):
+    sweep = ("sweep", DS16, "--data", samples, "--wb-full", 8, "--wb-int", 2, "--out", tmp_path / "study")
+    assert "the grid is empty" in fail(*sweep, "--v-full", 4, "--v-int", 8)
+    assert "--v-full 12:8" in fail(*sweep, "--v-full", "12:8", "--v-int", 8)
+    assert "its accum type" in fail("sweep", DS16, "--data", samples, "--v-full", "8:64:56", "--v-int", 4, "--wb-full", 64, "--wb-int", 2, "--out", tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+    (tmp_path / "file").write_text("")
+    assert "the folder cannot be made" in fail("sweep", DS16, "--data", samples, "--v-full", 8, "--v-int", 4, "--wb-full", 8, "--wb-int", 2, "--out", tmp_path / "file" / "study")
+
+
+def test_wrong_usage_is_status_2(samples, tmp_path):
+    fail(status=2)
+    fail("predct", status=2)
+    fail("predict", DS16, status=2)
+    fail("predict", DS16, "--data", samples, "--out", tmp_path / "p", "--types", "both", status=2)
+    fail("predict", DS16, "--data", samples, "--out", tmp_path / "p", "--wb", "8,2", status=2)
+    assert "0." in succeed("--version")

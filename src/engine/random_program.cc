@@ -1,0 +1,135 @@
+#include "engine/random_program.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+class Generator {
+ public:
+  Generator(std::mt19937_64& random, const RandomLimits& limits) : random_(random), limits_(limits) {}
+
+  Program program() {
+    while (true) {
+      try {
+        const Model model = this->model();
+        return build_program(resolve(model, config(model)));
+      } catch (const Error&) {
+        // Too many bits for some sum: another draw.
+      }
+    }
+  }
+
+ private:
+  int number(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+  bool one_in(int n) { return number(1, n) == 1; }
+
+  std::vector<float> weights(std::size_t count) {
+    // Mostly trained-looking, sometimes at the ends of any range.
+    const bool extreme = one_in(6);
+    std::vector<float> values(count);
+    for (float& value : values) {
+      const float size = extreme ? std::ldexp(1.F, number(0, 8)) : 1.F;
+      value = size * std::normal_distribution<float>(0.F, 0.5F)(random_);
+      if (extreme && one_in(2)) value = one_in(2) ? 1e4F : -1e4F;
+      if (one_in(10)) value = 0;
+    }
+    return values;
+  }
+
+  void push(Model& model, const std::string& name, Op op, const std::string& keras_class) {
+    const int before = static_cast<int>(model.layers.size()) - 1;
+    Layer layer{name, keras_class, std::move(op), {before}, {}};
+    layer.shape = output_shape(layer, {model.layers.back().shape});
+    model.layers.push_back(std::move(layer));
+  }
+
+  void push_dense(Model& model, const std::string& name) {
+    const int n_in = model.layers.back().shape.back();
+    const int n_out = number(1, limits_.max_nodes);
+    DenseOp dense{n_in, n_out, weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out)), {}};
+    if (!one_in(5)) dense.bias = weights(static_cast<std::size_t>(n_out));
+    push(model, name, std::move(dense), "Dense");
+    if (one_in(6)) {
+      const auto size = static_cast<std::size_t>(n_out);
+      BatchNormOp norm{weights(size), weights(size), weights(size), std::vector<float>(size, 0.7F), 1e-3F};
+      push(model, name + "_bn", std::move(norm), "BatchNormalization");
+    }
+    if (!one_in(5)) push(model, name + "_relu", ReluOp{}, "Activation");
+    if (one_in(8)) push(model, name + "_linear", LinearOp{}, "Activation");
+  }
+
+  Model model() {
+    Model model;
+    model.name = "random";
+    model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {number(1, limits_.max_set), number(1, 6)}});
+    for (int i = number(0, 2); i > 0; --i) push_dense(model, "phi" + std::to_string(i));
+    switch (number(0, 4)) {
+      case 0: push(model, "mean", SetMeanOp{}, "GlobalAveragePooling1D"); break;
+      case 1: push(model, "flatten", FlattenOp{}, "Flatten"); break;
+      default: push(model, "sum", SetSumOp{}, "KSum");
+    }
+    for (int i = number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
+    model.outputs = {static_cast<int>(model.layers.size()) - 1};
+    return model;
+  }
+
+  Format format(int max_width, bool modes) {
+    Format format;
+    format.width = number(1, max_width);
+    format.integer = number(-1, std::min(format.width + 1, 9));
+    format.is_signed = !one_in(6);
+    if (modes && one_in(2)) format.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
+    if (modes && one_in(2)) format.overflow = static_cast<Overflow>(number(0, limits_.all_modes ? kOverflows - 1 : 2));
+    const bool wraps = format.overflow == Overflow::kWrap || format.overflow == Overflow::kWrapSm;
+    if (!format.is_signed && format.overflow == Overflow::kWrapSm) format.overflow = Overflow::kWrap;
+    if (limits_.all_modes && wraps && one_in(10)) format.saturated_bits = number(0, format.width);
+    if (limits_.all_modes && one_in(15)) format = {format.width, format.width, format.is_signed, true, Rounding::kTrn, Overflow::kWrap, 0};
+    return format;
+  }
+
+  PrecisionConfig config(const Model& model) {
+    PrecisionOptions options;
+    options.vector = format(limits_.max_width, one_in(2));
+    options.weight = format(limits_.max_width, one_in(4));
+    options.uniform = one_in(3);
+    if (one_in(5)) options.maximum = format(2 * limits_.max_width, false);
+    PrecisionConfig config = make_config(model, options);
+    for (auto& [name, entry] : config.by_name) {
+      for (auto& [type, choice] : entry.types) {
+        if (one_in(6)) choice = format(limits_.max_width, true);
+      }
+      if (one_in(4)) entry.strategy = "Resource", entry.reuse_factor = number(1, 8);
+    }
+    return config;
+  }
+
+  std::mt19937_64& random_;
+  const RandomLimits& limits_;
+};
+
+}  // namespace
+
+Program random_program(std::mt19937_64& random, const RandomLimits& limits) { return Generator(random, limits).program(); }
+
+std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n) {
+  const auto input = static_cast<std::size_t>(program.model().inputs().front());
+  const Format& format = program.format(input);
+  const Shape& shape = program.model().layers[input].shape;
+  const auto width = static_cast<std::size_t>(shape.back());
+  std::vector<float> x(n * size_of(shape));
+  std::uniform_real_distribution<double> uniform(-1.2, 1.2);
+  const double scale = std::ldexp(1.0, format.integer - 1);
+  const bool ends = random() % 5 == 0;
+  for (float& value : x) value = static_cast<float>(scale * (ends ? (random() % 2 == 0 ? 0.999 : -1.0) : uniform(random)));
+  for (std::size_t row = 1; row < x.size() / width; ++row) {
+    if (random() % 3 == 0)
+      std::copy_n(x.begin() + static_cast<std::ptrdiff_t>((row - 1) * width), width, x.begin() + static_cast<std::ptrdiff_t>(row * width));
+  }
+  return x;
+}
+
+}  // namespace narrow

@@ -1,0 +1,131 @@
+// Types from options and from files; that what is saved resolves to the same types again. hls4ml's own answers are compared
+// in engine/golden_test.cc.
+#include "precision/precision.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "engine/random_program.h"
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ConfigFile : public testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    std::ofstream(path_) << text;
+    return path_;
+  }
+  void TearDown() override { fs::remove(path_); }
+  static Model small_model() {
+    Model model;
+    model.name = "small";
+    model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {4, 2}});
+    model.layers.push_back({"phi1", "Dense", DenseOp{2, 2, {1, 2, 3, 4}, {0, 0}}, {0}, {4, 2}});
+    model.layers.push_back({"phi1_relu", "Activation", ReluOp{}, {1}, {4, 2}});
+    model.layers.push_back({"KSum", "KSum", SetSumOp{}, {2}, {2}});
+    model.layers.push_back({"regression", "Dense", DenseOp{2, 1, {1, 2}, {}}, {3}, {1}});
+    model.outputs = {4};
+    return model;
+  }
+  std::string error_of(const std::string& text) {
+    try {
+      read_config(write(text), small_model());
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  std::string path_ = (fs::temp_directory_path() / ("narrow_config_" + std::to_string(getpid()) + ".yml")).string();
+};
+
+TEST_F(ConfigFile, EntriesAreLookedUpAsInHls4ml) {
+  const Model model = small_model();
+  const Resolved resolved = resolve(model, read_config(write(R"(
+Model:
+  Precision:
+    default: ap_fixed<16,6>
+    maximum: ap_fixed<30,12>
+  ReuseFactor: 1
+  Strategy: Latency
+  TraceOutput: false
+LayerType:
+  Dense:
+    Precision:
+      bias: fixed<8,2>
+LayerName:
+  phi1:
+    Trace: true
+    Precision: {weight: 'ap_fixed<12,3>', bias: 'ap_fixed<10,3>', accum: auto, result: auto}
+    Strategy: Resource
+    ReuseFactor: 3
+  PHI1_relu:
+    Precision: ap_ufixed<9,4,AP_RND,AP_SAT>
+)"),
+                                                       model));
+  EXPECT_EQ(to_string(resolved.precision[0].result), "ap_fixed<16,6>");
+  EXPECT_EQ(to_string(resolved.precision[1].weight), "ap_fixed<12,3>");
+  EXPECT_EQ(to_string(resolved.precision[1].accum),
+            "ap_fixed<30,11>");                      // 10 + 9 fractional bits; 6 + 3 + 1 integer ones, and the bias adds one
+  EXPECT_EQ(resolved.precision[1].reuse_factor, 2);  // 3 does not divide 2x2
+  EXPECT_EQ(resolved.notes.size(), 1U);
+  EXPECT_EQ(to_string(resolved.precision[2].result), "ap_ufixed<9,4,AP_RND,AP_SAT>");
+  EXPECT_EQ(to_string(resolved.precision[4].bias), "ap_uint<1>");  // no bias
+  EXPECT_EQ(to_string(resolved.precision[4].accum), "ap_fixed<16,6>");
+}
+
+TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
+  const auto expect = [&](const std::string& text, const std::string& part) {
+    const std::string message = error_of(text);
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  };
+  expect("Model: [", "no YAML");
+  expect("LayerName: {}", "Model:");
+  expect("Model: {Precision: {result: 'ap_fixed<16,6>'}}", "default precision");
+  expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is no type: unknown rounding mode");
+  expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi7: {}", "line 3: the model has no layer phi7; it has cells, phi1");
+  expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi1:\n    Precision: {weights: 'ap_fixed<8,2>'}",
+         "'weights' is no type of a layer");
+  expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: Unrolled}", "strategy 'Unrolled' is not supported");
+  expect("Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: zero}", "whole number");
+  expect("Model: {Precision: 'ap_fixed<16,6>', Compression: 1}", "Compression");
+}
+
+TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {
+  constexpr std::uint64_t kSeed = 3;
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 300; ++i) {
+    const Program program = random_program(random, {});
+    // The model before fusing and merging is gone here; app/cli_test.py has those cases.
+    if (!program.resolved.fused.empty() || !program.resolved.merged.empty()) continue;
+    const std::string yaml = to_yaml(program.resolved);
+    const Resolved again = resolve(program.model(), read_config(write(yaml), program.model()));
+    ASSERT_EQ(to_yaml(again), yaml) << "seed " << kSeed << ", case " << i;
+  }
+}
+
+TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", InputOp{}, {}, {8}});
+  model.layers.push_back({"wide", "Dense", DenseOp{8, 1, std::vector<float>(8, 1.F), {1.F}}, {0}, {1}});
+  model.outputs = {1};
+  PrecisionOptions options;
+  options.vector = fixed(64, 8);
+  try {
+    resolve(model, make_config(model, options));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer wide: its accum type"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace narrow

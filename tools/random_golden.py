@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Random networks with random types, answered by the real hls4ml: files as in golden/, for golden_test.
+
+    python random_golden.py FOLDER [--models 4] [--cases 3] [--seed 1] [--samples 40]
+    NARROW_GOLDEN=FOLDER build/golden_test
+
+Every draw comes from the seed, which is printed. The networks use each layer that narrow supports. Not drawn: a
+BatchNormalization behind a Dense with inferred types, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
+"""
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hls4ml_reference as reference  # sets the Keras backend
+import keras
+import numpy as np
+
+
+def dense(rng, x, name, batch_norm):
+    units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
+    fused = rng.random() < 0.4
+    x = keras.layers.Dense(units, activation="relu" if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    if batch_norm and rng.random() < 0.4:
+        x = keras.layers.BatchNormalization(name=name + "_bn")(x)
+    if not fused and rng.random() < 0.8:
+        kind = rng.choice(["Activation", "ReLU", "linear"])
+        if kind == "ReLU":
+            x = keras.layers.ReLU(name=name + "_act")(x)
+        else:
+            x = keras.layers.Activation("relu" if kind == "Activation" else "linear", name=name + "_act")(x)
+    if rng.random() < 0.2:
+        x = keras.layers.Dropout(0.1, name=name + "_drop")(x)
+    return x
+
+
+def random_model(rng, uniform):
+    rows, features = rng.choice([3, 5, 8]), rng.choice([2, 4, 5])
+    x = inputs = keras.Input((rows, features), name="cells")
+    for i in range(rng.randint(1, 2)):
+        x = dense(rng, x, f"phi{i + 1}", uniform)
+    pool = rng.choice(["KSum", "KSum", "mean", "flatten"])
+    if pool == "KSum":
+        x = reference.KSum(name="KSum")(x)
+    elif pool == "mean":
+        x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
+    else:
+        x = keras.layers.Flatten(name="flatten")(x)
+    for i in range(rng.randint(0, 1)):
+        x = dense(rng, x, f"rho{i + 1}", uniform)
+    x = keras.layers.Dense(rng.choice([1, 2]), name="regression")(x)
+    model = keras.Model(inputs, x)
+    for layer in model.layers:
+        layer.set_weights([np.float32(rng.choice([0.3, 0.6, 1.0])) * np.random.randn(*w.shape).astype(np.float32) for w in layer.get_weights()])
+        if isinstance(layer, keras.layers.BatchNormalization):
+            weights = layer.get_weights()
+            layer.set_weights(weights[:-1] + [np.abs(weights[-1]) + np.float32(0.3)])
+    return model
+
+
+def fixed(rng, low=4, high=18, modes=0.4, unsigned=0.0):
+    width = rng.randint(low, high)
+    fields = [str(width), str(rng.randint(0, min(width, 8)))]
+    if rng.random() < modes:
+        fields.append(rng.choice(["AP_TRN", "AP_TRN_ZERO", "AP_RND", "AP_RND_ZERO", "AP_RND_INF", "AP_RND_MIN_INF", "AP_RND_CONV"]))
+        if rng.random() < 0.7:
+            fields.append(rng.choice(["AP_WRAP", "AP_SAT", "AP_SAT_SYM", "AP_SAT_ZERO"]))
+    return f"ap_{'u' if rng.random() < unsigned else ''}fixed<{','.join(fields)}>"
+
+
+def random_case(rng, model, name, uniform):
+    case = {"name": name, "default": fixed(rng)}
+    if uniform:
+        case["granularity"] = "model"
+    if rng.random() < 0.7:
+        case["weight"], case["bias"] = fixed(rng, modes=0.2), fixed(rng, modes=0.2)
+    if not uniform and rng.random() < 0.2:
+        case["maximum"] = fixed(rng, 12, 28, modes=0)
+    if case["default"].count(",") == 1 and rng.random() < 0.5:
+        case["relu_rounding"], case["relu_saturation"] = rng.choice(["AP_RND", "AP_RND_CONV", "AP_TRN"]), rng.choice(["AP_SAT", "AP_SAT_SYM", "AP_WRAP"])
+    if rng.random() < 0.5:
+        case["strategy"], case["reuse"] = rng.choice(["Resource", "Latency"]), rng.randint(1, 12)
+    layers = {}
+    for layer in model.layers[1:]:
+        if rng.random() < 0.25 and not isinstance(layer, (keras.layers.Dropout, keras.layers.Flatten)):
+            # A result given on a linear activation or behind a BatchNormalization changes which layers hls4ml keeps.
+            kinds = ["result", "accum"] if isinstance(layer, keras.layers.Dense) else ["result"]
+            layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
+    if layers:
+        case["layers"] = layers
+    return case
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", type=int, default=4)
+    parser.add_argument("--cases", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=40)
+    args = parser.parse_args()
+    print(f"seed {args.seed}", flush=True)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for i in range(args.models):
+        rng = random.Random(1000 * args.seed + i)
+        np.random.seed(1000 * args.seed + i)
+        uniform = i % 2 == 1
+        model = random_model(rng, uniform)
+        stem = args.folder / f"random{i}"
+        model.save(f"{stem}.keras")
+        samples = (np.random.randn(args.samples, *model.input_shape[1:]) * rng.choice([0.5, 1, 4])).astype(np.float32)
+        np.save(f"{stem}.npy", samples)
+        for c in range(args.cases):
+            name = f"{stem}_{c}"
+            shutil.copy(f"{stem}.keras", f"{name}.keras")
+            Path(f"{name}.cases.json").write_text(json.dumps([random_case(rng, model, f"case{c}", uniform)]))
+            command = [sys.executable, reference.__file__, f"{name}.keras", f"{stem}.npy", f"{name}.cases.json", f"{name}.h5", "--trace", "5"]
+            run = subprocess.run(command, capture_output=True, text=True)
+            answer = [line for line in run.stdout.splitlines() if line.startswith(f"case{c}:")]
+            if run.returncode != 0 or "failed" in "".join(answer):
+                # Its C++ does not compile, or asserts: hls4ml has no answer to compare with.
+                print(f"{name}: hls4ml has no answer: {(answer or run.stderr.splitlines() or ['?'])[-1][:200]}", flush=True)
+                for ending in (".keras", ".cases.json", ".h5"):
+                    Path(name + ending).unlink(missing_ok=True)
+            else:
+                print(f"{name}: {answer[0]}", flush=True)
+        Path(f"{stem}.keras").unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+# Sourced by ./check and ./study: what both need on a fresh Debian 12 machine. Run from the project's root.
+
+BUILD_PACKAGES="cmake ninja-build g++ clang-14 pkg-config libhdf5-dev libzip-dev nlohmann-json3-dev libcli11-dev libtbb-dev
+  libyaml-cpp-dev libhwy-dev libgtest-dev libbenchmark-dev python3-venv"
+
+# Installs those of the packages that are missing.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  echo "installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# make_venv NAME REQUIREMENTS: build/NAME with the packages of the file, made anew where the file has changed.
+make_venv() {
+  local venv=build/$1 stamp=build/$1/requirements
+  cmp -s "$2" "$stamp" && return
+  echo "installing Python packages of $2"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install -q --disable-pip-version-check -r "$2"
+  cp "$2" "$stamp"
+}
+
+# The drawing library that figures carry inside.
+make_vega_bundle() {
+  make_venv venv-figures tools/requirements-figures.txt
+  [ -s build/vega.js ] && [ build/vega.js -nt build/venv-figures/requirements ] && return
+  build/venv-figures/bin/python -c 'import vl_convert, sys; sys.stdout.write(vl_convert.javascript_bundle())' >build/vega.js.partial
+  mv build/vega.js.partial build/vega.js
+}
+
+# build_narrow [CMAKE OPTION ...]: everything with the release preset, into build/.
+build_narrow() {
+  cmake --preset release -DNARROW_VEGA_BUNDLE="$PWD/build/vega.js" "$@" >build/cmake.log || { cat build/cmake.log; return 1; }
+  cmake --build build
+}
