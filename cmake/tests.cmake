@@ -21,6 +21,7 @@ narrow_test(golden_test SOURCES engine/golden_test.cc engine/golden.cc USES narr
 add_test(NAME golden_test COMMAND golden_test)
 
 narrow_gtest(interpreter_test SOURCES engine/interpreter_test.cc engine/random_program.cc USES narrow_engine)
+narrow_gtest(engine_test SOURCES engine/engine_test.cc engine/random_program.cc USES narrow_engine)
 narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
 narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc USES narrow_engine)
 narrow_gtest(study_test SOURCES study/study_test.cc USES narrow_study)

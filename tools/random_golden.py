@@ -85,7 +85,7 @@ def random_case(rng, model, name, uniform):
         case["strategy"], case["reuse"] = rng.choice(["Resource", "Latency"]), rng.randint(1, 12)
     layers = {}
     for layer in model.layers[1:]:
-        if rng.random() < 0.25 and not isinstance(layer, (keras.layers.Dropout, keras.layers.Flatten)):
+        if rng.random() < 0.25 and not isinstance(layer, keras.layers.Flatten):
             # A result given on a linear activation or behind a BatchNormalization changes which layers hls4ml keeps.
             kinds = ["result", "accum"] if isinstance(layer, keras.layers.Dense) else ["result"]
             layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}

@@ -13,10 +13,11 @@ namespace {
 
 using nlohmann::json;
 
-// Layers that pass their input on unchanged at inference. Masking does not belong here: it zeroes rows.
-constexpr std::array<std::string_view, 10> kIdentities = {
-    "Dropout",      "SpatialDropout1D", "SpatialDropout2D",       "GaussianDropout",  "GaussianNoise",
-    "AlphaDropout", "Identity",         "ActivityRegularization", "SpatialDropout3D", "Clone"};
+// Layers that pass their input on unchanged at inference and that hls4ml leaves out. Masking is none: it zeroes rows.
+constexpr std::array<std::string_view, 4> kIdentities = {"GaussianNoise", "Identity", "ActivityRegularization", "Clone"};
+
+// Those that hls4ml keeps as a linear activation, which may have a type of its own.
+constexpr std::array<std::string_view, 6> kDropouts = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout"};
 
 // Layers that sum over the set axis; users write them themselves, under these names.
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
@@ -207,6 +208,7 @@ Op op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
   if (layer.class_name == "Activation") return activation_op(layer);
   if (layer.class_name == "ReLU") return relu_op(layer);
+  if (contains(kDropouts, layer.class_name)) return LinearOp{};
   if (layer.class_name == "Flatten") return FlattenOp{};
   if (layer.class_name == "GlobalAveragePooling1D") {
     require_channels_last(layer);

@@ -28,7 +28,7 @@ struct DenseOp {
 };
 
 struct ReluOp {};    // y = max(x, 0)
-struct LinearOp {};  // y = x: an activation layer that only carries a type
+struct LinearOp {};  // y = x: a linear activation or a Dropout, which only carries a type
 
 // (set, n) -> (n): sum over the set axis, padded rows included (KSum).
 struct SetSumOp {};

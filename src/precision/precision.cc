@@ -166,6 +166,7 @@ class Resolver {
       check_width(layer, "result", types_.result, kMaxSumWidth);
       resolved_.precision.push_back(types_);
     }
+    eliminate_linear_activations();
   }
 
   void operator()(const InputOp&) { types_.result = asked("result"); }
@@ -208,6 +209,21 @@ class Resolver {
   }
 
  private:
+  // EliminateLinearActivation: those that change no type.
+  void eliminate_linear_activations() {
+    for (std::size_t i = 0; i < model_.layers.size();) {
+      const Layer& layer = model_.layers[i];
+      const auto before = layer.inputs.empty() ? i : static_cast<std::size_t>(layer.inputs.front());
+      if (as<LinearOp>(layer) == nullptr || resolved_.precision[i].result != resolved_.precision[before].result) {
+        ++i;
+        continue;
+      }
+      resolved_.merged.emplace_back(layer.name, model_.layers[before].name);
+      remove_layer(resolved_.model, static_cast<int>(i), static_cast<int>(before));
+      resolved_.precision.erase(resolved_.precision.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+
   TypeChoice choice(const char* type) const { return configured(config_, model_, *layer_, type); }
   // `auto` on a type that hls4ml does not infer is the default precision.
   Format asked(const char* type) const {
@@ -252,6 +268,16 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   return resolved;
 }
 
+// The layer itself, or the one that it was merged into.
+static int kept_layer(const Resolved& resolved, const std::string& name) {
+  const int index = resolved.model.find(name);
+  if (index >= 0) return index;
+  for (const auto& [merged, before] : resolved.merged) {
+    if (merged == name) return kept_layer(resolved, before);
+  }
+  return 0;
+}
+
 std::string to_yaml(const Resolved& resolved) {
   YAML::Emitter out;
   out << YAML::BeginMap << YAML::Key << "Model" << YAML::Value << YAML::BeginMap;
@@ -289,9 +315,9 @@ std::string to_yaml(const Resolved& resolved) {
     out << YAML::EndMap;
   }
   for (const auto& [linear, before] : resolved.merged) {
-    const auto index = static_cast<std::size_t>(resolved.model.find(before));
+    const int index = kept_layer(resolved, before);
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
-    type("result", to_string(resolved.precision[index].result));
+    type("result", to_string(resolved.precision[static_cast<std::size_t>(index)].result));
     out << YAML::EndMap << YAML::EndMap;
   }
   out << YAML::EndMap << YAML::EndMap;

@@ -31,7 +31,7 @@ using Precision = std::vector<LayerPrecision>;
 
 // The network as the hardware computes it, and its types.
 struct Resolved {
-  Model model;  // BatchNormalization fused and linear activations removed where hls4ml does so
+  Model model;  // BatchNormalization fused, linear activations and Dropout removed where hls4ml does so
   Precision precision;
   // One line for each thing that a user should know: a corrected reuse factor, a departure from hls4ml and why.
   std::vector<std::string> notes;

@@ -1,0 +1,540 @@
+#include "engine/engine.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "engine/bounds.h"
+#include "engine/dense_kernel.h"
+#include "engine/machine.h"
+#include "error.h"
+#include "fixed/cast.h"
+
+namespace narrow {
+namespace {
+
+// Samples at a time: their rows fit the second cache, and the layers behind the sum have rows enough for a tile.
+constexpr std::size_t kSamples = 8;
+
+bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
+
+// Quantizes float samples to the input's type.
+class Quantizer {
+ public:
+  explicit Quantizer(const Format& format) : format_(format), small_(fits_small(format)) {
+    const bool floors = !format.is_integer && (format.rounding == Rounding::kTrn || format.rounding == Rounding::kRnd);
+    constexpr int kMaxFraction = 60;
+    constexpr int kMaxWidth = 29;  // quantize32's range, with a bit to spare
+    range_ = floors && format.width <= kMaxWidth && std::abs(format.fraction()) <= kMaxFraction
+                 ? make_lane_cast(format.fraction(), format, format.width + 2)
+                 : std::nullopt;
+    scale_ = std::ldexp(1.0, format.fraction());
+    add_ = format.rounding == Rounding::kRnd ? 0.5 : 0.0;
+  }
+
+  // y must have room for n values.
+  void run(const float* x, std::size_t n, Tensor& y, Scratch& scratch, LayerCounts& counts, bool& overflowed, Counting counting) const {
+    counts.values += n;
+    if (range_ && counting != Counting::kAll && run_fast(x, n, y, scratch, overflowed)) return;
+    for (std::size_t i = 0; i < n; ++i) {
+      const CastResult result = cast(static_cast<double>(x[i]), format_);
+      counts.overflows += result.overflow ? 1 : 0;
+      counts.zeros += x[i] != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
+      overflowed |= result.overflow;
+      if (small_) y.s[i] = static_cast<std::int16_t>(result.raw);
+      else y.w[i] = static_cast<std::int64_t>(result.raw);
+    }
+  }
+
+ private:
+  bool run_fast(const float* x, std::size_t n, Tensor& y, Scratch& scratch, bool& overflowed) const {
+    scratch.pairs.resize(n);
+    if (!quantize32(x, n, scale_, add_, scratch.pairs.data())) return false;
+    scratch.wide[0].resize(n);
+    std::copy_n(scratch.pairs.data(), n, scratch.wide[0].data());
+    overflowed |= run_lane_cast(*range_, false, scratch.wide[0].data(), scratch.wide[0].data(), n).overflows > 0;
+    if (small_) std::transform(scratch.wide[0].data(), scratch.wide[0].data() + n, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+    else std::copy_n(scratch.wide[0].data(), n, y.w.data());
+    return true;
+  }
+
+  Format format_;
+  bool small_;
+  std::optional<LaneCast> range_;
+  double scale_ = 1;
+  double add_ = 0;
+};
+
+// What computes one layer.
+struct Stage {
+  enum class Kind { kInput, kDense, kCast, kSum, kMachine, kFused } kind = Kind::kMachine;
+  std::optional<DenseKernel> dense;
+  std::optional<LaneCast> cast;  // of kCast and kSum
+  bool relu = false;
+  bool by_row = false;  // each row of its output depends on the same row of its input alone
+};
+
+// A thread's memory for a block of samples.
+struct Workspace {
+  std::vector<Tensor> tensors;
+  std::vector<std::size_t> starts;  // first row of each sample in tensors of sets, and the end
+  std::vector<std::size_t> counted;  // rows of each sample that are the pad row
+  Tensor sample;
+  Scratch scratch;
+  Tally tally;
+  std::size_t rows_counted = 0;
+  std::optional<Machine<std::int64_t>> machine;
+};
+
+// The row that stands for padding and what the layers make of it.
+struct PadRow {
+  std::vector<std::int64_t> input;
+  std::vector<std::vector<std::int64_t>> values;  // by layer, of those that work by row
+  Tally tally;                                    // of one such row
+};
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  Impl(Program program, const EngineOptions& options) : program_(std::move(program)), options_(options) {
+    const Model& model = program_.model();
+    if (model.inputs().size() != 1) {
+      throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
+    }
+    for (const LayerPrecision& types : program_.resolved.precision) {
+      wide_ |= types.result.width + (types.result.is_signed ? 0 : 1) > 64 || types.accum.width + (types.accum.is_signed ? 0 : 1) > 64;
+    }
+    for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
+    if (!wide_) plan();
+  }
+
+  EngineResult run(std::span<const float> x, std::size_t n, bool traced) const;
+  const Program& program() const { return program_; }
+  std::vector<std::string> kernels() const;
+
+ private:
+  void plan();
+  bool can_dedup() const;
+  std::optional<std::size_t> fusable_relu(std::size_t layer) const;
+  PadRow find_pad_row(std::span<const float> x, std::size_t n) const;
+  void run_block(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  void run_stage(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  void run_input(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
+  void run_sum(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  void run_machine(std::size_t layer, std::size_t samples, Workspace& work) const;
+
+  const Layer& layer(std::size_t i) const { return program_.model().layers[i]; }
+  std::size_t input_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).inputs.front()); }
+  bool is_set(std::size_t i) const { return layer(i).shape.size() > 1; }
+  std::size_t width_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).shape.back()); }
+  std::size_t rows_of(std::size_t i, std::size_t samples, const Workspace& work) const { return is_set(i) ? work.starts[samples] : samples; }
+
+  Program program_;
+  EngineOptions options_;
+  bool wide_ = false;
+  bool dedup_ = false;
+  std::vector<LaneStep> lanes_;
+  std::vector<Stage> stages_;
+  std::optional<Quantizer> quantizer_;
+};
+
+std::optional<std::size_t> Engine::Impl::fusable_relu(std::size_t index) const {
+  if (!options_.fuse) return std::nullopt;
+  const Model& model = program_.model();
+  const auto self = static_cast<int>(index);
+  if (std::find(model.outputs.begin(), model.outputs.end(), self) != model.outputs.end()) return std::nullopt;
+  std::optional<std::size_t> user;
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    if (std::find(model.layers[i].inputs.begin(), model.layers[i].inputs.end(), self) == model.layers[i].inputs.end()) continue;
+    if (user) return std::nullopt;
+    user = i;
+  }
+  return user && as<ReluOp>(layer(*user)) != nullptr ? user : std::nullopt;
+}
+
+void Engine::Impl::plan() {
+  const Model& model = program_.model();
+  const std::vector<Interval> intervals = result_intervals(program_);
+  stages_.resize(model.layers.size());
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    Stage& stage = stages_[i];
+    if (stage.kind == Stage::Kind::kFused) continue;
+    if (as<InputOp>(layer(i)) != nullptr) {
+      stage.kind = Stage::Kind::kInput;
+      stage.by_row = true;
+      quantizer_.emplace(program_.format(i));
+      continue;
+    }
+    const Interval& input = intervals[input_of(i)];
+    if (as<DenseOp>(layer(i)) != nullptr) {
+      const auto relu = fusable_relu(i);
+      DenseKernel kernel(program_, i, relu, input, options_.counting);
+      if (!kernel.usable()) continue;
+      stage.kind = Stage::Kind::kDense;
+      stage.by_row = true;
+      stage.dense.emplace(std::move(kernel));
+      if (relu) {
+        stages_[*relu].kind = Stage::Kind::kFused;
+        stages_[*relu].by_row = true;
+      }
+    } else if ((as<ReluOp>(layer(i)) != nullptr || as<LinearOp>(layer(i)) != nullptr) && lanes_[i].cast) {
+      stage.kind = Stage::Kind::kCast;
+      stage.by_row = true;
+      stage.cast = lanes_[i].cast;
+      stage.relu = as<ReluOp>(layer(i)) != nullptr;
+    } else if (as<SetSumOp>(layer(i)) != nullptr && lanes_[i].cast && lanes_[i].cast->align == Align::kUp) {
+      // A wrapping sum is the wrapped exact sum; one that saturates at the upper end and never falls is the saturated one.
+      const bool climbs = lanes_[i].cast->fit == Fit::kClamp && input.low >= 0;
+      if (!wraps(program_.format(i)) && !climbs) continue;
+      stage.kind = Stage::Kind::kSum;
+      stage.cast = lanes_[i].cast;
+    }
+  }
+  dedup_ = options_.dedup && can_dedup();
+}
+
+// Rows may be left out where every layer on sets works row by row, up to sums that can count them.
+bool Engine::Impl::can_dedup() const {
+  bool any_sum = false;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const bool from_set = !layer(i).inputs.empty() && is_set(input_of(i));
+    if (is_set(i) && !stages_[i].by_row) return false;
+    if (from_set && !is_set(i)) {
+      if (stages_[i].kind != Stage::Kind::kSum) return false;
+      any_sum = true;
+    }
+  }
+  for (const int output : program_.model().outputs) any_sum &= !is_set(static_cast<std::size_t>(output));
+  return any_sum && is_set(static_cast<std::size_t>(program_.model().inputs().front()));
+}
+
+std::vector<std::string> Engine::Impl::kernels() const {
+  std::vector<std::string> names(program_.model().layers.size(), "interpreter");
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    switch (stages_[i].kind) {
+      case Stage::Kind::kInput: names[i] = "quantize"; break;
+      case Stage::Kind::kDense:
+        names[i] = stages_[i].dense->name();
+        if (stages_[i].dense->output_layer() != i) names[stages_[i].dense->output_layer()] = "with " + layer(i).name;
+        break;
+      case Stage::Kind::kCast: names[i] = "lanes"; break;
+      case Stage::Kind::kSum: names[i] = "row sums"; break;
+      case Stage::Kind::kMachine:
+      case Stage::Kind::kFused: break;
+    }
+  }
+  return names;
+}
+
+// The row that most of the first samples repeat, if it is worth counting.
+PadRow Engine::Impl::find_pad_row(std::span<const float> x, std::size_t n) const {
+  const auto input = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t width = width_of(input);
+  const std::size_t size = size_of(layer(input).shape);
+  std::map<std::vector<std::int64_t>, std::size_t> seen;
+  Scratch scratch;
+  Tensor sample;
+  sample.small = fits_small(program_.format(input));
+  sample.resize(size);
+  LayerCounts counts;
+  bool overflowed = false;
+  constexpr std::size_t kLooked = 32;
+  const std::size_t step = std::max<std::size_t>(1, n / kLooked);
+  std::size_t rows = 0;
+  for (std::size_t s = 0; s < n; s += step) {
+    quantizer_->run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
+    for (std::size_t r = 0; r < size; r += width, ++rows) {
+      std::vector<std::int64_t> row(width);
+      for (std::size_t k = 0; k < width; ++k) row[k] = sample.small ? sample.s[r + k] : sample.w[r + k];
+      ++seen[row];
+    }
+  }
+  const auto most = std::max_element(seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  PadRow pad;
+  constexpr std::size_t kWorth = 20;  // one row in so many
+  if (most == seen.end() || most->second * kWorth < rows) return pad;
+  pad.input = most->first;
+  // Its way through the layers, as a block of one sample with one row.
+  Workspace work;
+  work.tensors.resize(stages_.size());
+  work.starts = {0, 1};
+  work.tally.counts.resize(stages_.size());
+  pad.values.resize(stages_.size());
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (!stages_[i].by_row || !is_set(i)) continue;
+    Tensor& tensor = work.tensors[i];
+    if (stages_[i].kind == Stage::Kind::kInput) {
+      tensor.small = sample.small;
+      tensor.resize(width);
+      for (std::size_t k = 0; k < width; ++k) {
+        if (tensor.small) tensor.s[k] = static_cast<std::int16_t>(pad.input[k]);
+        else tensor.w[k] = pad.input[k];
+      }
+    } else {
+      run_stage(i, 1, nullptr, work);
+    }
+    if (stages_[i].kind == Stage::Kind::kDense && stages_[i].dense->output_layer() != i) continue;
+    for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(tensor.small ? tensor.s[k] : tensor.w[k]);
+  }
+  pad.tally = work.tally;
+  return pad;
+}
+
+void Engine::Impl::run_input(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const {
+  const auto input = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t size = size_of(layer(input).shape);
+  Tensor& y = work.tensors[input];
+  y.small = fits_small(program_.format(input));
+  y.resize(samples * size);
+  work.starts.assign(1, 0);
+  work.counted.assign(samples, 0);
+  const std::size_t width = width_of(input);
+  const std::size_t rows = is_set(input) ? size / width : 1;
+  work.sample.small = y.small;
+  work.sample.resize(size);
+  std::vector<std::int16_t> pad_small;
+  if (pad != nullptr) pad_small.assign(pad->input.begin(), pad->input.end());
+  for (std::size_t s = 0; s < samples; ++s) {
+    quantizer_->run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed, options_.counting);
+    std::size_t at = work.starts.back();
+    const auto copy = [&](const auto* from, auto* to, const auto* pad_row) {
+      if (pad_row == nullptr) {
+        std::copy_n(from, size, to + at * width);
+        at += rows;
+        return;
+      }
+      for (std::size_t r = 0; r < rows; ++r) {
+        if (std::equal(pad_row, pad_row + width, from + r * width)) ++work.counted[s];
+        else std::copy_n(from + r * width, width, to + at++ * width);
+      }
+    };
+    if (y.small) copy(work.sample.s.data(), y.s.data(), pad == nullptr ? nullptr : pad_small.data());
+    else copy(work.sample.w.data(), y.w.data(), pad == nullptr ? nullptr : pad->input.data());
+    work.starts.push_back(at);
+    work.rows_counted += work.counted[s];
+  }
+}
+
+void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work) const {
+  const Tensor& x = work.tensors[input_of(index)];
+  Tensor& y = work.tensors[index];
+  const std::size_t size = rows * width_of(index);
+  y.small = fits_small(program_.format(index));
+  y.resize(size);
+  work.scratch.wide[0].resize(size);
+  std::int64_t* values = work.scratch.wide[0].data();
+  if (x.small) std::copy_n(x.s.data(), size, values);
+  else std::copy_n(x.w.data(), size, values);
+  const CastCounts seen = run_lane_cast(*stages_[index].cast, stages_[index].relu, values, values, size);
+  LayerCounts& counts = work.tally.counts[index];
+  counts.values += size;
+  counts.overflows += seen.overflows;
+  counts.zeros += seen.zeros;
+  work.tally.overflowed |= seen.overflows > 0;
+  if (y.small) std::transform(values, values + size, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+  else std::copy_n(values, size, y.w.data());
+}
+
+void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow* pad, Workspace& work) const {
+  const std::size_t from = input_of(index);
+  const Tensor& x = work.tensors[from];
+  Tensor& y = work.tensors[index];
+  const std::size_t width = width_of(index);
+  y.small = fits_small(program_.format(index));
+  y.resize(samples * width);
+  Buffer<std::int64_t>& sums = work.scratch.wide[0];
+  sums.resize(samples * width);
+  // Sums of 2^15 rows of int16 fit 32 bits.
+  constexpr int kMaxSet = 1 << 15;
+  const bool narrow_sums = x.small && layer(from).shape.front() <= kMaxSet;
+  for (std::size_t s = 0; s < samples; ++s) {
+    const std::size_t rows = work.starts[s + 1] - work.starts[s];
+    std::int64_t* to = sums.data() + s * width;
+    if (narrow_sums) {
+      work.scratch.pairs.resize(width);
+      work.scratch.pairs.fill(0);
+      add_rows16(x.s.data() + work.starts[s] * width, rows, width, work.scratch.pairs.data());
+      std::copy_n(work.scratch.pairs.data(), width, to);
+    } else {
+      std::fill_n(to, width, 0);
+      for (std::size_t r = work.starts[s]; r < work.starts[s + 1]; ++r) {
+        for (std::size_t j = 0; j < width; ++j) to[j] += x.small ? x.s[r * width + j] : x.w[r * width + j];
+      }
+    }
+    if (pad == nullptr || work.counted[s] == 0) continue;
+    const auto times = static_cast<std::int64_t>(work.counted[s]);
+    for (std::size_t j = 0; j < width; ++j) to[j] += times * pad->values[from][j];
+  }
+  const CastCounts seen = run_lane_cast(*stages_[index].cast, false, sums.data(), sums.data(), samples * width);
+  LayerCounts& counts = work.tally.counts[index];
+  counts.values += samples * width;
+  counts.overflows += seen.overflows;
+  work.tally.overflowed |= seen.overflows > 0;
+  if (y.small) std::transform(sums.data(), sums.data() + samples * width, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+  else std::copy_n(sums.data(), samples * width, y.w.data());
+}
+
+// Sample by sample through the interpreter.
+void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Workspace& work) const {
+  const std::size_t from = input_of(index);
+  const Tensor& x = work.tensors[from];
+  Tensor& y = work.tensors[index];
+  y.small = fits_small(program_.format(index));
+  const std::size_t in = size_of(layer(from).shape);
+  const std::size_t out = size_of(layer(index).shape);
+  y.resize(samples * out);
+  Machine<std::int64_t>& machine = *work.machine;
+  const LayerCounts before = machine.all_counts()[index];
+  for (std::size_t s = 0; s < samples; ++s) {
+    std::vector<std::int64_t>& values = machine.values(from);
+    for (std::size_t k = 0; k < in; ++k) values[k] = x.small ? x.s[s * in + k] : x.w[s * in + k];
+    machine.run_layer(index);
+    const std::vector<std::int64_t>& result = machine.values(index);
+    for (std::size_t k = 0; k < out; ++k) {
+      if (y.small) y.s[s * out + k] = static_cast<std::int16_t>(result[k]);
+      else y.w[s * out + k] = result[k];
+    }
+  }
+  const LayerCounts& after = machine.all_counts()[index];
+  LayerCounts& counts = work.tally.counts[index];
+  counts.values += after.values - before.values;
+  counts.overflows += after.overflows - before.overflows;
+  counts.accum_overflows += after.accum_overflows - before.accum_overflows;
+  counts.zeros += after.zeros - before.zeros;
+  work.tally.overflowed |= after.overflows != before.overflows || after.accum_overflows != before.accum_overflows;
+}
+
+void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRow* pad, Workspace& work) const {
+  switch (stages_[index].kind) {
+    case Stage::Kind::kInput:
+    case Stage::Kind::kFused: break;
+    case Stage::Kind::kDense: {
+      const DenseKernel& kernel = *stages_[index].dense;
+      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.output_layer()], work.scratch, work.tally);
+      break;
+    }
+    case Stage::Kind::kCast: run_cast(index, rows_of(index, samples, work), work); break;
+    case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
+    case Stage::Kind::kMachine: run_machine(index, samples, work); break;
+  }
+}
+
+void Engine::Impl::run_block(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const {
+  run_input(x, samples, pad, work);
+  for (std::size_t i = 0; i < stages_.size(); ++i) run_stage(i, samples, pad, work);
+}
+
+EngineResult Engine::Impl::run(std::span<const float> x, std::size_t n, bool traced) const {
+  const Model& model = program_.model();
+  EngineResult result;
+  if (wide_) {
+    result.run = interpret(program_, x, n, {.traced = traced ? n : 0});
+    for (const LayerCounts& counts : result.run.counts) result.overflowed |= counts.overflows + counts.accum_overflows > 0;
+    return result;
+  }
+  const auto input = static_cast<std::size_t>(model.inputs().front());
+  const std::size_t input_size = size_of(layer(input).shape);
+  const std::size_t output_size = model.output_size();
+  result.run.predictions.resize(n * output_size);
+  result.run.trace.resize(model.layers.size());
+  if (traced) {
+    assert(!options_.fuse && !dedup_);
+    for (std::size_t i = 0; i < model.layers.size(); ++i) result.run.trace[i].resize(n * size_of(layer(i).shape));
+  }
+  PadRow pad_row;
+  if (dedup_) pad_row = find_pad_row(x, n);
+  const PadRow* pad = pad_row.input.empty() ? nullptr : &pad_row;
+
+  const auto write = [&](const Tensor& tensor, std::size_t index, std::size_t samples, double* to, std::size_t stride) {
+    const std::size_t size = size_of(layer(index).shape);
+    const int fraction = program_.format(index).fraction();
+    for (std::size_t s = 0; s < samples; ++s) {
+      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = to_double(tensor.small ? tensor.s[s * size + k] : tensor.w[s * size + k], fraction);
+    }
+  };
+  tbb::enumerable_thread_specific<Workspace> workspaces([&] {
+    Workspace work;
+    work.tensors.resize(stages_.size());
+    work.tally.counts.resize(stages_.size());
+    work.machine.emplace(program_, lanes_);
+    return work;
+  });
+  const std::size_t blocks = (n + kSamples - 1) / kSamples;
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, blocks), [&](const tbb::blocked_range<std::size_t>& range) {
+    Workspace& work = workspaces.local();
+    for (std::size_t block = range.begin(); block < range.end(); ++block) {
+      const std::size_t first = block * kSamples;
+      const std::size_t samples = std::min(kSamples, n - first);
+      run_block(x.subspan(first * input_size, samples * input_size), samples, pad, work);
+      std::size_t column = 0;
+      for (const int output : model.outputs) {
+        const auto index = static_cast<std::size_t>(output);
+        write(work.tensors[index], index, samples, result.run.predictions.data() + first * output_size + column, output_size);
+        column += size_of(layer(index).shape);
+      }
+      if (!traced) continue;
+      for (std::size_t i = 0; i < model.layers.size(); ++i) {
+        const std::size_t size = size_of(layer(i).shape);
+        write(work.tensors[i], i, samples, result.run.trace[i].data() + first * size, size);
+      }
+    }
+  });
+
+  std::vector<LayerCounts> counts(model.layers.size());
+  std::size_t counted = 0;
+  for (const Workspace& work : workspaces) {
+    result.overflowed |= work.tally.overflowed;
+    counted += work.rows_counted;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      counts[i].values += work.tally.counts[i].values;
+      counts[i].overflows += work.tally.counts[i].overflows;
+      counts[i].accum_overflows += work.tally.counts[i].accum_overflows;
+      counts[i].zeros += work.tally.counts[i].zeros;
+    }
+  }
+  if (pad != nullptr && counted > 0) {
+    result.overflowed |= pad->tally.overflowed;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (i == input) continue;  // quantized row by row as ever
+      counts[i].values += counted * pad->tally.counts[i].values;
+      counts[i].overflows += counted * pad->tally.counts[i].overflows;
+      counts[i].accum_overflows += counted * pad->tally.counts[i].accum_overflows;
+      counts[i].zeros += counted * pad->tally.counts[i].zeros;
+    }
+    result.counted_rows = static_cast<double>(counted) / static_cast<double>(n * static_cast<std::size_t>(layer(input).shape.front()));
+  }
+  if (options_.counting == Counting::kAll) result.run.counts = std::move(counts);
+  return result;
+}
+
+Engine::Engine(Program program, const EngineOptions& options) : impl_(std::make_unique<Impl>(std::move(program), options)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+EngineResult Engine::run(std::span<const float> x, std::size_t n) const { return impl_->run(x, n, false); }
+EngineResult Engine::trace(std::span<const float> x, std::size_t n) const { return impl_->run(x, n, true); }
+const Program& Engine::program() const { return impl_->program(); }
+std::vector<std::string> Engine::kernels() const { return impl_->kernels(); }
+
+EngineResult run_program(const Program& program, std::span<const float> x, std::size_t n, std::size_t traced, const EngineOptions& options) {
+  EngineResult result = Engine(program, options).run(x, n);
+  traced = std::min(traced, n);
+  if (traced > 0) {
+    EngineOptions unfused = options;
+    unfused.fuse = false;
+    unfused.dedup = false;
+    result.run.trace = Engine(program, unfused).trace(x, traced).run.trace;
+  }
+  return result;
+}
+
+}  // namespace narrow

@@ -1,0 +1,66 @@
+#ifndef NARROW_ENGINE_ENGINE_H_
+#define NARROW_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/interpreter.h"
+#include "engine/program.h"
+
+namespace narrow {
+
+// What is counted on the way.
+enum class Counting : std::uint8_t {
+  kNone,      // nothing: a wrapping sum may then be kept in as few bits as its type has
+  kOverflow,  // whether any value anywhere left its type (RunResult::counts stay empty)
+  kAll,       // LayerCounts of every layer, as the interpreter counts
+};
+
+struct EngineOptions {
+  Counting counting = Counting::kAll;
+  bool dedup = true;  // compute rows that repeat across samples (padding) once and count them
+  bool fuse = true;   // relu together with the Dense before it; traces need it off
+};
+
+struct EngineResult {
+  RunResult run;
+  bool overflowed = false;  // with kOverflow and kAll
+  double counted_rows = 0;  // share of rows that were counted instead of computed
+};
+
+// A program with a kernel for each layer, chosen when it is built from what is proven of its values: the quantized weights
+// are known, so no sum is larger than the largest input times the sum of the |weights|. Where a bound does not hold, a
+// slower kernel is taken, and the interpreter in the end: results are the interpreter's, bit for bit.
+class Engine {
+ public:
+  Engine(Program program, const EngineOptions& options);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // Runs n samples as interpret() does. Memory beyond inputs and outputs does not grow with n. Uses all cores.
+  EngineResult run(std::span<const float> x, std::size_t n) const;
+  // The same with the outputs of every layer; needs fuse and dedup off.
+  EngineResult trace(std::span<const float> x, std::size_t n) const;
+
+  const Program& program() const;
+  // For each layer what computes it: `int16`, `int8 or int16`, `int16 x 2`, `truncating int16`, `high half`, `lanes`,
+  // `interpreter`, `with phi1` (fused).
+  std::vector<std::string> kernels() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Engine::run of a program with its trace of the first `traced` samples, which a second, unfused engine makes.
+EngineResult run_program(const Program& program, std::span<const float> x, std::size_t n, std::size_t traced, const EngineOptions& options);
+
+}  // namespace narrow
+
+#endif  // NARROW_ENGINE_ENGINE_H_

@@ -1,0 +1,158 @@
+// The fast path against the interpreter: random networks, formats, modes and weights, on every instruction set of this
+// machine; and that the fast path is in fact taken where it is claimed.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <cstdlib>
+
+#include "engine/kernels.h"
+#include "engine/random_program.h"
+
+namespace narrow {
+namespace {
+
+// $NARROW_SEED repeats a run, $NARROW_CASES makes it longer.
+std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+
+bool overflowed(const RunResult& run) {
+  bool any = false;
+  for (const LayerCounts& counts : run.counts) any |= counts.overflows + counts.accum_overflows > 0;
+  return any;
+}
+
+void expect_same(const Program& program, const std::vector<float>& x, std::size_t n, const std::string& what) {
+  const RunResult expected = interpret(program, x, n, {.traced = n});
+  const auto describe = [&](const Engine& engine) {
+    std::string text = what + "\n";
+    for (const std::string& kernel : engine.kernels()) text += kernel + ", ";
+    return text + "\n" + to_yaml(program.resolved);
+  };
+  for (const Counting counting : {Counting::kAll, Counting::kNone}) {
+    const Engine engine(program, {.counting = counting, .dedup = false, .fuse = false});
+    const EngineResult traced = engine.trace(x, n);
+    for (std::size_t i = 0; i < expected.trace.size(); ++i) {
+      ASSERT_EQ(traced.run.trace[i], expected.trace[i]) << "trace of " << program.model().layers[i].name << " of " << describe(engine);
+    }
+  }
+  for (const Counting counting : {Counting::kAll, Counting::kOverflow, Counting::kNone}) {
+    for (const bool dedup : {true, false}) {
+      const Engine engine(program, {.counting = counting, .dedup = dedup});
+      const EngineResult got = engine.run(x, n);
+      ASSERT_EQ(got.run.predictions, expected.predictions) << describe(engine);
+      if (counting == Counting::kOverflow) {
+        ASSERT_EQ(got.overflowed, overflowed(expected)) << describe(engine);
+      }
+      if (counting != Counting::kAll) continue;
+      for (std::size_t i = 0; i < expected.counts.size(); ++i) {
+        ASSERT_EQ(got.run.counts[i], expected.counts[i]) << "layer " << program.model().layers[i].name << " of " << describe(engine);
+      }
+    }
+  }
+}
+
+// Runs on each instruction set that this machine has.
+class EngineOn : public testing::TestWithParam<std::int64_t> {
+ protected:
+  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
+  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+
+  static void compare(const RandomLimits& limits, std::uint64_t cases) {
+    const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+    for (std::uint64_t i = 0; i < cases; ++i) {
+      std::mt19937_64 random(seed * 1'000'003 + i);
+      const Program program = random_program(random, limits);
+      const std::size_t n = 1 + random() % 12;
+      expect_same(program, random_samples(random, program, n), n, "seed " + std::to_string(seed) + ", case " + std::to_string(i));
+      if (HasFatalFailure()) return;
+    }
+  }
+};
+
+TEST_P(EngineOn, IsTheInterpreter) { compare({}, number_from_environment("NARROW_CASES", 1500)); }
+TEST_P(EngineOn, IsTheInterpreterForCommonTypes) { compare({.all_modes = false}, number_from_environment("NARROW_CASES", 2500)); }
+TEST_P(EngineOn, IsTheInterpreterForSmallTypes) { compare({.max_width = 9, .all_modes = false}, number_from_environment("NARROW_CASES", 1500)); }
+TEST_P(EngineOn, IsTheInterpreterForWideTypes) { compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 1000)); }
+TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
+  compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTarget, EngineOn, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+                         [](const testing::TestParamInfo<std::int64_t>& info) { return std::string(hwy::TargetName(info.param)); });
+
+// A trained-looking network of the study's kind.
+Program deep_sets(int nodes, const PrecisionOptions& options) {
+  std::mt19937_64 random(3);
+  const auto weights = [&](int n_in, int n_out) {
+    std::vector<float> values(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
+    for (float& value : values) value = std::normal_distribution<float>(0.F, 0.15F)(random);
+    return values;
+  };
+  Model model;
+  model.name = "deep_sets";
+  model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {128, 4}});
+  const auto push = [&](const std::string& name, Op op) {
+    Layer layer{name, "Layer", std::move(op), {static_cast<int>(model.layers.size()) - 1}, {}};
+    layer.shape = output_shape(layer, {model.layers.back().shape});
+    model.layers.push_back(std::move(layer));
+  };
+  for (const char* name : {"phi1", "phi2", "rho1"}) {
+    if (name[0] == 'r') push("KSum", SetSumOp{});
+    const int n_in = model.layers.back().shape.back();
+    push(name, DenseOp{n_in, nodes, weights(n_in, nodes), weights(1, nodes)});
+    push(std::string(name) + "_relu", ReluOp{});
+  }
+  push("out", DenseOp{nodes, 1, weights(nodes, 1), {0.F}});
+  model.outputs = {static_cast<int>(model.layers.size()) - 1};
+  return build_program(resolve(model, make_config(model, options)));
+}
+
+PrecisionOptions types(const char* vector, const char* weight, bool uniform = false) {
+  PrecisionOptions options;
+  options.vector = parse_short_format(vector);
+  options.weight = parse_short_format(weight);
+  options.uniform = uniform;
+  return options;
+}
+
+TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
+  const auto kernel = [](const PrecisionOptions& options, Counting counting) { return Engine(deep_sets(64, options), {.counting = counting}).kernels()[3]; };
+  EXPECT_EQ(kernel(types("16,6", "16,6"), Counting::kOverflow), "int16");
+  EXPECT_EQ(kernel(types("16,6", "16,6"), Counting::kAll), "int16");
+  EXPECT_EQ(kernel(types("10,6", "8,2"), Counting::kOverflow), "int8 or int16");
+  EXPECT_EQ(kernel(types("24,12", "18,4"), Counting::kOverflow), "int16 x 2");
+  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kNone), "high half");
+  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "truncating int16");
+  EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT", "14,5", true), Counting::kAll), "lanes");
+  EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "interpreter");
+}
+
+// Padding in the middle, at the start and alone; a row that is no padding but as frequent.
+TEST(Dedup, CountsRepeatedRowsWhereverTheyStand) {
+  std::mt19937_64 random(5);
+  for (const auto& options : {types("16,6", "16,6"), types("12,4", "10,2"), types("16,9", "16,9", true), types("13,5,AP_TRN,AP_SAT", "10,2")}) {
+    const Program program = deep_sets(24, options);
+    constexpr std::size_t kSamples = 40;
+    std::vector<float> x(kSamples * 128 * 4);
+    std::uniform_real_distribution<float> uniform(-3.F, 3.F);
+    for (std::size_t row = 0; row < x.size() / 4; ++row) {
+      const std::size_t sample = row / 128;
+      const bool pad = sample == 7 || random() % 3 == 0;
+      for (std::size_t k = 0; k < 4; ++k) x[row * 4 + k] = pad ? -6.F : uniform(random);
+    }
+    const RunResult expected = interpret(program, x, kSamples);
+    const EngineResult got = Engine(program, {}).run(x, kSamples);
+    EXPECT_EQ(got.run.predictions, expected.predictions);
+    EXPECT_EQ(got.run.counts, expected.counts);
+    EXPECT_GT(got.counted_rows, 0.3);
+    EXPECT_EQ(Engine(program, {.dedup = false}).run(x, kSamples).counted_rows, 0.0);
+  }
+}
+
+}  // namespace
+}  // namespace narrow

@@ -1,0 +1,149 @@
+// The few SIMD operations that the kernels are made of, for each of Highway's targets: 16 lanes of int32 (or 32 of int16,
+// 64 of bytes) as `Wide` registers, whatever their real number.
+#if defined(NARROW_ENGINE_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NARROW_ENGINE_KERNELS_INL_H_
+#undef NARROW_ENGINE_KERNELS_INL_H_
+#else
+#define NARROW_ENGINE_KERNELS_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow::HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+
+// One 512-bit register.
+struct Wide {
+  __m512i v;
+};
+inline constexpr int kRows = 8;    // rows of a tile: enough sums to keep the multipliers busy, few enough for the registers
+inline constexpr int kBlocks = 2;  // blocks of outputs of a tile
+HWY_INLINE Wide load(const void* p) { return {_mm512_loadu_si512(p)}; }
+HWY_INLINE void store(Wide a, void* p) { _mm512_storeu_si512(p, a.v); }
+HWY_INLINE Wide zero() { return {_mm512_setzero_si512()}; }
+HWY_INLINE Wide every32(std::int32_t n) { return {_mm512_set1_epi32(n)}; }
+HWY_INLINE Wide add32(Wide a, Wide b) { return {_mm512_add_epi32(a.v, b.v)}; }
+HWY_INLINE Wide add16(Wide a, Wide b) { return {_mm512_add_epi16(a.v, b.v)}; }
+// sum[i] += a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1], int16 into int32.
+HWY_INLINE Wide dot_pairs(Wide sum, Wide a, Wide b) {
+#if HWY_TARGET == HWY_AVX3_DL
+  return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)};
+#else
+  return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
+#endif
+}
+// a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1], bytes without and with sign into int16.
+HWY_INLINE Wide dot_bytes(Wide a, Wide b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
+#if HWY_TARGET == HWY_AVX3_DL
+#define NARROW_HAS_DOT_FOURS 1
+// The same of four into int32, exactly.
+HWY_INLINE Wide dot_fours(Wide sum, Wide a, Wide b) { return {_mm512_dpbusd_epi32(sum.v, a.v, b.v)}; }
+#endif
+// (a * b) >> 16 of int16.
+HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm512_mulhi_epi16(a.v, b.v)}; }
+
+#elif HWY_TARGET == HWY_AVX2
+
+struct Wide {
+  __m256i v, w;
+};
+inline constexpr int kRows = 4;
+inline constexpr int kBlocks = 1;
+HWY_INLINE Wide load(const void* p) {
+  const auto* q = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+}
+HWY_INLINE void store(Wide a, void* p) {
+  auto* q = static_cast<__m256i*>(p);
+  _mm256_storeu_si256(q, a.v);
+  _mm256_storeu_si256(q + 1, a.w);
+}
+HWY_INLINE Wide zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+HWY_INLINE Wide every32(std::int32_t n) {
+  const __m256i v = _mm256_set1_epi32(n);
+  return {v, v};
+}
+HWY_INLINE Wide add32(Wide a, Wide b) { return {_mm256_add_epi32(a.v, b.v), _mm256_add_epi32(a.w, b.w)}; }
+HWY_INLINE Wide add16(Wide a, Wide b) { return {_mm256_add_epi16(a.v, b.v), _mm256_add_epi16(a.w, b.w)}; }
+HWY_INLINE Wide dot_pairs(Wide sum, Wide a, Wide b) {
+  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v)), _mm256_add_epi32(sum.w, _mm256_madd_epi16(a.w, b.w))};
+}
+HWY_INLINE Wide dot_bytes(Wide a, Wide b) { return {_mm256_maddubs_epi16(a.v, b.v), _mm256_maddubs_epi16(a.w, b.w)}; }
+HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm256_mulhi_epi16(a.v, b.v), _mm256_mulhi_epi16(a.w, b.w)}; }
+
+#else  // plain C++
+
+struct Wide {
+  std::int32_t lane[16];
+};
+inline constexpr int kRows = 1;
+inline constexpr int kBlocks = 1;
+template <class T>
+struct Lanes {
+  T lane[64 / sizeof(T)];
+};
+template <class T>
+HWY_INLINE Lanes<T> as_lanes(Wide a) {
+  Lanes<T> lanes;
+  std::memcpy(&lanes, &a, sizeof a);
+  return lanes;
+}
+template <class T>
+HWY_INLINE Wide as_wide(Lanes<T> lanes) {
+  Wide a;
+  std::memcpy(&a, &lanes, sizeof a);
+  return a;
+}
+HWY_INLINE Wide load(const void* p) {
+  Wide a;
+  std::memcpy(&a, p, sizeof a);
+  return a;
+}
+HWY_INLINE void store(Wide a, void* p) { std::memcpy(p, &a, sizeof a); }
+HWY_INLINE Wide zero() { return {}; }
+HWY_INLINE Wide every32(std::int32_t n) {
+  Wide a;
+  for (std::int32_t& lane : a.lane) lane = n;
+  return a;
+}
+HWY_INLINE Wide add32(Wide a, Wide b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+HWY_INLINE Wide add16(Wide a, Wide b) {
+  auto x = as_lanes<std::uint16_t>(a);
+  const auto y = as_lanes<std::uint16_t>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<std::uint16_t>(x.lane[i] + y.lane[i]);
+  return as_wide(x);
+}
+HWY_INLINE Wide dot_pairs(Wide sum, Wide a, Wide b) {
+  const auto x = as_lanes<std::int16_t>(a);
+  const auto y = as_lanes<std::int16_t>(b);
+  for (int i = 0; i < 16; ++i) sum.lane[i] += x.lane[2 * i] * y.lane[2 * i] + x.lane[2 * i + 1] * y.lane[2 * i + 1];
+  return sum;
+}
+HWY_INLINE Wide dot_bytes(Wide a, Wide b) {
+  const auto x = as_lanes<std::uint8_t>(a);
+  const auto y = as_lanes<std::int8_t>(b);
+  Lanes<std::int16_t> sums;
+  for (int i = 0; i < 32; ++i) sums.lane[i] = static_cast<std::int16_t>(x.lane[2 * i] * y.lane[2 * i] + x.lane[2 * i + 1] * y.lane[2 * i + 1]);
+  return as_wide(sums);
+}
+HWY_INLINE Wide high_half(Wide a, Wide b) {
+  auto x = as_lanes<std::int16_t>(a);
+  const auto y = as_lanes<std::int16_t>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<std::int16_t>((x.lane[i] * y.lane[i]) >> 16);
+  return as_wide(x);
+}
+
+#endif
+
+}  // namespace narrow::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // NARROW_ENGINE_KERNELS_INL_H_

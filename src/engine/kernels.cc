@@ -1,0 +1,386 @@
+#include "engine/kernels.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+// AVX2, AVX-512 without and with VNNI, and plain C++; the SSE steps between them gain nothing that anyone runs on.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "engine/kernels-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace narrow::HWY_NAMESPACE {
+
+HWY_INLINE std::int32_t load32(const void* p) {
+  std::int32_t n;
+  std::memcpy(&n, p, sizeof n);
+  return n;
+}
+
+constexpr std::ptrdiff_t kRegister = 64;  // bytes of a Wide
+
+// R rows of x times B blocks of outputs. x advances by 4 bytes a step (a pair of int16 or four bytes), `stride` bytes a row;
+// weights by one Wide a step, steps Wides a block.
+template <int R, int B>
+HWY_INLINE void dot16_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, const char* HWY_RESTRICT weights, std::ptrdiff_t steps,
+                           const std::int32_t* HWY_RESTRICT bias, std::int32_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
+  Wide sum[R][B];
+  for (int r = 0; r < R; ++r) {
+    for (int b = 0; b < B; ++b) sum[r][b] = load(bias + b * kBlock);
+  }
+  for (std::ptrdiff_t k = 0; k < steps; ++k) {
+    Wide w[B];
+    for (int b = 0; b < B; ++b) w[b] = load(weights + (b * steps + k) * kRegister);
+    for (int r = 0; r < R; ++r) {
+      const Wide pair = every32(load32(x + r * stride + 4 * k));
+      for (int b = 0; b < B; ++b) sum[r][b] = dot_pairs(sum[r][b], pair, w[b]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int b = 0; b < B; ++b) store(sum[r][b], sums + r * sums_stride + b * kBlock);
+  }
+}
+
+// kGroup steps are added in 16 bits before they go into the 32-bit sums.
+template <int R, int B, int kGroup>
+HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, const char* HWY_RESTRICT weights, std::ptrdiff_t steps,
+                          const std::int32_t* HWY_RESTRICT bias, std::int32_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
+  Wide sum[R][B];
+  for (int r = 0; r < R; ++r) {
+    for (int b = 0; b < B; ++b) sum[r][b] = load(bias + b * kBlock);
+  }
+#ifdef NARROW_HAS_DOT_FOURS
+  for (std::ptrdiff_t k = 0; k < steps; ++k) {
+    for (int b = 0; b < B; ++b) {
+      const Wide w = load(weights + (b * steps + k) * kRegister);
+      for (int r = 0; r < R; ++r) sum[r][b] = dot_fours(sum[r][b], every32(load32(x + r * stride + 4 * k)), w);
+    }
+  }
+#else
+  const Wide ones = every32(0x00010001);
+  std::ptrdiff_t k = 0;
+  for (; k + kGroup <= steps; k += kGroup) {
+    for (int b = 0; b < B; ++b) {
+      for (int r = 0; r < R; ++r) {
+        Wide part = dot_bytes(every32(load32(x + r * stride + 4 * k)), load(weights + (b * steps + k) * kRegister));
+        for (int g = 1; g < kGroup; ++g) {
+          part = add16(part, dot_bytes(every32(load32(x + r * stride + 4 * (k + g))), load(weights + (b * steps + k + g) * kRegister)));
+        }
+        sum[r][b] = dot_pairs(sum[r][b], part, ones);
+      }
+    }
+  }
+  for (; k < steps; ++k) {
+    for (int b = 0; b < B; ++b) {
+      const Wide w = load(weights + (b * steps + k) * kRegister);
+      for (int r = 0; r < R; ++r) sum[r][b] = dot_pairs(sum[r][b], dot_bytes(every32(load32(x + r * stride + 4 * k)), w), ones);
+    }
+  }
+#endif
+  for (int r = 0; r < R; ++r) {
+    for (int b = 0; b < B; ++b) store(sum[r][b], sums + r * sums_stride + b * kBlock);
+  }
+}
+
+// Calls tile<rows, blocks>(first row, first block) over all rows and blocks.
+template <class Tile>
+HWY_INLINE void for_tiles(std::size_t rows, int blocks, const Tile& tile) {
+  std::size_t row = 0;
+  for (; row + kRows <= rows; row += kRows) {
+    int block = 0;
+    for (; block + kBlocks <= blocks; block += kBlocks) tile.template operator()<kRows, kBlocks>(row, block);
+    for (; block < blocks; ++block) tile.template operator()<kRows, 1>(row, block);
+  }
+  for (; row < rows; ++row) {
+    for (int block = 0; block < blocks; ++block) tile.template operator()<1, 1>(row, block);
+  }
+}
+
+void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
+  const std::ptrdiff_t steps = weights.pairs();
+  const std::ptrdiff_t stride = 4 * steps;
+  const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
+  const auto* in = reinterpret_cast<const char*>(x);
+  const auto* w = reinterpret_cast<const char*>(weights.data.data());
+  for_tiles(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
+    const auto r = static_cast<std::ptrdiff_t>(row);
+    dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock, sums + r * sums_stride + block * kBlock,
+                     sums_stride);
+  });
+}
+
+template <int kGroup>
+void dot8_group(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
+  const std::ptrdiff_t steps = weights.fours();
+  const std::ptrdiff_t stride = 4 * steps;
+  const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
+  const auto* in = reinterpret_cast<const char*>(x);
+  const auto* w = reinterpret_cast<const char*>(weights.data.data());
+  for_tiles(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
+    const auto r = static_cast<std::ptrdiff_t>(row);
+    dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock, sums + r * sums_stride + block * kBlock,
+                            sums_stride);
+  });
+}
+
+void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
+  switch (group) {
+    case 0: return dot8_group<1>(weights, x, rows, bias, sums);
+    case 1: return dot8_group<2>(weights, x, rows, bias, sums);
+    case 2: return dot8_group<4>(weights, x, rows, bias, sums);
+    default: return dot8_group<8>(weights, x, rows, bias, sums);
+  }
+}
+
+template <int R>
+HWY_INLINE void high16_tile(const std::int32_t* HWY_RESTRICT x, std::ptrdiff_t n_in, const std::int16_t* HWY_RESTRICT weights,
+                            const std::int16_t* HWY_RESTRICT bias, std::int16_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
+  Wide sum[R];
+  for (int r = 0; r < R; ++r) sum[r] = load(bias);
+  for (std::ptrdiff_t k = 0; k < n_in; ++k) {
+    const Wide w = load(weights + k * kHighBlock);
+    for (int r = 0; r < R; ++r) sum[r] = add16(sum[r], high_half(every32(x[r * n_in + k]), w));
+  }
+  for (int r = 0; r < R; ++r) store(sum[r], sums + r * sums_stride);
+}
+
+void high16_all(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
+  const std::ptrdiff_t n_in = weights.n_in;
+  const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kHighBlock;
+  for (std::size_t row = 0; row < rows;) {
+    const auto r = static_cast<std::ptrdiff_t>(row);
+    const bool full = row + kRows <= rows;
+    for (std::ptrdiff_t block = 0; block < weights.blocks(); ++block) {
+      const std::int16_t* w = weights.data.data() + block * n_in * kHighBlock;
+      const std::ptrdiff_t column = block * kHighBlock;
+      if (full) high16_tile<kRows>(x + r * n_in, n_in, w, bias + column, sums + r * stride + column, stride);
+      else high16_tile<1>(x + r * n_in, n_in, w, bias + column, sums + r * stride + column, stride);
+    }
+    row += full ? kRows : 1;
+  }
+}
+
+void duplicate_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, int shift, std::int32_t* HWY_RESTRICT pairs) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t value = static_cast<std::uint32_t>(static_cast<std::int32_t>(x[i])) << shift;
+    pairs[i] = static_cast<std::int32_t>((value & 0xffffU) | (value << 16));
+  }
+}
+
+template <bool kClamp>
+Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, std::size_t n, std::int16_t* HWY_RESTRICT y, Extremes seen) {
+  const std::int32_t floor = e.relu ? 0 : std::numeric_limits<std::int32_t>::min();
+  const std::int32_t last_floor = e.relu_last ? 0 : std::numeric_limits<std::int32_t>::min();
+  const std::int32_t add = e.add;
+  const int right = e.right;
+  const std::int32_t low = e.low;
+  const std::int32_t high = e.high;
+  const std::int32_t mask = high - low;
+  std::int32_t least = seen.least;
+  std::int32_t most = seen.most;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::int32_t value = sums[i] < floor ? floor : sums[i];
+    value = (value + add) >> right;
+    least = value < least ? value : least;
+    most = value > most ? value : most;
+    if constexpr (kClamp) {
+      value = value < low ? low : value;
+      value = value > high ? high : value;
+    } else {
+      value = ((value - low) & mask) + low;
+    }
+    y[i] = static_cast<std::int16_t>(value < last_floor ? last_floor : value);
+  }
+  return {least, most};
+}
+
+Extremes finish16_all(const Epilogue& e, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  Extremes seen{std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};
+  if (n == stride) {
+    n *= rows;
+    rows = 1;
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    seen = e.clamp ? finish_row<true>(e, sums + r * stride, n, y + r * n, seen) : finish_row<false>(e, sums + r * stride, n, y + r * n, seen);
+  }
+  return seen;
+}
+
+void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  const int unused = 16 - width;
+  const std::int16_t floor = relu ? 0 : std::numeric_limits<std::int16_t>::min();
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int16_t* HWY_RESTRICT from = sums + r * stride;
+    std::int16_t* HWY_RESTRICT to = y + r * n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto wrapped = static_cast<std::int16_t>(static_cast<std::int16_t>(static_cast<std::uint16_t>(from[i]) << unused) >> unused);
+      to[i] = wrapped < floor ? floor : wrapped;
+    }
+  }
+}
+
+void add_rows_all(const std::int16_t* HWY_RESTRICT x, std::size_t rows, std::size_t n, std::int32_t* HWY_RESTRICT sums) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < n; ++j) sums[j] += x[r * n + j];
+  }
+}
+
+bool quantize_all(const float* HWY_RESTRICT x, std::size_t n, double scale, double add, std::int32_t* HWY_RESTRICT y) {
+  constexpr double kLimit = 1 << 30;
+  int outside = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    // Exact: a float times a power of two, plus 0 or a half, floored, within 2^30.
+    const double value = static_cast<double>(x[i]) * scale + add;
+    outside |= static_cast<int>(!(value < kLimit)) | static_cast<int>(!(value > -kLimit));
+    const auto truncated = static_cast<std::int32_t>(value < kLimit && value > -kLimit ? value : 0);
+    y[i] = truncated - static_cast<std::int32_t>(static_cast<double>(truncated) > value);
+  }
+  return outside == 0;
+}
+
+Extremes extremes_all(const std::int16_t* x, std::size_t n) {
+  std::int16_t least = std::numeric_limits<std::int16_t>::max();
+  std::int16_t most = std::numeric_limits<std::int16_t>::min();
+  for (std::size_t i = 0; i < n; ++i) {
+    least = x[i] < least ? x[i] : least;
+    most = x[i] > most ? x[i] : most;
+  }
+  return {least, most};
+}
+
+std::string name_of_target() { return hwy::TargetName(HWY_TARGET); }
+
+// Enough independent sums to hide the latency, operands in registers: nothing but the instruction itself.
+template <int kSums, bool kBytes>
+HWY_NOINLINE double peak_rate() {
+  constexpr int kTurns = 2'000'000;
+  Wide sum[kSums];
+  for (int i = 0; i < kSums; ++i) sum[i] = every32(i);
+  Wide a = every32(0x00030001);
+  const Wide b = every32(0x00010002);
+  const auto start = std::chrono::steady_clock::now();
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (int i = 0; i < kSums; ++i) {
+#ifdef NARROW_HAS_DOT_FOURS
+      if constexpr (kBytes) sum[i] = dot_fours(sum[i], a, b);
+#else
+      if constexpr (kBytes) sum[i] = add16(sum[i], dot_bytes(a, b));
+#endif
+      else sum[i] = dot_pairs(sum[i], a, b);
+    }
+#if defined(__x86_64__)
+    // Keeps the compiler from computing the products once.
+#if HWY_TARGET == HWY_AVX2
+    __asm__ volatile("" : "+x"(a.v), "+x"(a.w));
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+    __asm__ volatile("" : "+v"(a.v));
+#else
+    __asm__ volatile("" : "+m"(a));
+#endif
+#endif
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  char sink[kRegister];
+  for (int i = 0; i < kSums; ++i) {
+    store(sum[i], sink);
+    __asm__ volatile("" : : "m"(sink) : "memory");
+  }
+  constexpr double kProducts = kBytes ? 64 : 32;
+  return kProducts * kSums * kTurns / seconds;
+}
+
+double peak_of(int bits) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  constexpr int kSums = 16;
+#else
+  constexpr int kSums = 5;  // pairs of registers
+#endif
+  return bits == 8 ? peak_rate<kSums, true>() : peak_rate<kSums, false>();
+}
+
+}  // namespace narrow::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace narrow {
+
+HWY_EXPORT(dot16_all);
+HWY_EXPORT(dot8_all);
+HWY_EXPORT(high16_all);
+HWY_EXPORT(duplicate_all);
+HWY_EXPORT(finish16_all);
+HWY_EXPORT(finish_high_all);
+HWY_EXPORT(add_rows_all);
+HWY_EXPORT(quantize_all);
+HWY_EXPORT(extremes_all);
+HWY_EXPORT(name_of_target);
+HWY_EXPORT(peak_of);
+
+Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights) {
+  Weights8 packed{n_in, n_out, {}, {}};
+  const int fours = packed.fours();
+  packed.data.resize(static_cast<std::size_t>(packed.blocks()) * static_cast<std::size_t>(fours) * kBlock * 4);
+  const auto weight = [&](int i, int j) {
+    return i < n_in && j < n_out ? weights[static_cast<std::size_t>(i) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)] : std::int8_t{0};
+  };
+  std::size_t at = 0;
+  for (int b = 0; b < packed.blocks(); ++b) {
+    for (int k = 0; k < 4 * fours; k += 4) {
+      for (int j = b * kBlock; j < (b + 1) * kBlock; ++j) {
+        for (int i = k; i < k + 4; ++i) packed.data[at++] = weight(i, j);
+      }
+    }
+  }
+  constexpr int kGroups = 4;
+  for (int g = 0; g < kGroups; ++g) {
+    const int steps = 1 << g;
+    std::int64_t largest = 0;
+    for (int j = 0; j < n_out; ++j) {
+      for (int first = 0; first < fours; first += steps) {
+        for (int half = 0; half < 2; ++half) {
+          std::int64_t sum = 0;
+          for (int k = first; k < std::min(first + steps, fours); ++k) {
+            sum += std::abs(weight(4 * k + 2 * half, j)) + std::abs(weight(4 * k + 2 * half + 1, j));
+          }
+          largest = std::max(largest, sum);
+        }
+      }
+    }
+    packed.sums_of.push_back(largest);
+  }
+  return packed;
+}
+
+void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(dot16_all)(weights, x, rows, bias, sums);
+}
+void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);
+}
+void high16(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
+  HWY_DYNAMIC_DISPATCH(high16_all)(weights, x, rows, bias, sums);
+}
+void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs) { HWY_DYNAMIC_DISPATCH(duplicate_all)(x, n, shift, pairs); }
+Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(finish16_all)(epilogue, sums, rows, n, stride, y);
+}
+void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  HWY_DYNAMIC_DISPATCH(finish_high_all)(width, relu, sums, rows, n, stride, y);
+}
+void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums) { HWY_DYNAMIC_DISPATCH(add_rows_all)(x, rows, n, sums); }
+bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y) {
+  return HWY_DYNAMIC_DISPATCH(quantize_all)(x, n, scale, add, y);
+}
+Extremes extremes16(const std::int16_t* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(extremes_all)(x, n); }
+std::string instruction_set() { return HWY_DYNAMIC_DISPATCH(name_of_target)(); }
+double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
+
+}  // namespace narrow
+#endif

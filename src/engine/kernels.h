@@ -1,0 +1,163 @@
+#ifndef NARROW_ENGINE_KERNELS_H_
+#define NARROW_ENGINE_KERNELS_H_
+
+#include <hwy/aligned_allocator.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace narrow {
+
+// The inner loops of the fast path: matrix products of small integers, compiled for each instruction set and chosen at run
+// time. They know nothing of types; engine/engine.cc chooses one for a layer where its result is proven exact.
+
+// Outputs at a time; weights are padded with zeros to a multiple of it.
+inline constexpr int kBlock = 16;
+
+// Memory for SIMD: aligned and padded at the end, so that a vector may be read beyond the last element.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t size) { resize(size); }
+  // Contents are lost where it grows.
+  void resize(std::size_t size) {
+    if (size > capacity_) {
+      constexpr std::size_t kPadding = 64;
+      capacity_ = size;
+      data_ = hwy::AllocateAligned<T>(size + kPadding / sizeof(T) + 1);
+    }
+    size_ = size;
+  }
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  T& operator[](std::size_t i) { return data_.get()[i]; }
+  const T& operator[](std::size_t i) const { return data_.get()[i]; }
+  void fill(T value) {
+    for (std::size_t i = 0; i < size_; ++i) data_.get()[i] = value;
+  }
+
+ private:
+  hwy::AlignedFreeUniquePtr<T[]> data_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+// Weights for dot16: int16 in pairs along k, (blocks, pairs, kBlock, 2).
+struct Weights16 {
+  int n_in = 0;
+  int n_out = 0;
+  Buffer<std::int16_t> data;
+  int pairs() const { return (n_in + 1) / 2; }
+  int blocks() const { return (n_out + kBlock - 1) / kBlock; }
+};
+
+// Weights for dot8: int8 in fours along k, (blocks, fours, kBlock, 4).
+struct Weights8 {
+  int n_in = 0;
+  int n_out = 0;
+  Buffer<std::int8_t> data;
+  // sums_of[g]: the largest sum of |w| over the two k of a pair in 2^g consecutive fours, over all outputs. Where it times
+  // the largest x stays below 2^15, so many products may be added in 16 bits.
+  std::vector<std::int64_t> sums_of;
+  int fours() const { return (n_in + 3) / 4; }
+  int blocks() const { return (n_out + kBlock - 1) / kBlock; }
+};
+
+// Weights for high16: int16, (blocks, n_in, kHighBlock).
+inline constexpr int kHighBlock = 32;
+struct WeightsHigh {
+  int n_in = 0;
+  int n_out = 0;
+  Buffer<std::int16_t> data;
+  int blocks() const { return (n_out + kHighBlock - 1) / kHighBlock; }
+};
+
+// `weight(i, j)` is the value for input i and output j, 0 beyond the ends.
+template <class Weight>
+Weights16 pack16(int n_in, int n_out, const Weight& weight) {
+  Weights16 packed{n_in, n_out, {}};
+  packed.data.resize(static_cast<std::size_t>(packed.blocks()) * static_cast<std::size_t>(packed.pairs()) * kBlock * 2);
+  std::size_t at = 0;
+  for (int b = 0; b < packed.blocks(); ++b) {
+    for (int k = 0; k < 2 * packed.pairs(); k += 2) {
+      for (int j = b * kBlock; j < (b + 1) * kBlock; ++j) {
+        for (int i = k; i < k + 2; ++i) packed.data[at++] = i < n_in && j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
+      }
+    }
+  }
+  return packed;
+}
+template <class Weight>
+WeightsHigh pack_high(int n_in, int n_out, const Weight& weight) {
+  WeightsHigh packed{n_in, n_out, {}};
+  packed.data.resize(static_cast<std::size_t>(packed.blocks()) * static_cast<std::size_t>(n_in) * kHighBlock);
+  std::size_t at = 0;
+  for (int b = 0; b < packed.blocks(); ++b) {
+    for (int i = 0; i < n_in; ++i) {
+      for (int j = b * kHighBlock; j < (b + 1) * kHighBlock; ++j) packed.data[at++] = j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
+    }
+  }
+  return packed;
+}
+Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights);  // (n_in, n_out) row major
+
+// sums (rows, blocks * kBlock) = bias + x * weights, in int32; the caller has proven that no partial sum overflows. x (rows,
+// 2 * pairs), where n_in is odd padded with one 0; bias (blocks * kBlock).
+void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums);
+
+// The same for x from 0 to 255, (rows, 4 * fours) padded with 0, adding 2^group products of each pair in 16 bits.
+void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums);
+
+// sums (rows, blocks * kHighBlock) = bias + sum over k of floor(x[k] * w[k] / 2^16), modulo 2^16. x is (rows, n_in), each value
+// twice: (x, x) in one int32.
+void high16(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums);
+
+// (x, x) in one int32, x shifted to the left by `shift`.
+void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs);
+
+// How an int32 sum becomes the next layer's int16 input: max(s, 0) where `relu`, (s + add) >> right, into the range, max(s, 0)
+// where `relu_last`.
+struct Epilogue {
+  bool relu = false;
+  bool relu_last = false;
+  bool clamp = false;     // into [low, high]; else wrapped into it
+  std::int32_t add = 0;   // half a step for AP_RND
+  int right = 0;
+  std::int32_t low = 0;   // of the type
+  std::int32_t high = 0;
+};
+
+struct Extremes {  // of the values before they are brought into range
+  std::int32_t least = 0;
+  std::int32_t most = 0;
+};
+
+// y (rows, n) from sums (rows, stride).
+Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
+
+// The same of 16-bit sums that wrap to `width` bits, sign-extended, and then relu.
+void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
+
+// sums (n, 32 bits) = sum over the rows of x (rows, n), added to what is there.
+void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums);
+
+// y[i] = floor(x[i] * scale + add), as int32. Returns false where some value does not fit 31 bits; y is then of no use.
+bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y);
+
+// Least and largest of x.
+Extremes extremes16(const std::int16_t* x, std::size_t n);
+
+// The instruction set in use, as Highway names it: AVX3_DL (with VNNI), AVX3, AVX2, EMU128 (plain C++).
+std::string instruction_set();
+
+// Multiplications a second of one core in a loop of nothing but the instruction that dot16 (bits 16) or dot8 (bits 8) lives
+// from, measured now.
+double measured_peak(int bits);
+
+}  // namespace narrow
+
+#endif  // NARROW_ENGINE_KERNELS_H_
