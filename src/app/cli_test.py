@@ -158,6 +158,25 @@ def test_threads_do_not_change_anything(samples, tmp_path):
     assert len(texts) == 1
 
 
+def test_interpreter_and_fast_path_agree(samples, tmp_path):
+    for precision in (["--v", "11,4"], ["--v", "16,9", "--types", "uniform"], ["--v", "20,8", "--wb", "18,3"]):
+        a = succeed("predict", DS16, "--data", samples, *precision, "--out", tmp_path / "a.txt")
+        b = succeed("predict", DS16, "--data", samples, *precision, "--interpreter", "--out", tmp_path / "b.txt")
+        assert a == b  # the counts as well
+        assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
+
+
+def test_bench_names_the_kernels(samples):
+    text = succeed("bench", GOLDEN / "ds64.keras", "--data", GOLDEN / "clusters.h5", "--samples", 50, "--v", "16,6", "--rounds", 1)
+    result = json.loads(text)
+    assert result["samples_per_s"] > 0 and 0 < result["counted_rows"] < 1
+    assert {layer["layer"]: layer["kernel"] for layer in result["layers"]}["phi2"] == "int16"
+    uniform = json.loads(succeed("bench", GOLDEN / "ds64.keras", "--data", GOLDEN / "clusters.h5", "--samples", 50, "--v", "16,9", "--types", "uniform",
+                                 "--rounds", 1, "--no-dedup"))
+    assert uniform["counted_rows"] == 0
+    assert {layer["layer"]: layer["kernel"] for layer in uniform["layers"]}["phi2"] == "high half"
+
+
 # --- sweep
 
 
@@ -202,6 +221,23 @@ def test_sweep_results_are_the_metrics(study):
         first = (out / f"results_16_{name}.txt").read_text().splitlines()[0]
         best = table[table[:, 4].argmin()]
         assert first.startswith(f"# best: vectors ap_fixed<{best[0]:.0f},{best[1]:.0f}>, weights ap_fixed<{best[2]:.0f},{best[3]:.0f}>: {name} ")
+
+
+def test_sweep_answers_points_by_others(tmp_path):
+    """Points that follow are recomputed with --no-share: no difference, files included."""
+    args = ("sweep", DS16, "--data", GOLDEN / "clusters.h5", "--v-full", "10:16:2", "--v-int", "4:10", "--wb-full", "8:12:2", "--wb-int", "1:5", "--samples", 40)
+    for types in ("auto", "uniform"):
+        shared, alone = tmp_path / f"shared_{types}", tmp_path / f"alone_{types}"
+        text = succeed(*args, "--types", types, "--out", shared)
+        follow = int(re.search(r"points were computed, (\d+) follow", text).group(1))
+        assert follow > 20
+        assert (shared / "points_16.txt").read_text().count(" follows ") == follow
+        assert " 0 follow" in succeed(*args, "--types", types, "--out", alone, "--no-share", "--no-dedup")
+        for folder in shared.glob("*.model"):
+            for name in ("hls_predictions.txt", "keras_predictions.txt"):
+                assert (folder / name).read_text() == (alone / folder.name / name).read_text(), folder.name
+            with h5py.File(folder / "hls_trace.h5") as a, h5py.File(alone / folder.name / "hls_trace.h5") as b:
+                assert all(np.array_equal(a[f"trace/{layer}"][:], b[f"trace/{layer}"][:]) for layer in b["trace"])
 
 
 def test_sweep_draws_heat_maps(study):

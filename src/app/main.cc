@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
   narrow::add_sweep(app, globals);
+  narrow::add_bench(app, globals);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -37,6 +37,7 @@ void add_show(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);
+void add_bench(CLI::App& app, const Globals& globals);
 
 }  // namespace narrow
 

@@ -3,6 +3,7 @@
 
 #include "app/inputs.h"
 #include "app/options.h"
+#include "engine/engine.h"
 #include "model/inference.h"
 #include "report/text.h"
 #include "study/metrics.h"
@@ -14,6 +15,7 @@ struct Predict {
   InputArguments inputs;
   PrecisionArguments precision;
   std::string out;
+  bool interpreter = false;
 };
 
 void run(const Predict& predict, const Globals& globals) {
@@ -26,7 +28,7 @@ void run(const Predict& predict, const Globals& globals) {
   }
   const Program program = build_program(predict.precision.resolve_for(model));
   print_notes(program.resolved.notes, globals.quiet);
-  const RunResult result = interpret(program, data.x, data.size);
+  const RunResult result = predict.interpreter ? interpret(program, data.x, data.size) : Engine(program, {}).run(data.x, data.size).run;
   write_file(predict.out, savetxt(result.predictions, model.output_size()));
   if (globals.quiet) return;
   const Metrics metrics = compare(result.predictions, reference);
@@ -45,6 +47,7 @@ void add_predict(CLI::App& app, const Globals& globals) {
   predict->inputs.add_data_to(*command);
   predict->precision.add_to(*command);
   command->add_option("--out", predict->out, "text file of predictions, a row a sample")->required();
+  command->add_flag("--interpreter", predict->interpreter, "run the reference implementation: the same numbers, slower");
   command->callback([predict, &globals] { run(*predict, globals); });
 }
 

@@ -28,14 +28,18 @@ void print_result(const Sweep& sweep, const SweepResult& result) {
   Table table({"model", "best by MPE", "MPE [%]", "best by MAE", "MAE"});
   const auto types = [](const Point& p) { return to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int)); };
   std::size_t points = 0;
+  std::size_t computed = 0;
   for (const SweepModel& model : result.models) {
     const SweepPoint& by_mpe = model.points[model.best(&Metrics::mpe)];
     const SweepPoint& by_mae = model.points[model.best(&Metrics::mae)];
     table.add({model.label, types(by_mpe.point), number(by_mpe.metrics.mpe), types(by_mae.point), number(by_mae.metrics.mae)});
     points += model.points.size();
+    for (std::size_t i = 0; i < model.points.size(); ++i) computed += model.points[i].computed_as == i ? 1 : 0;
   }
   std::printf("%zu points of %zu samples; %zu points with more integer than total bits skipped\n", points, result.samples,
               result.skipped * result.models.size());
+  std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", computed,
+              points - computed);
   std::printf("%sresults in %s: results_*.txt, heatmap_*.html, and a folder for each point\n", table.text().c_str(), sweep.out.c_str());
 }
 
@@ -67,6 +71,8 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   command->add_option("--trace", arguments->sweep.traced, "samples whose layers are written for each point")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("!--no-share", arguments->sweep.share, "compute every point, also those that must give another's bits");
+  command->add_flag("!--no-dedup", arguments->sweep.dedup, "compute repeated rows (padding) like any other");
   command->add_option("--out", arguments->sweep.out, "folder of the study")->required();
   command->callback([arguments, &globals] { run(*arguments, globals); });
 }

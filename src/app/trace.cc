@@ -3,6 +3,7 @@
 
 #include "app/inputs.h"
 #include "app/options.h"
+#include "engine/engine.h"
 #include "model/inference.h"
 #include "study/trace.h"
 
@@ -28,7 +29,7 @@ void run(const Trace& trace, const Globals& globals) {
   if (trace.precision.given()) {
     const Program program = build_program(trace.precision.resolve_for(model));
     print_notes(program.resolved.notes, globals.quiet);
-    const RunResult result = interpret(program, data.x, data.size, {.traced = data.size});
+    const RunResult result = Engine(program, {.dedup = false, .fuse = false}).trace(data.x, data.size).run;
     file.write<double>("predictions", {data.size, model.output_size()}, result.predictions);
     add_fixed_trace(file, "trace", program, result, data.size);
     if (!globals.quiet) std::printf("%s", describe_counts(program, result.counts).c_str());

@@ -17,7 +17,7 @@ constexpr int kLeastPlaneBits = 8;
 constexpr std::size_t kMaxPlanes = 3;
 constexpr std::size_t kMaxProducts = 6;
 // Rows at a time: operands and sums stay in the first cache.
-constexpr std::size_t kChunk = 32;
+constexpr std::size_t kChunk = 24;
 
 bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
 
@@ -39,7 +39,8 @@ std::optional<int> halves_to_add(const Format& format, bool nonnegative) {
 
 bool fits_small(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 16; }
 
-DenseKernel::DenseKernel(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& input, Counting counting)
+DenseKernel::DenseKernel(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& input,
+                         Counting counting)
     : layer_(layer), relu_(relu), counting_(counting) {
   const auto& dense = std::get<DenseOp>(program.model().layers[layer].op);
   const LayerPrecision& types = program.resolved.precision[layer];
@@ -77,11 +78,14 @@ std::string DenseKernel::name() const {
 
 // --- choosing
 
-// The shifts of the int16 planes that hold the values of the interval, `bits` in each; the last takes what is left, and the
-// sign.
-static std::vector<int> planes_of(const Interval& interval, int bits) {
+// The shifts of the int16 planes that hold the values of the interval, `bits` in each; the last takes what is left, at most
+// `top`, and the sign.
+static std::vector<int> planes_of(const Interval& interval, int bits, Int128 top) {
   std::vector<int> shifts{0};
-  while (interval.high >> shifts.back() > kMax16 || interval.low >> shifts.back() < -kMax16 - 1) shifts.push_back(shifts.back() + bits);
+  const Int128 least = top == kMax16 ? -top - 1 : -top;
+  while ((interval.high >> shifts.back() > top || interval.low >> shifts.back() < least) && shifts.size() <= kMaxPlanes) {
+    shifts.push_back(shifts.back() + bits);
+  }
   return shifts;
 }
 
@@ -115,7 +119,7 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   }
   Interval weights;
   for (const Int128 w : step.kernel.raw) weights = {std::min(weights.low, w), std::max(weights.high, w)};
-  w_shift_ = planes_of(weights, kPlaneBits);
+  w_shift_ = planes_of(weights, kPlaneBits, kMax16);
   // Each pair of planes must sum in int32, whatever the order: planes of fewer bits where the weights are large.
   const auto n_out = static_cast<std::size_t>(n_out_);
   Int128 column = 0;
@@ -131,15 +135,18 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   }
   bool fits = false;
   for (int bits = kPlaneBits; bits >= kLeastPlaneBits && !fits; --bits) {
-    x_shift_ = planes_of(input, bits);
+    x_shift_ = planes_of(input, bits, std::min(kMax16, kMax32 / std::max<Int128>(column, 1)));
+    if (x_shift_.size() > kMaxPlanes) continue;
     const Int128 low_planes = x_shift_.size() > 1 ? (static_cast<Int128>(1) << bits) - 1 : 0;
     const Int128 top_plane = std::max(input.high >> x_shift_.back(), -(input.low >> x_shift_.back()));
-    fits = x_shift_.size() <= kMaxPlanes && x_shift_.size() * w_shift_.size() <= kMaxProducts && column * std::max(low_planes, top_plane) <= kMax32;
+    fits = x_shift_.size() <= kMaxPlanes && x_shift_.size() * w_shift_.size() <= kMaxProducts &&
+           column * std::max(low_planes, top_plane) <= kMax32;
   }
   if (!fits) return false;
   family_ = Family::kPlanes;
   for (std::size_t q = 0; q < w_shift_.size(); ++q) {
-    planes_.push_back(pack16(n_in_, n_out_, [&](int i, int j) { return plane(step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)], w_shift_, q); }));
+    planes_.push_back(
+        pack16(n_in_, n_out_, [&](int i, int j) { return plane(step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)], w_shift_, q); }));
   }
   // The bias with accum's fractional bits, rounded as accum rounds but never wrapped.
   Format unbounded = accum_;
@@ -158,9 +165,10 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
     else bias_[j] = static_cast<std::int64_t>(bias.raw);
   }
   if (one_sum) plan_epilogue(bounds.fraction == accum_.fraction() ? bounds.sum : Interval{-magnitude, magnitude});
+  else plan_wide_epilogue(magnitude);
   // Bytes: weights of 8 bits, inputs that may turn out to be small.
   const bool small_weights = weights.low >= -128 && weights.high <= 127;
-  if (one_sum && small_weights && input.low >= 0 && fits_small(input_)) {
+  if (one_sum && small_weights && fits_small(input_)) {
     std::vector<std::int8_t> narrow(step.kernel.raw.size());
     std::transform(step.kernel.raw.begin(), step.kernel.raw.end(), narrow.begin(), [](Int128 w) { return static_cast<std::int8_t>(w); });
     bytes_ = pack8(n_in_, n_out_, narrow);
@@ -195,6 +203,28 @@ bool DenseKernel::plan_epilogue(const Interval& sum) {
   const Interval reached{(epilogue.relu ? std::max<Int128>(sum.low, 0) : sum.low) >> shift, (std::max<Int128>(sum.high, 0) + add) >> shift};
   check_extremes_ = !reached.within({epilogue.low, epilogue.high});
   return true;
+}
+
+void DenseKernel::plan_wide_epilogue(Int128 magnitude) {
+  constexpr std::size_t kMaxSums = 3;
+  if (counting_ == Counting::kAll || !relu_ || output_.width > 62 || accum_ != result_ || fit_accum_ ||
+      x_shift_.size() * w_shift_.size() > kMaxSums) {
+    return;
+  }
+  const int shift = result_.fraction() - output_.fraction();
+  const std::optional<int> halves = halves_to_add(output_, true);
+  const bool saturates = output_.overflow == Overflow::kSat || output_.overflow == Overflow::kSatSym;
+  const Int128 add = shift > 0 && halves == 1 ? static_cast<Int128>(1) << (shift - 1) : 0;
+  const Int128 range = static_cast<Int128>(1) << output_.width;
+  if (shift < 0 || shift > 62 || (shift > 0 && !halves) || !(wraps(output_) || saturates) ||
+      magnitude + add + range > (static_cast<Int128>(1) << 62))
+    return;
+  wide_epilogue_ = WideEpilogue{up_,
+                                static_cast<std::int64_t>(add),
+                                shift,
+                                saturates,
+                                static_cast<std::int64_t>(min_raw(output_)),
+                                static_cast<std::int64_t>(max_raw(output_))};
 }
 
 // Products cut below accum's last bit, floor(x * w / 2^drop), summed exactly: with x = xh * 2^drop + xl each is
@@ -282,13 +312,15 @@ bool DenseKernel::try_high(const Program& program, const Interval& input) {
       bound = std::max(bound, column * (kMax16 + 1));
     }
     if (bound > kMax32) return false;
-    high_rest_ = pack16(static_cast<int>(rest_inputs_.size()), n_out_, [&](int i, int j) { return rest(rest_inputs_[static_cast<std::size_t>(i)], j); });
+    high_rest_ = pack16(static_cast<int>(rest_inputs_.size()), n_out_,
+                        [&](int i, int j) { return rest(rest_inputs_[static_cast<std::size_t>(i)], j); });
     bias32_.resize(static_cast<std::size_t>(high_rest_->blocks()) * kBlock);
     bias32_.fill(0);
   }
   bias16_.resize(static_cast<std::size_t>(high_->blocks()) * kHighBlock);
   bias16_.fill(0);
-  for (std::size_t j = 0; j < static_cast<std::size_t>(n_out_); ++j) bias16_[j] = static_cast<std::int16_t>(cast(step.bias.raw[j], types.bias, accum_).raw);
+  for (std::size_t j = 0; j < static_cast<std::size_t>(n_out_); ++j)
+    bias16_[j] = static_cast<std::int16_t>(cast(step.bias.raw[j], types.bias, accum_).raw);
   return true;
 }
 
@@ -331,6 +363,22 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
       const auto width = static_cast<std::size_t>(n_out_);
       const Extremes seen = finish16(*epilogue_, scratch.sums[0].data(), count, width, stride, y.s.data() + first * width);
       tally.overflowed |= check_extremes_ && (seen.least < epilogue_->low || seen.most > epilogue_->high);
+    } else if (wide_epilogue_) {
+      const std::size_t products = x_shift_.size() * w_shift_.size();
+      std::array<const std::int32_t*, 3> sums{};
+      std::array<int, 3> shifts{};
+      for (std::size_t i = 0; i < products; ++i) {
+        sums[i] = scratch.sums[i].data();
+        shifts[i] = x_shift_[i / w_shift_.size()] + w_shift_[i % w_shift_.size()];
+      }
+      const auto stride = static_cast<std::size_t>(planes_.front().blocks()) * kBlock;
+      const auto width = static_cast<std::size_t>(n_out_);
+      scratch.wide[0].resize(count * width);
+      std::int64_t* to = y.small ? scratch.wide[0].data() : y.w.data() + first * width;
+      const std::int64_t most =
+          finish_planes(*wide_epilogue_, sums.data(), shifts.data(), static_cast<int>(products), bias_.data(), count, width, stride, to);
+      if (y.small) store(to, first, count, y);
+      tally.overflowed |= most > wide_epilogue_->high;
     } else {
       finish_wide(first, count, y, scratch, tally);
     }
@@ -342,21 +390,23 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
 // dot8 where all of x fits a byte.
 bool DenseKernel::run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
   const auto n_in = static_cast<std::size_t>(n_in_);
-  const Extremes seen = extremes16(x, rows * n_in);
+  const auto stride = static_cast<std::size_t>(bytes_->fours()) * 4;
+  scratch.x8.resize(rows * stride);
+  Extremes seen{0, 0};
+  for (std::size_t r = 0; r < rows; ++r) {
+    // In one go where rows need no padding.
+    const std::size_t count = stride == n_in ? rows * n_in : n_in;
+    const Extremes row = to_bytes(x + r * n_in, count, scratch.x8.data() + r * stride);
+    seen = {std::min(seen.least, row.least), std::max(seen.most, row.most)};
+    if (stride == n_in) break;
+    std::fill(scratch.x8.data() + r * stride + n_in, scratch.x8.data() + (r + 1) * stride, std::uint8_t{0});
+  }
   constexpr std::int32_t kMaxByte = 255;
   if (seen.most > kMaxByte || seen.least < 0) return false;
   int group = -1;
-  while (group + 1 < static_cast<int>(bytes_->sums_of.size()) && bytes_->sums_of[static_cast<std::size_t>(group + 1)] * seen.most <= kMax16) ++group;
+  while (group + 1 < static_cast<int>(bytes_->sums_of.size()) && bytes_->sums_of[static_cast<std::size_t>(group + 1)] * seen.most <= kMax16)
+    ++group;
   if (group < 0) return false;
-  const auto stride = static_cast<std::size_t>(bytes_->fours()) * 4;
-  scratch.x8.resize(rows * stride);
-  if (stride == n_in) {
-    for (std::size_t i = 0; i < rows * n_in; ++i) scratch.x8[i] = static_cast<std::uint8_t>(x[i]);
-  } else {
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t k = 0; k < stride; ++k) scratch.x8[r * stride + k] = k < n_in ? static_cast<std::uint8_t>(x[r * n_in + k]) : std::uint8_t{0};
-    }
-  }
   dot8(*bytes_, scratch.x8.data(), rows, bias32_.data(), group, scratch.sums[0].data());
   return true;
 }
@@ -386,18 +436,18 @@ void DenseKernel::run_planes(const Tensor& x, std::size_t first, std::size_t row
     const bool last = p + 1 == x_shift_.size();
     const int shift = x_shift_[p];
     const std::int64_t mask = last ? -1 : (std::int64_t{1} << (x_shift_[p + 1] - shift)) - 1;
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::int16_t* to = part.data() + r * stride;
-      if (x.small) {
-        const std::int16_t* from = x.s.data() + (first + r) * n_in;
-        for (std::size_t k = 0; k < n_in; ++k) to[k] = static_cast<std::int16_t>((from[k] >> shift) & mask);
-      } else {
-        const std::int64_t* from = x.w.data() + (first + r) * n_in;
-        for (std::size_t k = 0; k < n_in; ++k) to[k] = static_cast<std::int16_t>((from[k] >> shift) & mask);
-      }
-      if (stride != n_in) to[n_in] = 0;
+    const std::int64_t* from = x.w.data() + first * n_in;
+    if (x.small) {
+      scratch.wide[1].resize(rows * n_in);
+      std::copy_n(x.s.data() + first * n_in, rows * n_in, scratch.wide[1].data());
+      from = scratch.wide[1].data();
     }
-    for (std::size_t q = 0; q < w_shift_.size(); ++q) dot16(planes_[q], part.data(), rows, bias32_.data(), scratch.sums[p * w_shift_.size() + q].data());
+    split_plane(from, rows, n_in, stride, shift, mask, part.data());
+    if (stride != n_in) {
+      for (std::size_t r = 0; r < rows; ++r) part[r * stride + n_in] = 0;
+    }
+    for (std::size_t q = 0; q < w_shift_.size(); ++q)
+      dot16(planes_[q], part.data(), rows, bias32_.data(), scratch.sums[p * w_shift_.size() + q].data());
   }
 }
 
@@ -445,7 +495,8 @@ void DenseKernel::run_high(const Tensor& x, std::size_t first, std::size_t rows,
     scratch.sums[0].resize(rows * sums);
     for (std::size_t r = 0; r < rows; ++r) {
       std::int16_t* to = scratch.x16[0].data() + r * stride;
-      for (std::size_t k = 0; k < rest_inputs_.size(); ++k) to[k] = static_cast<std::int16_t>(from[r * n_in + static_cast<std::size_t>(rest_inputs_[k])] << x_up_);
+      for (std::size_t k = 0; k < rest_inputs_.size(); ++k)
+        to[k] = static_cast<std::int16_t>(from[r * n_in + static_cast<std::size_t>(rest_inputs_[k])] << x_up_);
       if (stride != rest_inputs_.size()) to[stride - 1] = 0;
     }
     dot16(*high_rest_, scratch.x16[0].data(), rows, bias32_.data(), scratch.sums[0].data());

@@ -59,6 +59,7 @@ class DenseKernel {
   bool try_high(const Program& program, const Interval& input);
   bool try_lanes(const Program& program);
   bool plan_epilogue(const Interval& sum);
+  void plan_wide_epilogue(Int128 magnitude);
 
   void run_planes(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
   void run_truncating(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
@@ -80,20 +81,21 @@ class DenseKernel {
   std::vector<int> x_shift_, w_shift_;
   std::vector<Weights16> planes_;
   std::optional<Weights8> bytes_;
-  Buffer<std::int32_t> bias32_;      // goes into the sums of the first planes, where it fits
-  std::vector<std::int64_t> bias_;   // else it is added to the 64-bit sum, after `up_`
-  int up_ = 0;                       // accum's fractional bits less the product's
+  Buffer<std::int32_t> bias32_;     // goes into the sums of the first planes, where it fits
+  std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum, after `up_`
+  int up_ = 0;                      // accum's fractional bits less the product's
 
   // Products cut off below accum's last bit: x = (xh << drop_) + xl.
   int drop_ = 0;
   std::optional<WeightsHigh> high_;
-  std::optional<Weights16> high_rest_;      // of weights that do not fit when shifted, for the inputs in rest_inputs_
+  std::optional<Weights16> high_rest_;  // of weights that do not fit when shifted, for the inputs in rest_inputs_
   std::vector<int> rest_inputs_;
   int x_up_ = 0;
   Buffer<std::int16_t> bias16_;
 
-  std::optional<Epilogue> epilogue_;  // int32 sums straight to the int16 output
-  bool check_extremes_ = false;       // whether the epilogue may see values outside the output's range
+  std::optional<Epilogue> epilogue_;           // int32 sums straight to the int16 output
+  std::optional<WideEpilogue> wide_epilogue_;  // sums of planes to an int64 output, through a relu
+  bool check_extremes_ = false;                // whether the epilogue may see values outside the output's range
   // The way of 64-bit sums: into accum's range (where they may leave it), to the result type, through the relu.
   std::optional<LaneCast> fit_accum_, to_result_, to_relu_;
   std::optional<LaneDense> lanes_;

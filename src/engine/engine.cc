@@ -6,12 +6,16 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <mutex>
+#include <random>
 
 #include "engine/bounds.h"
 #include "engine/dense_kernel.h"
+#include "engine/kernels.h"
 #include "engine/machine.h"
 #include "error.h"
 #include "fixed/cast.h"
@@ -59,7 +63,9 @@ class Quantizer {
     scratch.wide[0].resize(n);
     std::copy_n(scratch.pairs.data(), n, scratch.wide[0].data());
     overflowed |= run_lane_cast(*range_, false, scratch.wide[0].data(), scratch.wide[0].data(), n).overflows > 0;
-    if (small_) std::transform(scratch.wide[0].data(), scratch.wide[0].data() + n, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+    if (small_)
+      std::transform(scratch.wide[0].data(), scratch.wide[0].data() + n, y.s.data(),
+                     [](std::int64_t v) { return static_cast<std::int16_t>(v); });
     else std::copy_n(scratch.wide[0].data(), n, y.w.data());
     return true;
   }
@@ -83,7 +89,7 @@ struct Stage {
 // A thread's memory for a block of samples.
 struct Workspace {
   std::vector<Tensor> tensors;
-  std::vector<std::size_t> starts;  // first row of each sample in tensors of sets, and the end
+  std::vector<std::size_t> starts;   // first row of each sample in tensors of sets, and the end
   std::vector<std::size_t> counted;  // rows of each sample that are the pad row
   Tensor sample;
   Scratch scratch;
@@ -92,14 +98,25 @@ struct Workspace {
   std::optional<Machine<std::int64_t>> machine;
 };
 
-// The row that stands for padding and what the layers make of it.
+// What the layers make of the row that stands for padding.
 struct PadRow {
-  std::vector<std::int64_t> input;
   std::vector<std::vector<std::int64_t>> values;  // by layer, of those that work by row
   Tally tally;                                    // of one such row
 };
 
 }  // namespace
+
+struct PreparedInput {
+  std::span<const float> x;  // used where the samples are not quantized beforehand
+  std::size_t n = 0;
+  std::vector<std::int64_t> pad;  // the row that is counted; empty where none is
+  // All samples' rows but the counted ones; empty where samples are quantized as they are needed.
+  bool quantized = false;
+  Tensor rows;
+  std::vector<std::size_t> starts{0};
+  std::vector<std::size_t> counted;
+  bool overflowed = false;
+};
 
 class Engine::Impl {
  public:
@@ -115,18 +132,22 @@ class Engine::Impl {
     if (!wide_) plan();
   }
 
-  EngineResult run(std::span<const float> x, std::size_t n, bool traced) const;
+  EngineResult run(const PreparedInput& input, bool traced) const;
+  PreparedInput prepare(std::span<const float> x, std::size_t n, bool quantize) const;
   const Program& program() const { return program_; }
+  bool counts_rows() const { return dedup_; }
   std::vector<std::string> kernels() const;
+  double layer_rate(std::size_t index) const;
 
  private:
   void plan();
   bool can_dedup() const;
   std::optional<std::size_t> fusable_relu(std::size_t layer) const;
-  PadRow find_pad_row(std::span<const float> x, std::size_t n) const;
-  void run_block(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  std::vector<std::int64_t> find_pad(std::span<const float> x, std::size_t n) const;
+  PadRow run_pad(const std::vector<std::int64_t>& row) const;
   void run_stage(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
-  void run_input(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  void quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const;
+  void load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const;
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
   void run_sum(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
   void run_machine(std::size_t layer, std::size_t samples, Workspace& work) const;
@@ -135,7 +156,9 @@ class Engine::Impl {
   std::size_t input_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).inputs.front()); }
   bool is_set(std::size_t i) const { return layer(i).shape.size() > 1; }
   std::size_t width_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).shape.back()); }
-  std::size_t rows_of(std::size_t i, std::size_t samples, const Workspace& work) const { return is_set(i) ? work.starts[samples] : samples; }
+  std::size_t rows_of(std::size_t i, std::size_t samples, const Workspace& work) const {
+    return is_set(i) ? work.starts[samples] : samples;
+  }
 
   Program program_;
   EngineOptions options_;
@@ -234,8 +257,43 @@ std::vector<std::string> Engine::Impl::kernels() const {
   return names;
 }
 
+double Engine::Impl::layer_rate(std::size_t index) const {
+  if (wide_ || stages_[index].kind != Stage::Kind::kDense) return 0;
+  constexpr std::size_t kRows = 1024;
+  constexpr double kSeconds = 0.05;
+  const std::size_t from = input_of(index);
+  const Interval values = result_intervals(program_)[from];
+  std::mt19937_64 random(1);
+  Workspace work;
+  work.tensors.resize(stages_.size());
+  work.tally.counts.resize(stages_.size());
+  work.starts = {0, kRows};
+  Tensor& x = work.tensors[from];
+  x.small = fits_small(program_.format(from));
+  x.resize(kRows * width_of(from));
+  // Values as activations are: mostly small, within what is possible.
+  const auto high = static_cast<std::int64_t>(std::min<Int128>(values.high, 255));
+  const auto low = static_cast<std::int64_t>(std::max<Int128>(values.low, -128));
+  for (std::size_t i = 0; i < kRows * width_of(from); ++i) {
+    const std::int64_t value = std::uniform_int_distribution<std::int64_t>(low, std::max(low, high))(random);
+    if (x.small) x.s[i] = static_cast<std::int16_t>(value);
+    else x.w[i] = value;
+  }
+  double best = 0;
+  const double products = static_cast<double>(kRows * width_of(from) * width_of(index));
+  const auto start = std::chrono::steady_clock::now();
+  auto before = start;
+  do {
+    stages_[index].dense->run(x, kRows, work.tensors[stages_[index].dense->output_layer()], work.scratch, work.tally);
+    const auto now = std::chrono::steady_clock::now();
+    best = std::max(best, products / std::chrono::duration<double>(now - before).count());
+    before = now;
+  } while (std::chrono::duration<double>(before - start).count() < kSeconds);
+  return best;
+}
+
 // The row that most of the first samples repeat, if it is worth counting.
-PadRow Engine::Impl::find_pad_row(std::span<const float> x, std::size_t n) const {
+std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::size_t n) const {
   const auto input = static_cast<std::size_t>(program_.model().inputs().front());
   const std::size_t width = width_of(input);
   const std::size_t size = size_of(layer(input).shape);
@@ -258,11 +316,14 @@ PadRow Engine::Impl::find_pad_row(std::span<const float> x, std::size_t n) const
     }
   }
   const auto most = std::max_element(seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  PadRow pad;
   constexpr std::size_t kWorth = 20;  // one row in so many
-  if (most == seen.end() || most->second * kWorth < rows) return pad;
-  pad.input = most->first;
-  // Its way through the layers, as a block of one sample with one row.
+  if (most == seen.end() || most->second * kWorth < rows) return {};
+  return most->first;
+}
+
+// A row's way through the layers that work by row, as a block of one sample with one row.
+PadRow Engine::Impl::run_pad(const std::vector<std::int64_t>& row) const {
+  PadRow pad;
   Workspace work;
   work.tensors.resize(stages_.size());
   work.starts = {0, 1};
@@ -272,11 +333,11 @@ PadRow Engine::Impl::find_pad_row(std::span<const float> x, std::size_t n) const
     if (!stages_[i].by_row || !is_set(i)) continue;
     Tensor& tensor = work.tensors[i];
     if (stages_[i].kind == Stage::Kind::kInput) {
-      tensor.small = sample.small;
-      tensor.resize(width);
-      for (std::size_t k = 0; k < width; ++k) {
-        if (tensor.small) tensor.s[k] = static_cast<std::int16_t>(pad.input[k]);
-        else tensor.w[k] = pad.input[k];
+      tensor.small = fits_small(program_.format(i));
+      tensor.resize(row.size());
+      for (std::size_t k = 0; k < row.size(); ++k) {
+        if (tensor.small) tensor.s[k] = static_cast<std::int16_t>(row[k]);
+        else tensor.w[k] = row[k];
       }
     } else {
       run_stage(i, 1, nullptr, work);
@@ -288,7 +349,7 @@ PadRow Engine::Impl::find_pad_row(std::span<const float> x, std::size_t n) const
   return pad;
 }
 
-void Engine::Impl::run_input(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const {
+void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const {
   const auto input = static_cast<std::size_t>(program_.model().inputs().front());
   const std::size_t size = size_of(layer(input).shape);
   Tensor& y = work.tensors[input];
@@ -300,10 +361,10 @@ void Engine::Impl::run_input(std::span<const float> x, std::size_t samples, cons
   const std::size_t rows = is_set(input) ? size / width : 1;
   work.sample.small = y.small;
   work.sample.resize(size);
-  std::vector<std::int16_t> pad_small;
-  if (pad != nullptr) pad_small.assign(pad->input.begin(), pad->input.end());
+  std::vector<std::int16_t> pad_small(pad.begin(), pad.end());
   for (std::size_t s = 0; s < samples; ++s) {
-    quantizer_->run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed, options_.counting);
+    quantizer_->run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed,
+                    options_.counting);
     std::size_t at = work.starts.back();
     const auto copy = [&](const auto* from, auto* to, const auto* pad_row) {
       if (pad_row == nullptr) {
@@ -316,11 +377,63 @@ void Engine::Impl::run_input(std::span<const float> x, std::size_t samples, cons
         else std::copy_n(from + r * width, width, to + at++ * width);
       }
     };
-    if (y.small) copy(work.sample.s.data(), y.s.data(), pad == nullptr ? nullptr : pad_small.data());
-    else copy(work.sample.w.data(), y.w.data(), pad == nullptr ? nullptr : pad->input.data());
+    if (y.small) copy(work.sample.s.data(), y.s.data(), pad.empty() ? nullptr : pad_small.data());
+    else copy(work.sample.w.data(), y.w.data(), pad.empty() ? nullptr : pad.data());
     work.starts.push_back(at);
-    work.rows_counted += work.counted[s];
   }
+}
+
+// A block of samples into the working memory.
+void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
+  const auto index = static_cast<std::size_t>(program_.model().inputs().front());
+  if (!input.quantized) {
+    const std::size_t size = size_of(layer(index).shape);
+    quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
+  } else {
+    const std::size_t width = width_of(index);
+    const std::size_t start = input.starts[first];
+    work.starts.clear();
+    for (std::size_t s = first; s <= first + samples; ++s) work.starts.push_back(input.starts[s] - start);
+    work.counted.assign(input.counted.begin() + static_cast<std::ptrdiff_t>(first),
+                        input.counted.begin() + static_cast<std::ptrdiff_t>(first + samples));
+    Tensor& y = work.tensors[index];
+    y.small = input.rows.small;
+    y.resize(work.starts.back() * width);
+    if (y.small) std::copy_n(input.rows.s.data() + start * width, y.s.size(), y.s.data());
+    else std::copy_n(input.rows.w.data() + start * width, y.w.size(), y.w.data());
+    work.tally.overflowed |= input.overflowed;
+  }
+  for (const std::size_t counted : work.counted) work.rows_counted += counted;
+}
+
+PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, bool quantized) const {
+  PreparedInput input;
+  input.x = x;
+  input.n = n;
+  if (wide_) return input;
+  if (dedup_) input.pad = find_pad(x, n);
+  // Counts of the input layer are made while it is quantized.
+  if (!quantized || options_.counting == Counting::kAll) return input;
+  const auto index = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t size = size_of(layer(index).shape);
+  const std::size_t width = width_of(index);
+  input.quantized = true;
+  input.rows.small = fits_small(program_.format(index));
+  input.rows.resize(n * size);
+  Workspace work;
+  work.tensors.resize(stages_.size());
+  work.tally.counts.resize(stages_.size());
+  for (std::size_t s = 0; s < n; ++s) {
+    quantize(x.subspan(s * size, size), 1, input.pad, work);
+    const std::size_t at = input.starts.back() * width;
+    const std::size_t count = work.starts.back() * width;
+    if (input.rows.small) std::copy_n(work.tensors[index].s.data(), count, input.rows.s.data() + at);
+    else std::copy_n(work.tensors[index].w.data(), count, input.rows.w.data() + at);
+    input.starts.push_back(input.starts.back() + work.starts.back());
+    input.counted.push_back(work.counted.front());
+  }
+  input.overflowed = work.tally.overflowed;
+  return input;
 }
 
 void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work) const {
@@ -378,7 +491,8 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
   counts.values += samples * width;
   counts.overflows += seen.overflows;
   work.tally.overflowed |= seen.overflows > 0;
-  if (y.small) std::transform(sums.data(), sums.data() + samples * width, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+  if (y.small)
+    std::transform(sums.data(), sums.data() + samples * width, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
   else std::copy_n(sums.data(), samples * width, y.w.data());
 }
 
@@ -418,7 +532,8 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kFused: break;
     case Stage::Kind::kDense: {
       const DenseKernel& kernel = *stages_[index].dense;
-      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.output_layer()], work.scratch, work.tally);
+      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.output_layer()], work.scratch,
+                 work.tally);
       break;
     }
     case Stage::Kind::kCast: run_cast(index, rows_of(index, samples, work), work); break;
@@ -427,21 +542,16 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
   }
 }
 
-void Engine::Impl::run_block(std::span<const float> x, std::size_t samples, const PadRow* pad, Workspace& work) const {
-  run_input(x, samples, pad, work);
-  for (std::size_t i = 0; i < stages_.size(); ++i) run_stage(i, samples, pad, work);
-}
-
-EngineResult Engine::Impl::run(std::span<const float> x, std::size_t n, bool traced) const {
+EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const {
   const Model& model = program_.model();
+  const std::size_t n = prepared.n;
   EngineResult result;
   if (wide_) {
-    result.run = interpret(program_, x, n, {.traced = traced ? n : 0});
+    result.run = interpret(program_, prepared.x, n, {.traced = traced ? n : 0});
     for (const LayerCounts& counts : result.run.counts) result.overflowed |= counts.overflows + counts.accum_overflows > 0;
     return result;
   }
   const auto input = static_cast<std::size_t>(model.inputs().front());
-  const std::size_t input_size = size_of(layer(input).shape);
   const std::size_t output_size = model.output_size();
   result.run.predictions.resize(n * output_size);
   result.run.trace.resize(model.layers.size());
@@ -450,14 +560,15 @@ EngineResult Engine::Impl::run(std::span<const float> x, std::size_t n, bool tra
     for (std::size_t i = 0; i < model.layers.size(); ++i) result.run.trace[i].resize(n * size_of(layer(i).shape));
   }
   PadRow pad_row;
-  if (dedup_) pad_row = find_pad_row(x, n);
-  const PadRow* pad = pad_row.input.empty() ? nullptr : &pad_row;
+  if (!prepared.pad.empty()) pad_row = run_pad(prepared.pad);
+  const PadRow* pad = prepared.pad.empty() ? nullptr : &pad_row;
 
   const auto write = [&](const Tensor& tensor, std::size_t index, std::size_t samples, double* to, std::size_t stride) {
     const std::size_t size = size_of(layer(index).shape);
     const int fraction = program_.format(index).fraction();
     for (std::size_t s = 0; s < samples; ++s) {
-      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = to_double(tensor.small ? tensor.s[s * size + k] : tensor.w[s * size + k], fraction);
+      for (std::size_t k = 0; k < size; ++k)
+        to[s * stride + k] = to_double(tensor.small ? tensor.s[s * size + k] : tensor.w[s * size + k], fraction);
     }
   };
   tbb::enumerable_thread_specific<Workspace> workspaces([&] {
@@ -473,7 +584,8 @@ EngineResult Engine::Impl::run(std::span<const float> x, std::size_t n, bool tra
     for (std::size_t block = range.begin(); block < range.end(); ++block) {
       const std::size_t first = block * kSamples;
       const std::size_t samples = std::min(kSamples, n - first);
-      run_block(x.subspan(first * input_size, samples * input_size), samples, pad, work);
+      load(prepared, first, samples, work);
+      for (std::size_t i = 0; i < stages_.size(); ++i) run_stage(i, samples, pad, work);
       std::size_t column = 0;
       for (const int output : model.outputs) {
         const auto index = static_cast<std::size_t>(output);
@@ -515,26 +627,37 @@ EngineResult Engine::Impl::run(std::span<const float> x, std::size_t n, bool tra
   return result;
 }
 
-Engine::Engine(Program program, const EngineOptions& options) : impl_(std::make_unique<Impl>(std::move(program), options)) {}
+namespace {
+
+// Once in a process: an instruction set that narrow was not tested on must not go wrong in silence.
+void trust_kernels() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    constexpr std::uint64_t kSeed = 20261123;
+    if (kernels_are_right(kSeed)) return;
+    throw Error("the SIMD kernels for " + instruction_set() +
+                " give wrong sums on this machine; please report it, and use --interpreter until then");
+  });
+}
+
+}  // namespace
+
+Engine::Engine(Program program, const EngineOptions& options) : impl_(std::make_unique<Impl>(std::move(program), options)) {
+  trust_kernels();
+}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-EngineResult Engine::run(std::span<const float> x, std::size_t n) const { return impl_->run(x, n, false); }
-EngineResult Engine::trace(std::span<const float> x, std::size_t n) const { return impl_->run(x, n, true); }
+EngineResult Engine::run(std::span<const float> x, std::size_t n) const { return impl_->run(impl_->prepare(x, n, false), false); }
+std::shared_ptr<const PreparedInput> Engine::prepare(std::span<const float> x, std::size_t n) const {
+  return std::make_shared<const PreparedInput>(impl_->prepare(x, n, true));
+}
+EngineResult Engine::run(const PreparedInput& input) const { return impl_->run(input, false); }
+EngineResult Engine::trace(std::span<const float> x, std::size_t n) const { return impl_->run(impl_->prepare(x, n, false), true); }
+bool Engine::counts_rows() const { return impl_->counts_rows(); }
 const Program& Engine::program() const { return impl_->program(); }
 std::vector<std::string> Engine::kernels() const { return impl_->kernels(); }
-
-EngineResult run_program(const Program& program, std::span<const float> x, std::size_t n, std::size_t traced, const EngineOptions& options) {
-  EngineResult result = Engine(program, options).run(x, n);
-  traced = std::min(traced, n);
-  if (traced > 0) {
-    EngineOptions unfused = options;
-    unfused.fuse = false;
-    unfused.dedup = false;
-    result.run.trace = Engine(program, unfused).trace(x, traced).run.trace;
-  }
-  return result;
-}
+double Engine::layer_rate(std::size_t layer) const { return impl_->layer_rate(layer); }
 
 }  // namespace narrow

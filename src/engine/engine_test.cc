@@ -44,6 +44,11 @@ void expect_same(const Program& program, const std::vector<float>& x, std::size_
       const Engine engine(program, {.counting = counting, .dedup = dedup});
       const EngineResult got = engine.run(x, n);
       ASSERT_EQ(got.run.predictions, expected.predictions) << describe(engine);
+      if (counting != Counting::kAll) {
+        const EngineResult again = engine.run(*engine.prepare(x, n));
+        ASSERT_EQ(again.run.predictions, expected.predictions) << "prepared, " << describe(engine);
+        ASSERT_EQ(again.overflowed, got.overflowed) << "prepared, " << describe(engine);
+      }
       if (counting == Counting::kOverflow) {
         ASSERT_EQ(got.overflowed, overflowed(expected)) << describe(engine);
       }
@@ -76,13 +81,29 @@ class EngineOn : public testing::TestWithParam<std::int64_t> {
 
 TEST_P(EngineOn, IsTheInterpreter) { compare({}, number_from_environment("NARROW_CASES", 1500)); }
 TEST_P(EngineOn, IsTheInterpreterForCommonTypes) { compare({.all_modes = false}, number_from_environment("NARROW_CASES", 2500)); }
-TEST_P(EngineOn, IsTheInterpreterForSmallTypes) { compare({.max_width = 9, .all_modes = false}, number_from_environment("NARROW_CASES", 1500)); }
-TEST_P(EngineOn, IsTheInterpreterForWideTypes) { compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 1000)); }
+TEST_P(EngineOn, IsTheInterpreterForSmallTypes) {
+  compare({.max_width = 9, .all_modes = false}, number_from_environment("NARROW_CASES", 1500));
+}
+TEST_P(EngineOn, IsTheInterpreterForWideTypes) {
+  compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 1000));
+}
 TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
   compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryTarget, EngineOn, testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
+TEST_P(EngineOn, KernelsAreRight) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  for (std::uint64_t i = 0; i < 300; ++i) ASSERT_TRUE(kernels_are_right(seed * 1'000'003 + i)) << "seed " << seed << ", case " << i;
+}
+
+// Those that kernels.cc compiles and this machine has.
+std::vector<std::int64_t> targets() {
+  std::vector<std::int64_t> found = hwy::SupportedAndGeneratedTargets();
+  std::erase_if(found, [](std::int64_t target) { return target == HWY_SSSE3 || target == HWY_SSE4; });
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTarget, EngineOn, testing::ValuesIn(targets()),
                          [](const testing::TestParamInfo<std::int64_t>& info) { return std::string(hwy::TargetName(info.param)); });
 
 // A trained-looking network of the study's kind.
@@ -121,7 +142,9 @@ PrecisionOptions types(const char* vector, const char* weight, bool uniform = fa
 }
 
 TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
-  const auto kernel = [](const PrecisionOptions& options, Counting counting) { return Engine(deep_sets(64, options), {.counting = counting}).kernels()[3]; };
+  const auto kernel = [](const PrecisionOptions& options, Counting counting) {
+    return Engine(deep_sets(64, options), {.counting = counting}).kernels()[3];
+  };
   EXPECT_EQ(kernel(types("16,6", "16,6"), Counting::kOverflow), "int16");
   EXPECT_EQ(kernel(types("16,6", "16,6"), Counting::kAll), "int16");
   EXPECT_EQ(kernel(types("10,6", "8,2"), Counting::kOverflow), "int8 or int16");
@@ -135,7 +158,8 @@ TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
 // Padding in the middle, at the start and alone; a row that is no padding but as frequent.
 TEST(Dedup, CountsRepeatedRowsWhereverTheyStand) {
   std::mt19937_64 random(5);
-  for (const auto& options : {types("16,6", "16,6"), types("12,4", "10,2"), types("16,9", "16,9", true), types("13,5,AP_TRN,AP_SAT", "10,2")}) {
+  for (const auto& options :
+       {types("16,6", "16,6"), types("12,4", "10,2"), types("16,9", "16,9", true), types("13,5,AP_TRN,AP_SAT", "10,2")}) {
     const Program program = deep_sets(24, options);
     constexpr std::size_t kSamples = 40;
     std::vector<float> x(kSamples * 128 * 4);

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "engine/interpreter.h"
+#include "engine/engine.h"
 #include "keras/reader.h"
 #include "model/inference.h"
 
@@ -57,7 +57,22 @@ class GoldenTest : public testing::Test {
     for (const auto& [name, values] : golden_.trace) {
       traced = std::max(traced, values.size() / size_of(model_.layers[static_cast<std::size_t>(model_.find(name))].shape));
     }
-    const RunResult run = interpret(program, file_.input, file_.samples, {.traced = traced});
+    {
+      SCOPED_TRACE("interpreter");
+      expect_answers(interpret(program, file_.input, file_.samples, {.traced = traced}), program);
+    }
+    for (const Counting counting : {Counting::kAll, Counting::kOverflow, Counting::kNone}) {
+      SCOPED_TRACE("fast path");
+      RunResult run = Engine(program, {.counting = counting}).run(file_.input, file_.samples).run;
+      const std::size_t size = file_.input.size() / file_.samples;
+      const Engine unfused(program, {.counting = counting, .dedup = false, .fuse = false});
+      run.trace = unfused.trace(std::span(file_.input).first(traced * size), traced).run.trace;
+      expect_answers(run, program);
+    }
+  }
+
+ private:
+  void expect_answers(const RunResult& run, const Program& program) {
     EXPECT_EQ(differences(golden_.predictions, run.predictions), 0U) << "of " << golden_.predictions.size() << " predictions";
     EXPECT_FALSE(golden_.trace.empty());
     for (const auto& [name, values] : golden_.trace) {
@@ -68,7 +83,6 @@ class GoldenTest : public testing::Test {
     }
   }
 
- private:
   const Model& model_;
   const GoldenFile& file_;
   const GoldenCase& golden_;
@@ -80,7 +94,10 @@ class FloatTest : public testing::Test {
   void TestBody() override {
     const std::vector<float> got = infer(model_, file_.input, file_.samples);
     ASSERT_EQ(got.size(), file_.float_predictions.size());
-    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], file_.float_predictions[i], 1e-5 * std::max(1.0, std::abs(file_.float_predictions[i]))) << "prediction " << i;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const double expected = file_.float_predictions[i];
+      ASSERT_NEAR(got[i], expected, 1e-5 * std::max(1.0, std::abs(expected))) << "prediction " << i;
+    }
   }
 
  private:

@@ -16,8 +16,7 @@ template <class Raw>
 RunResult run(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options) {
   const Model& model = program.model();
   std::vector<LaneStep> lanes;
-  for (std::size_t i = 0; i < model.layers.size(); ++i)
-    lanes.push_back(options.one_by_one ? LaneStep{} : make_lane_step(program, i));
+  for (std::size_t i = 0; i < model.layers.size(); ++i) lanes.push_back(options.one_by_one ? LaneStep{} : make_lane_step(program, i));
   const std::size_t input_size = size_of(model.layers[static_cast<std::size_t>(model.inputs().front())].shape);
   const std::size_t output_size = model.output_size();
   const std::size_t traced = std::min(options.traced, n);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 
 #include "engine/random_program.h"
@@ -85,6 +86,22 @@ TEST(QuantizeWeights, GoThroughDecimalText) {
   // "0.12" is below 1/8 = 0.125, which the format could hold.
   EXPECT_EQ(static_cast<int>(quantize_weights({0.125F}, fixed(8, 5)).raw.front()), 1);
   EXPECT_EQ(static_cast<int>(quantize_weights({0.375F}, fixed(8, 6)).raw.front()), 1);
+}
+
+// The quick way to a weight's text against printf and strtod themselves.
+TEST(QuantizeWeights, TextIsThatOfPrintf) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 200'000; ++i) {
+    const int fraction = static_cast<int>(random() % 40);
+    float value = std::ldexp(static_cast<float>(static_cast<std::int32_t>(random())), -static_cast<int>(random() % 50));
+    if (i % 5 == 0) value = std::ldexp(static_cast<float>(static_cast<int>(random() % 64) - 32), -static_cast<int>(random() % 30));  // ties
+    const Format format = {.width = 64, .integer = 64 - fraction};
+    char text[512];
+    std::snprintf(text, sizeof text, "%.*f", fraction, static_cast<double>(value));
+    ASSERT_TRUE(quantize_weights({value}, format).raw.front() == cast(std::strtod(text, nullptr), format).raw)
+        << "seed " << seed << ": " << text;
+  }
 }
 
 }  // namespace

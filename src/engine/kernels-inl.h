@@ -23,6 +23,13 @@ struct Wide {
 };
 inline constexpr int kRows = 8;    // rows of a tile: enough sums to keep the multipliers busy, few enough for the registers
 inline constexpr int kBlocks = 2;  // blocks of outputs of a tile
+#if HWY_TARGET == HWY_AVX3_DL
+inline constexpr int kByteRows = 8;  // the same for bytes; without a dot product of fours each sum needs a second register
+inline constexpr int kByteBlocks = 2;
+#else
+inline constexpr int kByteRows = 8;
+inline constexpr int kByteBlocks = 1;
+#endif
 HWY_INLINE Wide load(const void* p) { return {_mm512_loadu_si512(p)}; }
 HWY_INLINE void store(Wide a, void* p) { _mm512_storeu_si512(p, a.v); }
 HWY_INLINE Wide zero() { return {_mm512_setzero_si512()}; }
@@ -52,8 +59,10 @@ HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm512_mulhi_epi16(a.v, b.v)
 struct Wide {
   __m256i v, w;
 };
-inline constexpr int kRows = 4;
+inline constexpr int kRows = 6;
 inline constexpr int kBlocks = 1;
+inline constexpr int kByteRows = 3;
+inline constexpr int kByteBlocks = 1;
 HWY_INLINE Wide load(const void* p) {
   const auto* q = static_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
@@ -83,6 +92,8 @@ struct Wide {
 };
 inline constexpr int kRows = 1;
 inline constexpr int kBlocks = 1;
+inline constexpr int kByteRows = 1;
+inline constexpr int kByteBlocks = 1;
 template <class T>
 struct Lanes {
   T lane[64 / sizeof(T)];
@@ -131,7 +142,8 @@ HWY_INLINE Wide dot_bytes(Wide a, Wide b) {
   const auto x = as_lanes<std::uint8_t>(a);
   const auto y = as_lanes<std::int8_t>(b);
   Lanes<std::int16_t> sums;
-  for (int i = 0; i < 32; ++i) sums.lane[i] = static_cast<std::int16_t>(x.lane[2 * i] * y.lane[2 * i] + x.lane[2 * i + 1] * y.lane[2 * i + 1]);
+  for (int i = 0; i < 32; ++i)
+    sums.lane[i] = static_cast<std::int16_t>(x.lane[2 * i] * y.lane[2 * i] + x.lane[2 * i + 1] * y.lane[2 * i + 1]);
   return as_wide(sums);
 }
 HWY_INLINE Wide high_half(Wide a, Wide b) {

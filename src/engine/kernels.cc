@@ -68,13 +68,15 @@ HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, con
   std::ptrdiff_t k = 0;
   for (; k + kGroup <= steps; k += kGroup) {
     for (int b = 0; b < B; ++b) {
-      for (int r = 0; r < R; ++r) {
-        Wide part = dot_bytes(every32(load32(x + r * stride + 4 * k)), load(weights + (b * steps + k) * kRegister));
-        for (int g = 1; g < kGroup; ++g) {
-          part = add16(part, dot_bytes(every32(load32(x + r * stride + 4 * (k + g))), load(weights + (b * steps + k + g) * kRegister)));
+      Wide part[R];
+      for (int g = 0; g < kGroup; ++g) {
+        const Wide w = load(weights + (b * steps + k + g) * kRegister);
+        for (int r = 0; r < R; ++r) {
+          const Wide product = dot_bytes(every32(load32(x + r * stride + 4 * (k + g))), w);
+          part[r] = g == 0 ? product : add16(part[r], product);
         }
-        sum[r][b] = dot_pairs(sum[r][b], part, ones);
       }
+      for (int r = 0; r < R; ++r) sum[r][b] = dot_pairs(sum[r][b], part[r], ones);
     }
   }
   for (; k < steps; ++k) {
@@ -90,13 +92,16 @@ HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, con
 }
 
 // Calls tile<rows, blocks>(first row, first block) over all rows and blocks.
-template <class Tile>
+template <int kTileRows, int kTileBlocks, class Tile>
 HWY_INLINE void for_tiles(std::size_t rows, int blocks, const Tile& tile) {
   std::size_t row = 0;
-  for (; row + kRows <= rows; row += kRows) {
+  for (; row + kTileRows <= rows; row += kTileRows) {
     int block = 0;
-    for (; block + kBlocks <= blocks; block += kBlocks) tile.template operator()<kRows, kBlocks>(row, block);
-    for (; block < blocks; ++block) tile.template operator()<kRows, 1>(row, block);
+    for (; block + kTileBlocks <= blocks; block += kTileBlocks) tile.template operator()<kTileRows, kTileBlocks>(row, block);
+    for (; block < blocks; ++block) tile.template operator()<kTileRows, 1>(row, block);
+  }
+  for (; row + 2 <= rows; row += 2) {
+    for (int block = 0; block < blocks; ++block) tile.template operator()<2, 1>(row, block);
   }
   for (; row < rows; ++row) {
     for (int block = 0; block < blocks; ++block) tile.template operator()<1, 1>(row, block);
@@ -109,10 +114,10 @@ void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows
   const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
   const auto* in = reinterpret_cast<const char*>(x);
   const auto* w = reinterpret_cast<const char*>(weights.data.data());
-  for_tiles(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
+  for_tiles<kRows, kBlocks>(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
     const auto r = static_cast<std::ptrdiff_t>(row);
-    dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock, sums + r * sums_stride + block * kBlock,
-                     sums_stride);
+    dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
+                     sums + r * sums_stride + block * kBlock, sums_stride);
   });
 }
 
@@ -123,10 +128,10 @@ void dot8_group(const Weights8& weights, const std::uint8_t* x, std::size_t rows
   const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
   const auto* in = reinterpret_cast<const char*>(x);
   const auto* w = reinterpret_cast<const char*>(weights.data.data());
-  for_tiles(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
+  for_tiles<kByteRows, kByteBlocks>(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
     const auto r = static_cast<std::ptrdiff_t>(row);
-    dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock, sums + r * sums_stride + block * kBlock,
-                            sums_stride);
+    dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
+                            sums + r * sums_stride + block * kBlock, sums_stride);
   });
 }
 
@@ -174,9 +179,12 @@ void duplicate_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, int shift,
   }
 }
 
-template <bool kClamp>
+// How values get into a type of at most 16 bits.
+enum class Into { kCut, kWrap, kClamp };  // kCut: into 16 bits, by leaving the others away
+
+// kRelu: max(sum, 0) first. Values are then above any type's low end.
+template <Into kInto, bool kRelu>
 Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, std::size_t n, std::int16_t* HWY_RESTRICT y, Extremes seen) {
-  const std::int32_t floor = e.relu ? 0 : std::numeric_limits<std::int32_t>::min();
   const std::int32_t last_floor = e.relu_last ? 0 : std::numeric_limits<std::int32_t>::min();
   const std::int32_t add = e.add;
   const int right = e.right;
@@ -186,31 +194,41 @@ Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, st
   std::int32_t least = seen.least;
   std::int32_t most = seen.most;
   for (std::size_t i = 0; i < n; ++i) {
-    std::int32_t value = sums[i] < floor ? floor : sums[i];
+    std::int32_t value = sums[i];
+    if constexpr (kRelu) value = value < 0 ? 0 : value;
     value = (value + add) >> right;
-    least = value < least ? value : least;
+    if constexpr (!kRelu) least = value < least ? value : least;
     most = value > most ? value : most;
-    if constexpr (kClamp) {
-      value = value < low ? low : value;
+    if constexpr (kInto == Into::kClamp) {
+      if constexpr (!kRelu) value = value < low ? low : value;
       value = value > high ? high : value;
-    } else {
-      value = ((value - low) & mask) + low;
     }
-    y[i] = static_cast<std::int16_t>(value < last_floor ? last_floor : value);
+    if constexpr (kInto == Into::kWrap) value = ((value - low) & mask) + low;
+    auto narrow = static_cast<std::int16_t>(value);
+    if constexpr (!kRelu) narrow = narrow < last_floor ? std::int16_t{0} : narrow;
+    y[i] = narrow;
   }
-  return {least, most};
+  return {kRelu ? 0 : least, most};
+}
+
+template <Into kInto>
+Extremes finish_into(const Epilogue& e, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  Extremes seen{std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};
+  for (std::size_t r = 0; r < rows; ++r) {
+    seen = e.relu ? finish_row<kInto, true>(e, sums + r * stride, n, y + r * n, seen)
+                  : finish_row<kInto, false>(e, sums + r * stride, n, y + r * n, seen);
+  }
+  return seen;
 }
 
 Extremes finish16_all(const Epilogue& e, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
-  Extremes seen{std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()};
   if (n == stride) {
     n *= rows;
     rows = 1;
   }
-  for (std::size_t r = 0; r < rows; ++r) {
-    seen = e.clamp ? finish_row<true>(e, sums + r * stride, n, y + r * n, seen) : finish_row<false>(e, sums + r * stride, n, y + r * n, seen);
-  }
-  return seen;
+  if (e.clamp) return finish_into<Into::kClamp>(e, sums, rows, n, stride, y);
+  const bool sixteen = e.low == std::numeric_limits<std::int16_t>::min() && e.high == std::numeric_limits<std::int16_t>::max();
+  return sixteen ? finish_into<Into::kCut>(e, sums, rows, n, stride, y) : finish_into<Into::kWrap>(e, sums, rows, n, stride, y);
 }
 
 void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
@@ -224,6 +242,60 @@ void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t
       to[i] = wrapped < floor ? floor : wrapped;
     }
   }
+}
+
+void split_all(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y) {
+  // A mask leaves no more than 32 bits; the plane without one takes the top, which fits 16.
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int64_t* HWY_RESTRICT from = x + r * n;
+    std::int16_t* HWY_RESTRICT to = y + r * stride;
+    // The low bits of a logical shift are those of an arithmetic one.
+    for (std::size_t k = 0; k < n; ++k)
+      to[k] = static_cast<std::int16_t>(static_cast<std::uint64_t>(from[k]) >> shift & static_cast<std::uint64_t>(mask));
+  }
+}
+
+template <int kPlanes, bool kClamp>
+std::int64_t finish_planes_row(const WideEpilogue& e, const std::int32_t* const* sums, const int* shifts,
+                               const std::int64_t* HWY_RESTRICT bias, std::size_t n, std::int64_t* HWY_RESTRICT y, std::int64_t most) {
+  const std::int32_t* HWY_RESTRICT s0 = sums[0];
+  const std::int32_t* HWY_RESTRICT s1 = sums[kPlanes > 1 ? 1 : 0];
+  const std::int32_t* HWY_RESTRICT s2 = sums[kPlanes > 2 ? 2 : 0];
+  const int h1 = shifts[kPlanes > 1 ? 1 : 0];
+  const int h2 = shifts[kPlanes > 2 ? 2 : 0];
+  const std::int64_t mask = e.high - e.low;
+  const std::int64_t low = e.low;
+  const std::int64_t high = e.high;
+  for (std::size_t j = 0; j < n; ++j) {
+    std::int64_t value = s0[j];
+    if constexpr (kPlanes > 1) value += static_cast<std::int64_t>(s1[j]) << h1;
+    if constexpr (kPlanes > 2) value += static_cast<std::int64_t>(s2[j]) << h2;
+    value = (value << e.up) + bias[j];
+    value = value < 0 ? 0 : value;
+    value = static_cast<std::int64_t>(static_cast<std::uint64_t>(value + e.add) >> e.right);
+    most = value > most ? value : most;
+    if constexpr (kClamp) value = value > high ? high : value;
+    else value = ((value - low) & mask) + low;
+    y[j] = value;
+  }
+  return most;
+}
+
+std::int64_t finish_planes_all(const WideEpilogue& e, const std::int32_t* const* sums, const int* shifts, int planes,
+                               const std::int64_t* bias, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y) {
+  std::int64_t most = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int32_t* row[3] = {};
+    for (int p = 0; p < planes; ++p) row[p] = sums[p] + r * stride;
+    const auto run = [&]<int kPlanes>() {
+      most = e.clamp ? finish_planes_row<kPlanes, true>(e, row, shifts, bias, n, y + r * n, most)
+                     : finish_planes_row<kPlanes, false>(e, row, shifts, bias, n, y + r * n, most);
+    };
+    if (planes == 1) run.template operator()<1>();
+    else if (planes == 2) run.template operator()<2>();
+    else run.template operator()<3>();
+  }
+  return most;
 }
 
 void add_rows_all(const std::int16_t* HWY_RESTRICT x, std::size_t rows, std::size_t n, std::int32_t* HWY_RESTRICT sums) {
@@ -245,12 +317,13 @@ bool quantize_all(const float* HWY_RESTRICT x, std::size_t n, double scale, doub
   return outside == 0;
 }
 
-Extremes extremes_all(const std::int16_t* x, std::size_t n) {
+Extremes bytes_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, std::uint8_t* HWY_RESTRICT y) {
   std::int16_t least = std::numeric_limits<std::int16_t>::max();
   std::int16_t most = std::numeric_limits<std::int16_t>::min();
   for (std::size_t i = 0; i < n; ++i) {
     least = x[i] < least ? x[i] : least;
     most = x[i] > most ? x[i] : most;
+    y[i] = static_cast<std::uint8_t>(x[i]);
   }
   return {least, most};
 }
@@ -268,6 +341,14 @@ HWY_NOINLINE double peak_rate() {
   const auto start = std::chrono::steady_clock::now();
   for (int turn = 0; turn < kTurns; ++turn) {
     for (int i = 0; i < kSums; ++i) {
+      // Keeps the compiler from computing one product for all.
+#if HWY_TARGET == HWY_AVX2
+      __asm__ volatile("" : "+x"(a.v), "+x"(a.w));
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+      __asm__ volatile("" : "+v"(a.v));
+#else
+      __asm__ volatile("" : "+m"(a));
+#endif
 #ifdef NARROW_HAS_DOT_FOURS
       if constexpr (kBytes) sum[i] = dot_fours(sum[i], a, b);
 #else
@@ -275,16 +356,6 @@ HWY_NOINLINE double peak_rate() {
 #endif
       else sum[i] = dot_pairs(sum[i], a, b);
     }
-#if defined(__x86_64__)
-    // Keeps the compiler from computing the products once.
-#if HWY_TARGET == HWY_AVX2
-    __asm__ volatile("" : "+x"(a.v), "+x"(a.w));
-#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-    __asm__ volatile("" : "+v"(a.v));
-#else
-    __asm__ volatile("" : "+m"(a));
-#endif
-#endif
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   char sink[kRegister];
@@ -317,9 +388,11 @@ HWY_EXPORT(high16_all);
 HWY_EXPORT(duplicate_all);
 HWY_EXPORT(finish16_all);
 HWY_EXPORT(finish_high_all);
+HWY_EXPORT(split_all);
+HWY_EXPORT(finish_planes_all);
 HWY_EXPORT(add_rows_all);
 HWY_EXPORT(quantize_all);
-HWY_EXPORT(extremes_all);
+HWY_EXPORT(bytes_all);
 HWY_EXPORT(name_of_target);
 HWY_EXPORT(peak_of);
 
@@ -328,7 +401,8 @@ Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights) {
   const int fours = packed.fours();
   packed.data.resize(static_cast<std::size_t>(packed.blocks()) * static_cast<std::size_t>(fours) * kBlock * 4);
   const auto weight = [&](int i, int j) {
-    return i < n_in && j < n_out ? weights[static_cast<std::size_t>(i) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)] : std::int8_t{0};
+    return i < n_in && j < n_out ? weights[static_cast<std::size_t>(i) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)]
+                                 : std::int8_t{0};
   };
   std::size_t at = 0;
   for (int b = 0; b < packed.blocks(); ++b) {
@@ -367,18 +441,31 @@ void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, cons
 void high16(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
   HWY_DYNAMIC_DISPATCH(high16_all)(weights, x, rows, bias, sums);
 }
-void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs) { HWY_DYNAMIC_DISPATCH(duplicate_all)(x, n, shift, pairs); }
-Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs) {
+  HWY_DYNAMIC_DISPATCH(duplicate_all)(x, n, shift, pairs);
+}
+Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride,
+                  std::int16_t* y) {
   return HWY_DYNAMIC_DISPATCH(finish16_all)(epilogue, sums, rows, n, stride, y);
 }
 void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
   HWY_DYNAMIC_DISPATCH(finish_high_all)(width, relu, sums, rows, n, stride, y);
 }
-void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums) { HWY_DYNAMIC_DISPATCH(add_rows_all)(x, rows, n, sums); }
+void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask,
+                 std::int16_t* y) {
+  HWY_DYNAMIC_DISPATCH(split_all)(x, rows, n, stride, shift, mask, y);
+}
+std::int64_t finish_planes(const WideEpilogue& epilogue, const std::int32_t* const* sums, const int* shifts, int planes,
+                           const std::int64_t* bias, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y) {
+  return HWY_DYNAMIC_DISPATCH(finish_planes_all)(epilogue, sums, shifts, planes, bias, rows, n, stride, y);
+}
+void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(add_rows_all)(x, rows, n, sums);
+}
 bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y) {
   return HWY_DYNAMIC_DISPATCH(quantize_all)(x, n, scale, add, y);
 }
-Extremes extremes16(const std::int16_t* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(extremes_all)(x, n); }
+Extremes to_bytes(const std::int16_t* x, std::size_t n, std::uint8_t* y) { return HWY_DYNAMIC_DISPATCH(bytes_all)(x, n, y); }
 std::string instruction_set() { return HWY_DYNAMIC_DISPATCH(name_of_target)(); }
 double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
 

@@ -85,7 +85,8 @@ Weights16 pack16(int n_in, int n_out, const Weight& weight) {
   for (int b = 0; b < packed.blocks(); ++b) {
     for (int k = 0; k < 2 * packed.pairs(); k += 2) {
       for (int j = b * kBlock; j < (b + 1) * kBlock; ++j) {
-        for (int i = k; i < k + 2; ++i) packed.data[at++] = i < n_in && j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
+        for (int i = k; i < k + 2; ++i)
+          packed.data[at++] = i < n_in && j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
       }
     }
   }
@@ -98,7 +99,8 @@ WeightsHigh pack_high(int n_in, int n_out, const Weight& weight) {
   std::size_t at = 0;
   for (int b = 0; b < packed.blocks(); ++b) {
     for (int i = 0; i < n_in; ++i) {
-      for (int j = b * kHighBlock; j < (b + 1) * kHighBlock; ++j) packed.data[at++] = j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
+      for (int j = b * kHighBlock; j < (b + 1) * kHighBlock; ++j)
+        packed.data[at++] = j < n_out ? static_cast<std::int16_t>(weight(i, j)) : std::int16_t{0};
     }
   }
   return packed;
@@ -124,10 +126,10 @@ void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* 
 struct Epilogue {
   bool relu = false;
   bool relu_last = false;
-  bool clamp = false;     // into [low, high]; else wrapped into it
-  std::int32_t add = 0;   // half a step for AP_RND
+  bool clamp = false;    // into [low, high]; else wrapped into it
+  std::int32_t add = 0;  // half a step for AP_RND
   int right = 0;
-  std::int32_t low = 0;   // of the type
+  std::int32_t low = 0;  // of the type
   std::int32_t high = 0;
 };
 
@@ -139,6 +141,23 @@ struct Extremes {  // of the values before they are brought into range
 // y (rows, n) from sums (rows, stride).
 Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
+// The parts of values that are cut into planes: y[i] = (x[i] >> shift) & mask, (rows, n) to (rows, stride).
+void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y);
+
+// Sums of `planes` planes put together, and a relu with its cast: v = (sum of sums[p] << shifts[p] << up) + bias,
+// y = fit((max(v, 0) + add) >> right). y (rows, n) from sums (rows, stride) and bias (n). Returns the largest value before
+// it is brought into range.
+struct WideEpilogue {
+  int up = 0;
+  std::int64_t add = 0;
+  int right = 0;
+  bool clamp = false;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+std::int64_t finish_planes(const WideEpilogue& epilogue, const std::int32_t* const* sums, const int* shifts, int planes,
+                           const std::int64_t* bias, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y);
+
 // The same of 16-bit sums that wrap to `width` bits, sign-extended, and then relu.
 void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
@@ -148,8 +167,12 @@ void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int
 // y[i] = floor(x[i] * scale + add), as int32. Returns false where some value does not fit 31 bits; y is then of no use.
 bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y);
 
-// Least and largest of x.
-Extremes extremes16(const std::int16_t* x, std::size_t n);
+// The low bytes of x, and the least and the largest of x, which tell whether they are all of it.
+Extremes to_bytes(const std::int16_t* x, std::size_t n, std::uint8_t* y);
+
+// Whether each kernel above gives the sums that plain loops give, on random operands (a millisecond). Engine asks once in a
+// process before it trusts an instruction set: not every one can be had where narrow is tested.
+bool kernels_are_right(std::uint64_t seed);
 
 // The instruction set in use, as Highway names it: AVX3_DL (with VNNI), AVX3, AVX2, EMU128 (plain C++).
 std::string instruction_set();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
@@ -16,6 +17,25 @@ namespace {
 
 // `'{:.Nf}'.format(value)` of Python, read back as a double: both round correctly, ties to even on the exact value.
 double through_text(float value, int decimals) {
+  // value * 10^decimals, rounded to even, is a whole number; as long as it and 10^decimals are doubles, their quotient is the
+  // double nearest to the text.
+  constexpr int kMaxDecimals = 22;
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  int exponent = 0;
+  const auto mantissa = static_cast<Int128>(std::ldexp(std::frexp(value, &exponent), 24));
+  const int shift = 24 - exponent;  // value = mantissa / 2^shift
+  constexpr int kMaxShift = 120;
+  if (decimals <= kMaxDecimals && shift > 0 && shift < kMaxShift) {
+    double power = 1;
+    Int128 scaled = mantissa;
+    for (int i = 0; i < decimals; ++i) power *= 10, scaled *= 10;
+    const Int128 down = scaled >> shift;
+    const Int128 rest = scaled - (down << shift);
+    const Int128 half = static_cast<Int128>(1) << (shift - 1);
+    const Int128 rounded = down + (rest > half || (rest == half && (down & 1) != 0) ? 1 : 0);
+    const auto whole = static_cast<double>(rounded);
+    if (std::abs(whole) < kExact) return whole / power;
+  }
   std::array<char, 512> text{};
   std::snprintf(text.data(), text.size(), "%.*f", decimals, static_cast<double>(value));
   return std::strtod(text.data(), nullptr);
@@ -29,6 +49,11 @@ int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_widt
 struct StepBuilder {
   const Resolved& resolved;
   std::size_t index;
+  WeightCache* cache;
+
+  QuantizedWeights quantize(const char* array, const std::vector<float>& values, const Format& format) const {
+    return cache == nullptr ? quantize_weights(values, format) : cache->get(layer().name + "/" + array, values, format);
+  }
 
   const Layer& layer() const { return resolved.model.layers[index]; }
   const LayerPrecision& types() const { return resolved.precision[index]; }
@@ -64,7 +89,7 @@ struct StepBuilder {
   }
 
   Step operator()(const DenseOp& dense) const {
-    Step step{.kernel = quantize_weights(dense.kernel, types().weight), .bias = quantize_weights(dense.bias, types().bias)};
+    Step step{.kernel = quantize("kernel", dense.kernel, types().weight), .bias = quantize("bias", dense.bias, types().bias)};
     step.bias.raw.resize(static_cast<std::size_t>(dense.n_out), 0);
     step.order.resize(static_cast<std::size_t>(dense.n_in));
     std::iota(step.order.begin(), step.order.end(), 0);
@@ -123,7 +148,7 @@ struct StepBuilder {
   }
 
   Step operator()(const BatchNormOp& norm) const {
-    Step step{.kernel = quantize_weights(norm.scale(), types().scale), .bias = quantize_weights(norm.bias(), types().bias)};
+    Step step{.kernel = quantize("scale", norm.scale(), types().scale), .bias = quantize("bias", norm.bias(), types().bias)};
     const int fraction = input().fraction() + types().scale.fraction();
     const int common = std::max(fraction, types().bias.fraction());
     step.bits = std::max(input().width + types().scale.width + 1 + common - fraction, bits_at(types().bias, common)) + 1;
@@ -147,11 +172,17 @@ QuantizedWeights quantize_weights(const std::vector<float>& values, const Format
   return weights;
 }
 
-Program build_program(Resolved resolved) {
+const QuantizedWeights& WeightCache::get(const std::string& array, const std::vector<float>& values, const Format& format) {
+  const auto [found, is_new] = known_.try_emplace({array, to_string(format)});
+  if (is_new) found->second = quantize_weights(values, format);
+  return found->second;
+}
+
+Program build_program(Resolved resolved, WeightCache* cache) {
   Program program{std::move(resolved), {}};
   for (std::size_t i = 0; i < program.model().layers.size(); ++i) {
     const Layer& layer = program.model().layers[i];
-    program.steps.push_back(std::visit(StepBuilder{program.resolved, i}, layer.op));
+    program.steps.push_back(std::visit(StepBuilder{program.resolved, i, cache}, layer.op));
     constexpr int kWordBits = 128;
     if (program.steps.back().bits > kWordBits) {
       throw Error("layer " + layer.name + ": its exact values need " + std::to_string(program.steps.back().bits) +

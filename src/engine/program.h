@@ -2,6 +2,9 @@
 #define NARROW_ENGINE_PROGRAM_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "fixed/format.h"
@@ -42,9 +45,19 @@ struct Program {
   const Format& format(std::size_t layer) const { return resolved.precision[layer].result; }
 };
 
+// Quantized weights by layer and format, for the many programs of a study that share them. For one model only; from one
+// thread at a time.
+class WeightCache {
+ public:
+  const QuantizedWeights& get(const std::string& array, const std::vector<float>& values, const Format& format);
+
+ private:
+  std::map<std::pair<std::string, std::string>, QuantizedWeights> known_;
+};
+
 // Quantizes the weights and settles the order of sums. Throws Error, naming the layer, where an exact value would need more
 // than kMaxSumWidth bits.
-Program build_program(Resolved resolved);
+Program build_program(Resolved resolved, WeightCache* cache = nullptr);
 
 }  // namespace narrow
 

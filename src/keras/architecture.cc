@@ -17,7 +17,8 @@ using nlohmann::json;
 constexpr std::array<std::string_view, 4> kIdentities = {"GaussianNoise", "Identity", "ActivityRegularization", "Clone"};
 
 // Those that hls4ml keeps as a linear activation, which may have a type of its own.
-constexpr std::array<std::string_view, 6> kDropouts = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout"};
+constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "SpatialDropout1D", "SpatialDropout2D",
+                                                       "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
 
 // Layers that sum over the set axis; users write them themselves, under these names.
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};

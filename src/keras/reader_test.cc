@@ -53,8 +53,8 @@ TEST(ReadKeras, LayersAreAsInKeras) {
   const Model model = read_keras(kGolden + "bn16.keras");
   std::vector<std::string> names;
   for (const Layer& layer : model.layers) names.push_back(layer.name);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"cells", "phi1", "phi1_relu", "phi2", "bn", "phi2_act", "mean", "rho1", "rho1_relu", "drop", "regression"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"cells", "phi1", "phi1_relu", "phi2", "bn", "phi2_act", "mean", "rho1", "rho1_relu", "drop",
+                                             "regression"}));
   EXPECT_TRUE(model.dropped.empty());
   EXPECT_EQ(model.name, "bn16");
   EXPECT_TRUE(as<DenseOp>(model.layers[3])->bias.empty());

@@ -268,6 +268,23 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   return resolved;
 }
 
+bool answers_for(const Resolved& from, const Resolved& to) {
+  const auto widens = [](const Format& a, const Format& b) {
+    return a.fraction() == b.fraction() && a.integer <= b.integer && a.is_signed == b.is_signed && a.is_integer == b.is_integer &&
+           a.rounding == b.rounding;
+  };
+  if (from.precision.size() != to.precision.size() || from.fused != to.fused) return false;
+  for (std::size_t i = 0; i < from.precision.size(); ++i) {
+    const LayerPrecision& a = from.precision[i];
+    const LayerPrecision& b = to.precision[i];
+    if (!widens(a.result, b.result) || !widens(a.accum, b.accum) || !widens(a.weight, b.weight) || !widens(a.bias, b.bias) ||
+        !widens(a.scale, b.scale)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // The layer itself, or the one that it was merged into.
 static int kept_layer(const Resolved& resolved, const std::string& name) {
   const int index = resolved.model.find(name);

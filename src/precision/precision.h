@@ -45,6 +45,10 @@ struct Resolved {
 // Throws Error, naming the layer, for a type wider than narrow computes with.
 Resolved resolve(const Model& model, const PrecisionConfig& config);
 
+// Whether a run of `from` in which nothing overflowed anywhere gives the numbers of `to` as well: every type of `to` has the
+// same fractional bits and rounding, and at least as many integer bits.
+bool answers_for(const Resolved& from, const Resolved& to);
+
 // The resolved types as an hls4ml configuration in YAML; read_config and resolve give the same types again, and hls4ml
 // takes it as it is.
 std::string to_yaml(const Resolved& resolved);

@@ -66,12 +66,27 @@ std::string results_text(const SweepModel& model, double Metrics::*metric, const
   return text;
 }
 
+std::string points_text(const SweepModel& model) {
+  std::string text =
+      "# v_full v_int wb_full wb_int: computed, or the point with the same fractional bits and no overflow that it follows\n";
+  const auto numbers = [](const Point& p) {
+    return std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int);
+  };
+  for (std::size_t i = 0; i < model.points.size(); ++i) {
+    const SweepPoint& each = model.points[i];
+    text +=
+        numbers(each.point) + (each.computed_as == i ? " computed" : " follows " + numbers(model.points[each.computed_as].point)) + "\n";
+  }
+  return text;
+}
+
 void write_results(const std::string& folder, const SweepModel& model, std::size_t samples) {
   struct Kind {
     double Metrics::*metric;
     std::string name;
     std::string label;
   };
+  write_file(folder + "/points_" + model.label + ".txt", points_text(model));
   for (const Kind& kind : {Kind{&Metrics::mpe, "mpe", "MPE [%]"}, Kind{&Metrics::mae, "mae", "MAE"}}) {
     write_file(folder + "/results_" + model.label + "_" + kind.name + ".txt", results_text(model, kind.metric, kind.name, samples));
     const std::string spec = heatmap_spec(heatmaps(model, kind.metric, kind.label));

@@ -11,7 +11,10 @@ namespace narrow {
 std::string point_folder(const std::string& label, const Point& point);
 std::string results_text(const SweepModel& model, double Metrics::*metric, const std::string& name, std::size_t samples);
 
-// Writes results_{nodes}_{mpe|mae}.txt and the heat maps of one model into `folder`.
+// A line for each point: its precision, and `computed` or the point that it follows.
+std::string points_text(const SweepModel& model);
+
+// Writes points_{nodes}.txt, results_{nodes}_{mpe|mae}.txt and the heat maps of one model into `folder`.
 void write_results(const std::string& folder, const SweepModel& model, std::size_t samples);
 
 }  // namespace narrow

@@ -41,7 +41,7 @@ TEST(Metrics, AreTheMeansOfTheStudy) {
 
 SweepModel three_points() {
   const double nan = std::nan("");
-  return {"ds16", "16", {{{8, 4, 8, 2}, {nan, 3, 0}, 0}, {{12, 4, 8, 2}, {0.5, 1, 0}, 0}, {{10, 4, 8, 2}, {0.5, 2, 0}, 0}}};
+  return {"ds16", "16", {{{8, 4, 8, 2}, {nan, 3, 0}, 0}, {{12, 4, 8, 2}, {0.5, 1, 0}, 1}, {{10, 4, 8, 2}, {0.5, 2, 0}, 1}}};
 }
 
 TEST(Results, TheBestComesFirst) {
@@ -53,6 +53,10 @@ TEST(Results, TheBestComesFirst) {
             "# best: vectors ap_fixed<10,4>, weights ap_fixed<8,2>: mpe 0.5 %\n"
             "# model ds16, 7 samples; predictions of 0 by the float model are left out: 0\n"
             "# v_full v_int wb_full wb_int mpe\n8 4 8 2 nan\n12 4 8 2 0.5\n10 4 8 2 0.5\n");
+}
+
+TEST(Results, FollowersAreNamed) {
+  EXPECT_NE(points_text(three_points()).find("\n12 4 8 2 computed\n10 4 8 2 follows 12 4 8 2\n"), std::string::npos);
 }
 
 TEST(Results, FoldersAreTheStudys) { EXPECT_EQ(point_folder("64", {16, 6, 12, 3}), "64.16.6.wb_12.3.model"); }

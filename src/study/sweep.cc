@@ -1,11 +1,19 @@
 #include "study/sweep.h"
 
+#include <oneapi/tbb/task_group.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <tuple>
 
 #include "data/dataset.h"
+#include "engine/engine.h"
 #include "error.h"
 #include "keras/reader.h"
 #include "model/inference.h"
@@ -67,6 +75,157 @@ void make_folder(const std::string& path) {
     throw Error(path + ": the folder cannot be made: " + (error ? error.message() : "something else has its name"));
 }
 
+// Runs the points of one model. Points are taken in an order in which those that may answer others come first: same
+// fractional bits together, fewest integer bits first.
+class ModelSweep {
+ public:
+  ModelSweep(const Sweep& sweep, const Subject& subject, const std::vector<Point>& points) : sweep_(sweep), subject_(subject) {
+    swept_ = {subject.model.name, subject.label, {}};
+    for (const Point& point : points) swept_.points.push_back({point, {}, 0});
+    resolved_.resize(points.size());
+    clean_.resize(points.size(), false);
+  }
+
+  // `done` is called after each point.
+  template <class Done>
+  SweepModel run(const Done& done) {
+    keras_text_ = savetxt(subject_.reference, subject_.model.output_size());
+    const std::vector<std::size_t> order = this->order();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::size_t index = order[i];
+      resolved_[index] = resolve(subject_.model, config_at(sweep_, subject_.model, swept_.points[index].point));
+      const std::size_t leader = find_leader(order, i);
+      if (leader == index) compute(index, has_followers(order, i));
+      else follow(index, leader);
+      // Bounds what waits to be written.
+      constexpr std::size_t kWaiting = 32;
+      if (i % kWaiting == kWaiting - 1) writers_.wait();
+      done();
+    }
+    writers_.wait();
+    if (!error_.empty()) throw Error(error_);
+    return std::move(swept_);
+  }
+
+ private:
+  static int v_fraction(const Point& p) { return p.v_full - p.v_int; }
+  static int wb_fraction(const Point& p) { return p.wb_full - p.wb_int; }
+  static bool same_fractions(const Point& a, const Point& b) { return v_fraction(a) == v_fraction(b) && wb_fraction(a) == wb_fraction(b); }
+
+  std::vector<std::size_t> order() const {
+    std::vector<std::size_t> order(swept_.points.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto key = [&](std::size_t i) {
+      const Point& p = swept_.points[i].point;
+      return std::tuple(v_fraction(p), p.v_int, wb_fraction(p), p.wb_int);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+    return order;
+  }
+
+  // An earlier point that was run without any overflow and answers order[at]; itself where there is none.
+  std::size_t find_leader(const std::vector<std::size_t>& order, std::size_t at) const {
+    const std::size_t index = order[at];
+    if (!sweep_.share) return index;
+    for (std::size_t i = 0; i < at; ++i) {
+      const std::size_t other = order[i];
+      if (clean_[other] && same_fractions(swept_.points[other].point, swept_.points[index].point) &&
+          answers_for(*resolved_[other], *resolved_[index]))
+        return other;
+    }
+    return index;
+  }
+
+  bool has_followers(const std::vector<std::size_t>& order, std::size_t at) const {
+    return sweep_.share && std::any_of(order.begin() + static_cast<std::ptrdiff_t>(at) + 1, order.end(), [&](std::size_t other) {
+             return same_fractions(swept_.points[other].point, swept_.points[order[at]].point);
+           });
+  }
+
+  void compute(std::size_t index, bool watch_overflow) {
+    auto program = std::make_shared<const Program>(build_program(*resolved_[index], &cache_));
+    const Engine engine(*program, {.counting = watch_overflow ? Counting::kOverflow : Counting::kNone, .dedup = sweep_.dedup});
+    const EngineResult result = engine.run(*prepared_for(engine));
+    SweepPoint& entry = swept_.points[index];
+    entry.metrics = compare(result.run.predictions, subject_.reference);
+    entry.computed_as = index;
+    bool weights_fit = true;
+    for (const Step& step : program->steps) weights_fit &= step.kernel.overflows + step.bias.overflows == 0;
+    clean_[index] = watch_overflow && !result.overflowed && weights_fit;
+    const std::string folder = folder_of(index);
+    write([this, folder, program, text = savetxt(result.run.predictions, subject_.model.output_size())] {
+      write_point(folder, text);
+      const std::size_t traced = std::min(sweep_.traced, subject_.data.size);
+      if (traced == 0) return;
+      const std::size_t size = size_of(subject_.data.shape);
+      const RunResult trace = interpret(*program, std::span(subject_.data.x).first(traced * size), traced, {.traced = traced});
+      const std::scoped_lock lock(hdf5_);
+      write_fixed_trace(folder + "/hls_trace.h5", *program, trace, traced);
+    });
+  }
+
+  // The same numbers under another precision's name.
+  void follow(std::size_t index, std::size_t leader) {
+    swept_.points[index].metrics = swept_.points[leader].metrics;
+    swept_.points[index].computed_as = leader;
+    writers_.wait();  // the leader's files are there
+    const std::string folder = folder_of(index);
+    const std::string from = folder_of(leader);
+    make_folder(folder);
+    for (const char* file : {"/keras_predictions.txt", "/hls_predictions.txt", "/hls_trace.h5"}) {
+      if (!fs::exists(from + file)) continue;
+      std::error_code error;
+      fs::copy_file(from + file, folder + file, fs::copy_options::overwrite_existing, error);
+      if (error) throw Error(folder + file + ": it cannot be written: " + error.message());
+    }
+  }
+
+  void write_point(const std::string& folder, const std::string& text) const {
+    make_folder(folder);
+    write_file(folder + "/keras_predictions.txt", keras_text_);
+    write_file(folder + "/hls_predictions.txt", text);
+  }
+
+  // Files are written while the next points run.
+  template <class Work>
+  void write(Work work) {
+    writers_.run([this, work = std::move(work)] {
+      try {
+        work();
+      } catch (const Error& error) {
+        const std::scoped_lock lock(hdf5_);
+        error_ = error.what();
+      }
+    });
+  }
+
+  // The samples in this point's input type; the last type's are kept, for points of one type follow one another.
+  std::shared_ptr<const PreparedInput> prepared_for(const Engine& engine) {
+    const auto input = static_cast<std::size_t>(engine.program().model().inputs().front());
+    const std::pair key(to_string(engine.program().format(input)), engine.counts_rows());
+    if (!prepared_ || key != prepared_key_) {
+      prepared_ = engine.prepare(subject_.data.x, subject_.data.size);
+      prepared_key_ = key;
+    }
+    return prepared_;
+  }
+
+  std::string folder_of(std::size_t index) const { return sweep_.out + "/" + point_folder(subject_.label, swept_.points[index].point); }
+
+  const Sweep& sweep_;
+  const Subject& subject_;
+  SweepModel swept_;
+  std::vector<std::optional<Resolved>> resolved_;
+  std::vector<bool> clean_;  // was run, and nothing overflowed
+  WeightCache cache_;
+  std::shared_ptr<const PreparedInput> prepared_;
+  std::pair<std::string, bool> prepared_key_;
+  std::string keras_text_;
+  std::mutex hdf5_;  // HDF5 is not for two threads; the error is guarded by it too
+  std::string error_;
+  tbb::task_group writers_;
+};
+
 }  // namespace
 
 std::size_t SweepModel::best(double Metrics::*metric) const {
@@ -99,23 +258,11 @@ SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
   for (Subject& subject : subjects) {
     const Model& model = subject.model;
     subject.reference = infer(model, subject.data.x, subject.data.size);
-    const std::string keras_text = savetxt(subject.reference, model.output_size());
     const std::size_t traced = std::min(sweep.traced, subject.data.size);
     if (traced > 0) write_float_trace(sweep.out + "/" + subject.label + ".keras_trace.h5", model, subject.data, traced);
-    SweepModel swept{model.name, subject.label, {}};
-    for (const Point& point : grid.points) {
-      const Program program = build_program(resolve(model, config_at(sweep, model, point)));
-      const RunResult run = interpret(program, subject.data.x, subject.data.size, {.traced = traced});
-      SweepPoint entry{point, compare(run.predictions, subject.reference), 0};
-      for (const LayerCounts& counts : run.counts) entry.overflows += counts.overflows + counts.accum_overflows;
-      const std::string folder = sweep.out + "/" + point_folder(subject.label, point);
-      make_folder(folder);
-      write_file(folder + "/keras_predictions.txt", keras_text);
-      write_file(folder + "/hls_predictions.txt", savetxt(run.predictions, model.output_size()));
-      if (traced > 0) write_fixed_trace(folder + "/hls_trace.h5", program, run, traced);
-      swept.points.push_back(entry);
+    SweepModel swept = ModelSweep(sweep, subject, grid.points).run([&] {
       if (progress) progress(++done, all);
-    }
+    });
     write_results(sweep.out, swept, result.samples);
     result.models.push_back(std::move(swept));
   }

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/interpreter.h"
 #include "model/model.h"
 #include "precision/config.h"
 #include "study/grid.h"
@@ -21,13 +20,16 @@ struct Sweep {
   PrecisionOptions precision;  // vector and weight are set by the grid, with the modes that stand here
   std::size_t samples = 1000;  // at most
   std::size_t traced = 1;      // samples whose layers are written, for each point
+  bool share = true;           // answer points by others that must give the same bits
+  bool dedup = true;           // compute repeated rows once
   std::string out;             // folder of the study; made where it is missing
 };
 
 struct SweepPoint {
   Point point;
   Metrics metrics;
-  std::uint64_t overflows = 0;  // values that left their type, results and sums, over all layers and samples
+  // The point whose run answers this one too (see answers_for), as an index of SweepModel::points; its own where it was run.
+  std::size_t computed_as = 0;
 };
 
 struct SweepModel {
@@ -54,6 +56,7 @@ using SweepProgress = std::function<void(std::size_t done, std::size_t all)>;
 //       keras_predictions.txt, hls_predictions.txt              as numpy.savetxt writes them
 //       hls_trace.h5                                            fixed-point outputs of every layer
 //   results_{nodes}_mpe.txt, results_{nodes}_mae.txt            the best precision, then every precision's value
+//   points_{nodes}.txt                                          which points were run and which follow from another
 //   heatmap_{nodes}_mpe.html and .vl.json                       integer by total bits, and the same for _mae
 // {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the
 // model's name. Everything is checked before the first point runs.

@@ -1,0 +1,207 @@
+// kernels_are_right: every kernel against loops that anyone can read.
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "engine/kernels.h"
+
+namespace narrow {
+namespace {
+
+// Random operands of one matrix product, within the bounds that callers keep.
+struct Product {
+  int n_in, n_out, rows;
+  std::vector<int> x, w, bias;
+
+  Product(std::mt19937_64& random, int x_low, int x_high, int w_limit) {
+    const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    n_in = number(1, 70);
+    n_out = number(1, 70);
+    rows = number(1, 19);
+    for (int i = 0; i < rows * n_in; ++i) x.push_back(number(0, 9) == 0 ? (number(0, 1) == 0 ? x_low : x_high) : number(x_low, x_high));
+    for (int i = 0; i < n_in * n_out; ++i)
+      w.push_back(number(0, 9) == 0 ? (number(0, 1) == 0 ? -w_limit : w_limit) : number(-w_limit, w_limit));
+    for (int j = 0; j < n_out; ++j) bias.push_back(number(-1000, 1000));
+  }
+  int at(int row, int k) const { return x[static_cast<std::size_t>(row * n_in + k)]; }
+  int weight(int k, int j) const { return w[static_cast<std::size_t>(k * n_out + j)]; }
+  int sum(int row, int j) const {
+    int total = bias[static_cast<std::size_t>(j)];
+    for (int k = 0; k < n_in; ++k) total += at(row, k) * weight(k, j);
+    return total;
+  }
+};
+
+// Operands in the kernels' layout: rows of `stride`, padded with 0.
+template <class T>
+Buffer<T> rows_of(const Product& product, int stride) {
+  Buffer<T> rows(static_cast<std::size_t>(product.rows * stride));
+  rows.fill(0);
+  for (int r = 0; r < product.rows; ++r) {
+    for (int k = 0; k < product.n_in; ++k) rows[static_cast<std::size_t>(r * stride + k)] = static_cast<T>(product.at(r, k));
+  }
+  return rows;
+}
+template <class T>
+Buffer<T> bias_of(const Product& product, int size) {
+  Buffer<T> bias(static_cast<std::size_t>(size));
+  bias.fill(0);
+  for (int j = 0; j < product.n_out; ++j) bias[static_cast<std::size_t>(j)] = static_cast<T>(product.bias[static_cast<std::size_t>(j)]);
+  return bias;
+}
+
+bool sums_are_right(const Product& product, const Buffer<std::int32_t>& sums, int stride) {
+  for (int r = 0; r < product.rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      if (sums[static_cast<std::size_t>(r * stride + j)] != product.sum(r, j)) return false;
+    }
+  }
+  return true;
+}
+
+bool dot16_is_right(std::mt19937_64& random) {
+  const Product product(random, -32768, 32767, 900);
+  const Weights16 weights = pack16(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
+  const int stride = weights.blocks() * kBlock;
+  Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
+  dot16(weights, rows_of<std::int16_t>(product, 2 * weights.pairs()).data(), static_cast<std::size_t>(product.rows),
+        bias_of<std::int32_t>(product, stride).data(), sums.data());
+  return sums_are_right(product, sums, stride);
+}
+
+bool dot8_is_right(std::mt19937_64& random, int group) {
+  // The largest weights that 16 bits hold for so many products of each pair.
+  const int limit = std::min(127, 32767 / 255 / 2 >> group);
+  const Product product(random, 0, 255, std::max(1, limit));
+  std::vector<std::int8_t> narrow(product.w.begin(), product.w.end());
+  const Weights8 weights = pack8(product.n_in, product.n_out, narrow);
+  const int stride = weights.blocks() * kBlock;
+  Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
+  dot8(weights, rows_of<std::uint8_t>(product, 4 * weights.fours()).data(), static_cast<std::size_t>(product.rows),
+       bias_of<std::int32_t>(product, stride).data(), group, sums.data());
+  return sums_are_right(product, sums, stride);
+}
+
+bool high16_is_right(std::mt19937_64& random) {
+  const Product product(random, -32768, 32767, 32767);
+  const WeightsHigh weights = pack_high(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
+  const int stride = weights.blocks() * kHighBlock;
+  const Buffer<std::int16_t> rows = rows_of<std::int16_t>(product, product.n_in);
+  Buffer<std::int32_t> pairs(rows.size());
+  duplicate16(rows.data(), rows.size(), 0, pairs.data());
+  Buffer<std::int16_t> sums(static_cast<std::size_t>(product.rows * stride));
+  high16(weights, pairs.data(), static_cast<std::size_t>(product.rows), bias_of<std::int16_t>(product, stride).data(), sums.data());
+  for (int r = 0; r < product.rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      int total = product.bias[static_cast<std::size_t>(j)];
+      for (int k = 0; k < product.n_in; ++k) total += (product.at(r, k) * product.weight(k, j)) >> 16;
+      if (sums[static_cast<std::size_t>(r * stride + j)] != static_cast<std::int16_t>(total)) return false;
+    }
+  }
+  return true;
+}
+
+bool finish16_is_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  Epilogue e;
+  const int width = number(2, 16);
+  e.relu = number(0, 1) == 0;
+  e.relu_last = !e.relu && number(0, 1) == 0;
+  e.clamp = number(0, 1) == 0;
+  e.right = number(0, 12);
+  e.add = number(0, 1) == 0 ? 0 : (1 << e.right) / 2;
+  e.low = -(1 << (width - 1));
+  e.high = (1 << (width - 1)) - 1;
+  const std::size_t n = static_cast<std::size_t>(number(1, 70));
+  Buffer<std::int32_t> sums(n);
+  for (std::size_t i = 0; i < n; ++i) sums[i] = number(-(1 << 28), 1 << 28) >> number(0, 20);
+  Buffer<std::int16_t> y(n);
+  const Extremes seen = finish16(e, sums.data(), 1, n, n, y.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    const int value = ((e.relu ? std::max(sums[i], 0) : sums[i]) + e.add) >> e.right;
+    int expected = e.clamp ? std::clamp(value, e.low, e.high) : ((value - e.low) & (e.high - e.low)) + e.low;
+    if (e.relu_last) expected = std::max(expected, 0);
+    if (y[i] != expected || value > seen.most || (!e.relu && value < seen.least)) return false;
+  }
+  return true;
+}
+
+bool finish_planes_is_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const int planes = number(1, 3);
+  const std::size_t n = static_cast<std::size_t>(number(1, 70));
+  std::vector<Buffer<std::int32_t>> sums(3);
+  std::vector<const std::int32_t*> pointers;
+  std::vector<int> shifts{0, number(8, 15), number(16, 24)};
+  for (auto& plane : sums) {
+    plane.resize(n);
+    for (std::size_t i = 0; i < n; ++i) plane[i] = number(-(1 << 30), 1 << 30) >> number(0, 25);
+    pointers.push_back(plane.data());
+  }
+  std::vector<std::int64_t> bias(n);
+  for (auto& b : bias) b = number(-100000, 100000);
+  const int width = number(17, 30);
+  WideEpilogue e{
+      number(0, 3), 0, number(0, 20), number(0, 1) == 0, -(std::int64_t{1} << (width - 1)), (std::int64_t{1} << (width - 1)) - 1};
+  e.add = e.right > 0 && number(0, 1) == 0 ? std::int64_t{1} << (e.right - 1) : 0;
+  Buffer<std::int64_t> y(n);
+  finish_planes(e, pointers.data(), shifts.data(), planes, bias.data(), 1, n, n, y.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    std::int64_t value = 0;
+    for (int p = 0; p < planes; ++p)
+      value += static_cast<std::int64_t>(sums[static_cast<std::size_t>(p)][i]) * (std::int64_t{1} << shifts[static_cast<std::size_t>(p)]);
+    value = (std::max<std::int64_t>(value * (std::int64_t{1} << e.up) + bias[i], 0) + e.add) >> e.right;
+    const std::int64_t expected = e.clamp ? std::min(value, e.high) : ((value - e.low) & (e.high - e.low)) + e.low;
+    if (y[i] != expected) return false;
+  }
+  return true;
+}
+
+bool small_steps_are_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const std::size_t n = static_cast<std::size_t>(number(1, 70));
+  constexpr std::size_t kRows = 5;
+  Buffer<std::int16_t> x(kRows * n);
+  for (std::size_t i = 0; i < kRows * n; ++i) x[i] = static_cast<std::int16_t>(number(-32768, 32767));
+  Buffer<std::int32_t> sums(n);
+  sums.fill(7);
+  add_rows16(x.data(), kRows, n, sums.data());
+  Buffer<std::uint8_t> bytes(n);
+  const Extremes seen = to_bytes(x.data(), n, bytes.data());
+  Buffer<std::int16_t> wrapped(n);
+  const int width = number(1, 16);
+  finish_high(width, false, x.data(), 1, n, n, wrapped.data());
+  std::vector<std::int64_t> wide(n);
+  for (auto& value : wide) value = (static_cast<std::int64_t>(number(-(1 << 30), 1 << 30)) << 20) + number(0, 1 << 20);
+  Buffer<std::int16_t> plane(n);
+  const int shift = number(0, 30);
+  split_plane(wide.data(), 1, n, n, shift, 0x7fff, plane.data());
+  std::vector<float> floats(n);
+  for (auto& value : floats) value = std::ldexp(static_cast<float>(number(-(1 << 24), 1 << 24)), -number(10, 24));
+  Buffer<std::int32_t> quantized(n);
+  if (!quantize32(floats.data(), n, 256, 0.5, quantized.data())) return false;
+  for (std::size_t j = 0; j < n; ++j) {
+    int total = 7;
+    for (std::size_t r = 0; r < kRows; ++r) total += x[r * n + j];
+    const int cut = static_cast<int>(static_cast<unsigned>(x[j]) << (32 - width)) >> (32 - width);
+    if (sums[j] != total || bytes[j] != static_cast<std::uint8_t>(x[j]) || x[j] < seen.least || x[j] > seen.most || wrapped[j] != cut ||
+        plane[j] != ((wide[j] >> shift) & 0x7fff) || quantized[j] != static_cast<std::int32_t>(std::floor(floats[j] * 256.0 + 0.5))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool kernels_are_right(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  bool right = true;
+  for (int i = 0; i < 4; ++i) {
+    right &= dot16_is_right(random) && dot8_is_right(random, i) && high16_is_right(random) && small_steps_are_right(random);
+    for (int k = 0; k < 8; ++k) right &= finish16_is_right(random) && finish_planes_is_right(random);
+  }
+  return right;
+}
+
+}  // namespace narrow
