@@ -26,6 +26,10 @@ narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
 narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc USES narrow_engine)
 narrow_gtest(study_test SOURCES study/study_test.cc USES narrow_study)
 
+if(NARROW_FULL)
+  set_tests_properties(engine_test interpreter_test PROPERTIES ENVIRONMENT NARROW_CASES=30000 TIMEOUT 7200)
+endif()
+
 # AMD's headers are the oracle for casts. The test of all small types is cut into slices, one a rounding mode, so that
 # compilers can share the work.
 if(NARROW_AP_TYPES)

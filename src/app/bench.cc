@@ -78,6 +78,7 @@ void run(const Bench& bench, const Globals& globals) {
   };
   once();
   std::vector<double> seconds;
+  seconds.reserve(static_cast<std::size_t>(bench.rounds));
   for (int i = 0; i < bench.rounds; ++i) seconds.push_back(seconds_of(once));
   const double typical = median(seconds);
   const double peak16 = measured_peak(16);

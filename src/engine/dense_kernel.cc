@@ -37,6 +37,22 @@ std::optional<int> halves_to_add(const Format& format, bool nonnegative) {
 
 }  // namespace
 
+void Tensor::put(std::size_t at, std::size_t count, const std::int64_t* values) {
+  if (small) {
+    std::transform(values, values + count, s.data() + at, [](std::int64_t v) { return static_cast<std::int16_t>(v); });
+  } else {
+    std::copy_n(values, count, w.data() + at);
+  }
+}
+
+void Tensor::get(std::size_t at, std::size_t count, std::int64_t* values) const {
+  if (small) {
+    std::copy_n(s.data() + at, count, values);
+  } else {
+    std::copy_n(w.data() + at, count, values);
+  }
+}
+
 bool fits_small(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 16; }
 
 DenseKernel::DenseKernel(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& input,
@@ -348,7 +364,7 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
         const std::int64_t* from = x.w.data() + first * n_in;
         if (x.small) {
           scratch.wide[1].resize(count * n_in);
-          std::copy_n(x.s.data() + first * n_in, count * n_in, scratch.wide[1].data());
+          x.get(first * n_in, count * n_in, scratch.wide[1].data());
           from = scratch.wide[1].data();
         }
         scratch.wide[0].resize(count * static_cast<std::size_t>(n_out_));
@@ -377,7 +393,7 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
       std::int64_t* to = y.small ? scratch.wide[0].data() : y.w.data() + first * width;
       const std::int64_t most =
           finish_planes(*wide_epilogue_, sums.data(), shifts.data(), static_cast<int>(products), bias_.data(), count, width, stride, to);
-      if (y.small) store(to, first, count, y);
+      if (y.small) y.put(first * width, count * width, to);
       tally.overflowed |= most > wide_epilogue_->high;
     } else {
       finish_wide(first, count, y, scratch, tally);
@@ -439,7 +455,7 @@ void DenseKernel::run_planes(const Tensor& x, std::size_t first, std::size_t row
     const std::int64_t* from = x.w.data() + first * n_in;
     if (x.small) {
       scratch.wide[1].resize(rows * n_in);
-      std::copy_n(x.s.data() + first * n_in, rows * n_in, scratch.wide[1].data());
+      x.get(first * n_in, rows * n_in, scratch.wide[1].data());
       from = scratch.wide[1].data();
     }
     split_plane(from, rows, n_in, stride, shift, mask, part.data());
@@ -547,17 +563,7 @@ void DenseKernel::finish_wide(std::size_t first, std::size_t rows, Tensor& y, Sc
   };
   if (accum_ != result_) count(layer_, run_lane_cast(*to_result_, false, values, values, size));
   if (relu_) count(*relu_, run_lane_cast(*to_relu_, true, values, values, size));
-  store(values, first, rows, y);
-}
-
-void DenseKernel::store(const std::int64_t* values, std::size_t first, std::size_t rows, Tensor& y) const {
-  const auto n_out = static_cast<std::size_t>(n_out_);
-  if (y.small) {
-    std::int16_t* to = y.s.data() + first * n_out;
-    for (std::size_t i = 0; i < rows * n_out; ++i) to[i] = static_cast<std::int16_t>(values[i]);
-  } else {
-    std::copy_n(values, rows * n_out, y.w.data() + first * n_out);
-  }
+  y.put(first * n_out, size, values);
 }
 
 }  // namespace narrow

@@ -18,6 +18,10 @@ struct Tensor {
   Buffer<std::int16_t> s;
   Buffer<std::int64_t> w;
   void resize(std::size_t size) { small ? s.resize(size) : w.resize(size); }
+  std::int64_t operator[](std::size_t i) const { return small ? s[i] : w[i]; }
+  // Values [at, at + count) from `values`, which fit, or to them.
+  void put(std::size_t at, std::size_t count, const std::int64_t* values);
+  void get(std::size_t at, std::size_t count, std::int64_t* values) const;
 };
 bool fits_small(const Format& format);
 
@@ -66,7 +70,6 @@ class DenseKernel {
   void run_high(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch) const;
   bool run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
   void finish_wide(std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
-  void store(const std::int64_t* values, std::size_t first, std::size_t rows, Tensor& y) const;
 
   Family family_ = Family::kNone;
   std::size_t layer_;

@@ -31,7 +31,7 @@ bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && 
 // Quantizes float samples to the input's type.
 class Quantizer {
  public:
-  explicit Quantizer(const Format& format) : format_(format), small_(fits_small(format)) {
+  explicit Quantizer(const Format& format) : format_(format) {
     const bool floors = !format.is_integer && (format.rounding == Rounding::kTrn || format.rounding == Rounding::kRnd);
     constexpr int kMaxFraction = 60;
     constexpr int kMaxWidth = 29;  // quantize32's range, with a bit to spare
@@ -51,8 +51,8 @@ class Quantizer {
       counts.overflows += result.overflow ? 1 : 0;
       counts.zeros += x[i] != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
       overflowed |= result.overflow;
-      if (small_) y.s[i] = static_cast<std::int16_t>(result.raw);
-      else y.w[i] = static_cast<std::int64_t>(result.raw);
+      const auto raw = static_cast<std::int64_t>(result.raw);
+      y.put(i, 1, &raw);
     }
   }
 
@@ -63,15 +63,11 @@ class Quantizer {
     scratch.wide[0].resize(n);
     std::copy_n(scratch.pairs.data(), n, scratch.wide[0].data());
     overflowed |= run_lane_cast(*range_, false, scratch.wide[0].data(), scratch.wide[0].data(), n).overflows > 0;
-    if (small_)
-      std::transform(scratch.wide[0].data(), scratch.wide[0].data() + n, y.s.data(),
-                     [](std::int64_t v) { return static_cast<std::int16_t>(v); });
-    else std::copy_n(scratch.wide[0].data(), n, y.w.data());
+    y.put(0, n, scratch.wide[0].data());
     return true;
   }
 
   Format format_;
-  bool small_;
   std::optional<LaneCast> range_;
   double scale_ = 1;
   double add_ = 0;
@@ -276,8 +272,7 @@ double Engine::Impl::layer_rate(std::size_t index) const {
   const auto low = static_cast<std::int64_t>(std::max<Int128>(values.low, -128));
   for (std::size_t i = 0; i < kRows * width_of(from); ++i) {
     const std::int64_t value = std::uniform_int_distribution<std::int64_t>(low, std::max(low, high))(random);
-    if (x.small) x.s[i] = static_cast<std::int16_t>(value);
-    else x.w[i] = value;
+    x.put(i, 1, &value);
   }
   double best = 0;
   const double products = static_cast<double>(kRows * width_of(from) * width_of(index));
@@ -311,7 +306,7 @@ std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::
     quantizer_->run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
     for (std::size_t r = 0; r < size; r += width, ++rows) {
       std::vector<std::int64_t> row(width);
-      for (std::size_t k = 0; k < width; ++k) row[k] = sample.small ? sample.s[r + k] : sample.w[r + k];
+      for (std::size_t k = 0; k < width; ++k) row[k] = sample[r + k];
       ++seen[row];
     }
   }
@@ -335,15 +330,12 @@ PadRow Engine::Impl::run_pad(const std::vector<std::int64_t>& row) const {
     if (stages_[i].kind == Stage::Kind::kInput) {
       tensor.small = fits_small(program_.format(i));
       tensor.resize(row.size());
-      for (std::size_t k = 0; k < row.size(); ++k) {
-        if (tensor.small) tensor.s[k] = static_cast<std::int16_t>(row[k]);
-        else tensor.w[k] = row[k];
-      }
+      tensor.put(0, row.size(), row.data());
     } else {
       run_stage(i, 1, nullptr, work);
     }
     if (stages_[i].kind == Stage::Kind::kDense && stages_[i].dense->output_layer() != i) continue;
-    for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(tensor.small ? tensor.s[k] : tensor.w[k]);
+    for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(tensor[k]);
   }
   pad.tally = work.tally;
   return pad;
@@ -444,16 +436,14 @@ void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work
   y.resize(size);
   work.scratch.wide[0].resize(size);
   std::int64_t* values = work.scratch.wide[0].data();
-  if (x.small) std::copy_n(x.s.data(), size, values);
-  else std::copy_n(x.w.data(), size, values);
+  x.get(0, size, values);
   const CastCounts seen = run_lane_cast(*stages_[index].cast, stages_[index].relu, values, values, size);
   LayerCounts& counts = work.tally.counts[index];
   counts.values += size;
   counts.overflows += seen.overflows;
   counts.zeros += seen.zeros;
   work.tally.overflowed |= seen.overflows > 0;
-  if (y.small) std::transform(values, values + size, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
-  else std::copy_n(values, size, y.w.data());
+  y.put(0, size, values);
 }
 
 void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow* pad, Workspace& work) const {
@@ -479,7 +469,7 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
     } else {
       std::fill_n(to, width, 0);
       for (std::size_t r = work.starts[s]; r < work.starts[s + 1]; ++r) {
-        for (std::size_t j = 0; j < width; ++j) to[j] += x.small ? x.s[r * width + j] : x.w[r * width + j];
+        for (std::size_t j = 0; j < width; ++j) to[j] += x[r * width + j];
       }
     }
     if (pad == nullptr || work.counted[s] == 0) continue;
@@ -491,9 +481,7 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
   counts.values += samples * width;
   counts.overflows += seen.overflows;
   work.tally.overflowed |= seen.overflows > 0;
-  if (y.small)
-    std::transform(sums.data(), sums.data() + samples * width, y.s.data(), [](std::int64_t v) { return static_cast<std::int16_t>(v); });
-  else std::copy_n(sums.data(), samples * width, y.w.data());
+  y.put(0, samples * width, sums.data());
 }
 
 // Sample by sample through the interpreter.
@@ -509,13 +497,9 @@ void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Workspace
   const LayerCounts before = machine.all_counts()[index];
   for (std::size_t s = 0; s < samples; ++s) {
     std::vector<std::int64_t>& values = machine.values(from);
-    for (std::size_t k = 0; k < in; ++k) values[k] = x.small ? x.s[s * in + k] : x.w[s * in + k];
+    x.get(s * in, in, values.data());
     machine.run_layer(index);
-    const std::vector<std::int64_t>& result = machine.values(index);
-    for (std::size_t k = 0; k < out; ++k) {
-      if (y.small) y.s[s * out + k] = static_cast<std::int16_t>(result[k]);
-      else y.w[s * out + k] = result[k];
-    }
+    y.put(s * out, out, machine.values(index).data());
   }
   const LayerCounts& after = machine.all_counts()[index];
   LayerCounts& counts = work.tally.counts[index];
@@ -567,8 +551,7 @@ EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const
     const std::size_t size = size_of(layer(index).shape);
     const int fraction = program_.format(index).fraction();
     for (std::size_t s = 0; s < samples; ++s) {
-      for (std::size_t k = 0; k < size; ++k)
-        to[s * stride + k] = to_double(tensor.small ? tensor.s[s * size + k] : tensor.w[s * size + k], fraction);
+      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = to_double(tensor[s * size + k], fraction);
     }
   };
   tbb::enumerable_thread_specific<Workspace> workspaces([&] {

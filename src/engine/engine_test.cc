@@ -13,12 +13,6 @@
 namespace narrow {
 namespace {
 
-// $NARROW_SEED repeats a run, $NARROW_CASES makes it longer.
-std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
-
 bool overflowed(const RunResult& run) {
   bool any = false;
   for (const LayerCounts& counts : run.counts) any |= counts.overflows + counts.accum_overflows > 0;
@@ -104,7 +98,7 @@ std::vector<std::int64_t> targets() {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTarget, EngineOn, testing::ValuesIn(targets()),
-                         [](const testing::TestParamInfo<std::int64_t>& info) { return std::string(hwy::TargetName(info.param)); });
+                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
 
 // A trained-looking network of the study's kind.
 Program deep_sets(int nodes, const PrecisionOptions& options) {

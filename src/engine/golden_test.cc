@@ -40,9 +40,12 @@ void expect_types(const GoldenCase& golden, const Resolved& resolved) {
       EXPECT_EQ(to_hls4ml_string(types.weight), expected.at("weight_t")) << layer.name;
       EXPECT_EQ(to_hls4ml_string(types.bias), expected.at("bias_t")) << layer.name;
     }
-    if (as<DenseOp>(layer) != nullptr || as<SetMeanOp>(layer) != nullptr)
+    if (as<DenseOp>(layer) != nullptr || as<SetMeanOp>(layer) != nullptr) {
       EXPECT_EQ(to_hls4ml_string(types.accum), expected.at("accum_t")) << layer.name;
-    if (as<BatchNormOp>(layer) != nullptr) EXPECT_EQ(to_hls4ml_string(types.scale), expected.at("scale_t")) << layer.name;
+    }
+    if (as<BatchNormOp>(layer) != nullptr) {
+      EXPECT_EQ(to_hls4ml_string(types.scale), expected.at("scale_t")) << layer.name;
+    }
   }
 }
 

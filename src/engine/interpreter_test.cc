@@ -12,12 +12,6 @@
 namespace narrow {
 namespace {
 
-// $NARROW_SEED repeats a run, $NARROW_CASES makes it longer.
-std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
-
 void expect_same_runs(const Program& program, const std::vector<float>& x, std::size_t n, const std::string& what) {
   const RunResult fast = interpret(program, x, n, {.traced = n});
   const RunResult slow = interpret(program, x, n, {.traced = n, .one_by_one = true});

@@ -19,7 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
 
 HWY_INLINE std::int32_t load32(const void* p) {
-  std::int32_t n;
+  std::int32_t n = 0;
   std::memcpy(&n, p, sizeof n);
   return n;
 }
@@ -349,12 +349,15 @@ HWY_NOINLINE double peak_rate() {
 #else
       __asm__ volatile("" : "+m"(a));
 #endif
+      if constexpr (kBytes) {
 #ifdef NARROW_HAS_DOT_FOURS
-      if constexpr (kBytes) sum[i] = dot_fours(sum[i], a, b);
+        sum[i] = dot_fours(sum[i], a, b);
 #else
-      if constexpr (kBytes) sum[i] = add16(sum[i], dot_bytes(a, b));
+        sum[i] = add16(sum[i], dot_bytes(a, b));
 #endif
-      else sum[i] = dot_pairs(sum[i], a, b);
+      } else {
+        sum[i] = dot_pairs(sum[i], a, b);
+      }
     }
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

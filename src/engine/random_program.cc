@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "error.h"
 
@@ -112,6 +113,11 @@ class Generator {
 };
 
 }  // namespace
+
+std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
 
 Program random_program(std::mt19937_64& random, const RandomLimits& limits) { return Generator(random, limits).program(); }
 

@@ -17,6 +17,9 @@ struct RandomLimits {
   bool all_modes = true;  // every rounding and overflow mode and saturated bits; else the common ones
 };
 
+// Numbers that a run may be given: $NARROW_SEED repeats it, $NARROW_CASES makes it longer.
+std::uint64_t number_from_environment(const char* name, std::uint64_t fallback);
+
 // A DeepSets-like network: Input, Dense (with or without bias), Relu, sometimes BatchNormalization, then a sum, a mean or a
 // Flatten over the set, and Dense layers again. Types are random, with `auto`, uniform and explicit ones in one
 // configuration, and steps near one another, so that most values survive.

@@ -1,0 +1,117 @@
+// Kernels and layers alone, with Google Benchmark: build/kernels_bench. `products/s` is multiplications a second.
+#include "engine/kernels.h"
+
+#include <benchmark/benchmark.h>
+
+#include <random>
+
+#include "engine/engine.h"
+
+namespace narrow {
+namespace {
+
+constexpr std::size_t kRows = 1024;
+
+void count_products(benchmark::State& state, int n_in, int n_out) {
+  state.counters["products/s"] =
+      benchmark::Counter(static_cast<double>(kRows) * n_in * n_out * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void dot16_rows(benchmark::State& state) {
+  const auto n = static_cast<int>(state.range(0));
+  const Weights16 weights = pack16(n, n, [](int i, int j) { return (i * 7 + j) % 101 - 50; });
+  Buffer<std::int16_t> x(kRows * static_cast<std::size_t>(2 * weights.pairs()));
+  x.fill(3);
+  const auto stride = static_cast<std::size_t>(weights.blocks()) * kBlock;
+  Buffer<std::int32_t> bias(stride);
+  bias.fill(0);
+  Buffer<std::int32_t> sums(kRows * stride);
+  for (auto _ : state) {
+    dot16(weights, x.data(), kRows, bias.data(), sums.data());
+    benchmark::DoNotOptimize(sums.data());
+  }
+  count_products(state, n, n);
+}
+BENCHMARK(dot16_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
+
+void dot8_rows(benchmark::State& state) {
+  const auto n = static_cast<int>(state.range(0));
+  const auto size = static_cast<std::size_t>(n) * static_cast<std::size_t>(n);
+  const Weights8 weights = pack8(n, n, std::vector<std::int8_t>(size, 3));
+  Buffer<std::uint8_t> x(kRows * static_cast<std::size_t>(4 * weights.fours()));
+  x.fill(3);
+  const auto stride = static_cast<std::size_t>(weights.blocks()) * kBlock;
+  Buffer<std::int32_t> bias(stride);
+  bias.fill(0);
+  Buffer<std::int32_t> sums(kRows * stride);
+  for (auto _ : state) {
+    dot8(weights, x.data(), kRows, bias.data(), 3, sums.data());
+    benchmark::DoNotOptimize(sums.data());
+  }
+  count_products(state, n, n);
+}
+BENCHMARK(dot8_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
+
+void high16_rows(benchmark::State& state) {
+  const auto n = static_cast<int>(state.range(0));
+  const WeightsHigh weights = pack_high(n, n, [](int i, int j) { return (i * 7 + j) % 101 - 50; });
+  Buffer<std::int32_t> x(kRows * static_cast<std::size_t>(n));
+  x.fill(0x00030003);
+  const auto stride = static_cast<std::size_t>(weights.blocks()) * kHighBlock;
+  Buffer<std::int16_t> bias(stride);
+  bias.fill(0);
+  Buffer<std::int16_t> sums(kRows * stride);
+  for (auto _ : state) {
+    high16(weights, x.data(), kRows, bias.data(), sums.data());
+    benchmark::DoNotOptimize(sums.data());
+  }
+  count_products(state, n, n);
+}
+BENCHMARK(high16_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
+
+// Input -> Dense -> relu over a set, as the engine runs it: bits of vectors, of weights, nodes; uniform or auto.
+Program one_layer(int v, int v_int, int wb, int wb_int, int nodes, bool uniform) {
+  std::mt19937_64 random(1);
+  std::normal_distribution<float> normal(0.F, 0.15F);
+  const auto size = static_cast<std::size_t>(nodes);
+  DenseOp dense{nodes, nodes, std::vector<float>(size * size), std::vector<float>(size)};
+  for (float& w : dense.kernel) w = normal(random);
+  Model model;
+  model.layers.push_back({"x", "InputLayer", InputOp{}, {}, {128, nodes}});
+  model.layers.push_back({"phi", "Dense", std::move(dense), {0}, {128, nodes}});
+  model.layers.push_back({"phi_relu", "Activation", ReluOp{}, {1}, {128, nodes}});
+  model.layers.push_back({"KSum", "KSum", SetSumOp{}, {2}, {nodes}});
+  model.outputs = {3};
+  PrecisionOptions options;
+  options.vector = fixed(v, v_int);
+  options.weight = fixed(wb, wb_int);
+  options.uniform = uniform;
+  return build_program(resolve(model, make_config(model, options)));
+}
+
+void layer(benchmark::State& state, Program program, Counting counting) {
+  const Engine engine(std::move(program), {.counting = counting, .dedup = false});
+  state.SetLabel(engine.kernels()[1]);
+  double rate = 0;
+  for (auto _ : state) rate = engine.layer_rate(1);
+  state.counters["products/s"] = rate;
+}
+BENCHMARK_CAPTURE(layer, int16, one_layer(16, 6, 16, 6, 64, false), Counting::kOverflow)->Iterations(1);
+BENCHMARK_CAPTURE(layer, int16_counting_all, one_layer(16, 6, 16, 6, 64, false), Counting::kAll)->Iterations(1);
+BENCHMARK_CAPTURE(layer, int8, one_layer(10, 6, 8, 2, 64, false), Counting::kOverflow)->Iterations(1);
+BENCHMARK_CAPTURE(layer, wide, one_layer(24, 12, 18, 4, 64, false), Counting::kOverflow)->Iterations(1);
+BENCHMARK_CAPTURE(layer, uniform_high_half, one_layer(16, 9, 16, 9, 64, true), Counting::kNone)->Iterations(1);
+BENCHMARK_CAPTURE(layer, uniform_watched, one_layer(16, 9, 16, 9, 64, true), Counting::kOverflow)->Iterations(1);
+
+void peak(benchmark::State& state) {
+  double rate = 0;
+  for (auto _ : state) rate = measured_peak(static_cast<int>(state.range(0)));
+  state.SetLabel(instruction_set());
+  state.counters["products/s"] = rate;
+}
+BENCHMARK(peak)->Arg(16)->Arg(8)->Iterations(1);
+
+}  // namespace
+}  // namespace narrow
+
+BENCHMARK_MAIN();
