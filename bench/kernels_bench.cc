@@ -55,8 +55,8 @@ BENCHMARK(dot8_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
 void high16_rows(benchmark::State& state) {
   const auto n = static_cast<int>(state.range(0));
   const WeightsHigh weights = pack_high(n, n, [](int i, int j) { return (i * 7 + j) % 101 - 50; });
-  Buffer<std::int32_t> x(kRows * static_cast<std::size_t>(n));
-  x.fill(0x00030003);
+  Buffer<std::int16_t> x(kRows * static_cast<std::size_t>(n));
+  x.fill(3);
   const auto stride = static_cast<std::size_t>(weights.blocks()) * kHighBlock;
   Buffer<std::int16_t> bias(stride);
   bias.fill(0);

@@ -403,28 +403,50 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
   if (relu_) tally.counts[*relu_].values += rows * static_cast<std::size_t>(n_out_);
 }
 
-// dot8 where all of x fits a byte.
-bool DenseKernel::run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+// Rows in groups: dot8 where all of a group fits bytes, dot16 otherwise.
+void DenseKernel::run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+  constexpr std::size_t kGroupRows = 6;
+  constexpr std::int32_t kMaxByte = 255;
   const auto n_in = static_cast<std::size_t>(n_in_);
   const auto stride = static_cast<std::size_t>(bytes_->fours()) * 4;
-  scratch.x8.resize(rows * stride);
-  Extremes seen{0, 0};
-  for (std::size_t r = 0; r < rows; ++r) {
-    // In one go where rows need no padding.
-    const std::size_t count = stride == n_in ? rows * n_in : n_in;
-    const Extremes row = to_bytes(x + r * n_in, count, scratch.x8.data() + r * stride);
-    seen = {std::min(seen.least, row.least), std::max(seen.most, row.most)};
-    if (stride == n_in) break;
-    std::fill(scratch.x8.data() + r * stride + n_in, scratch.x8.data() + (r + 1) * stride, std::uint8_t{0});
+  const auto sums = static_cast<std::size_t>(planes_.front().blocks()) * kBlock;
+  scratch.x8.resize(kGroupRows * stride);
+  for (std::size_t first = 0; first < rows; first += kGroupRows) {
+    const std::size_t count = std::min(kGroupRows, rows - first);
+    const std::int16_t* from = x + first * n_in;
+    Extremes seen{0, 0};
+    for (std::size_t r = 0; r < count; ++r) {
+      // In one go where rows need no padding.
+      const std::size_t size = stride == n_in ? count * n_in : n_in;
+      const Extremes row = to_bytes(from + r * n_in, size, scratch.x8.data() + r * stride);
+      seen = {std::min(seen.least, row.least), std::max(seen.most, row.most)};
+      if (stride == n_in) break;
+      std::fill(scratch.x8.data() + r * stride + n_in, scratch.x8.data() + (r + 1) * stride, std::uint8_t{0});
+    }
+    int group = -1;
+    if (seen.most <= kMaxByte && seen.least >= 0) {
+      while (group + 1 < static_cast<int>(bytes_->sums_of.size()) &&
+             bytes_->sums_of[static_cast<std::size_t>(group + 1)] * seen.most <= kMax16) {
+        ++group;
+      }
+    }
+    std::int32_t* to = scratch.sums[0].data() + first * sums;
+    if (group >= 0) dot8(*bytes_, scratch.x8.data(), count, bias32_.data(), group, to);
+    else dot16(planes_.front(), paired_rows(from, count, scratch), count, bias32_.data(), to);
   }
-  constexpr std::int32_t kMaxByte = 255;
-  if (seen.most > kMaxByte || seen.least < 0) return false;
-  int group = -1;
-  while (group + 1 < static_cast<int>(bytes_->sums_of.size()) && bytes_->sums_of[static_cast<std::size_t>(group + 1)] * seen.most <= kMax16)
-    ++group;
-  if (group < 0) return false;
-  dot8(*bytes_, scratch.x8.data(), rows, bias32_.data(), group, scratch.sums[0].data());
-  return true;
+}
+
+// The rows as dot16 reads them: with a 0 behind an odd number of inputs.
+const std::int16_t* DenseKernel::paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+  const auto n_in = static_cast<std::size_t>(n_in_);
+  const auto stride = static_cast<std::size_t>(planes_.front().pairs()) * 2;
+  if (stride == n_in) return x;
+  scratch.x16[0].resize(rows * stride);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::copy_n(x + r * n_in, n_in, scratch.x16[0].data() + r * stride);
+    scratch.x16[0][r * stride + n_in] = 0;
+  }
+  return scratch.x16[0].data();
 }
 
 void DenseKernel::run_planes(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const {
@@ -434,15 +456,8 @@ void DenseKernel::run_planes(const Tensor& x, std::size_t first, std::size_t row
   for (std::size_t i = 0; i < x_shift_.size() * w_shift_.size(); ++i) scratch.sums[i].resize(rows * sums);
   if (x.small && x_shift_.size() == 1) {
     const std::int16_t* from = x.s.data() + first * n_in;
-    if (bytes_ && run_bytes(from, rows, scratch)) return;
-    if (stride != n_in) {
-      scratch.x16[0].resize(rows * stride);
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::copy_n(from + r * n_in, n_in, scratch.x16[0].data() + r * stride);
-        scratch.x16[0][r * stride + n_in] = 0;
-      }
-      from = scratch.x16[0].data();
-    }
+    if (bytes_) return run_bytes(from, rows, scratch);
+    from = paired_rows(from, rows, scratch);
     for (std::size_t q = 0; q < w_shift_.size(); ++q) dot16(planes_[q], from, rows, bias32_.data(), scratch.sums[q].data());
     return;
   }
@@ -482,12 +497,10 @@ void DenseKernel::run_truncating(const Tensor& x, std::size_t first, std::size_t
     if (stride != n_in) to[n_in] = 0;
   }
   for (std::size_t i = 0; i < rows * n_in; ++i) scratch.x16[1][i] = static_cast<std::int16_t>((from[i] & mask) << (15 - drop_));
-  scratch.pairs.resize(rows * n_in);
-  duplicate16(scratch.x16[1].data(), rows * n_in, 0, scratch.pairs.data());
   scratch.sums[0].resize(rows * sums);
   scratch.sums16.resize(rows * sums16);
   dot16(planes_.front(), scratch.x16[0].data(), rows, bias32_.data(), scratch.sums[0].data());
-  high16(*high_, scratch.pairs.data(), rows, bias16_.data(), scratch.sums16.data());
+  high16(*high_, scratch.x16[1].data(), rows, bias16_.data(), scratch.sums16.data());
   for (std::size_t r = 0; r < rows; ++r) {
     std::int32_t* to = scratch.sums[0].data() + r * sums;
     const std::int16_t* low = scratch.sums16.data() + r * sums16;
@@ -500,10 +513,14 @@ void DenseKernel::run_high(const Tensor& x, std::size_t first, std::size_t rows,
   const auto n_out = static_cast<std::size_t>(n_out_);
   const auto sums16 = static_cast<std::size_t>(high_->blocks()) * kHighBlock;
   const std::int16_t* from = x.s.data() + first * n_in;
-  scratch.pairs.resize(rows * n_in);
+  const std::int16_t* shifted = from;
+  if (x_up_ > 0) {
+    scratch.x16[1].resize(rows * n_in);
+    shift_left16(from, rows * n_in, x_up_, scratch.x16[1].data());
+    shifted = scratch.x16[1].data();
+  }
   scratch.sums16.resize(rows * sums16);
-  duplicate16(from, rows * n_in, x_up_, scratch.pairs.data());
-  high16(*high_, scratch.pairs.data(), rows, bias16_.data(), scratch.sums16.data());
+  high16(*high_, shifted, rows, bias16_.data(), scratch.sums16.data());
   if (high_rest_) {
     const auto stride = static_cast<std::size_t>(high_rest_->pairs()) * 2;
     const auto sums = static_cast<std::size_t>(high_rest_->blocks()) * kBlock;

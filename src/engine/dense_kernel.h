@@ -68,7 +68,8 @@ class DenseKernel {
   void run_planes(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
   void run_truncating(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
   void run_high(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch) const;
-  bool run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
+  void run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
+  const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
   void finish_wide(std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
 
   Family family_ = Family::kNone;

@@ -60,6 +60,14 @@ class Quantizer {
   bool run_fast(const float* x, std::size_t n, Tensor& y, Scratch& scratch, bool& overflowed) const {
     scratch.pairs.resize(n);
     if (!quantize32(x, n, scale_, add_, scratch.pairs.data())) return false;
+    if (y.small && range_->fit != Fit::kZero) {
+      const Epilogue into{.clamp = range_->fit == Fit::kClamp,
+                          .low = static_cast<std::int32_t>(range_->low),
+                          .high = static_cast<std::int32_t>(range_->high)};
+      const Extremes seen = finish16(into, scratch.pairs.data(), 1, n, n, y.s.data());
+      overflowed |= seen.least < into.low || seen.most > into.high;
+      return true;
+    }
     scratch.wide[0].resize(n);
     std::copy_n(scratch.pairs.data(), n, scratch.wide[0].data());
     overflowed |= run_lane_cast(*range_, false, scratch.wide[0].data(), scratch.wide[0].data(), n).overflows > 0;

@@ -12,6 +12,9 @@
 #include <cstdint>
 #include <cstring>
 
+#undef NARROW_PLAIN
+#undef NARROW_HAS_DOT_FOURS
+
 HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
 
@@ -39,7 +42,9 @@ HWY_INLINE Wide add16(Wide a, Wide b) { return {_mm512_add_epi16(a.v, b.v)}; }
 // sum[i] += a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1], int16 into int32.
 HWY_INLINE Wide dot_pairs(Wide sum, Wide a, Wide b) {
 #if HWY_TARGET == HWY_AVX3_DL
-  return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)};
+  // By hand: Highway 1.0 checks that the machine has VNNI for this target but does not tell the compiler.
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+  return sum;
 #else
   return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
 #endif
@@ -49,10 +54,20 @@ HWY_INLINE Wide dot_bytes(Wide a, Wide b) { return {_mm512_maddubs_epi16(a.v, b.
 #if HWY_TARGET == HWY_AVX3_DL
 #define NARROW_HAS_DOT_FOURS 1
 // The same of four into int32, exactly.
-HWY_INLINE Wide dot_fours(Wide sum, Wide a, Wide b) { return {_mm512_dpbusd_epi32(sum.v, a.v, b.v)}; }
+HWY_INLINE Wide dot_fours(Wide sum, Wide a, Wide b) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+  return sum;
+}
 #endif
 // (a * b) >> 16 of int16.
 HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm512_mulhi_epi16(a.v, b.v)}; }
+HWY_INLINE Wide every16(std::int16_t n) { return {_mm512_set1_epi16(n)}; }
+HWY_INLINE Wide max32(Wide a, Wide b) { return {_mm512_max_epi32(a.v, b.v)}; }
+HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm512_min_epi32(a.v, b.v)}; }
+HWY_INLINE Wide shift_right32(Wide a, int bits) { return {_mm512_sra_epi32(a.v, _mm_cvtsi32_si128(bits))}; }
+// The low 16 bits of each int32.
+using Half = __m256i;
+HWY_INLINE Half low_halves(Wide a) { return _mm512_cvtepi32_epi16(a.v); }
 
 #elif HWY_TARGET == HWY_AVX2
 
@@ -84,8 +99,25 @@ HWY_INLINE Wide dot_pairs(Wide sum, Wide a, Wide b) {
 }
 HWY_INLINE Wide dot_bytes(Wide a, Wide b) { return {_mm256_maddubs_epi16(a.v, b.v), _mm256_maddubs_epi16(a.w, b.w)}; }
 HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm256_mulhi_epi16(a.v, b.v), _mm256_mulhi_epi16(a.w, b.w)}; }
+HWY_INLINE Wide every16(std::int16_t n) {
+  const __m256i v = _mm256_set1_epi16(n);
+  return {v, v};
+}
+HWY_INLINE Wide max32(Wide a, Wide b) { return {_mm256_max_epi32(a.v, b.v), _mm256_max_epi32(a.w, b.w)}; }
+HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm256_min_epi32(a.v, b.v), _mm256_min_epi32(a.w, b.w)}; }
+HWY_INLINE Wide shift_right32(Wide a, int bits) {
+  const __m128i count = _mm_cvtsi32_si128(bits);
+  return {_mm256_sra_epi32(a.v, count), _mm256_sra_epi32(a.w, count)};
+}
+using Half = __m256i;
+HWY_INLINE Half low_halves(Wide a) {
+  const __m256i mask = _mm256_set1_epi32(0xffff);
+  const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(a.v, mask), _mm256_and_si256(a.w, mask));
+  return _mm256_permute4x64_epi64(packed, 0xd8);
+}
 
 #else  // plain C++
+#define NARROW_PLAIN 1
 
 struct Wide {
   std::int32_t lane[16];
@@ -153,6 +185,18 @@ HWY_INLINE Wide high_half(Wide a, Wide b) {
   return as_wide(x);
 }
 
+HWY_INLINE Wide every16(std::int16_t n) {
+  Lanes<std::int16_t> a;
+  for (std::int16_t& lane : a.lane) lane = n;
+  return as_wide(a);
+}
+
+#endif
+
+#ifndef NARROW_PLAIN
+HWY_INLINE Half load_half(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+HWY_INLINE void store_half(Half a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+HWY_INLINE Half every_half(std::int32_t n) { return _mm256_set1_epi16(static_cast<std::int16_t>(n)); }
 #endif
 
 }  // namespace narrow::HWY_NAMESPACE

@@ -8,6 +8,7 @@
 
 // AVX2, AVX-512 without and with VNNI, and plain C++; the SSE steps between them gain nothing that anyone runs on.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#define HWY_WANT_AVX3_DL 1
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -145,18 +146,18 @@ void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, 
 }
 
 template <int R>
-HWY_INLINE void high16_tile(const std::int32_t* HWY_RESTRICT x, std::ptrdiff_t n_in, const std::int16_t* HWY_RESTRICT weights,
+HWY_INLINE void high16_tile(const std::int16_t* HWY_RESTRICT x, std::ptrdiff_t n_in, const std::int16_t* HWY_RESTRICT weights,
                             const std::int16_t* HWY_RESTRICT bias, std::int16_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
   Wide sum[R];
   for (int r = 0; r < R; ++r) sum[r] = load(bias);
   for (std::ptrdiff_t k = 0; k < n_in; ++k) {
     const Wide w = load(weights + k * kHighBlock);
-    for (int r = 0; r < R; ++r) sum[r] = add16(sum[r], high_half(every32(x[r * n_in + k]), w));
+    for (int r = 0; r < R; ++r) sum[r] = add16(sum[r], high_half(every16(x[r * n_in + k]), w));
   }
   for (int r = 0; r < R; ++r) store(sum[r], sums + r * sums_stride);
 }
 
-void high16_all(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
+void high16_all(const WeightsHigh& weights, const std::int16_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
   const std::ptrdiff_t n_in = weights.n_in;
   const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kHighBlock;
   for (std::size_t row = 0; row < rows;) {
@@ -172,11 +173,8 @@ void high16_all(const WeightsHigh& weights, const std::int32_t* x, std::size_t r
   }
 }
 
-void duplicate_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, int shift, std::int32_t* HWY_RESTRICT pairs) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint32_t value = static_cast<std::uint32_t>(static_cast<std::int32_t>(x[i])) << shift;
-    pairs[i] = static_cast<std::int32_t>((value & 0xffffU) | (value << 16));
-  }
+void shift_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, int shift, std::int16_t* HWY_RESTRICT y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = static_cast<std::int16_t>(static_cast<std::uint16_t>(x[i]) << shift);
 }
 
 // How values get into a type of at most 16 bits.
@@ -184,7 +182,7 @@ enum class Into { kCut, kWrap, kClamp };  // kCut: into 16 bits, by leaving the 
 
 // kRelu: max(sum, 0) first. Values are then above any type's low end.
 template <Into kInto, bool kRelu>
-Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, std::size_t n, std::int16_t* HWY_RESTRICT y, Extremes seen) {
+Extremes finish_some(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, std::size_t n, std::int16_t* HWY_RESTRICT y, Extremes seen) {
   const std::int32_t last_floor = e.relu_last ? 0 : std::numeric_limits<std::int32_t>::min();
   const std::int32_t add = e.add;
   const int right = e.right;
@@ -208,8 +206,52 @@ Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, st
     if constexpr (!kRelu) narrow = narrow < last_floor ? std::int16_t{0} : narrow;
     y[i] = narrow;
   }
-  return {kRelu ? 0 : least, most};
+  return {least, most};
 }
+
+#ifdef NARROW_PLAIN
+template <Into kInto, bool kRelu>
+Extremes finish_row(const Epilogue& e, const std::int32_t* sums, std::size_t n, std::int16_t* y, Extremes seen) {
+  return finish_some<kInto, kRelu>(e, sums, n, y, seen);
+}
+#else
+// Sixteen sums at a time.
+template <Into kInto, bool kRelu>
+Extremes finish_row(const Epilogue& e, const std::int32_t* HWY_RESTRICT sums, std::size_t n, std::int16_t* HWY_RESTRICT y, Extremes seen) {
+  constexpr std::size_t kStep = 16;
+  const Wide add = every32(e.add);
+  const Wide low = every32(e.low);
+  const Wide high = every32(e.high);
+  const Half low16 = every_half(e.low);
+  const Half mask16 = every_half(e.high - e.low);
+  const Half floor16 = every_half(e.relu_last ? 0 : std::numeric_limits<std::int16_t>::min());
+  Wide least = every32(seen.least);
+  Wide most = every32(seen.most);
+  std::size_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    Wide value = load(sums + i);
+    if constexpr (kRelu) value = max32(value, zero());
+    value = shift_right32(add32(value, add), e.right);
+    if constexpr (!kRelu) least = min32(least, value);
+    most = max32(most, value);
+    if constexpr (kInto == Into::kClamp) {
+      if constexpr (!kRelu) value = max32(value, low);
+      value = min32(value, high);
+    }
+    Half narrow = low_halves(value);
+    // The same modulo 2^16, of which the type's bits are a part.
+    if constexpr (kInto == Into::kWrap) narrow = _mm256_add_epi16(_mm256_and_si256(_mm256_sub_epi16(narrow, low16), mask16), low16);
+    if constexpr (!kRelu) narrow = _mm256_max_epi16(narrow, floor16);
+    store_half(narrow, y + i);
+  }
+  std::int32_t lanes[kStep];
+  store(least, lanes);
+  for (const std::int32_t lane : lanes) seen.least = lane < seen.least ? lane : seen.least;
+  store(most, lanes);
+  for (const std::int32_t lane : lanes) seen.most = lane > seen.most ? lane : seen.most;
+  return i < n ? finish_some<kInto, kRelu>(e, sums + i, n - i, y + i, seen) : seen;
+}
+#endif
 
 template <Into kInto>
 Extremes finish_into(const Epilogue& e, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
@@ -388,7 +430,7 @@ namespace narrow {
 HWY_EXPORT(dot16_all);
 HWY_EXPORT(dot8_all);
 HWY_EXPORT(high16_all);
-HWY_EXPORT(duplicate_all);
+HWY_EXPORT(shift_all);
 HWY_EXPORT(finish16_all);
 HWY_EXPORT(finish_high_all);
 HWY_EXPORT(split_all);
@@ -441,12 +483,10 @@ void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, co
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);
 }
-void high16(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
+void high16(const WeightsHigh& weights, const std::int16_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
   HWY_DYNAMIC_DISPATCH(high16_all)(weights, x, rows, bias, sums);
 }
-void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs) {
-  HWY_DYNAMIC_DISPATCH(duplicate_all)(x, n, shift, pairs);
-}
+void shift_left16(const std::int16_t* x, std::size_t n, int shift, std::int16_t* y) { HWY_DYNAMIC_DISPATCH(shift_all)(x, n, shift, y); }
 Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride,
                   std::int16_t* y) {
   return HWY_DYNAMIC_DISPATCH(finish16_all)(epilogue, sums, rows, n, stride, y);

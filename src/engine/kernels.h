@@ -114,12 +114,11 @@ void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, co
 // The same for x from 0 to 255, (rows, 4 * fours) padded with 0, adding 2^group products of each pair in 16 bits.
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums);
 
-// sums (rows, blocks * kHighBlock) = bias + sum over k of floor(x[k] * w[k] / 2^16), modulo 2^16. x is (rows, n_in), each value
-// twice: (x, x) in one int32.
-void high16(const WeightsHigh& weights, const std::int32_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums);
+// sums (rows, blocks * kHighBlock) = bias + sum over k of floor(x[k] * w[k] / 2^16), modulo 2^16. x is (rows, n_in).
+void high16(const WeightsHigh& weights, const std::int16_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums);
 
-// (x, x) in one int32, x shifted to the left by `shift`.
-void duplicate16(const std::int16_t* x, std::size_t n, int shift, std::int32_t* pairs);
+// y[i] = x[i] << shift, modulo 2^16.
+void shift_left16(const std::int16_t* x, std::size_t n, int shift, std::int16_t* y);
 
 // How an int32 sum becomes the next layer's int16 input: max(s, 0) where `relu`, (s + add) >> right, into the range, max(s, 0)
 // where `relu_last`.

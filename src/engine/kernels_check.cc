@@ -87,10 +87,8 @@ bool high16_is_right(std::mt19937_64& random) {
   const WeightsHigh weights = pack_high(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kHighBlock;
   const Buffer<std::int16_t> rows = rows_of<std::int16_t>(product, product.n_in);
-  Buffer<std::int32_t> pairs(rows.size());
-  duplicate16(rows.data(), rows.size(), 0, pairs.data());
   Buffer<std::int16_t> sums(static_cast<std::size_t>(product.rows * stride));
-  high16(weights, pairs.data(), static_cast<std::size_t>(product.rows), bias_of<std::int16_t>(product, stride).data(), sums.data());
+  high16(weights, rows.data(), static_cast<std::size_t>(product.rows), bias_of<std::int16_t>(product, stride).data(), sums.data());
   for (int r = 0; r < product.rows; ++r) {
     for (int j = 0; j < product.n_out; ++j) {
       int total = product.bias[static_cast<std::size_t>(j)];
