@@ -57,6 +57,7 @@ if(NARROW_PYTHON)
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "NARROW=$<TARGET_FILE:narrow>;PYTHONDONTWRITEBYTECODE=1")
   endfunction()
   narrow_pytest(keras_test src/keras/keras_test.py)
+  narrow_pytest(hls4ml_config_test src/precision/hls4ml_config_test.py)
   narrow_pytest(cli_test src/app/cli_test.py)
   narrow_pytest(docs_test docs/docs_test.py)
 
