@@ -55,9 +55,10 @@ Hdf5Reader::Hdf5Reader(const std::string& path) : name_(path) {
   if (!file_) throw Error(path + ": it cannot be read as HDF5; is it cut short, or something else?");
 }
 
-Hdf5Reader::Hdf5Reader(std::string name, std::span<const std::byte> bytes) : name_(std::move(name)), image_(bytes.begin(), bytes.end()) {
+Hdf5Reader::Hdf5Reader(std::string name, std::vector<std::byte> bytes) : name_(std::move(name)) {
   silence();
-  file_ = Hdf5Id(H5LTopen_file_image(image_.data(), image_.size(), H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE), H5Fclose);
+  // HDF5 takes a copy: what it keeps of a caller's own memory it never gives back (1.10).
+  file_ = Hdf5Id(H5LTopen_file_image(bytes.data(), bytes.size(), 0), H5Fclose);
   if (!file_) throw Error(name_ + ": it cannot be read as HDF5; is it cut short, or something else?");
 }
 

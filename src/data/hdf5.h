@@ -41,7 +41,7 @@ class Hdf5Reader {
  public:
   explicit Hdf5Reader(const std::string& path);
   // A file held in memory, such as a member of a zip archive; `name` is for messages.
-  Hdf5Reader(std::string name, std::span<const std::byte> bytes);
+  Hdf5Reader(std::string name, std::vector<std::byte> bytes);
 
   bool has(const std::string& object) const;
   bool has_attribute(const std::string& object, const std::string& attribute) const;
@@ -64,7 +64,6 @@ class Hdf5Reader {
   Hdf5Id open_dataset(const std::string& dataset) const;
 
   std::string name_;
-  std::vector<std::byte> image_;
   Hdf5Id file_;
 };
 
