@@ -56,7 +56,7 @@ json figure(const Heatmap& map) {
                       {"type", "quantitative"},
                       {"title", map.value_label},
                       {"scale", {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}}},
-                      {"legend", {{"format", "~g"}}}};
+                      {"legend", {{"format", ".3~g"}}}};
   const json tooltip = json::array({{{"field", "full"}, {"title", map.full_label}},
                                     {{"field", "integer"}, {"title", map.integer_label}},
                                     {{"field", "value"}, {"title", map.value_label}, {"format", ".4~g"}}});
