@@ -72,7 +72,7 @@ DenseKernel::DenseKernel(const Program& program, std::size_t layer, std::optiona
   to_result_ = make_lane_cast(accum_.fraction(), result_, word_bits, quirk(accum_, result_));
   if (relu_) to_relu_ = make_lane_cast(result_.fraction(), output_, program.steps[*relu_].word_bits, quirk(result_, output_));
   if (!to_result_ || (relu_ && !to_relu_)) return;
-  // A step at the most costs nothing where its value is known to stay.
+  // The fastest that is proven exact.
   if (try_high(program, input) || try_planes(program, input) || try_truncating(program, input) || try_lanes(program)) return;
   family_ = Family::kNone;
 }

@@ -115,11 +115,12 @@ void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows
   const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
   const auto* in = reinterpret_cast<const char*>(x);
   const auto* w = reinterpret_cast<const char*>(weights.data.data());
-  for_tiles<kRows, kBlocks>(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
-    const auto r = static_cast<std::ptrdiff_t>(row);
-    dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
-                     sums + r * sums_stride + block * kBlock, sums_stride);
-  });
+  for_tiles<kRows, kBlocks>(
+      rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
+        const auto r = static_cast<std::ptrdiff_t>(row);
+        dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
+                         sums + r * sums_stride + block * kBlock, sums_stride);
+      });
 }
 
 template <int kGroup>
@@ -129,11 +130,12 @@ void dot8_group(const Weights8& weights, const std::uint8_t* x, std::size_t rows
   const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
   const auto* in = reinterpret_cast<const char*>(x);
   const auto* w = reinterpret_cast<const char*>(weights.data.data());
-  for_tiles<kByteRows, kByteBlocks>(rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR {
-    const auto r = static_cast<std::ptrdiff_t>(row);
-    dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
-                            sums + r * sums_stride + block * kBlock, sums_stride);
-  });
+  for_tiles<kByteRows, kByteBlocks>(
+      rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
+        const auto r = static_cast<std::ptrdiff_t>(row);
+        dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
+                                sums + r * sums_stride + block * kBlock, sums_stride);
+      });
 }
 
 void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
