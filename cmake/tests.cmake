@@ -38,7 +38,7 @@ if(NARROW_AP_TYPES)
     target_include_directories(${name} SYSTEM PRIVATE ${NARROW_AP_TYPES})
     # The headers assert what they then handle (a shift by more bits than there are), and warn a lot. Compile time matters
     # more than speed here.
-    target_compile_definitions(${name} PRIVATE NDEBUG $<$<BOOL:${NARROW_FULL}>:NARROW_CAST_FULL>)
+    target_compile_definitions(${name} PRIVATE NDEBUG)
     target_compile_options(${name} PRIVATE -w -O0)
   endfunction()
   narrow_ap_types_test(cast_other_test SOURCES fixed/cast_other_test.cc)

@@ -50,12 +50,10 @@ template <class To>
 void from_all_sources() {
   all_values<ap_fixed<5, 5>, To>();
   all_values<ap_ufixed<3, 3>, To>();
-#ifdef NARROW_CAST_FULL
   all_values<ap_fixed<1, 1>, To>();
   all_values<ap_ufixed<1, 1>, To>();
   all_values<ap_fixed<3, 3>, To>();
   all_values<ap_ufixed<5, 5>, To>();
-#endif
 }
 
 // AMD's headers refuse an unsigned AP_WRAP_SM.
@@ -72,23 +70,17 @@ void to_all_overflows() {
 }
 
 // Fractional bits from all bits dropped to bits gained.
-#ifdef NARROW_CAST_FULL
 using Fractions = std::integer_sequence<int, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2>;
-#else
-using Fractions = std::integer_sequence<int, -4, -2, -1, 1>;
-#endif
 
 template <ap_q_mode Q>
 void to_all_small_types() {
   [&]<int... F>(std::integer_sequence<int, F...>) {
     (to_all_overflows<true, 3, F, Q>(), ...);
     (to_all_overflows<false, 2, F, Q>(), ...);
-#ifdef NARROW_CAST_FULL
     (to_all_overflows<true, 1, F, Q>(), ...);
     (to_all_overflows<false, 1, F, Q>(), ...);
     (to_all_overflows<true, 2, F, Q>(), ...);
     (to_all_overflows<true, 4, F, Q>(), ...);
-#endif
   }
   (Fractions());
 }
