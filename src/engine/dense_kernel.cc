@@ -19,8 +19,6 @@ constexpr std::size_t kMaxProducts = 6;
 // Rows at a time: operands and sums stay in the first cache.
 constexpr std::size_t kChunk = 24;
 
-bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
-
 // A rounding that is `add` half a step or nothing, then floor. `nonnegative` values have more such modes.
 std::optional<int> halves_to_add(const Format& format, bool nonnegative) {
   switch (format.is_integer ? Rounding::kTrnZero : format.rounding) {
@@ -165,18 +163,12 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
         pack16(n_in_, n_out_, [&](int i, int j) { return plane(step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)], w_shift_, q); }));
   }
   // The bias with accum's fractional bits, rounded as accum rounds but never wrapped.
-  Format unbounded = accum_;
-  unbounded.width = kMaxSumWidth;
-  unbounded.integer = kMaxSumWidth - accum_.fraction();
-  unbounded.is_signed = true;
-  unbounded.is_integer = false;
-  if (accum_.is_integer) unbounded.rounding = Rounding::kTrnZero;
   bias32_.resize(static_cast<std::size_t>(planes_.front().blocks()) * kBlock);
   bias32_.fill(0);
   bias_.assign(static_cast<std::size_t>(n_out_), 0);
   const bool one_sum = x_shift_.size() * w_shift_.size() == 1 && up_ == 0 && magnitude <= kMax32;
   for (std::size_t j = 0; j < bias_.size(); ++j) {
-    const CastResult bias = cast(step.bias.raw[j], types.bias, unbounded);
+    const CastResult bias = cast(step.bias.raw[j], types.bias, unbounded(accum_));
     if (one_sum) bias32_[j] = static_cast<std::int32_t>(bias.raw);
     else bias_[j] = static_cast<std::int64_t>(bias.raw);
   }

@@ -26,8 +26,6 @@ namespace {
 // Samples at a time: their rows fit the second cache, and the layers behind the sum have rows enough for a tile.
 constexpr std::size_t kSamples = 8;
 
-bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
-
 // Quantizes float samples to the input's type.
 class Quantizer {
  public:
@@ -129,9 +127,7 @@ class Engine::Impl {
     if (model.inputs().size() != 1) {
       throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
     }
-    for (const LayerPrecision& types : program_.resolved.precision) {
-      wide_ |= types.result.width + (types.result.is_signed ? 0 : 1) > 64 || types.accum.width + (types.accum.is_signed ? 0 : 1) > 64;
-    }
+    wide_ = !fits_int64(program_);
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     if (!wide_) plan();
   }
@@ -597,10 +593,7 @@ EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const
     result.overflowed |= work.tally.overflowed;
     counted += work.rows_counted;
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      counts[i].values += work.tally.counts[i].values;
-      counts[i].overflows += work.tally.counts[i].overflows;
-      counts[i].accum_overflows += work.tally.counts[i].accum_overflows;
-      counts[i].zeros += work.tally.counts[i].zeros;
+      counts[i] += work.tally.counts[i];
     }
   }
   if (pad != nullptr && counted > 0) {

@@ -43,11 +43,7 @@ RunResult run(const Program& program, std::span<const float> x, std::size_t n, c
   });
   for (const Machine<Raw>& machine : machines) {
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
-      const LayerCounts& seen = machine.all_counts()[i];
-      result.counts[i].values += seen.values;
-      result.counts[i].overflows += seen.overflows;
-      result.counts[i].accum_overflows += seen.accum_overflows;
-      result.counts[i].zeros += seen.zeros;
+      result.counts[i] += machine.all_counts()[i];
     }
   }
   return result;
@@ -60,11 +56,7 @@ RunResult interpret(const Program& program, std::span<const float> x, std::size_
   if (model.inputs().size() != 1) {
     throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
   }
-  bool wide = false;
-  for (const LayerPrecision& types : program.resolved.precision) {
-    wide |= types.result.width + (types.result.is_signed ? 0 : 1) > 64 || types.accum.width + (types.accum.is_signed ? 0 : 1) > 64;
-  }
-  return wide ? run<Int128>(program, x, n, options) : run<std::int64_t>(program, x, n, options);
+  return fits_int64(program) ? run<std::int64_t>(program, x, n, options) : run<Int128>(program, x, n, options);
 }
 
 }  // namespace narrow

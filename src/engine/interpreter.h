@@ -17,6 +17,13 @@ struct LayerCounts {
       0;                    // outputs whose sum left the accum type: the whole exact sum where it wraps, any step where it saturates
   std::uint64_t zeros = 0;  // outputs other than 0 that the result type rounded to 0
   bool operator==(const LayerCounts&) const = default;
+  LayerCounts& operator+=(const LayerCounts& more) {
+    values += more.values;
+    overflows += more.overflows;
+    accum_overflows += more.accum_overflows;
+    zeros += more.zeros;
+    return *this;
+  }
 };
 
 struct RunResult {

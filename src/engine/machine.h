@@ -18,14 +18,7 @@ namespace narrow {
 // from how often the terms went around; for any other type whether any step was changed.
 class Turns {
  public:
-  explicit Turns(const Format& accum) : accum_(accum), unbounded_(accum) {
-    wraps_ = accum.overflow == Overflow::kWrap && accum.saturated_bits == 0;
-    unbounded_.width = kMaxSumWidth;
-    unbounded_.integer = kMaxSumWidth - accum.fraction();
-    unbounded_.is_signed = true;
-    unbounded_.is_integer = false;
-    if (accum.is_integer) unbounded_.rounding = Rounding::kTrnZero;
-  }
+  explicit Turns(const Format& accum) : accum_(accum), unbounded_(unbounded(accum)), wraps_(wraps(accum)) {}
   // A step turned raw * 2^-fraction into `result` of the accum type.
   void bring(Int128 raw, int fraction, Int128 result) {
     const CastResult exact = cast(raw, fraction, unbounded_);

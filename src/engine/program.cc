@@ -178,6 +178,24 @@ const QuantizedWeights& WeightCache::get(const std::string& array, const std::ve
   return found->second;
 }
 
+bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
+
+Format unbounded(const Format& format) {
+  Format result = format;
+  result.width = kMaxSumWidth;
+  result.integer = kMaxSumWidth - format.fraction();
+  result.is_signed = true;
+  result.is_integer = false;
+  if (format.is_integer) result.rounding = Rounding::kTrnZero;
+  return result;
+}
+
+bool fits_int64(const Program& program) {
+  const auto fits = [](const Format& format) { return bits_at(format, format.fraction()) <= 64; };
+  return std::all_of(program.resolved.precision.begin(), program.resolved.precision.end(),
+                     [&](const LayerPrecision& types) { return fits(types.result) && fits(types.accum); });
+}
+
 Program build_program(Resolved resolved, WeightCache* cache) {
   Program program{std::move(resolved), {}};
   for (std::size_t i = 0; i < program.model().layers.size(); ++i) {

@@ -55,6 +55,13 @@ class WeightCache {
   std::map<std::pair<std::string, std::string>, QuantizedWeights> known_;
 };
 
+// A type whose sums may be wrapped once, in the end: AP_WRAP without saturated bits.
+bool wraps(const Format& format);
+// The steps and the rounding of a type, without its ends.
+Format unbounded(const Format& format);
+// Whether every tensor and every accumulator fits an int64.
+bool fits_int64(const Program& program);
+
 // Quantizes the weights and settles the order of sums. Throws Error, naming the layer, where an exact value would need more
 // than kMaxSumWidth bits.
 Program build_program(Resolved resolved, WeightCache* cache = nullptr);
