@@ -28,7 +28,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 
 def narrow_bench(args, *options, threads=None):
-    command = [NARROW, "--quiet", *(["--threads", str(threads)] if threads else []), "bench", args.model, "--data", args.data, *options]
+    # Rounds for about as long as a rival's run: the machine has noisy moments.
+    command = [NARROW, "--quiet", *(["--threads", str(threads)] if threads else []), "bench", args.model, "--data", args.data, "--rounds", "25", *options]
     return json.loads(subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True).stdout)
 
 

@@ -10,6 +10,7 @@ namespace narrow {
 namespace {
 
 constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
+constexpr int kMaxByte = std::numeric_limits<std::uint8_t>::max();
 constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 // int16 planes of wider values: bits of each, and how many of them are still worth it.
 constexpr int kPlaneBits = 15;
@@ -17,7 +18,7 @@ constexpr int kLeastPlaneBits = 8;
 constexpr std::size_t kMaxPlanes = 3;
 constexpr std::size_t kMaxProducts = 6;
 // Rows at a time: operands and sums stay in the first cache.
-constexpr std::size_t kChunk = 24;
+constexpr std::size_t kChunk = 48;
 
 // A rounding that is `add` half a step or nothing, then floor. `nonnegative` values have more such modes.
 std::optional<int> halves_to_add(const Format& format, bool nonnegative) {
@@ -172,14 +173,27 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
     if (one_sum) bias32_[j] = static_cast<std::int32_t>(bias.raw);
     else bias_[j] = static_cast<std::int64_t>(bias.raw);
   }
-  if (one_sum) plan_epilogue(bounds.fraction == accum_.fraction() ? bounds.sum : Interval{-magnitude, magnitude});
-  else plan_wide_epilogue(magnitude);
+  if (one_sum) {
+    plan_epilogue(bounds.fraction == accum_.fraction() ? bounds.sum : Interval{-magnitude, magnitude});
+    if (epilogue_ && epilogue_->relu && fits_small(input_) && n_out_ % kBlock == 0 && magnitude + epilogue_->add <= kMax32) {
+      // (max(s, 0) + add) >> right is max((s + add) >> right, 0): add is less than a step.
+      relu_bias_.resize(bias32_.size());
+      std::transform(bias32_.data(), bias32_.data() + bias32_.size(), relu_bias_.data(),
+                     [&](std::int32_t b) { return b + epilogue_->add; });
+    }
+  } else {
+    plan_wide_epilogue(magnitude);
+  }
   // Bytes: weights of 8 bits, inputs that may turn out to be small.
   const bool small_weights = weights.low >= -128 && weights.high <= 127;
   if (one_sum && small_weights && fits_small(input_)) {
     std::vector<std::int8_t> narrow(step.kernel.raw.size());
     std::transform(step.kernel.raw.begin(), step.kernel.raw.end(), narrow.begin(), [](Int128 w) { return static_cast<std::int8_t>(w); });
     bytes_ = pack8(n_in_, n_out_, narrow);
+    for (const std::int64_t sum : bytes_->sums_of) {
+      const int limit = static_cast<int>(std::min<std::int64_t>(kMax16 / std::max<std::int64_t>(sum, 1), kMaxByte));
+      byte_limits_.push_back(limit);
+    }
   }
   return true;
 }
@@ -344,12 +358,19 @@ bool DenseKernel::try_lanes(const Program& program) {
 void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const {
   y.small = fits_small(output_);
   y.resize(rows * static_cast<std::size_t>(n_out_));
+  if (scratch.left.size() <= layer_) scratch.left.resize(layer_ + 1);
   for (std::size_t first = 0; first < rows; first += kChunk) {
     const std::size_t count = std::min(kChunk, rows - first);
     switch (family_) {
       case Family::kNone: return;
       case Family::kHigh: run_high(x, first, count, y, scratch); continue;
-      case Family::kPlanes: run_planes(x, first, count, scratch); break;
+      case Family::kPlanes:
+        if (relu_bias_.size() > 0 && !scratch.left[layer_]) {
+          if (run_relu(x, first, count, y, scratch)) continue;
+          scratch.left[layer_] = true;
+        }
+        run_planes(x, first, count, scratch);
+        break;
       case Family::kTruncating: run_truncating(x, first, count, scratch); break;
       case Family::kLanes: {
         const auto n_in = static_cast<std::size_t>(n_in_);
@@ -395,37 +416,26 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
   if (relu_) tally.counts[*relu_].values += rows * static_cast<std::size_t>(n_out_);
 }
 
-// Rows in groups: dot8 where all of a group fits bytes, dot16 otherwise.
-void DenseKernel::run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
-  constexpr std::size_t kGroupRows = 6;
-  constexpr std::int32_t kMaxByte = 255;
-  const auto n_in = static_cast<std::size_t>(n_in_);
+// The rows as bytes, where all of them fit: how many products of each pair may then be added in 16 bits, as a power of two.
+std::optional<int> DenseKernel::pack_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
   const auto stride = static_cast<std::size_t>(bytes_->fours()) * 4;
-  const auto sums = static_cast<std::size_t>(planes_.front().blocks()) * kBlock;
-  scratch.x8.resize(kGroupRows * stride);
-  for (std::size_t first = 0; first < rows; first += kGroupRows) {
-    const std::size_t count = std::min(kGroupRows, rows - first);
-    const std::int16_t* from = x + first * n_in;
-    Extremes seen{0, 0};
-    for (std::size_t r = 0; r < count; ++r) {
-      // In one go where rows need no padding.
-      const std::size_t size = stride == n_in ? count * n_in : n_in;
-      const Extremes row = to_bytes(from + r * n_in, size, scratch.x8.data() + r * stride);
-      seen = {std::min(seen.least, row.least), std::max(seen.most, row.most)};
-      if (stride == n_in) break;
-      std::fill(scratch.x8.data() + r * stride + n_in, scratch.x8.data() + (r + 1) * stride, std::uint8_t{0});
-    }
-    int group = -1;
-    if (seen.most <= kMaxByte && seen.least >= 0) {
-      while (group + 1 < static_cast<int>(bytes_->sums_of.size()) &&
-             bytes_->sums_of[static_cast<std::size_t>(group + 1)] * seen.most <= kMax16) {
-        ++group;
-      }
-    }
-    std::int32_t* to = scratch.sums[0].data() + first * sums;
-    if (group >= 0) dot8(*bytes_, scratch.x8.data(), count, bias32_.data(), group, to);
-    else dot16(planes_.front(), paired_rows(from, count, scratch), count, bias32_.data(), to);
-  }
+  scratch.x8.resize(rows * stride);
+  const std::uint16_t most = to_bytes(x, rows, static_cast<std::size_t>(n_in_), stride, scratch.x8.data());
+  std::optional<int> group;
+  for (std::size_t i = 0; i < byte_limits_.size() && most <= byte_limits_[i]; ++i) group = static_cast<int>(i);
+  return group;
+}
+
+// A layer of one sum and its relu, rows in, rows out, the sums never in memory. False where a value leaves the output's type;
+// y is then of no use.
+bool DenseKernel::run_relu(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch) const {
+  const std::int16_t* from = x.s.data() + first * static_cast<std::size_t>(n_in_);
+  std::int16_t* to = y.s.data() + first * static_cast<std::size_t>(n_out_);
+  const int right = epilogue_->right;
+  const std::optional<int> group = bytes_ ? pack_bytes(from, rows, scratch) : std::nullopt;
+  const std::int16_t most = group ? dot8_relu(*bytes_, scratch.x8.data(), rows, relu_bias_.data(), *group, right, to)
+                                  : dot16_relu(planes_.front(), paired_rows(from, rows, scratch), rows, relu_bias_.data(), right, to);
+  return most <= epilogue_->high && most < kMax16;
 }
 
 // The rows as dot16 reads them: with a 0 behind an odd number of inputs.
@@ -448,7 +458,8 @@ void DenseKernel::run_planes(const Tensor& x, std::size_t first, std::size_t row
   for (std::size_t i = 0; i < x_shift_.size() * w_shift_.size(); ++i) scratch.sums[i].resize(rows * sums);
   if (x.small && x_shift_.size() == 1) {
     const std::int16_t* from = x.s.data() + first * n_in;
-    if (bytes_) return run_bytes(from, rows, scratch);
+    const std::optional<int> group = bytes_ ? pack_bytes(from, rows, scratch) : std::nullopt;
+    if (group) return dot8(*bytes_, scratch.x8.data(), rows, bias32_.data(), *group, scratch.sums[0].data());
     from = paired_rows(from, rows, scratch);
     for (std::size_t q = 0; q < w_shift_.size(); ++q) dot16(planes_[q], from, rows, bias32_.data(), scratch.sums[q].data());
     return;

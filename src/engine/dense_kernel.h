@@ -39,6 +39,7 @@ struct Scratch {
   Buffer<std::int32_t> sums[6];
   Buffer<std::int16_t> sums16;
   Buffer<std::int64_t> wide[2];
+  std::vector<bool> left;  // layers whose values have left their type: the way that needs them inside is not tried again
 };
 
 // A Dense layer, with the relu behind it where that is fused: rows in, rows out.
@@ -68,7 +69,8 @@ class DenseKernel {
   void run_planes(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
   void run_truncating(const Tensor& x, std::size_t first, std::size_t rows, Scratch& scratch) const;
   void run_high(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch) const;
-  void run_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
+  std::optional<int> pack_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
+  bool run_relu(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch) const;
   const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
   void finish_wide(std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
 
@@ -85,7 +87,9 @@ class DenseKernel {
   std::vector<int> x_shift_, w_shift_;
   std::vector<Weights16> planes_;
   std::optional<Weights8> bytes_;
+  std::vector<int> byte_limits_;    // the largest x for which dot8 may add 2^i products of each pair
   Buffer<std::int32_t> bias32_;     // goes into the sums of the first planes, where it fits
+  Buffer<std::int32_t> relu_bias_;  // the same with half a step added, where the sums go through the relu in registers; or empty
   std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum, after `up_`
   int up_ = 0;                      // accum's fractional bits less the product's
 

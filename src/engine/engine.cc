@@ -303,7 +303,7 @@ std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::
   sample.resize(size);
   LayerCounts counts;
   bool overflowed = false;
-  constexpr std::size_t kLooked = 32;
+  constexpr std::size_t kLooked = 16;
   const std::size_t step = std::max<std::size_t>(1, n / kLooked);
   std::size_t rows = 0;
   for (std::size_t s = 0; s < n; s += step) {
@@ -369,7 +369,10 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
         return;
       }
       for (std::size_t r = 0; r < rows; ++r) {
-        if (std::equal(pad_row, pad_row + width, from + r * width)) ++work.counted[s];
+        // Rows are a few values: a call of memcmp for each costs more than this.
+        std::size_t k = 0;
+        while (k < width && from[r * width + k] == pad_row[k]) ++k;
+        if (k == width) ++work.counted[s];
         else std::copy_n(from + r * width, width, to + at++ * width);
       }
     };

@@ -68,6 +68,8 @@ HWY_INLINE Wide shift_right32(Wide a, int bits) { return {_mm512_sra_epi32(a.v, 
 // The low 16 bits of each int32.
 using Half = __m256i;
 HWY_INLINE Half low_halves(Wide a) { return _mm512_cvtepi32_epi16(a.v); }
+// Each int32 clamped into int16.
+HWY_INLINE Half clamped_halves(Wide a) { return _mm512_cvtsepi32_epi16(a.v); }
 
 #elif HWY_TARGET == HWY_AVX2
 
@@ -115,6 +117,7 @@ HWY_INLINE Half low_halves(Wide a) {
   const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(a.v, mask), _mm256_and_si256(a.w, mask));
   return _mm256_permute4x64_epi64(packed, 0xd8);
 }
+HWY_INLINE Half clamped_halves(Wide a) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(a.v, a.w), 0xd8); }
 
 #else  // plain C++
 #define NARROW_PLAIN 1
@@ -184,11 +187,41 @@ HWY_INLINE Wide high_half(Wide a, Wide b) {
   for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<std::int16_t>((x.lane[i] * y.lane[i]) >> 16);
   return as_wide(x);
 }
-
+HWY_INLINE Wide shift_right32(Wide a, int bits) {
+  for (std::int32_t& lane : a.lane) lane >>= bits;
+  return a;
+}
 HWY_INLINE Wide every16(std::int16_t n) {
   Lanes<std::int16_t> a;
   for (std::int16_t& lane : a.lane) lane = n;
   return as_wide(a);
+}
+
+struct Half {
+  std::int16_t lane[16];
+};
+HWY_INLINE Half load_half(const void* p) {
+  Half a;
+  std::memcpy(&a, p, sizeof a);
+  return a;
+}
+HWY_INLINE void store_half(Half a, void* p) { std::memcpy(p, &a, sizeof a); }
+HWY_INLINE Half every_half(std::int32_t n) {
+  Half a;
+  for (std::int16_t& lane : a.lane) lane = static_cast<std::int16_t>(n);
+  return a;
+}
+HWY_INLINE Half max16(Half a, Half b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] < b.lane[i] ? b.lane[i] : a.lane[i];
+  return a;
+}
+HWY_INLINE Half clamped_halves(Wide a) {
+  Half y;
+  for (int i = 0; i < 16; ++i) {
+    const std::int32_t n = a.lane[i];
+    y.lane[i] = static_cast<std::int16_t>(n > 32767 ? 32767 : n < -32768 ? -32768 : n);
+  }
+  return y;
 }
 
 #endif
@@ -196,6 +229,7 @@ HWY_INLINE Wide every16(std::int16_t n) {
 #ifndef NARROW_PLAIN
 HWY_INLINE Half load_half(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 HWY_INLINE void store_half(Half a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+HWY_INLINE Half max16(Half a, Half b) { return _mm256_max_epi16(a, b); }
 HWY_INLINE Half every_half(std::int32_t n) { return _mm256_set1_epi16(static_cast<std::int16_t>(n)); }
 #endif
 

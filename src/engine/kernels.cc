@@ -27,41 +27,121 @@ HWY_INLINE std::int32_t load32(const void* p) {
 
 constexpr std::ptrdiff_t kRegister = 64;  // bytes of a Wide
 
-// R rows of x times B blocks of outputs. x advances by 4 bytes a step (a pair of int16 or four bytes), `stride` bytes a row;
-// weights by one Wide a step, steps Wides a block.
-template <int R, int B>
-HWY_INLINE void dot16_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, const char* HWY_RESTRICT weights, std::ptrdiff_t steps,
-                           const std::int32_t* HWY_RESTRICT bias, std::int32_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
+// Where the sums of a tile go: to memory as they are,
+struct SumSink {
+  std::int32_t* HWY_RESTRICT sums;
+  std::ptrdiff_t stride;
+
+  template <int R, int B>
+  HWY_INLINE void put(std::ptrdiff_t row, std::ptrdiff_t block, const Wide (&sum)[R][B]) const {
+    for (int r = 0; r < R; ++r) {
+      std::int32_t* to = sums + (row + r) * stride + block * kBlock;
+      for (int b = 0; b < B; ++b) store(sum[r][b], to + b * kBlock);
+    }
+  }
+};
+
+// or through the relu and its rounding to the next layer's int16 input, while they are in registers.
+struct ReluSink {
+  std::int16_t* y;
+  std::ptrdiff_t stride;
+  int right;
+  std::int16_t most[kBlock];  // the largest values
+
+  template <int R, int B>
+  HWY_INLINE void put(std::ptrdiff_t row, std::ptrdiff_t block, const Wide (&sum)[R][B]) {
+    // Copies: the compiler must think that a store into y changes the members.
+    std::int16_t* const first = y + block * kBlock;
+    const std::ptrdiff_t step = stride;
+    const int bits = right;
+    const Half none = every_half(0);
+    Half largest = load_half(most);
+    for (int r = 0; r < R; ++r) {
+      std::int16_t* to = first + (row + r) * step;
+      for (int b = 0; b < B; ++b) {
+        const Half value = max16(clamped_halves(shift_right32(sum[r][b], bits)), none);
+        largest = max16(largest, value);
+        store_half(value, to + b * kBlock);
+      }
+    }
+    store_half(largest, most);
+  }
+};
+
+template <class Run>
+std::int16_t with_relu_sink(int right, std::int16_t* y, std::ptrdiff_t stride, const Run& run) {
+  ReluSink sink{y, stride, right, {}};
+  run(sink);
+  std::int16_t most = 0;
+  for (const std::int16_t lane : sink.most) most = lane > most ? lane : most;
+  return most;
+}
+
+// The operands of dot16 and dot8: x advances by 4 bytes a step (a pair of int16 or four bytes), `stride` bytes a row; weights
+// by one Wide a step, steps Wides a block.
+struct Operands {
+  const char* x;
+  const char* weights;
+  const std::int32_t* bias;
+  std::ptrdiff_t steps;
+  std::ptrdiff_t stride;
+
+  // A pointer a row that the compiler does not compute from another's at each step: the multipliers, not the decoder, must be
+  // what limits the loop.
+  template <int R>
+  HWY_INLINE void rows(std::ptrdiff_t first, const char* (&in)[R]) const {
+    const char* at = x + first * stride;
+    for (int r = 0; r < R; ++r, at += stride) {
+      in[r] = at;
+      __asm__("" : "+r"(in[r]));
+    }
+  }
+};
+
+// R rows of x times B blocks of outputs.
+template <int R, int B, class Sink>
+HWY_INLINE void dot16_tile(const Operands& operands, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
+  const std::ptrdiff_t steps = operands.steps;
+  const char* HWY_RESTRICT weights = operands.weights + block * steps * kRegister;
+  const char* in[R];
+  operands.rows<R>(row, in);
   Wide sum[R][B];
   for (int r = 0; r < R; ++r) {
-    for (int b = 0; b < B; ++b) sum[r][b] = load(bias + b * kBlock);
+    for (int b = 0; b < B; ++b) sum[r][b] = load(operands.bias + (block + b) * kBlock);
   }
-  for (std::ptrdiff_t k = 0; k < steps; ++k) {
+  const auto step = [&](std::ptrdiff_t k) HWY_ATTR __attribute__((always_inline)) {
     Wide w[B];
     for (int b = 0; b < B; ++b) w[b] = load(weights + (b * steps + k) * kRegister);
     for (int r = 0; r < R; ++r) {
-      const Wide pair = every32(load32(x + r * stride + 4 * k));
+      const Wide pair = every32(load32(in[r] + 4 * k));
       for (int b = 0; b < B; ++b) sum[r][b] = dot_pairs(sum[r][b], pair, w[b]);
     }
+  };
+  std::ptrdiff_t k = 0;
+  for (; k + 2 <= steps; k += 2) {
+    step(k);
+    step(k + 1);
   }
-  for (int r = 0; r < R; ++r) {
-    for (int b = 0; b < B; ++b) store(sum[r][b], sums + r * sums_stride + b * kBlock);
-  }
+  if (k < steps) step(k);
+  sink.put(row, block, sum);
 }
 
 // kGroup steps are added in 16 bits before they go into the 32-bit sums.
-template <int R, int B, int kGroup>
-HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, const char* HWY_RESTRICT weights, std::ptrdiff_t steps,
-                          const std::int32_t* HWY_RESTRICT bias, std::int32_t* HWY_RESTRICT sums, std::ptrdiff_t sums_stride) {
+template <int R, int B, int kGroup, class Sink>
+HWY_INLINE void dot8_tile(const Operands& operands, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
+  const std::ptrdiff_t steps = operands.steps;
+  const char* HWY_RESTRICT weights = operands.weights + block * steps * kRegister;
+  const char* in[R];
+  operands.rows<R>(row, in);
   Wide sum[R][B];
   for (int r = 0; r < R; ++r) {
-    for (int b = 0; b < B; ++b) sum[r][b] = load(bias + b * kBlock);
+    for (int b = 0; b < B; ++b) sum[r][b] = load(operands.bias + (block + b) * kBlock);
   }
 #ifdef NARROW_HAS_DOT_FOURS
   for (std::ptrdiff_t k = 0; k < steps; ++k) {
     for (int b = 0; b < B; ++b) {
       const Wide w = load(weights + (b * steps + k) * kRegister);
-      for (int r = 0; r < R; ++r) sum[r][b] = dot_fours(sum[r][b], every32(load32(x + r * stride + 4 * k)), w);
+      for (int r = 0; r < R; ++r) sum[r][b] = dot_fours(sum[r][b], every32(load32(in[r] + 4 * k)), w);
     }
   }
 #else
@@ -73,7 +153,7 @@ HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, con
       for (int g = 0; g < kGroup; ++g) {
         const Wide w = load(weights + (b * steps + k + g) * kRegister);
         for (int r = 0; r < R; ++r) {
-          const Wide product = dot_bytes(every32(load32(x + r * stride + 4 * (k + g))), w);
+          const Wide product = dot_bytes(every32(load32(in[r] + 4 * (k + g))), w);
           part[r] = g == 0 ? product : add16(part[r], product);
         }
       }
@@ -83,13 +163,11 @@ HWY_INLINE void dot8_tile(const char* HWY_RESTRICT x, std::ptrdiff_t stride, con
   for (; k < steps; ++k) {
     for (int b = 0; b < B; ++b) {
       const Wide w = load(weights + (b * steps + k) * kRegister);
-      for (int r = 0; r < R; ++r) sum[r][b] = dot_pairs(sum[r][b], dot_bytes(every32(load32(x + r * stride + 4 * k)), w), ones);
+      for (int r = 0; r < R; ++r) sum[r][b] = dot_pairs(sum[r][b], dot_bytes(every32(load32(in[r] + 4 * k)), w), ones);
     }
   }
 #endif
-  for (int r = 0; r < R; ++r) {
-    for (int b = 0; b < B; ++b) store(sum[r][b], sums + r * sums_stride + b * kBlock);
-  }
+  sink.put(row, block, sum);
 }
 
 // Calls tile<rows, blocks>(first row, first block) over all rows and blocks.
@@ -109,42 +187,51 @@ HWY_INLINE void for_tiles(std::size_t rows, int blocks, const Tile& tile) {
   }
 }
 
-void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
-  const std::ptrdiff_t steps = weights.pairs();
-  const std::ptrdiff_t stride = 4 * steps;
-  const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
-  const auto* in = reinterpret_cast<const char*>(x);
-  const auto* w = reinterpret_cast<const char*>(weights.data.data());
+// All rows times all weights, each tile's sums into the sink.
+template <class Sink>
+void dot16_into(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, Sink& sink) {
+  const Operands operands{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(weights.data.data()), bias, weights.pairs(),
+                          4 * weights.pairs()};
   for_tiles<kRows, kBlocks>(
       rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
-        const auto r = static_cast<std::ptrdiff_t>(row);
-        dot16_tile<R, B>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
-                         sums + r * sums_stride + block * kBlock, sums_stride);
+        dot16_tile<R, B>(operands, static_cast<std::ptrdiff_t>(row), block, sink);
       });
 }
 
-template <int kGroup>
-void dot8_group(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
-  const std::ptrdiff_t steps = weights.fours();
-  const std::ptrdiff_t stride = 4 * steps;
-  const std::ptrdiff_t sums_stride = static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock;
-  const auto* in = reinterpret_cast<const char*>(x);
-  const auto* w = reinterpret_cast<const char*>(weights.data.data());
+template <int kGroup, class Sink>
+void dot8_group(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, Sink& sink) {
+  const Operands operands{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(weights.data.data()), bias, weights.fours(),
+                          4 * weights.fours()};
   for_tiles<kByteRows, kByteBlocks>(
       rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
-        const auto r = static_cast<std::ptrdiff_t>(row);
-        dot8_tile<R, B, kGroup>(in + r * stride, stride, w + block * steps * kRegister, steps, bias + block * kBlock,
-                                sums + r * sums_stride + block * kBlock, sums_stride);
+        dot8_tile<R, B, kGroup>(operands, static_cast<std::ptrdiff_t>(row), block, sink);
       });
 }
-
-void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
+template <class Sink>
+void dot8_into(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, Sink& sink) {
   switch (group) {
-    case 0: return dot8_group<1>(weights, x, rows, bias, sums);
-    case 1: return dot8_group<2>(weights, x, rows, bias, sums);
-    case 2: return dot8_group<4>(weights, x, rows, bias, sums);
-    default: return dot8_group<8>(weights, x, rows, bias, sums);
+    case 0: return dot8_group<1>(weights, x, rows, bias, sink);
+    case 1: return dot8_group<2>(weights, x, rows, bias, sink);
+    case 2: return dot8_group<4>(weights, x, rows, bias, sink);
+    default: return dot8_group<8>(weights, x, rows, bias, sink);
   }
+}
+
+void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
+  SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
+  dot16_into(weights, x, rows, bias, sink);
+}
+void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
+  SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
+  dot8_into(weights, x, rows, bias, group, sink);
+}
+std::int16_t dot16_relu_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
+                            std::int16_t* y) {
+  return with_relu_sink(right, y, weights.n_out, [&](ReluSink& sink) { dot16_into(weights, x, rows, bias, sink); });
+}
+std::int16_t dot8_relu_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
+                           std::int16_t* y) {
+  return with_relu_sink(right, y, weights.n_out, [&](ReluSink& sink) { dot8_into(weights, x, rows, bias, group, sink); });
 }
 
 template <int R>
@@ -361,15 +448,39 @@ bool quantize_all(const float* HWY_RESTRICT x, std::size_t n, double scale, doub
   return outside == 0;
 }
 
-Extremes bytes_all(const std::int16_t* HWY_RESTRICT x, std::size_t n, std::uint8_t* HWY_RESTRICT y) {
-  std::int16_t least = std::numeric_limits<std::int16_t>::max();
-  std::int16_t most = std::numeric_limits<std::int16_t>::min();
-  for (std::size_t i = 0; i < n; ++i) {
-    least = x[i] < least ? x[i] : least;
-    most = x[i] > most ? x[i] : most;
-    y[i] = static_cast<std::uint8_t>(x[i]);
+std::uint16_t bytes_all(const std::int16_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::uint8_t* y) {
+  if (n == stride) {
+    n *= rows;
+    stride = n;
+    rows = 1;
   }
-  return {least, most};
+  std::uint16_t most = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int16_t* HWY_RESTRICT from = x + r * n;
+    std::uint8_t* HWY_RESTRICT to = y + r * stride;
+    std::size_t k = 0;
+#ifndef NARROW_PLAIN
+    constexpr std::size_t kStep = 32;
+    Half seen = every_half(0);
+    for (; k + kStep <= n; k += kStep) {
+      const Half a = load_half(from + k);
+      const Half b = load_half(from + k + kStep / 2);
+      seen = _mm256_max_epu16(seen, _mm256_max_epu16(a, b));
+      store_half(_mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8), to + k);
+    }
+    const __m128i both = _mm_max_epu16(_mm256_castsi256_si128(seen), _mm256_extracti128_si256(seen, 1));
+    // The instruction finds the least.
+    const auto largest = static_cast<std::uint16_t>(~_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(both, _mm_set1_epi16(-1)))));
+    most = largest > most ? largest : most;
+#endif
+    for (; k < n; ++k) {
+      const auto value = static_cast<std::uint16_t>(from[k]);
+      most = value > most ? value : most;
+      to[k] = static_cast<std::uint8_t>(value);
+    }
+    for (; k < stride; ++k) to[k] = 0;
+  }
+  return most;
 }
 
 std::string name_of_target() { return hwy::TargetName(HWY_TARGET); }
@@ -431,6 +542,8 @@ namespace narrow {
 
 HWY_EXPORT(dot16_all);
 HWY_EXPORT(dot8_all);
+HWY_EXPORT(dot16_relu_all);
+HWY_EXPORT(dot8_relu_all);
 HWY_EXPORT(high16_all);
 HWY_EXPORT(shift_all);
 HWY_EXPORT(finish16_all);
@@ -485,6 +598,14 @@ void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, co
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);
 }
+std::int16_t dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
+                        std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, rows, bias, right, y);
+}
+std::int16_t dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
+                       std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(dot8_relu_all)(weights, x, rows, bias, group, right, y);
+}
 void high16(const WeightsHigh& weights, const std::int16_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
   HWY_DYNAMIC_DISPATCH(high16_all)(weights, x, rows, bias, sums);
 }
@@ -510,7 +631,9 @@ void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int
 bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y) {
   return HWY_DYNAMIC_DISPATCH(quantize_all)(x, n, scale, add, y);
 }
-Extremes to_bytes(const std::int16_t* x, std::size_t n, std::uint8_t* y) { return HWY_DYNAMIC_DISPATCH(bytes_all)(x, n, y); }
+std::uint16_t to_bytes(const std::int16_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::uint8_t* y) {
+  return HWY_DYNAMIC_DISPATCH(bytes_all)(x, rows, n, stride, y);
+}
 std::string instruction_set() { return HWY_DYNAMIC_DISPATCH(name_of_target)(); }
 double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
 

@@ -140,6 +140,13 @@ struct Extremes {  // of the values before they are brought into range
 // y (rows, n) from sums (rows, stride).
 Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
+// dot16 or dot8 and a relu with its rounding in one, for n_out a multiple of kBlock: y (rows, n_out) = max(sum >> right, 0),
+// clamped into int16; half a step for AP_RND is in the bias already. Returns the largest y: below 32767 nothing was clamped.
+std::int16_t dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
+                        std::int16_t* y);
+std::int16_t dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
+                       std::int16_t* y);
+
 // The parts of values that are cut into planes: y[i] = (x[i] >> shift) & mask, (rows, n) to (rows, stride).
 void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y);
 
@@ -166,8 +173,9 @@ void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int
 // y[i] = floor(x[i] * scale + add), as int32. Returns false where some value does not fit 31 bits; y is then of no use.
 bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y);
 
-// The low bytes of x, and the least and the largest of x, which tell whether they are all of it.
-Extremes to_bytes(const std::int16_t* x, std::size_t n, std::uint8_t* y);
+// x (rows, n) as bytes (rows, stride), padded with 0. Returns the largest x read without its sign: up to 255 the bytes are
+// all of x.
+std::uint16_t to_bytes(const std::int16_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::uint8_t* y);
 
 // Whether each kernel above gives the sums that plain loops give, on random operands (a millisecond). Engine asks once in a
 // process before it trusts an instruction set: not every one can be had where narrow is tested.

@@ -13,10 +13,11 @@ struct Product {
   int n_in, n_out, rows;
   std::vector<int> x, w, bias;
 
-  Product(std::mt19937_64& random, int x_low, int x_high, int w_limit) {
+  // n_out is a multiple of `block`.
+  Product(std::mt19937_64& random, int x_low, int x_high, int w_limit, int block) {
     const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
     n_in = number(1, 70);
-    n_out = number(1, 70);
+    n_out = block * number(1, 70 / block);
     rows = number(1, 19);
     for (int i = 0; i < rows * n_in; ++i) x.push_back(number(0, 9) == 0 ? (number(0, 1) == 0 ? x_low : x_high) : number(x_low, x_high));
     for (int i = 0; i < n_in * n_out; ++i)
@@ -59,31 +60,58 @@ bool sums_are_right(const Product& product, const Buffer<std::int32_t>& sums, in
   return true;
 }
 
-bool dot16_is_right(std::mt19937_64& random) {
-  const Product product(random, -32768, 32767, 900);
+// y = max(sum >> right, 0), clamped, and the largest of it.
+bool relu_is_right(const Product& product, int right, const Buffer<std::int16_t>& y, int most) {
+  int largest = 0;
+  for (int r = 0; r < product.rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      const int expected = std::clamp(product.sum(r, j) >> right, 0, 32767);
+      largest = std::max(largest, expected);
+      if (y[static_cast<std::size_t>(r * product.n_out + j)] != expected) return false;
+    }
+  }
+  return most == largest;
+}
+
+bool dot16_is_right(std::mt19937_64& random, bool relu) {
+  const Product product(random, -32768, 32767, 900, relu ? kBlock : 1);
   const Weights16 weights = pack16(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kBlock;
+  const Buffer<std::int16_t> x = rows_of<std::int16_t>(product, 2 * weights.pairs());
+  const Buffer<std::int32_t> bias = bias_of<std::int32_t>(product, stride);
+  if (relu) {
+    const int right = static_cast<int>(random() % 16);
+    Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
+    const int most = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), right, y.data());
+    return relu_is_right(product, right, y, most);
+  }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
-  dot16(weights, rows_of<std::int16_t>(product, 2 * weights.pairs()).data(), static_cast<std::size_t>(product.rows),
-        bias_of<std::int32_t>(product, stride).data(), sums.data());
+  dot16(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), sums.data());
   return sums_are_right(product, sums, stride);
 }
 
-bool dot8_is_right(std::mt19937_64& random, int group) {
+bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   // The largest weights that 16 bits hold for so many products of each pair.
   const int limit = std::min(127, 32767 / 255 / 2 >> group);
-  const Product product(random, 0, 255, std::max(1, limit));
+  const Product product(random, 0, 255, std::max(1, limit), relu ? kBlock : 1);
   std::vector<std::int8_t> narrow(product.w.begin(), product.w.end());
   const Weights8 weights = pack8(product.n_in, product.n_out, narrow);
   const int stride = weights.blocks() * kBlock;
+  const Buffer<std::uint8_t> x = rows_of<std::uint8_t>(product, 4 * weights.fours());
+  const Buffer<std::int32_t> bias = bias_of<std::int32_t>(product, stride);
+  if (relu) {
+    const int right = static_cast<int>(random() % 8);
+    Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
+    const int most = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, right, y.data());
+    return relu_is_right(product, right, y, most);
+  }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
-  dot8(weights, rows_of<std::uint8_t>(product, 4 * weights.fours()).data(), static_cast<std::size_t>(product.rows),
-       bias_of<std::int32_t>(product, stride).data(), group, sums.data());
+  dot8(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, sums.data());
   return sums_are_right(product, sums, stride);
 }
 
 bool high16_is_right(std::mt19937_64& random) {
-  const Product product(random, -32768, 32767, 32767);
+  const Product product(random, -32768, 32767, 32767, 1);
   const WeightsHigh weights = pack_high(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kHighBlock;
   const Buffer<std::int16_t> rows = rows_of<std::int16_t>(product, product.n_in);
@@ -160,12 +188,17 @@ bool small_steps_are_right(std::mt19937_64& random) {
   const std::size_t n = static_cast<std::size_t>(number(1, 70));
   constexpr std::size_t kRows = 5;
   Buffer<std::int16_t> x(kRows * n);
-  for (std::size_t i = 0; i < kRows * n; ++i) x[i] = static_cast<std::int16_t>(number(-32768, 32767));
+  for (std::size_t i = 0; i < kRows * n; ++i) x[i] = static_cast<std::int16_t>(i < n ? number(0, 255) : number(-32768, 32767));
   Buffer<std::int32_t> sums(n);
   sums.fill(7);
   add_rows16(x.data(), kRows, n, sums.data());
-  Buffer<std::uint8_t> bytes(n);
-  const Extremes seen = to_bytes(x.data(), n, bytes.data());
+  const std::size_t stride = n + static_cast<std::size_t>(number(0, 3));
+  Buffer<std::uint8_t> bytes(kRows * stride);
+  const std::uint16_t most = to_bytes(x.data(), 1, n, stride, bytes.data());
+  if (most != *std::max_element(x.data(), x.data() + n)) return false;
+  std::uint16_t expected_most = 0;
+  for (std::size_t i = 0; i < kRows * n; ++i) expected_most = std::max(expected_most, static_cast<std::uint16_t>(x[i]));
+  if (to_bytes(x.data(), kRows, n, stride, bytes.data()) != expected_most) return false;
   Buffer<std::int16_t> wrapped(n);
   const int width = number(1, 16);
   finish_high(width, false, x.data(), 1, n, n, wrapped.data());
@@ -182,8 +215,8 @@ bool small_steps_are_right(std::mt19937_64& random) {
     int total = 7;
     for (std::size_t r = 0; r < kRows; ++r) total += x[r * n + j];
     const int cut = static_cast<int>(static_cast<unsigned>(x[j]) << (32 - width)) >> (32 - width);
-    if (sums[j] != total || bytes[j] != static_cast<std::uint8_t>(x[j]) || x[j] < seen.least || x[j] > seen.most || wrapped[j] != cut ||
-        plane[j] != ((wide[j] >> shift) & 0x7fff) || quantized[j] != static_cast<std::int32_t>(std::floor(floats[j] * 256.0 + 0.5))) {
+    if (sums[j] != total || bytes[j] != static_cast<std::uint8_t>(x[j]) || wrapped[j] != cut || plane[j] != ((wide[j] >> shift) & 0x7fff) ||
+        quantized[j] != static_cast<std::int32_t>(std::floor(floats[j] * 256.0 + 0.5))) {
       return false;
     }
   }
@@ -196,7 +229,9 @@ bool kernels_are_right(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   bool right = true;
   for (int i = 0; i < 4; ++i) {
-    right &= dot16_is_right(random) && dot8_is_right(random, i) && high16_is_right(random) && small_steps_are_right(random);
+    right &= dot16_is_right(random, false) && dot16_is_right(random, true);
+    right &= dot8_is_right(random, false, i) && dot8_is_right(random, true, i);
+    right &= high16_is_right(random) && small_steps_are_right(random);
     for (int k = 0; k < 8; ++k) right &= finish16_is_right(random) && finish_planes_is_right(random);
   }
   return right;

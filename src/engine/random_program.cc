@@ -50,7 +50,9 @@ class Generator {
 
   void push_dense(Model& model, const std::string& name) {
     const int n_in = model.layers.back().shape.back();
-    const int n_out = number(1, limits_.max_nodes);
+    int n_out = number(1, limits_.max_nodes);
+    constexpr int kBlock = 16;  // the kernels have a way of their own for whole blocks of outputs
+    if (one_in(3) && limits_.max_nodes >= kBlock) n_out = kBlock * number(1, limits_.max_nodes / kBlock);
     DenseOp dense{n_in, n_out, weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out)), {}};
     if (!one_in(5)) dense.bias = weights(static_cast<std::size_t>(n_out));
     push(model, name, std::move(dense), "Dense");
