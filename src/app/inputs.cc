@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "app/table.h"
+#include "error.h"
 #include "keras/reader.h"
 
 namespace narrow {
@@ -14,15 +15,63 @@ void InputArguments::add_model_to(CLI::App& command) {
   command.add_option("--weights", weights_, "weights of a .json architecture");
 }
 
-void InputArguments::add_data_to(CLI::App& command) {
-  command.add_option("--data", data_, "prepared samples: .npy, .npz or .h5 with x of shape (samples, vmax, features)")->required();
-  command.add_option("--samples", samples_, "at most so many samples; all where it is not given")->check(CLI::PositiveNumber);
+void DataArguments::add_to(CLI::App& command, std::size_t samples) {
+  samples_ = samples;
+  command
+      .add_option("--data", paths_,
+                  "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); may be given again, and hold * and ?")
+      ->required()
+      ->allow_extra_args(false);
+  auto* limit =
+      command.add_option("--samples", samples_, "at most so many samples" + std::string(samples == 0 ? "; all where it is not given" : ""));
+  limit->check(CLI::PositiveNumber);
+  if (samples > 0) limit->capture_default_str();
+  command
+      .add_option("--features", features_, "of clusters, NAME[:log|:log10][/DIVISOR] each; the model's, or eta,phi,layer/10,energy:log/10")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_option("--target", target_, "the same for the target, or none; the model's, or true_energy:log/10");
+  command.add_option("--order", order_, "order cells by this feature, the largest first; as-is leaves them as they are (the default)");
+  command.add_option("--vmax", vmax_, "rows of a sample; of clusters with more cells the first are kept (128)")->check(CLI::PositiveNumber);
+  command.add_option("--padding", padding_, "every value of the rows behind the last cell (-6)");
+  command.add_option("--branches", branches_, "names in the file that differ, as energy=cell_E,eta=cell_eta")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_option("--tree", tree_, "the TTree or RNTuple of a .root file that has several");
+  command.add_option("--unfit", unfit_, "what cannot be prepared (no cells, nothing positive before a logarithm, ...): refuse or drop")
+      ->check(CLI::IsMember({"refuse", "drop"}))
+      ->capture_default_str();
 }
+
+DataSource DataArguments::source(const std::string& preparation) const {
+  DataSource source;
+  source.paths = paths_;
+  if (!preparation.empty()) source.preparation = preparation_from_json(preparation);
+  if (!features_.empty()) {
+    source.preparation.features.clear();
+    for (const std::string& feature : features_) source.preparation.features.push_back(parse_feature(feature));
+  }
+  if (target_ == "none") source.preparation.target.reset();
+  else if (!target_.empty()) source.preparation.target = parse_feature(target_);
+  if (!order_.empty()) source.preparation.order = order_ == "as-is" ? "" : order_;
+  if (vmax_ > 0) source.preparation.vmax = vmax_;
+  if (padding_) source.preparation.padding = *padding_;
+  for (const std::string& branch : branches_) {
+    const auto equals = branch.find('=');
+    if (equals == std::string::npos || equals == 0) throw Error("--branches: '" + branch + "' should be FEATURE=BRANCH");
+    source.branches[branch.substr(0, equals)] = branch.substr(equals + 1);
+  }
+  source.tree = tree_;
+  source.drop_unfit = unfit_ == "drop";
+  return source;
+}
+
+std::size_t DataArguments::limit() const { return samples_ == 0 ? std::numeric_limits<std::size_t>::max() : samples_; }
 
 Model InputArguments::model() const { return read_keras(weights_.empty() ? model_ : model_ + "+" + weights_); }
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
-  Dataset data = fit_to(read_dataset(data_, samples_ == 0 ? std::numeric_limits<std::size_t>::max() : samples_), model);
+  Dataset data = fit_to(read_dataset(data_.source(model.preparation), data_.limit()), model);
   print_notes(data.notes, quiet);
   return data;
 }

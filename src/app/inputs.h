@@ -2,7 +2,9 @@
 #define NARROW_APP_INPUTS_H_
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "app/options.h"
 #include "data/dataset.h"
@@ -11,18 +13,37 @@
 
 namespace narrow {
 
-// MODEL, --weights, --data and --samples, which most commands take.
+// --data, --samples, and how clusters become samples.
+class DataArguments {
+ public:
+  // `samples` is the limit where none is given; 0 for none.
+  void add_to(CLI::App& command, std::size_t samples = 0);
+  // `preparation` is that of the model in use, as JSON, or empty; options given on the command line go before it.
+  DataSource source(const std::string& preparation) const;
+  std::size_t limit() const;  // on the number of samples
+
+ private:
+  std::vector<std::string> paths_;
+  std::size_t samples_ = 0;
+  std::vector<std::string> features_, branches_;
+  std::string target_, order_, tree_, unfit_ = "refuse";
+  int vmax_ = 0;
+  std::optional<double> padding_;
+};
+
+// MODEL, --weights and the data for it, which most commands take.
 class InputArguments {
  public:
   void add_model_to(CLI::App& command);
-  void add_data_to(CLI::App& command);
+  void add_data_to(CLI::App& command) { data_.add_to(command); }
   Model model() const;
   // At most --samples samples, cut to the model's vmax. Notes of the reading go to stderr unless `quiet`.
   Dataset data(const Model& model, bool quiet) const;
+  const DataArguments& data_arguments() const { return data_; }
 
  private:
-  std::string model_, weights_, data_;
-  std::size_t samples_ = 0;
+  std::string model_, weights_;
+  DataArguments data_;
 };
 
 // Prints a note a line on stderr.

@@ -21,6 +21,9 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] {
     if (globals.threads > 0) threads.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(globals.threads));
   });
+  narrow::add_generate(app, globals);
+  narrow::add_prepare(app, globals);
+  narrow::add_train(app, globals);
   narrow::add_show(app, globals);
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);

@@ -33,6 +33,9 @@ struct Globals {
 };
 
 // Each command's arguments and work; defined in the file of its name.
+void add_generate(CLI::App& app, const Globals& globals);
+void add_prepare(CLI::App& app, const Globals& globals);
+void add_train(CLI::App& app, const Globals& globals);
 void add_show(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);

@@ -14,6 +14,7 @@ namespace {
 
 struct SweepArguments {
   Sweep sweep;
+  DataArguments data;
   PrecisionArguments precision;
   std::string v_full, v_int, wb_full, wb_int;
 };
@@ -45,6 +46,8 @@ void print_result(const Sweep& sweep, const SweepResult& result) {
 
 void run(SweepArguments& arguments, const Globals& globals) {
   Sweep& sweep = arguments.sweep;
+  sweep.data = [&](const std::string& preparation) { return arguments.data.source(preparation); };
+  sweep.samples = arguments.data.limit();
   sweep.precision = arguments.precision.options();
   sweep.grid = {parse_range("--v-full", arguments.v_full), parse_range("--v-int", arguments.v_int), {}, {}};
   sweep.grid.wb_full = parse_range("--wb-full", arguments.wb_full);
@@ -61,13 +64,12 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   auto* command = app.add_subcommand("sweep", "run models at every precision of a grid and write the study's results");
   const auto arguments = std::make_shared<SweepArguments>();
   command->add_option("models", arguments->sweep.models, "Keras models: .keras, .h5, or .json with weights beside it")->required();
-  command->add_option("--data", arguments->sweep.data, "prepared samples: .npy, .npz or .h5")->required();
+  arguments->data.add_to(*command, arguments->sweep.samples);
   command->add_option("--v-full", arguments->v_full, "total bits of vectors: N, A:B or A:B:STEP, both ends included")->required();
   command->add_option("--v-int", arguments->v_int, "integer bits of vectors, sign included")->required();
   command->add_option("--wb-full", arguments->wb_full, "total bits of weights and biases")->required();
   command->add_option("--wb-int", arguments->wb_int, "integer bits of weights and biases")->required();
   arguments->precision.add_modes_to(*command);
-  command->add_option("--samples", arguments->sweep.samples, "at most so many samples")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_option("--trace", arguments->sweep.traced, "samples whose layers are written for each point")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

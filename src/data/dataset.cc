@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 
 #include "data/hdf5.h"
 #include "data/npy.h"
+#include "data/stream.h"
 #include "data/zip.h"
 #include "error.h"
 
@@ -15,106 +14,265 @@ namespace {
 
 constexpr const char* kRounded = "x is wider than float32; it is rounded to float32, as Keras does";
 
-std::vector<std::byte> read_bytes(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary | std::ios::ate);
-  if (!stream) throw Error(path + ": there is no such file, or it may not be read");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(stream.tellg()));
-  stream.seekg(0);
-  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!stream) throw Error(path + ": it cannot be read");
-  return bytes;
-}
+// One file.
+class SampleFile {
+ public:
+  SampleFile() = default;
+  SampleFile(const SampleFile&) = delete;
+  SampleFile& operator=(const SampleFile&) = delete;
+  virtual ~SampleFile() = default;
+  // Nothing at the end. Sets size, shape, x, targets and y.
+  virtual void read(std::size_t limit, Dataset& block) = 0;
+  std::vector<std::string> notes;
+  std::string preparation;
+};
 
 template <class Sizes>
-void set_x(Dataset& data, const Sizes& shape, std::vector<float> values) {
-  if (shape.size() < 2) throw Error(data.path + ": x should have the shape (samples, vmax, features)");
-  data.size = static_cast<std::size_t>(shape[0]);
-  for (std::size_t i = 1; i < shape.size(); ++i) data.shape.push_back(static_cast<int>(shape[i]));
-  if (data.size == 0) throw Error(data.path + ": x has no samples");
-  if (size_of(data.shape) == 0)
-    throw Error(data.path + ": x has samples without values: its shape is " + std::to_string(data.size) + "x" + to_string(data.shape));
-  data.x = std::move(values);
-}
-
-template <class Sizes>
-void set_y(Dataset& data, const Sizes& shape, std::vector<float> values) {
-  if (shape.empty() || shape.size() > 2 || static_cast<std::size_t>(shape[0]) != data.size) {
-    throw Error(data.path + ": y should have one row for each of the " + std::to_string(data.size) + " samples of x");
+void check_shapes(const std::string& path, const Sizes& x, const std::optional<Sizes>& y) {
+  if (x.size() < 2) throw Error(path + ": x should have the shape (samples, vmax, features)");
+  if (x[0] == 0) throw Error(path + ": x has no samples");
+  Shape shape;
+  constexpr auto kLongest = static_cast<std::size_t>(std::numeric_limits<int>::max());
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    if (x[i] > kLongest) throw Error(path + ": it is cut short");
+    shape.push_back(static_cast<int>(x[i]));
   }
-  data.targets = shape.size() == 1 ? 1 : static_cast<std::size_t>(shape[1]);
-  data.y = std::move(values);
-}
-
-void read_zip(Dataset& data, std::size_t limit) {
-  const ZipReader zip(data.path);
-  if (!zip.has("x.npy")) {
-    std::string found;
-    for (const std::string& name : zip.members()) found += (found.empty() ? "" : ", ") + name;
-    throw Error(data.path + ": it has no array x (x.npy inside); it has " + (found.empty() ? "nothing" : found));
+  if (size_of(shape) == 0)
+    throw Error(path + ": x has samples without values: its shape is " + std::to_string(x[0]) + "x" + to_string(shape));
+  if (y && (y->empty() || y->size() > 2 || (*y)[0] != x[0])) {
+    throw Error(path + ": y should have one row for each of the " + std::to_string(x[0]) + " samples of x");
   }
-  NpyArray x = read_npy(data.path + ", x", zip.read("x.npy"), limit);
-  if (x.rounded) data.notes.emplace_back(kRounded);
-  set_x(data, x.shape, std::move(x.values));
-  if (!zip.has("y.npy")) return;
-  NpyArray y = read_npy(data.path + ", y", zip.read("y.npy"), limit);
-  set_y(data, y.shape, std::move(y.values));
 }
 
-void read_hdf5(Dataset& data, std::size_t limit) {
-  const Hdf5Reader file(data.path);
-  if (!file.has("/x")) {
-    std::string found;
-    for (const std::string& name : file.children("/")) found += (found.empty() ? "" : ", ") + name;
-    throw Error(data.path + ": it has no dataset x; it has " + (found.empty() ? "nothing" : found));
+// `x` and perhaps `y` as NpyReaders: alone in a file, or members of an archive.
+class NpySamples : public SampleFile {
+ public:
+  explicit NpySamples(const std::string& path, bool archive) : path_(path) {
+    if (archive) {
+      zip_.emplace(path);
+      if (!zip_->has("x.npy")) {
+        std::string found;
+        for (const std::string& name : zip_->members()) found += (found.empty() ? "" : ", ") + name;
+        throw Error(path + ": it has no array x (x.npy inside); it has " + (found.empty() ? "nothing" : found));
+      }
+      x_.emplace(path + ", x", zip_->open("x.npy"));
+      if (zip_->has("y.npy")) y_.emplace(path + ", y", zip_->open("y.npy"));
+    } else {
+      x_.emplace(path, open_file(path));
+    }
+    check_shapes(path, x_->shape(), y_ ? std::optional(y_->shape()) : std::nullopt);
   }
-  auto x = file.read_rows<float>("/x", limit);
-  if (file.is_double("/x")) {
-    const auto exact = file.read_rows<double>("/x", limit);
-    const bool same =
-        std::equal(exact.values.begin(), exact.values.end(), x.values.begin(), [](double a, float b) { return a == b || std::isnan(a); });
-    if (!same) data.notes.emplace_back(kRounded);
+  void read(std::size_t limit, Dataset& block) override {
+    const std::vector<std::size_t>& shape = x_->shape();
+    block.size = std::min(limit, shape[0] - next_);
+    block.shape.assign(shape.begin() + 1, shape.end());
+    block.x = x_->read<float>(block.size * size_of(block.shape));
+    if (y_) {
+      block.targets = y_->shape().size() == 1 ? 1 : y_->shape()[1];
+      block.y = y_->read<float>(block.size * block.targets);
+    }
+    next_ += block.size;
+    if (x_->rounded() && notes.empty()) notes.emplace_back(kRounded);
   }
-  set_x(data, x.shape, std::move(x.values));
-  if (!file.has("/y")) return;
-  auto y = file.read_rows<float>("/y", limit);
-  set_y(data, y.shape, std::move(y.values));
-}
 
-void read_array(Dataset& data, std::size_t limit) {
-  NpyArray x = read_npy(data.path, read_bytes(data.path), limit);
-  if (x.rounded) data.notes.emplace_back(kRounded);
-  set_x(data, x.shape, std::move(x.values));
-}
+ private:
+  std::string path_;
+  std::optional<ZipReader> zip_;
+  std::optional<NpyReader> x_, y_;
+  std::size_t next_ = 0;
+};
 
-void require_finite(const Dataset& data, const std::vector<float>& values, const char* what) {
+class Hdf5Samples : public SampleFile {
+ public:
+  explicit Hdf5Samples(const std::string& path) : file_(path) {
+    if (!file_.has("/x")) {
+      std::string found;
+      for (const std::string& name : file_.children("/")) found += (found.empty() ? "" : ", ") + name;
+      throw Error(path + ": it has no dataset x; it has " + (found.empty() ? "nothing" : found));
+    }
+    has_y_ = file_.has("/y");
+    shape_ = file_.shape("/x");
+    check_shapes(path, shape_, has_y_ ? std::optional(file_.shape("/y")) : std::nullopt);
+    if (file_.has_attribute("/", "preparation")) preparation = file_.attribute("/", "preparation");
+  }
+  void read(std::size_t limit, Dataset& block) override {
+    auto x = file_.read_rows<float>("/x", next_, limit);
+    block.size = x.shape[0];
+    block.shape.assign(x.shape.begin() + 1, x.shape.end());
+    block.x = std::move(x.values);
+    if (file_.is_double("/x") && notes.empty()) {
+      const auto exact = file_.read_rows<double>("/x", next_, limit);
+      const bool same =
+          std::equal(exact.values.begin(), exact.values.end(), block.x.begin(), [](double a, float b) { return a == b || std::isnan(a); });
+      if (!same) notes.emplace_back(kRounded);
+    }
+    if (has_y_) {
+      auto y = file_.read_rows<float>("/y", next_, limit);
+      block.targets = y.shape.size() == 1 ? 1 : y.shape[1];
+      block.y = std::move(y.values);
+    }
+    next_ += block.size;
+  }
+
+ private:
+  Hdf5Reader file_;
+  std::vector<hsize_t> shape_;
+  bool has_y_ = false;
+  std::size_t next_ = 0;
+};
+
+// Clusters, prepared on the way.
+class ClusterSamples : public SampleFile {
+ public:
+  ClusterSamples(const std::string& path, const DataSource& source, Unfit& unfit) : source_(source), unfit_(unfit) {
+    ClusterColumns columns = columns_of(source.preparation);
+    columns.branches = source.branches;
+    columns.tree = source.tree;
+    reader_ = open_clusters(path, columns);
+    preparation = to_json(source.preparation);
+  }
+  void read(std::size_t limit, Dataset& block) override {
+    block.shape = {source_.preparation.vmax, static_cast<int>(source_.preparation.features.size())};
+    block.targets = source_.preparation.target ? 1 : 0;
+    // A block of clusters may come to nothing; that is not yet the end.
+    while (block.size == 0) {
+      const Clusters clusters = reader_->read(limit);
+      if (clusters.size() == 0) return;
+      PreparedBlock prepared = prepare(clusters, source_.preparation, source_.drop_unfit, unfit_);
+      block.size = prepared.size;
+      block.x = std::move(prepared.x);
+      block.y = std::move(prepared.y);
+    }
+  }
+
+ private:
+  const DataSource& source_;
+  Unfit& unfit_;
+  std::unique_ptr<ClusterReader> reader_;
+};
+
+void require_finite(const Dataset& data, std::size_t first, const std::vector<float>& values, const char* what) {
   const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
   if (bad == values.end()) return;
-  const std::size_t row = static_cast<std::size_t>(bad - values.begin()) / (values.size() / data.size);
+  const std::size_t row = first + static_cast<std::size_t>(bad - values.begin()) / (values.size() / data.size);
   throw Error(data.path + ": row " + std::to_string(row) + " of " + what + " holds " + (std::isnan(*bad) ? "NaN" : "an infinite value") +
               " (rows count from 0); every value must be finite");
 }
 
 }  // namespace
 
-Dataset read_dataset(const std::string& path, std::size_t limit) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(path)) throw Error(path + ": there is no such file, or it may not be read");
-  std::string magic(8, '\0');
-  stream.read(magic.data(), static_cast<std::streamsize>(magic.size()));
-  Dataset data;
-  data.path = path;
-  if (magic.starts_with("PK")) read_zip(data, limit);
-  else if (magic == "\x89HDF\r\n\x1a\n") read_hdf5(data, limit);
-  else if (magic.starts_with("\x93NUMPY")) read_array(data, limit);
-  else throw Error(path + ": it is none of the files narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features)");
-  require_finite(data, data.x, "x");
-  require_finite(data, data.y, "y");
+class SampleReader::Impl {
+ public:
+  explicit Impl(DataSource source) : source_(std::move(source)), paths_(expand_paths(source_.paths)) {}
+
+  Dataset read(std::size_t limit) {
+    Dataset data;
+    while (data.size < limit) {
+      if (!file_) {
+        if (next_ == paths_.size()) break;
+        open(paths_[next_++]);
+        row_ = 0;
+      }
+      Dataset block;
+      block.path = paths_[next_ - 1];
+      // Clusters may be many to a sample's memory: no more at once than make a good block.
+      constexpr std::size_t kBlock = 1 << 14;
+      file_->read(std::min(limit - data.size, kBlock), block);
+      if (block.size == 0) {
+        notes_.insert(notes_.end(), file_->notes.begin(), file_->notes.end());
+        file_.reset();
+        continue;
+      }
+      require_finite(block, row_, block.x, "x");
+      require_finite(block, row_, block.y, "y");
+      row_ += block.size;
+      append(data, std::move(block));
+    }
+    if (!file_ && next_ == paths_.size()) {
+      data.notes = std::move(notes_);
+      const std::vector<std::string> left_out = unfit_.notes();
+      data.notes.insert(data.notes.end(), left_out.begin(), left_out.end());
+      notes_.clear();
+      unfit_ = {};
+    }
+    return data;
+  }
+
+ private:
+  void open(const std::string& path) {
+    const std::string magic = first_bytes(path);
+    if (holds_clusters(path)) file_ = std::make_unique<ClusterSamples>(path, source_, unfit_);
+    else if (magic.starts_with("PK")) file_ = std::make_unique<NpySamples>(path, true);
+    else if (magic == "\x89HDF\r\n\x1a\n") file_ = std::make_unique<Hdf5Samples>(path);
+    else if (magic.starts_with("\x93NUMPY")) file_ = std::make_unique<NpySamples>(path, false);
+    else
+      throw Error(
+          path +
+          ": it is none of the files narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
+          ".root, .h5 or .npz");
+  }
+
+  // The first block moves; more of the same kind follow it.
+  void append(Dataset& data, Dataset block) {
+    block.preparation = file_->preparation;
+    if (first_.empty()) first_ = block.path;
+    if (shape_.empty()) {
+      shape_ = block.shape;
+      targets_ = block.targets;
+      preparation_ = block.preparation;
+    }
+    if (block.shape != shape_ || block.targets != targets_) {
+      throw Error(block.path + ": its samples have the shape " + to_string(block.shape) + " and " + std::to_string(block.targets) +
+                  " targets, those of " + first_ + " " + to_string(shape_) + " and " + std::to_string(targets_));
+    }
+    if (block.preparation != preparation_) throw Error(block.path + ": its samples were prepared in another way than those of " + first_);
+    if (data.size == 0) {
+      data = std::move(block);
+      data.path = first_;
+      return;
+    }
+    data.size += block.size;
+    data.x.insert(data.x.end(), block.x.begin(), block.x.end());
+    data.y.insert(data.y.end(), block.y.begin(), block.y.end());
+  }
+
+  DataSource source_;
+  std::vector<std::string> paths_;
+  std::size_t next_ = 0;  // file
+  std::unique_ptr<SampleFile> file_;
+  std::size_t row_ = 0;  // of the file
+  std::string first_;
+  Shape shape_;
+  std::size_t targets_ = 0;
+  std::string preparation_;
+  std::vector<std::string> notes_;
+  Unfit unfit_;
+};
+
+SampleReader::SampleReader(DataSource source) : impl_(std::make_unique<Impl>(std::move(source))) {}
+SampleReader::SampleReader(SampleReader&&) noexcept = default;
+SampleReader::~SampleReader() = default;
+Dataset SampleReader::read(std::size_t limit) { return impl_->read(limit); }
+
+Dataset read_dataset(const DataSource& source, std::size_t limit) {
+  Dataset data = SampleReader(source).read(limit);
+  if (data.size == 0) throw Error(source.paths.front() + ": it has no samples");
   return data;
 }
 
 Dataset fit_to(Dataset data, const Model& model) {
   const std::vector<int> inputs = model.inputs();
   const Shape& wanted = model.layers[static_cast<std::size_t>(inputs.front())].shape;
+  if (!data.preparation.empty() && !model.preparation.empty()) {
+    Preparation of_data = preparation_from_json(data.preparation);
+    const Preparation of_model = preparation_from_json(model.preparation);
+    of_data.vmax = of_model.vmax;
+    of_data.target = of_model.target;
+    if (of_data != of_model) {
+      throw Error(data.path + ": it was prepared in another way than what model " + model.name + " was trained on: " + data.preparation +
+                  " and " + model.preparation);
+    }
+  }
   if (data.shape == wanted) return data;
   const auto complain = [&](const std::string& why) {
     return Error(data.path + ": its samples have the shape " + to_string(data.shape) + ", model " + model.name + " takes " +

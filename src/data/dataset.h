@@ -3,9 +3,13 @@
 
 #include <cstddef>
 #include <limits>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data/preparation.h"
 #include "model/model.h"
 
 namespace narrow {
@@ -19,17 +23,43 @@ struct Dataset {
   std::size_t targets = 0;         // columns of y; 0 where the file has none
   std::vector<float> y;            // (size, targets)
   std::vector<std::string> notes;  // what a user should know of the reading, a line each
+  std::string preparation;         // how the samples were made from clusters, as JSON; empty where not known
 };
 
-// Reads at most `limit` samples from
-//   .npy        the input x alone, (N, vmax, features)
-//   .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets)
-// float32, or any other real type, rounded to float32 as Keras does. Throws Error for other files and shapes, and, with the
-// row, for an input or target that is not finite.
-Dataset read_dataset(const std::string& path, std::size_t limit = std::numeric_limits<std::size_t>::max());
+// Where samples come from.
+struct DataSource {
+  std::vector<std::string> paths;  // files and patterns; read one after the other
+  Preparation preparation;         // of clusters; prepared samples are taken as they are
+  bool drop_unfit = false;         // what Unfit means
+  std::map<std::string, std::string> branches;
+  std::string tree;
+};
+
+// Samples from their beginning to their end, a block at a time, so that files may be larger than memory:
+//   prepared   .npy        the input x alone, (N, vmax, features)
+//              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets)
+//              float32, or any other real type, rounded to float32 as Keras does
+//   clusters   whatever open_clusters reads, prepared on the way
+// Throws Error for other files and shapes, and, with the row, for an input or target that is not finite.
+class SampleReader {
+ public:
+  explicit SampleReader(DataSource source);
+  SampleReader(SampleReader&&) noexcept;
+  ~SampleReader();
+  // At most `limit` samples, fewer only at the end. Notes come with the last block.
+  Dataset read(std::size_t limit);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// At most `limit` samples at once. Throws Error where there is none.
+Dataset read_dataset(const DataSource& source, std::size_t limit = std::numeric_limits<std::size_t>::max());
 
 // The data as the model wants them: where samples have more rows than the model's vmax, its first vmax are kept and a
-// note says so. Throws Error where the features differ or rows are missing.
+// note says so. Throws Error where the features differ, rows are missing, or the model was trained on data prepared in
+// another way.
 Dataset fit_to(Dataset data, const Model& model);
 
 }  // namespace narrow

@@ -24,6 +24,10 @@ template <>
 hid_t native<double>() {
   return H5T_NATIVE_DOUBLE;
 }
+template <>
+hid_t native<std::int64_t>() {
+  return H5T_NATIVE_INT64;
+}
 
 hsize_t count_of(const std::vector<hsize_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), hsize_t{1}, [](hsize_t a, hsize_t b) { return a * b; });
@@ -34,6 +38,19 @@ std::vector<hsize_t> shape_of(const Hdf5Id& space) {
   std::vector<hsize_t> shape(rank > 0 ? static_cast<std::size_t>(rank) : 0);
   H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
   return shape;
+}
+
+// Some 64k values.
+std::vector<hsize_t> chunk_of(std::vector<hsize_t> shape) {
+  shape.front() = 1;
+  shape.front() = std::max<hsize_t>(1, (hsize_t{1} << 16) / std::max<hsize_t>(1, count_of(shape)));
+  return shape;
+}
+
+void set_compressed(const Hdf5Id& options, const std::vector<hsize_t>& chunk) {
+  H5Pset_chunk(options.get(), static_cast<int>(chunk.size()), chunk.data());
+  H5Pset_shuffle(options.get());
+  H5Pset_deflate(options.get(), 1);
 }
 
 }  // namespace
@@ -110,7 +127,7 @@ bool Hdf5Reader::is_double(const std::string& dataset) const {
 }
 
 template <class T>
-Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t rows) const {
+Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t first, hsize_t rows) const {
   const Hdf5Id id = open_dataset(dataset);
   const Hdf5Id type(H5Dget_type(id.get()), H5Tclose);
   const H5T_class_t kind = H5Tget_class(type.get());
@@ -119,9 +136,10 @@ Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t rows) con
   Hdf5Array<T> array{shape_of(space), {}};
   hid_t memory = H5S_ALL;
   Hdf5Id memory_space;
-  if (!array.shape.empty() && rows < array.shape.front()) {
-    array.shape.front() = rows;
-    const std::vector<hsize_t> start(array.shape.size(), 0);
+  if (!array.shape.empty() && (first > 0 || rows < array.shape.front())) {
+    array.shape.front() = std::min(rows, array.shape.front() - std::min(first, array.shape.front()));
+    std::vector<hsize_t> start(array.shape.size(), 0);
+    start.front() = first;
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, array.shape.data(), nullptr);
     memory_space = Hdf5Id(H5Screate_simple(static_cast<int>(array.shape.size()), array.shape.data(), nullptr), H5Sclose);
     memory = memory_space.get();
@@ -139,13 +157,13 @@ Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t rows) con
 
 template <class T>
 Hdf5Array<T> Hdf5Reader::read(const std::string& dataset) const {
-  return read_rows<T>(dataset, HSIZE_UNDEF);
+  return read_rows<T>(dataset, 0, HSIZE_UNDEF);
 }
 
 template Hdf5Array<float> Hdf5Reader::read(const std::string&) const;
 template Hdf5Array<double> Hdf5Reader::read(const std::string&) const;
-template Hdf5Array<float> Hdf5Reader::read_rows(const std::string&, hsize_t) const;
-template Hdf5Array<double> Hdf5Reader::read_rows(const std::string&, hsize_t) const;
+template Hdf5Array<float> Hdf5Reader::read_rows(const std::string&, hsize_t, hsize_t) const;
+template Hdf5Array<double> Hdf5Reader::read_rows(const std::string&, hsize_t, hsize_t) const;
 
 std::string Hdf5Reader::attribute(const std::string& object, const std::string& attribute) const {
   const std::vector<std::string> texts = attributes(object, attribute);
@@ -187,6 +205,33 @@ Hdf5Writer::Hdf5Writer(std::string path) : path_(std::move(path)) {
   if (!file_) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
 }
 
+Hdf5Writer::Hdf5Writer() : path_("a file in memory") {
+  silence();
+  const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  constexpr std::size_t kGrowth = 1 << 20;
+  H5Pset_fapl_core(access.get(), kGrowth, false);
+  file_ = Hdf5Id(H5Fcreate("narrow", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+  if (!file_) throw std::bad_alloc();
+}
+
+std::string Hdf5Writer::image() {
+  H5Fflush(file_.get(), H5F_SCOPE_GLOBAL);
+  std::string bytes(static_cast<std::size_t>(H5Fget_file_image(file_.get(), nullptr, 0)), '\0');
+  H5Fget_file_image(file_.get(), bytes.data(), bytes.size());
+  return bytes;
+}
+
+void Hdf5Writer::make_group(const std::string& group) {
+  for (std::size_t slash = group.find('/', 1);; slash = group.find('/', slash + 1)) {
+    const std::string part = group.substr(0, slash);
+    if (H5Lexists(file_.get(), part.c_str(), H5P_DEFAULT) <= 0) {
+      const Hdf5Id made(H5Gcreate2(file_.get(), part.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+      if (!made) throw Error(path_ + ": writing " + part + " failed; is the disk full?");
+    }
+    if (slash == std::string::npos) return;
+  }
+}
+
 Hdf5Writer::~Hdf5Writer() {
   if (!file_) return;
   file_ = Hdf5Id();
@@ -199,13 +244,11 @@ void Hdf5Writer::write(const std::string& dataset, const std::vector<hsize_t>& s
   const Hdf5Id links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links.get(), 1);
   const Hdf5Id options(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(options.get(), false);  // the same content is the same file
   if (compress && count_of(shape) > 0) {
-    std::vector<hsize_t> chunk = shape;
-    chunk.front() = 1;
-    chunk.front() = std::min<hsize_t>(shape.front(), std::max<hsize_t>(1, (hsize_t{1} << 16) / count_of(chunk)));
-    H5Pset_chunk(options.get(), static_cast<int>(chunk.size()), chunk.data());
-    H5Pset_shuffle(options.get());
-    H5Pset_deflate(options.get(), 1);
+    std::vector<hsize_t> chunk = chunk_of(shape);
+    chunk.front() = std::min(chunk.front(), shape.front());
+    set_compressed(options, chunk);
   }
   const Hdf5Id space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
   const Hdf5Id id(H5Dcreate2(file_.get(), dataset.c_str(), native<T>(), space.get(), links.get(), options.get(), H5P_DEFAULT), H5Dclose);
@@ -216,17 +259,59 @@ void Hdf5Writer::write(const std::string& dataset, const std::vector<hsize_t>& s
 template void Hdf5Writer::write(const std::string&, const std::vector<hsize_t>&, std::span<const float>, bool);
 template void Hdf5Writer::write(const std::string&, const std::vector<hsize_t>&, std::span<const double>, bool);
 
+template <class T>
+void Hdf5Writer::append(const std::string& dataset, const std::vector<hsize_t>& shape, std::span<const T> values) {
+  const auto failed = [&] { return Error(path_ + ": writing " + dataset + " failed; is the disk full?"); };
+  if (H5Lexists(file_.get(), dataset.c_str(), H5P_DEFAULT) <= 0) {
+    const Hdf5Id options(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(options.get(), false);
+    set_compressed(options, chunk_of(shape));
+    std::vector<hsize_t> none = shape;
+    std::vector<hsize_t> most = shape;
+    none.front() = 0;
+    most.front() = H5S_UNLIMITED;
+    const Hdf5Id space(H5Screate_simple(static_cast<int>(shape.size()), none.data(), most.data()), H5Sclose);
+    const Hdf5Id made(H5Dcreate2(file_.get(), dataset.c_str(), native<T>(), space.get(), H5P_DEFAULT, options.get(), H5P_DEFAULT),
+                      H5Dclose);
+    if (!made) throw failed();
+  }
+  if (values.empty()) return;
+  const Hdf5Id id(H5Dopen2(file_.get(), dataset.c_str(), H5P_DEFAULT), H5Dclose);
+  std::vector<hsize_t> extent = shape_of(Hdf5Id(H5Dget_space(id.get()), H5Sclose));
+  std::vector<hsize_t> start(extent.size(), 0);
+  start.front() = extent.front();
+  extent.front() += shape.front();
+  if (H5Dset_extent(id.get(), extent.data()) < 0) throw failed();
+  const Hdf5Id space(H5Dget_space(id.get()), H5Sclose);
+  H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, shape.data(), nullptr);
+  const Hdf5Id memory(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+  if (H5Dwrite(id.get(), native<T>(), memory.get(), space.get(), H5P_DEFAULT, values.data()) < 0) throw failed();
+}
+template void Hdf5Writer::append(const std::string&, const std::vector<hsize_t>&, std::span<const float>);
+template void Hdf5Writer::append(const std::string&, const std::vector<hsize_t>&, std::span<const std::int64_t>);
+
 void Hdf5Writer::write_attribute(const std::string& object, const std::string& attribute, const std::string& text) {
+  put_texts(object, attribute, {text}, Hdf5Id(H5Screate(H5S_SCALAR), H5Sclose));
+}
+
+void Hdf5Writer::write_attributes(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts) {
+  const hsize_t count = texts.size();
+  put_texts(object, attribute, texts, Hdf5Id(H5Screate_simple(1, &count, nullptr), H5Sclose));
+}
+
+void Hdf5Writer::put_texts(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts,
+                           const Hdf5Id& space) {
   const Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(type.get(), H5T_VARIABLE);
   H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
   const Hdf5Id id(
       H5Acreate_by_name(file_.get(), object.c_str(), attribute.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
       H5Aclose);
-  const char* pointer = text.c_str();
-  if (!id || H5Awrite(id.get(), type.get(), static_cast<const void*>(&pointer)) < 0)
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
+  if (!id || (!pointers.empty() && H5Awrite(id.get(), type.get(), static_cast<const void*>(pointers.data())) < 0)) {
     throw Error(path_ + ": writing failed; is the disk full?");
+  }
 }
 
 void Hdf5Writer::commit() {

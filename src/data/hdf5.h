@@ -52,9 +52,9 @@ class Hdf5Reader {
   // Whole datasets, converted from whatever number type the file has. T is float or double.
   template <class T>
   Hdf5Array<T> read(const std::string& dataset) const;
-  // The first `rows` entries of the first axis.
+  // At most `rows` entries of the first axis, from entry `first` on.
   template <class T>
-  Hdf5Array<T> read_rows(const std::string& dataset, hsize_t rows) const;
+  Hdf5Array<T> read_rows(const std::string& dataset, hsize_t first, hsize_t rows) const;
 
   // A text attribute, or each text of an array attribute. An empty array may have any type.
   std::string attribute(const std::string& object, const std::string& attribute) const;
@@ -72,6 +72,7 @@ class Hdf5Reader {
 class Hdf5Writer {
  public:
   explicit Hdf5Writer(std::string path);
+  Hdf5Writer();  // a file in memory, for `image`
   Hdf5Writer(const Hdf5Writer&) = delete;
   Hdf5Writer& operator=(const Hdf5Writer&) = delete;
   ~Hdf5Writer();
@@ -79,10 +80,18 @@ class Hdf5Writer {
   // Missing groups of `dataset`'s path are made. Compressed datasets are chunked by their first axis.
   template <class T>
   void write(const std::string& dataset, const std::vector<hsize_t>& shape, std::span<const T> values, bool compress = false);
+  // Appends entries along the first axis of a dataset that grows, made with the first of them; shape[0] is their number.
+  template <class T>
+  void append(const std::string& dataset, const std::vector<hsize_t>& shape, std::span<const T> values);
   void write_attribute(const std::string& object, const std::string& attribute, const std::string& text);
+  void write_attributes(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts);
+  void make_group(const std::string& group);  // and those above it; nothing where it exists
   void commit();
+  std::string image();  // the bytes of the file so far
 
  private:
+  void put_texts(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts, const Hdf5Id& space);
+
   std::string path_;
   Hdf5Id file_;
 };

@@ -2,22 +2,39 @@
 #define NARROW_DATA_NPY_H_
 
 #include <cstddef>
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "data/stream.h"
+
 namespace narrow {
 
-// An array of NumPy's .npy format (numpy.lib.format, versions 1 to 3), rounded to float32.
-struct NpyArray {
-  std::vector<std::size_t> shape;
-  std::vector<float> values;  // row major
-  bool rounded = false;       // some value was not a float32
+// An array of NumPy's .npy format (numpy.lib.format, versions 1 to 3), read from its beginning to its end. `name` is for
+// messages. Throws Error for what is no .npy, is cut short, is in Fortran order, or holds anything but little-endian real
+// numbers.
+class NpyReader {
+ public:
+  NpyReader(std::string name, std::unique_ptr<ByteStream> stream);
+
+  const std::vector<std::size_t>& shape() const { return shape_; }
+  std::size_t values() const;  // of the whole array
+  // The next `count` values, row major; there must be so many left. T is float or double.
+  template <class T>
+  std::vector<T> read(std::size_t count);
+  bool rounded() const { return rounded_; }  // some value so far was not a T
+
+ private:
+  std::string name_;
+  std::unique_ptr<ByteStream> stream_;
+  std::vector<std::size_t> shape_;
+  std::string type_;
+  std::size_t item_ = 0;
+  bool rounded_ = false;
 };
 
-// Reads at most `rows` entries of the first axis from a file's bytes. `name` is for messages. Throws Error for what is no
-// .npy, is cut short, is in Fortran order, or holds anything but little-endian real numbers.
-NpyArray read_npy(const std::string& name, std::span<const std::byte> bytes, std::size_t rows);
+// The bytes of a .npy file before the values: little-endian, row major. `type` as in `<f4`.
+std::string npy_header(const std::string& type, const std::vector<std::size_t>& shape);
 
 }  // namespace narrow
 

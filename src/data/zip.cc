@@ -2,8 +2,11 @@
 
 #include <zip.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <new>
 
 #include "error.h"
 
@@ -26,21 +29,96 @@ std::vector<std::string> ZipReader::members() const {
   return names;
 }
 
-std::vector<std::byte> ZipReader::read(const std::string& member) const {
+namespace {
+
+class MemberStream : public ByteStream {
+ public:
+  MemberStream(zip* archive, const std::string& path, const std::string& member)
+      : name_(path + ": its " + member), file_(zip_fopen(archive, member.c_str(), 0), zip_fclose) {
+    if (file_ == nullptr) throw damaged();
+  }
+  std::size_t read(void* to, std::size_t count) override {
+    std::size_t done = 0;
+    while (done < count) {
+      const zip_int64_t got = zip_fread(file_.get(), static_cast<char*>(to) + done, count - done);
+      if (got < 0) throw damaged();
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+ private:
+  Error damaged() const { return Error(name_ + " cannot be unpacked; is the file damaged?"); }
+
+  std::string name_;
+  std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file_;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteStream> ZipReader::open(const std::string& member) const {
   if (!has(member)) throw Error(path_ + ": it has no " + member + " inside");
-  const auto damaged = [&] { return Error(path_ + ": its " + member + " cannot be unpacked; is the file damaged?"); };
-  const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(archive_, member.c_str(), 0), zip_fclose);
-  if (file == nullptr) throw damaged();
+  return std::make_unique<MemberStream>(archive_, path_, member);
+}
+
+std::vector<std::byte> ZipReader::read(const std::string& member) const {
+  const std::unique_ptr<ByteStream> stream = open(member);
   std::vector<std::byte> bytes;
   constexpr std::size_t kStep = 1 << 20;
   while (true) {
     const std::size_t size = bytes.size();
     bytes.resize(size + kStep);
-    const zip_int64_t got = zip_fread(file.get(), bytes.data() + size, kStep);
-    if (got < 0) throw damaged();
-    bytes.resize(size + static_cast<std::size_t>(got));
-    if (got == 0) return bytes;
+    const std::size_t got = stream->read(bytes.data() + size, kStep);
+    bytes.resize(size + got);
+    if (got < kStep) return bytes;
   }
+}
+
+ZipWriter::ZipWriter(std::string path) : path_(std::move(path)) {
+  archive_ = zip_open((path_ + ".partial").c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+  if (archive_ == nullptr) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
+}
+
+ZipWriter::~ZipWriter() {
+  if (archive_ != nullptr) zip_discard(archive_);
+}
+
+void ZipWriter::add(const std::string& member, std::string_view bytes) {
+  char* copy = static_cast<char*>(std::malloc(std::max<std::size_t>(bytes.size(), 1)));
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, bytes.data(), bytes.size());
+  add_source(member, zip_source_buffer(archive_, copy, bytes.size(), 1));
+}
+
+void ZipWriter::add_file(const std::string& member, const std::string& path) {
+  add_source(member, zip_source_file(archive_, path.c_str(), 0, -1));
+}
+
+void ZipWriter::add_source(const std::string& member, void* source) {
+  const zip_int64_t index = zip_file_add(archive_, member.c_str(), static_cast<zip_source_t*>(source), ZIP_FL_OVERWRITE);
+  // Stored, not packed, as Keras and numpy.savez do; and the earliest date that zip has, for the same bytes every time.
+  constexpr zip_uint16_t kFirstOfJanuary1980 = (1 << 5) + 1;
+  if (index < 0 || zip_set_file_compression(archive_, static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) < 0 ||
+      zip_file_set_dostime(archive_, static_cast<zip_uint64_t>(index), 0, kFirstOfJanuary1980, 0) < 0) {
+    throw Error(path_ + ": writing " + member + " failed");
+  }
+}
+
+void ZipWriter::commit() {
+  const int failed = zip_close(archive_);
+  if (failed < 0) {
+    const std::string why = zip_error_strerror(zip_get_error(archive_));
+    zip_discard(archive_);
+    archive_ = nullptr;
+    std::error_code ignored;
+    std::filesystem::remove(path_ + ".partial", ignored);
+    throw Error(path_ + ": writing failed (" + why + "); is the disk full?");
+  }
+  archive_ = nullptr;
+  std::error_code error;
+  std::filesystem::rename(path_ + ".partial", path_, error);
+  if (error) throw Error(path_ + ": it cannot be written: " + error.message());
 }
 
 }  // namespace narrow

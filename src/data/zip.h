@@ -2,8 +2,12 @@
 #define NARROW_DATA_ZIP_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "data/stream.h"
 
 struct zip;
 
@@ -20,8 +24,30 @@ class ZipReader {
   bool has(const std::string& member) const;
   std::vector<std::string> members() const;
   std::vector<std::byte> read(const std::string& member) const;  // checks the member's CRC
+  // The same a piece at a time. The archive must outlive the stream.
+  std::unique_ptr<ByteStream> open(const std::string& member) const;
 
  private:
+  std::string path_;
+  zip* archive_ = nullptr;
+};
+
+// A zip archive to write: members stand in it as they are, without a date. It takes its name only when `commit` is called;
+// until then it is `path` + ".partial", removed again by the destructor.
+class ZipWriter {
+ public:
+  explicit ZipWriter(std::string path);
+  ZipWriter(const ZipWriter&) = delete;
+  ZipWriter& operator=(const ZipWriter&) = delete;
+  ~ZipWriter();
+
+  void add(const std::string& member, std::string_view bytes);        // keeps a copy until commit
+  void add_file(const std::string& member, const std::string& path);  // the file must stay until commit
+  void commit();
+
+ private:
+  void add_source(const std::string& member, void* source);
+
   std::string path_;
   zip* archive_ = nullptr;
 };

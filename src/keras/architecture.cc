@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <optional>
+#include <regex>
 #include <set>
 #include <string_view>
 
@@ -327,6 +329,14 @@ Architecture parse_functional(const json& config) {
 }
 
 }  // namespace
+
+std::string snake_case(const std::string& class_name) {
+  const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");
+  const std::string split = std::regex_replace(words, std::regex("(.)([A-Z][a-z]+)"), "$1_$2");
+  std::string name = std::regex_replace(split, std::regex("([a-z])([A-Z])"), "$1_$2");
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
 
 Architecture parse_architecture(const json& json) {
   const std::string class_name = json.at("class_name").get<std::string>();

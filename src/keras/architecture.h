@@ -37,6 +37,9 @@ Architecture parse_architecture(const nlohmann::json& json);
 // Throws Error for a layer that narrow does not support, naming it and its class.
 std::vector<std::string> weight_names(const KerasLayer& layer);
 
+// Keras' keras.src.utils.naming.to_snake_case: the name of a layer's group in a Keras 3 weights file, from its class.
+std::string snake_case(const std::string& class_name);
+
 // The graph, with each layer's weights by layer name in the order of weight_names.
 Model build_model(const Architecture& architecture, const std::map<std::string, LayerWeights>& weights);
 

@@ -1,12 +1,11 @@
 #include "keras/reader.h"
 
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <regex>
 
 #include "data/hdf5.h"
+#include "data/preparation.h"
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
@@ -15,15 +14,6 @@ namespace narrow {
 namespace {
 
 using nlohmann::json;
-
-// Keras' keras.src.utils.naming.to_snake_case: the name of a layer's group in a Keras 3 weights file.
-std::string snake_case(const std::string& class_name) {
-  const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");
-  const std::string split = std::regex_replace(words, std::regex("(.)([A-Z][a-z]+)"), "$1_$2");
-  std::string name = std::regex_replace(split, std::regex("([a-z])([A-Z])"), "$1_$2");
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
 
 Weight read_weight(const Hdf5Reader& file, const std::string& dataset) {
   auto array = file.read<float>(dataset);
@@ -81,13 +71,25 @@ std::map<std::string, LayerWeights> read_weights(const Hdf5Reader& file, const A
   throw Error("no weights as Keras writes them");
 }
 
+// What narrow adds to the files that it writes.
+std::string preparation_in(const json& extras) {
+  const auto found = extras.find("preparation");
+  return found == extras.end() ? "" : to_json(preparation_from_json(found->dump()));
+}
+
 Model read_zip(const std::string& path) {
   const ZipReader zip(path);
   const std::vector<std::byte> config = zip.read("config.json");
   const auto* text = reinterpret_cast<const char*>(config.data());
   const Architecture architecture = parse_architecture(json::parse(text, text + config.size()));
   const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
-  return build_model(architecture, read_weights(weights, architecture));
+  Model model = build_model(architecture, read_weights(weights, architecture));
+  if (zip.has("narrow.json")) {
+    const std::vector<std::byte> extras = zip.read("narrow.json");
+    const auto* begin = reinterpret_cast<const char*>(extras.data());
+    model.preparation = preparation_in(json::parse(begin, begin + extras.size()));
+  }
+  return model;
 }
 
 Model read_legacy(const std::string& path) {
@@ -96,7 +98,9 @@ Model read_legacy(const std::string& path) {
     throw Error("it is HDF5 but holds no Keras architecture; weights alone are read with their architecture, as model.json+weights.h5");
   }
   const Architecture architecture = parse_architecture(json::parse(file.attribute("/", "model_config")));
-  return build_model(architecture, read_weights(file, architecture));
+  Model model = build_model(architecture, read_weights(file, architecture));
+  if (file.has_attribute("/", "narrow")) model.preparation = preparation_in(json::parse(file.attribute("/", "narrow")));
+  return model;
 }
 
 std::string weights_beside(const std::string& path) {
@@ -109,9 +113,12 @@ std::string weights_beside(const std::string& path) {
 
 Model read_pair(const std::string& architecture_path, const std::string& weights_path) {
   std::ifstream stream(architecture_path, std::ios::binary);
-  const Architecture architecture = parse_architecture(json::parse(stream));
+  const json config = json::parse(stream);
+  const Architecture architecture = parse_architecture(config);
   const Hdf5Reader weights(weights_path);
-  return build_model(architecture, read_weights(weights, architecture));
+  Model model = build_model(architecture, read_weights(weights, architecture));
+  if (config.contains("narrow")) model.preparation = preparation_in(config.at("narrow"));
+  return model;
 }
 
 // Everything that goes wrong is said of the file: errors of the parts below do not know its name.

@@ -61,6 +61,7 @@ struct Model {
   std::string name;  // what the user calls it: the file's name without its ending
   std::vector<Layer> layers;
   std::vector<std::string> dropped;  // names of Keras layers that do nothing at inference
+  std::string preparation;           // how its inputs were made from clusters (data/preparation.h), as JSON; empty where not known
   std::vector<int> outputs;          // indices of layers; their values side by side are the prediction
 
   std::vector<int> inputs() const;         // indices of the InputOp layers

@@ -34,18 +34,33 @@ struct Subject {
   std::vector<float> reference;
 };
 
+// How the models' inputs were prepared: in one way, but for the number of rows, of which the largest.
+std::string common_preparation(const std::vector<Subject>& subjects) {
+  std::optional<Preparation> common;
+  for (const Subject& subject : subjects) {
+    if (subject.model.preparation.empty()) continue;
+    Preparation own = preparation_from_json(subject.model.preparation);
+    own.vmax = common ? std::max(own.vmax, common->vmax) : own.vmax;
+    if (common) common->vmax = own.vmax;
+    if (common && *common != own) {
+      throw Error("model " + subject.model.name + " was trained on data prepared in another way than the models before it; study it alone");
+    }
+    common = own;
+  }
+  return common ? to_json(*common) : "";
+}
+
 std::vector<Subject> read_subjects(const Sweep& sweep, SweepResult& result) {
   std::vector<Subject> subjects;
-  const Dataset data = read_dataset(sweep.data, sweep.samples);
+  for (const std::string& path : sweep.models) subjects.push_back({read_keras(path), {}, {}, {}});
+  const Dataset data = read_dataset(sweep.data(common_preparation(subjects)), sweep.samples);
   result.notes = data.notes;
-  for (const std::string& path : sweep.models) {
-    Subject subject{read_keras(path), {}, {}, {}};
+  for (Subject& subject : subjects) {
     const int width = common_width(subject.model);
     subject.label = width > 0 ? std::to_string(width) : subject.model.name;
     subject.data = fit_to(data, subject.model);
     result.notes.insert(result.notes.end(), subject.data.notes.begin() + static_cast<std::ptrdiff_t>(data.notes.size()),
                         subject.data.notes.end());
-    subjects.push_back(std::move(subject));
   }
   std::map<std::string, int> uses;
   for (const Subject& subject : subjects) ++uses[subject.label];

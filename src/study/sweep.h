@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "model/model.h"
 #include "precision/config.h"
 #include "study/grid.h"
@@ -15,7 +16,8 @@ namespace narrow {
 // A grid of precisions for some models on one data set.
 struct Sweep {
   std::vector<std::string> models;  // paths, as read_keras takes them
-  std::string data;                 // as read_dataset takes it
+  // The data, given how the models' inputs were prepared (JSON, or empty where not known).
+  std::function<DataSource(const std::string& preparation)> data;
   Grid grid;
   PrecisionOptions precision;  // vector and weight are set by the grid, with the modes that stand here
   std::size_t samples = 1000;  // at most

@@ -1,0 +1,76 @@
+#ifndef NARROW_DATA_CLUSTERS_H_
+#define NARROW_DATA_CLUSTERS_H_
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace narrow {
+
+// Clusters as a calorimeter gives them: any number of cells each, one value a cell for each feature, and a target.
+struct Clusters {
+  std::string path;                        // the file they are from
+  std::size_t first = 0;                   // which of the file's clusters the first one is
+  std::vector<std::size_t> starts{0};      // first cell of each cluster, and the end of the last
+  std::vector<std::vector<double>> cells;  // for each feature the values of all cells
+  std::vector<double> target;              // one a cluster; empty where none was asked for
+  std::vector<bool> uneven;                // features of unequal lengths in the file; such a cluster has no cells here
+  std::size_t size() const { return starts.size() - 1; }
+};
+
+// What to read. A feature `energy` is the file's branch or dataset `energy`, or what `branches` says.
+struct ClusterColumns {
+  std::vector<std::string> features;
+  std::string target;  // empty for none
+  std::map<std::string, std::string> branches;
+  std::string tree;  // of a .root file: the TTree or RNTuple; may be left empty where there is only one
+
+  const std::string& branch(const std::string& name) const {
+    const auto found = branches.find(name);
+    return found == branches.end() ? name : found->second;
+  }
+};
+
+// A file of clusters, read from its beginning to its end.
+class ClusterReader {
+ public:
+  ClusterReader() = default;
+  ClusterReader(const ClusterReader&) = delete;
+  ClusterReader& operator=(const ClusterReader&) = delete;
+  virtual ~ClusterReader() = default;
+  // At most `limit` clusters; none at the end.
+  virtual Clusters read(std::size_t limit) = 0;
+};
+
+// Opens
+//   .root       a TTree with a branch for each feature, an array or a std::vector of any number type, one entry a cluster; or
+//               an RNTuple with such fields
+//   .h5, .npz   for each feature a dataset with the values of all cells, one cluster behind the other, and `offsets`: the first
+//               cell of each cluster and, at the end, the number of cells
+// Throws Error for any other file, and for a missing branch or dataset, naming those that exist.
+std::unique_ptr<ClusterReader> open_clusters(const std::string& path, const ClusterColumns& columns);
+
+// Whether the file holds clusters rather than prepared samples: `offsets` or a ROOT file.
+bool holds_clusters(const std::string& path);
+
+// The files that each path or pattern (`run*.root`) stands for, in the order of their names. Throws Error where none is.
+std::vector<std::string> expand_paths(const std::vector<std::string>& patterns);
+
+// A file of clusters to write: .h5, .npz or .root by the name's ending. It takes its name only when `commit` is called.
+class ClusterWriter {
+ public:
+  ClusterWriter() = default;
+  ClusterWriter(const ClusterWriter&) = delete;
+  ClusterWriter& operator=(const ClusterWriter&) = delete;
+  virtual ~ClusterWriter() = default;
+  virtual void write(const Clusters& clusters) = 0;
+  virtual void commit() = 0;
+};
+// Columns are written as float32 under the names in `columns`; the tree's name is `clusters` where none is given.
+std::unique_ptr<ClusterWriter> create_clusters(const std::string& path, const ClusterColumns& columns);
+
+}  // namespace narrow
+
+#endif  // NARROW_DATA_CLUSTERS_H_

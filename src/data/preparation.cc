@@ -1,0 +1,194 @@
+#include "data/preparation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <regex>
+
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+const char* name_of(Logarithm logarithm) {
+  switch (logarithm) {
+    case Logarithm::kNone: return "none";
+    case Logarithm::kNatural: return "log";
+    case Logarithm::kBase10: return "log10";
+  }
+  return "none";
+}
+
+Logarithm logarithm_from(const std::string& name) {
+  for (const Logarithm logarithm : {Logarithm::kNone, Logarithm::kNatural, Logarithm::kBase10}) {
+    if (name == name_of(logarithm)) return logarithm;
+  }
+  throw Error("a logarithm is log (natural) or log10, not '" + name + "'");
+}
+
+ordered_json json_of(const Feature& feature) {
+  return {{"name", feature.name}, {"logarithm", name_of(feature.logarithm)}, {"divide", feature.divide}};
+}
+
+Feature feature_from(const ordered_json& json) {
+  return {json.at("name").get<std::string>(), logarithm_from(json.at("logarithm").get<std::string>()), json.at("divide").get<double>()};
+}
+
+std::string count_note(std::size_t count, const char* what) { return std::to_string(count) + " " + what; }
+
+}  // namespace
+
+double Feature::prepare(double value) const {
+  if (logarithm == Logarithm::kNatural) value = std::log(value);
+  if (logarithm == Logarithm::kBase10) value = std::log10(value);
+  return value / divide;
+}
+
+double Feature::undo(double prepared) const {
+  const double value = prepared * divide;
+  if (logarithm == Logarithm::kNatural) return std::exp(value);
+  if (logarithm == Logarithm::kBase10) return std::pow(10.0, value);
+  return value;
+}
+
+Feature parse_feature(const std::string& text) {
+  std::smatch parts;
+  if (!std::regex_match(text, parts, std::regex("([^:/]+)(:([^:/]+))?(/([^:/]+))?"))) {
+    throw Error("a feature is NAME[:log|:log10][/DIVISOR], as in energy:log/10, not '" + text + "'");
+  }
+  Feature feature{parts[1]};
+  if (parts[3].matched) feature.logarithm = logarithm_from(parts[3]);
+  if (parts[5].matched) {
+    const std::string number = parts[5];
+    char* end = nullptr;
+    feature.divide = std::strtod(number.c_str(), &end);
+    if (*end != '\0' || !std::isfinite(feature.divide) || feature.divide == 0) {
+      throw Error("the divisor of feature '" + text + "' should be a number other than 0");
+    }
+  }
+  return feature;
+}
+
+std::string to_string(const Feature& feature) {
+  std::string text = feature.name;
+  if (feature.logarithm != Logarithm::kNone) text += std::string(":") + name_of(feature.logarithm);
+  if (feature.divide != 1) {
+    char number[32];
+    std::snprintf(number, sizeof number, "/%.17g", feature.divide);
+    text += number;
+  }
+  return text;
+}
+
+std::string to_json(const Preparation& preparation) {
+  ordered_json json;
+  for (const Feature& feature : preparation.features) json["features"].push_back(json_of(feature));
+  json["target"] = preparation.target ? json_of(*preparation.target) : ordered_json();
+  json["order"] = preparation.order;
+  json["vmax"] = preparation.vmax;
+  json["padding"] = preparation.padding;
+  return json.dump();
+}
+
+Preparation preparation_from_json(const std::string& text) {
+  try {
+    const ordered_json json = ordered_json::parse(text);
+    Preparation preparation;
+    preparation.features.clear();
+    for (const ordered_json& feature : json.at("features")) preparation.features.push_back(feature_from(feature));
+    preparation.target.reset();
+    if (!json.at("target").is_null()) preparation.target = feature_from(json.at("target"));
+    preparation.order = json.at("order").get<std::string>();
+    preparation.vmax = json.at("vmax").get<int>();
+    preparation.padding = json.at("padding").get<double>();
+    return preparation;
+  } catch (const nlohmann::json::exception&) {
+    throw Error("its preparation is not as narrow writes it");
+  }
+}
+
+std::vector<std::string> Unfit::notes() const {
+  std::vector<std::string> lines;
+  const auto add = [&](std::size_t count, const char* what) {
+    if (count > 0) lines.push_back(count_note(count, what));
+  };
+  add(nonpositive, "cells without a positive value before a logarithm were left out");
+  add(infinite, "cells with NaN or an infinite value were left out");
+  add(uneven, "clusters with features of unequal lengths were left out");
+  add(empty, "clusters without cells were left out");
+  add(target, "clusters whose target is not finite, or not positive before a logarithm, were left out");
+  add(cut, "clusters have more cells than vmax; their first are kept");
+  return lines;
+}
+
+ClusterColumns columns_of(const Preparation& preparation) {
+  ClusterColumns columns;
+  for (const Feature& feature : preparation.features) columns.features.push_back(feature.name);
+  if (!preparation.order.empty() &&
+      std::find(columns.features.begin(), columns.features.end(), preparation.order) == columns.features.end()) {
+    columns.features.push_back(preparation.order);
+  }
+  if (preparation.target) columns.target = preparation.target->name;
+  return columns;
+}
+
+PreparedBlock prepare(const Clusters& clusters, const Preparation& preparation, bool drop, Unfit& unfit) {
+  const std::size_t n_features = preparation.features.size();
+  const auto vmax = static_cast<std::size_t>(preparation.vmax);
+  const ClusterColumns columns = columns_of(preparation);
+  const auto order =
+      static_cast<std::size_t>(std::find(columns.features.begin(), columns.features.end(), preparation.order) - columns.features.begin());
+  PreparedBlock block;
+  block.x.reserve(clusters.size() * vmax * n_features);
+  std::vector<std::size_t> kept;
+  for (std::size_t c = 0; c < clusters.size(); ++c) {
+    // True where the cluster is to be left out.
+    const auto unfit_for = [&](std::size_t& count, const std::string& what) {
+      if (!drop) {
+        throw Error(clusters.path + ": cluster " + std::to_string(clusters.first + c) + " " + what +
+                    " (clusters count from 0); leave such data out with --unfit drop");
+      }
+      ++count;
+      return true;
+    };
+    if (clusters.uneven[c] && unfit_for(unfit.uneven, "has features of unequal lengths")) continue;
+    const double target = preparation.target ? preparation.target->prepare(clusters.target[c]) : 0;
+    if (!std::isfinite(target) && unfit_for(unfit.target, "has the target " + std::to_string(clusters.target[c]))) continue;
+    kept.clear();
+    for (std::size_t i = clusters.starts[c]; i < clusters.starts[c + 1]; ++i) {
+      bool fit = true;
+      for (std::size_t k = 0; k < clusters.cells.size() && fit; ++k) {
+        const double value = clusters.cells[k][i];
+        const auto cell = [&] { return "has a cell with " + columns.features[k] + " = " + std::to_string(value); };
+        if (!std::isfinite(value)) {
+          fit = !unfit_for(unfit.infinite, cell());
+        } else if (k < n_features && preparation.features[k].logarithm != Logarithm::kNone && !(value > 0)) {
+          fit = !unfit_for(unfit.nonpositive, cell() + " before a logarithm");
+        }
+      }
+      if (fit) kept.push_back(i);
+    }
+    if (kept.empty() && unfit_for(unfit.empty, "has no cells")) continue;
+    if (!preparation.order.empty()) {
+      const std::vector<double>& by = clusters.cells[order];
+      std::stable_sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return by[a] > by[b]; });
+    }
+    if (kept.size() > vmax) {
+      ++unfit.cut;
+      kept.resize(vmax);
+    }
+    for (const std::size_t i : kept) {
+      for (std::size_t k = 0; k < n_features; ++k)
+        block.x.push_back(static_cast<float>(preparation.features[k].prepare(clusters.cells[k][i])));
+    }
+    ++block.size;
+    block.x.resize(block.size * vmax * n_features, static_cast<float>(preparation.padding));
+    if (preparation.target) block.y.push_back(static_cast<float>(target));
+  }
+  return block;
+}
+
+}  // namespace narrow

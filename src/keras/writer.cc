@@ -1,0 +1,224 @@
+#include "keras/writer.h"
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <vector>
+
+#include "data/hdf5.h"
+#include "data/zip.h"
+#include "error.h"
+#include "keras/architecture.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kKerasVersion = "3.5.0";  // the oldest that is known to read these files
+
+struct WeightArray {
+  std::string name;  // as Keras calls it: kernel, bias, gamma, ...
+  std::vector<hsize_t> shape;
+  const std::vector<float>* values;
+};
+
+// In the order in which Keras saves them.
+std::vector<WeightArray> weights_of(const Layer& layer) {
+  if (const auto* dense = as<DenseOp>(layer)) {
+    std::vector<WeightArray> weights{{"kernel", {static_cast<hsize_t>(dense->n_in), static_cast<hsize_t>(dense->n_out)}, &dense->kernel}};
+    if (!dense->bias.empty()) weights.push_back({"bias", {static_cast<hsize_t>(dense->n_out)}, &dense->bias});
+    return weights;
+  }
+  if (const auto* norm = as<BatchNormOp>(layer)) {
+    const std::vector<hsize_t> shape{norm->gamma.size()};
+    return {{"gamma", shape, &norm->gamma},
+            {"beta", shape, &norm->beta},
+            {"moving_mean", shape, &norm->mean},
+            {"moving_variance", shape, &norm->variance}};
+  }
+  return {};
+}
+
+ordered_json keras_object(const std::string& module, const std::string& class_name, ordered_json config) {
+  return {{"module", module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
+}
+ordered_json initializer(const std::string& class_name) {
+  return keras_object("keras.initializers", class_name,
+                      class_name == "GlorotUniform" ? ordered_json{{"seed", nullptr}} : ordered_json::object());
+}
+
+ordered_json batch_shape(const Shape& shape) {
+  ordered_json json = {nullptr};
+  for (const int d : shape) json.push_back(d);
+  return json;
+}
+
+// A layer's class in Keras and its own part of the configuration.
+struct KerasClass {
+  std::string name;
+  ordered_json config;
+};
+
+KerasClass class_of(const Layer& layer) {
+  if (const auto* dense = as<DenseOp>(layer)) {
+    ordered_json config = {{"units", dense->n_out}, {"activation", "linear"}, {"use_bias", !dense->bias.empty()}};
+    config["kernel_initializer"] = initializer("GlorotUniform");
+    config["bias_initializer"] = initializer("Zeros");
+    for (const char* key : {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"}) config[key] = nullptr;
+    return {"Dense", config};
+  }
+  if (const auto* norm = as<BatchNormOp>(layer)) {
+    ordered_json config = {
+        {"axis", -1}, {"momentum", 0.99}, {"epsilon", static_cast<double>(norm->epsilon)}, {"center", true}, {"scale", true}};
+    config["beta_initializer"] = initializer("Zeros");
+    config["gamma_initializer"] = initializer("Ones");
+    config["moving_mean_initializer"] = initializer("Zeros");
+    config["moving_variance_initializer"] = initializer("Ones");
+    return {"BatchNormalization", config};
+  }
+  if (as<ReluOp>(layer) != nullptr) return {"Activation", {{"activation", "relu"}}};
+  if (as<SetSumOp>(layer) != nullptr) return {"KSum", ordered_json::object()};
+  if (as<SetMeanOp>(layer) != nullptr) return {"GlobalAveragePooling1D", {{"data_format", "channels_last"}, {"keepdims", false}}};
+  if (as<FlattenOp>(layer) != nullptr) return {"Flatten", {{"data_format", "channels_last"}}};
+  return {"Activation", {{"activation", "linear"}}};
+}
+
+ordered_json json_of(const Model& model, const Layer& layer) {
+  ordered_json json;
+  if (as<InputOp>(layer) != nullptr) {
+    json = keras_object(
+        "keras.layers", "InputLayer",
+        {{"batch_shape", batch_shape(layer.shape)}, {"dtype", "float32"}, {"sparse", false}, {"ragged", false}, {"name", layer.name}});
+    json["name"] = layer.name;
+    json["inbound_nodes"] = ordered_json::array();
+    return json;
+  }
+  const KerasClass keras = class_of(layer);
+  ordered_json config = {{"name", layer.name}, {"trainable", true}, {"dtype", keras_object("keras", "DTypePolicy", {{"name", "float32"}})}};
+  config.update(keras.config);
+  json = keras_object("keras.layers", keras.name, std::move(config));
+  if (keras.name == "KSum") {
+    json["module"] = nullptr;
+    json["registered_name"] = "Custom>KSum";
+  }
+  ordered_json arguments = ordered_json::array();
+  for (const int input : layer.inputs) {
+    const Layer& from = model.layers[static_cast<std::size_t>(input)];
+    const ordered_json history = {from.name, 0, 0};
+    arguments.push_back({{"class_name", "__keras_tensor__"},
+                         {"config", {{"shape", batch_shape(from.shape)}, {"dtype", "float32"}, {"keras_history", history}}}});
+  }
+  json["build_config"] = {{"input_shape", batch_shape(model.layers[static_cast<std::size_t>(layer.inputs.front())].shape)}};
+  json["name"] = layer.name;
+  json["inbound_nodes"] = {{{"args", arguments}, {"kwargs", ordered_json::object()}}};
+  return json;
+}
+
+// One endpoint stands alone, several in a list.
+ordered_json endpoints(const Model& model, const std::vector<int>& layers) {
+  ordered_json all = ordered_json::array();
+  for (const int layer : layers) all.push_back({model.layers[static_cast<std::size_t>(layer)].name, 0, 0});
+  return all.size() == 1 ? all.front() : all;
+}
+
+ordered_json architecture_of(const Model& model) {
+  ordered_json layers = ordered_json::array();
+  for (const Layer& layer : model.layers) layers.push_back(json_of(model, layer));
+  ordered_json config = {{"name", model.name}, {"trainable", true}, {"layers", std::move(layers)}};
+  config["input_layers"] = endpoints(model, model.inputs());
+  config["output_layers"] = endpoints(model, model.outputs);
+  return {{"module", "keras.src.models.functional"},
+          {"class_name", "Functional"},
+          {"config", std::move(config)},
+          {"registered_name", "Functional"}};
+}
+
+ordered_json extras_of(const Model& model) {
+  return model.preparation.empty() ? ordered_json() : ordered_json{{"preparation", ordered_json::parse(model.preparation)}};
+}
+
+// Keras 3's layout: groups named by class and order.
+void write_weights(const Model& model, Hdf5Writer& file) {
+  std::map<std::string, int> used;
+  for (const Layer& layer : model.layers) {
+    const std::string base = snake_case(as<InputOp>(layer) != nullptr ? "InputLayer" : class_of(layer).name);
+    const int number = used[base]++;
+    const std::string group = "/layers/" + base + (number == 0 ? "" : "_" + std::to_string(number)) + "/vars";
+    file.make_group(group);
+    file.write_attribute(group, "name", layer.name);
+    int index = 0;
+    for (const WeightArray& weight : weights_of(layer))
+      file.write<float>(group + "/" + std::to_string(index++), weight.shape, *weight.values);
+  }
+  file.make_group("/vars");
+}
+
+void write_legacy(const Model& model, const std::string& path) {
+  Hdf5Writer file(path);
+  file.write_attribute("/", "model_config", architecture_of(model).dump());
+  file.write_attribute("/", "keras_version", kKerasVersion);
+  file.write_attribute("/", "backend", "tensorflow");
+  if (!model.preparation.empty()) file.write_attribute("/", "narrow", extras_of(model).dump());
+  const std::string root = "/model_weights";
+  file.make_group(root);
+  std::vector<std::string> names;
+  for (const Layer& layer : model.layers) {
+    names.push_back(layer.name);
+    const std::string group = root + "/" + layer.name;
+    file.make_group(group);
+    std::vector<std::string> weight_names;
+    for (const WeightArray& weight : weights_of(layer)) {
+      weight_names.push_back(layer.name + "/" + weight.name);
+      file.write<float>(group + "/" + weight_names.back(), weight.shape, *weight.values);
+    }
+    file.write_attributes(group, "weight_names", weight_names);
+  }
+  file.write_attributes(root, "layer_names", names);
+  file.write_attribute(root, "keras_version", kKerasVersion);
+  file.write_attribute(root, "backend", "tensorflow");
+  file.commit();
+}
+
+void write_archive(const Model& model, const std::string& path) {
+  Hdf5Writer weights;
+  write_weights(model, weights);
+  ZipWriter zip(path);
+  zip.add("metadata.json", ordered_json{{"keras_version", kKerasVersion}, {"date_saved", "1980-01-01@00:00:00"}}.dump());
+  zip.add("config.json", architecture_of(model).dump());
+  zip.add("model.weights.h5", weights.image());
+  if (!model.preparation.empty()) zip.add("narrow.json", extras_of(model).dump());
+  zip.commit();
+}
+
+void write_pair(const Model& model, const std::string& path) {
+  Hdf5Writer weights(path.substr(0, path.size() - std::string(".json").size()) + ".weights.h5");
+  write_weights(model, weights);
+  ordered_json json = architecture_of(model);
+  json["keras_version"] = kKerasVersion;
+  if (!model.preparation.empty()) json["narrow"] = extras_of(model);
+  const std::string partial = path + ".partial";
+  std::ofstream stream(partial, std::ios::binary);
+  stream << json.dump();
+  stream.close();
+  std::error_code error;
+  if (stream) {
+    weights.commit();
+    std::filesystem::rename(partial, path, error);
+  }
+  if (!stream || error) {
+    std::filesystem::remove(partial, error);
+    throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+  }
+}
+
+}  // namespace
+
+void write_keras(const Model& model, const std::string& path) {
+  if (path.ends_with(".keras")) return write_archive(model, path);
+  if (path.ends_with(".h5")) return write_legacy(model, path);
+  if (path.ends_with(".json")) return write_pair(model, path);
+  throw Error(path + ": a model is written as .keras, .h5 or .json");
+}
+
+}  // namespace narrow

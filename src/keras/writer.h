@@ -1,0 +1,21 @@
+#ifndef NARROW_KERAS_WRITER_H_
+#define NARROW_KERAS_WRITER_H_
+
+#include <string>
+
+#include "model/model.h"
+
+namespace narrow {
+
+// Writes the model as Keras 3 does, by the ending of `path`:
+//   .keras   architecture and weights in one archive
+//   .h5      the legacy HDF5 file, whole
+//   .json    the architecture (Model.to_json), and the weights beside it as NAME.weights.h5 (Model.save_weights)
+// The sum over cells is a layer of class KSum, registered as Custom>KSum, which Keras and hls4ml must be given
+// (docs/training.md). The model's preparation goes along where Keras does not mind it. Throws Error where writing fails or
+// the name has another ending; the file takes its name only when it is whole.
+void write_keras(const Model& model, const std::string& path);
+
+}  // namespace narrow
+
+#endif  // NARROW_KERAS_WRITER_H_

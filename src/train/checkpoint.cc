@@ -1,0 +1,132 @@
+#include "train/checkpoint.h"
+
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "data/hdf5.h"
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+// FNV-1a.
+std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t hash = 0xcbf29ce484222325) {
+  for (const float value : values) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    hash = (hash ^ bits) * 0x100000001b3;
+  }
+  return hash;
+}
+
+std::uint64_t hash_of(const TrainData& data) {
+  std::uint64_t hash = hash_of(data.rows, hash_of(data.y));
+  for (const std::size_t start : data.starts) hash = (hash ^ start) * 0x100000001b3;
+  return hash;
+}
+
+const char* name_of(Loss loss) { return loss == Loss::kMse ? "mse" : loss == Loss::kMae ? "mae" : "huber"; }
+
+// The groups of arrays that a state is made of.
+template <class State, class Use>
+void for_arrays(State& state, const Use& use) {
+  use("/weights", state.weights);
+  use("/first_moments", state.first_moments);
+  use("/second_moments", state.second_moments);
+  use("/best_weights", state.best_weights);
+}
+
+}  // namespace
+
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options) {
+  ordered_json layers = ordered_json::array();
+  for (const Layer& layer : model.layers) {
+    if (const auto* dense = as<DenseOp>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
+  }
+  return ordered_json{{"layers", layers},
+                      {"data", hash_of(data)},
+                      {"validation", hash_of(validation)},
+                      {"loss", name_of(options.loss)},
+                      {"batch_size", options.batch_size},
+                      {"learning_rate", options.learning_rate},
+                      {"shuffle", options.shuffle},
+                      {"reduce", {options.reduce_factor, options.reduce_patience, options.min_learning_rate}},
+                      {"stop_patience", options.stop_patience},
+                      {"seed", options.seed},
+                      {"device", options.device},
+                      {"count_padding", options.count_padding}}
+      .dump();
+}
+
+void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training) {
+  Hdf5Writer file(path);
+  file.write_attribute("/", "training", training);
+  ordered_json epochs = ordered_json::array();
+  for (const Epoch& e : state.history) epochs.push_back({e.epoch, e.loss, e.val_loss, e.learning_rate, e.seconds});
+  file.write_attribute("/", "state",
+                       ordered_json{{"history", epochs},
+                                    {"best_loss", state.best_loss},
+                                    {"best_epoch", state.best_epoch},
+                                    {"reduce_best", state.reduce_best},
+                                    {"reduce_wait", state.reduce_wait},
+                                    {"stop_wait", state.stop_wait},
+                                    {"learning_rate", state.learning_rate},
+                                    {"step", state.step}}
+                           .dump());
+  for_arrays(state, [&](const std::string& group, const std::vector<std::vector<float>>& arrays) {
+    for (std::size_t i = 0; i < arrays.size(); ++i) file.write<float>(group + "/" + std::to_string(i), {arrays[i].size()}, arrays[i]);
+  });
+  file.commit();
+}
+
+TrainState read_checkpoint(const std::string& path, const std::string& training) {
+  const Hdf5Reader file(path);
+  if (file.attribute("/", "training") != training) {
+    throw Error(path + ": it is the checkpoint of a training with other data or options; remove it, or give --restart, to begin anew");
+  }
+  TrainState state;
+  try {
+    const ordered_json json = ordered_json::parse(file.attribute("/", "state"));
+    for (const ordered_json& e : json.at("history")) state.history.push_back({e.at(0), e.at(1), e.at(2), e.at(3), e.at(4)});
+    state.best_loss = json.at("best_loss");
+    state.best_epoch = json.at("best_epoch");
+    state.reduce_best = json.at("reduce_best");
+    state.reduce_wait = json.at("reduce_wait");
+    state.stop_wait = json.at("stop_wait");
+    state.learning_rate = json.at("learning_rate");
+    state.step = json.at("step");
+  } catch (const nlohmann::json::exception&) {
+    throw Error(path + ": it is damaged; remove it, or give --restart, to begin anew");
+  }
+  for_arrays(state, [&](const std::string& group, std::vector<std::vector<float>>& arrays) {
+    const std::size_t count = file.children(group).size();
+    for (std::size_t i = 0; i < count; ++i) arrays.push_back(file.read<float>(group + "/" + std::to_string(i)).values);
+  });
+  return state;
+}
+
+std::string history_json(const TrainState& state) {
+  ordered_json json;
+  for (const Epoch& epoch : state.history) {
+    json["loss"].push_back(epoch.loss);
+    json["val_loss"].push_back(epoch.val_loss);
+    json["learning_rate"].push_back(epoch.learning_rate);
+  }
+  return json.dump(1) + "\n";
+}
+
+std::string history_csv(const TrainState& state) {
+  std::string text = "epoch,learning_rate,loss,val_loss,seconds\n";
+  for (const Epoch& epoch : state.history) {
+    char line[160];
+    std::snprintf(line, sizeof line, "%d,%.9g,%.9g,%.9g,%.3f\n", epoch.epoch - 1, epoch.learning_rate, epoch.loss, epoch.val_loss,
+                  epoch.seconds);
+    text += line;
+  }
+  return text;
+}
+
+}  // namespace narrow

@@ -1,0 +1,26 @@
+#ifndef NARROW_TRAIN_CHECKPOINT_H_
+#define NARROW_TRAIN_CHECKPOINT_H_
+
+#include <string>
+
+#include "train/train.h"
+
+namespace narrow {
+
+// Everything that the result of training depends on but its state, as JSON: two trainings with the same text are the same.
+// The number of epochs is left out: training may go on for longer than was first asked for.
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options);
+
+// The state of a training in an HDF5 file, exactly. Writing takes the name only when all is written.
+void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training);
+// Throws Error where the file is damaged or is of another training.
+TrainState read_checkpoint(const std::string& path, const std::string& training);
+
+// Losses and learning rates by epoch, as Keras' History.history: {"loss": [...], "val_loss": [...], "learning_rate": [...]}.
+std::string history_json(const TrainState& state);
+// The same as Keras' CSVLogger writes it, with seconds.
+std::string history_csv(const TrainState& state);
+
+}  // namespace narrow
+
+#endif  // NARROW_TRAIN_CHECKPOINT_H_

@@ -1,0 +1,351 @@
+// C++17, as libtorch 1.13 needs.
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "error.h"
+#include "train/train.h"
+
+namespace narrow {
+namespace {
+
+using torch::Tensor;
+
+// A batch is cut into so many parts, which may be computed at the same time; their gradients are added in order. The number
+// is fixed, so that results do not depend on the cores.
+constexpr std::size_t kParts = 8;
+
+struct Layers {
+  std::vector<DenseOp*> phi, rho;  // of the model; the last of rho is linear
+  std::vector<DenseOp*> all() const {
+    std::vector<DenseOp*> both = phi;
+    both.insert(both.end(), rho.begin(), rho.end());
+    return both;
+  }
+};
+
+Layers layers_of(Model& model) {
+  Layers layers;
+  bool after_sum = false;
+  for (Layer& layer : model.layers) {
+    if (as<SetSumOp>(layer) != nullptr) after_sum = true;
+    if (auto* dense = std::get_if<DenseOp>(&layer.op)) (after_sum ? layers.rho : layers.phi).push_back(dense);
+  }
+  return layers;
+}
+
+// (rows, n) -> (samples, n): the sum of each sample's rows, and so many times the last row, which stands for padding.
+struct SegmentSum : public torch::autograd::Function<SegmentSum> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& rows, const Tensor& starts, const Tensor& padded) {
+    context->save_for_backward({starts, padded});
+    context->saved_data["rows"] = rows.size(0);
+    const int64_t samples = starts.size(0) - 1;
+    const int64_t n = rows.size(1);
+    Tensor sums = torch::empty({samples, n});
+    const auto* from = rows.data_ptr<float>();
+    const auto* begin = starts.data_ptr<int64_t>();
+    const auto* times = padded.data_ptr<float>();
+    const float* pad = from + (rows.size(0) - 1) * n;
+    auto* to = sums.data_ptr<float>();
+    for (int64_t s = 0; s < samples; ++s, to += n) {
+      for (int64_t j = 0; j < n; ++j) to[j] = times[s] * pad[j];
+      for (int64_t r = begin[s]; r < begin[s + 1]; ++r) {
+        for (int64_t j = 0; j < n; ++j) to[j] += from[r * n + j];
+      }
+    }
+    return sums;
+  }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context, const torch::autograd::tensor_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor gradient = gradients[0].contiguous();
+    const int64_t n = gradient.size(1);
+    const int64_t rows = context->saved_data["rows"].toInt();
+    Tensor result = torch::empty({rows, n});
+    const auto* begin = saved[0].data_ptr<int64_t>();
+    const auto* times = saved[1].data_ptr<float>();
+    const auto* from = gradient.data_ptr<float>();
+    auto* to = result.data_ptr<float>();
+    float* pad = to + (rows - 1) * n;
+    std::fill_n(pad, n, 0.F);
+    for (int64_t s = 0; s < gradient.size(0); ++s, from += n) {
+      for (int64_t r = begin[s]; r < begin[s + 1]; ++r) std::copy_n(from, n, to + r * n);
+      for (int64_t j = 0; j < n; ++j) pad[j] += times[s] * from[j];
+    }
+    return {result, Tensor(), Tensor()};
+  }
+};
+
+// A part of a batch, ready for the network.
+struct Part {
+  Tensor rows, starts, padded, y;
+};
+
+Part gather(const TrainData& data, const std::vector<std::size_t>& order, std::size_t first, std::size_t last, bool count_padding) {
+  const std::size_t samples = last - first;
+  std::vector<int64_t> starts{0};
+  std::vector<float> padded;
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t own = data.starts[order[i] + 1] - data.starts[order[i]];
+    starts.push_back(starts.back() + static_cast<int64_t>(count_padding ? own : data.vmax));
+    padded.push_back(count_padding ? static_cast<float>(data.vmax - own) : 0.F);
+  }
+  Part part;
+  // The pad row is always the last one, if only to be multiplied by 0.
+  part.rows = torch::empty({starts.back() + 1, static_cast<int64_t>(data.features)});
+  part.y = torch::empty({static_cast<int64_t>(samples), static_cast<int64_t>(data.targets)});
+  auto* to = part.rows.data_ptr<float>();
+  auto* y = part.y.data_ptr<float>();
+  const auto put_pad = [&] { to = std::copy(data.pad.begin(), data.pad.end(), to); };
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t s = order[i];
+    const auto at = [&](std::size_t row) { return data.rows.begin() + static_cast<std::ptrdiff_t>(row * data.features); };
+    to = std::copy(at(data.starts[s]), at(data.starts[s + 1]), to);
+    if (!count_padding) {
+      for (std::size_t r = data.starts[s + 1] - data.starts[s]; r < data.vmax; ++r) put_pad();
+    }
+    y = std::copy_n(data.y.begin() + static_cast<std::ptrdiff_t>(s * data.targets), data.targets, y);
+  }
+  put_pad();
+  part.starts = torch::tensor(starts, torch::kInt64);
+  part.padded = torch::tensor(padded);
+  return part;
+}
+
+class Trainer {
+ public:
+  Trainer(Model& model, const TrainOptions& options) : options_(options), layers_(layers_of(model)), device_(options.device) {
+    // Keeps memory of torch's own threads out of the way: parts are the parallel work.
+    at::set_num_threads(1);
+    for (DenseOp* dense : layers_.all()) {
+      weights_.push_back(torch::tensor(dense->kernel).reshape({dense->n_in, dense->n_out}).to(device_));
+      weights_.push_back(torch::tensor(dense->bias).to(device_));
+    }
+    for (const Tensor& weight : weights_) {
+      first_.push_back(torch::zeros_like(weight));
+      second_.push_back(torch::zeros_like(weight));
+    }
+  }
+
+  // Mean loss over all samples.
+  double evaluate(const TrainData& data) const {
+    torch::NoGradGuard guard;
+    std::vector<std::size_t> order(data.size);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const std::size_t step = part_size();
+    const std::size_t parts = (data.size + step - 1) / step;
+    std::vector<double> losses(parts);
+    tbb::parallel_for(std::size_t{0}, parts, [&](std::size_t i) {
+      torch::NoGradGuard own_guard;
+      const Part part = gather(data, order, i * step, std::min(data.size, (i + 1) * step), options_.count_padding);
+      losses[i] = loss_of(predict(part, weights_), part).item<double>();
+    });
+    return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(data.size * data.targets);
+  }
+
+  // One step on samples order[first] to order[last]; their summed loss.
+  double step(const TrainData& data, const std::vector<std::size_t>& order, std::size_t first, std::size_t last, double learning_rate) {
+    const std::size_t size = (last - first + kParts - 1) / kParts;
+    std::vector<std::vector<Tensor>> gradients(kParts);
+    std::vector<double> losses(kParts);
+    tbb::parallel_for(std::size_t{0}, kParts, [&](std::size_t i) {
+      const std::size_t begin = std::min(last, first + i * size);
+      const std::size_t end = std::min(last, begin + size);
+      if (begin == end) return;
+      const Part part = gather(data, order, begin, end, options_.count_padding);
+      std::vector<Tensor> weights;
+      for (const Tensor& weight : weights_) weights.push_back(weight.detach().requires_grad_());
+      const Tensor loss = loss_of(predict(part, weights), part);
+      losses[i] = loss.item<double>();
+      gradients[i] = torch::autograd::grad({loss}, weights);
+    });
+    ++steps_;
+    // Keras' Adam (Kingma and Ba, end of section 2): epsilon is added after the correction has gone into the rate.
+    constexpr double kBeta1 = 0.9;
+    constexpr double kBeta2 = 0.999;
+    constexpr double kEpsilon = 1e-7;
+    const auto t = static_cast<double>(steps_);
+    const double rate = learning_rate * std::sqrt(1 - std::pow(kBeta2, t)) / (1 - std::pow(kBeta1, t));
+    torch::NoGradGuard guard;
+    const double scale = 1.0 / static_cast<double>((last - first) * data.targets);
+    for (std::size_t k = 0; k < weights_.size(); ++k) {
+      Tensor gradient;
+      for (std::size_t i = 0; i < kParts; ++i) {
+        if (gradients[i].empty()) continue;
+        gradient = gradient.defined() ? gradient.add_(gradients[i][k]) : gradients[i][k];
+      }
+      gradient.mul_(scale);
+      first_[k].add_(gradient - first_[k], 1 - kBeta1);
+      second_[k].add_(gradient.square() - second_[k], 1 - kBeta2);
+      weights_[k].sub_(first_[k] * rate / (second_[k].sqrt() + kEpsilon));
+    }
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
+  }
+
+  void save(TrainState& state) const {
+    state.weights = values_of(weights_);
+    state.first_moments = values_of(first_);
+    state.second_moments = values_of(second_);
+    state.step = steps_;
+  }
+  void restore(const TrainState& state) {
+    set(weights_, state.weights);
+    set(first_, state.first_moments);
+    set(second_, state.second_moments);
+    steps_ = state.step;
+  }
+  // Weights into the model.
+  void finish(const std::vector<std::vector<float>>& weights) const {
+    std::size_t at = 0;
+    for (DenseOp* dense : layers_.all()) {
+      dense->kernel = weights[at++];
+      dense->bias = weights[at++];
+    }
+  }
+
+ private:
+  std::size_t part_size() const { return std::max<std::size_t>(1, (static_cast<std::size_t>(options_.batch_size) + kParts - 1) / kParts); }
+
+  Tensor predict(const Part& part, const std::vector<Tensor>& weights) const {
+    std::size_t at = 0;
+    const auto dense = [&](const Tensor& x) {
+      at += 2;
+      return torch::addmm(weights[at - 1], x, weights[at - 2]);
+    };
+    Tensor h = part.rows.to(device_);
+    for (std::size_t i = 0; i < layers_.phi.size(); ++i) h = dense(h).relu_();
+    // On the CPU by hand; elsewhere as torch has it.
+    if (device_.is_cpu()) {
+      h = SegmentSum::apply(h.contiguous(), part.starts, part.padded);
+    } else {
+      const int64_t samples = part.starts.size(0) - 1;
+      const Tensor lengths = part.starts.slice(0, 1) - part.starts.slice(0, 0, samples);
+      const Tensor owner = torch::repeat_interleave(torch::arange(samples), lengths).to(device_);
+      const Tensor pad = h.slice(0, h.size(0) - 1);
+      h = torch::zeros({samples, h.size(1)}, h.options()).index_add(0, owner, h.slice(0, 0, h.size(0) - 1)) +
+          part.padded.to(device_).unsqueeze(1) * pad;
+    }
+    for (std::size_t i = 0; i + 1 < layers_.rho.size(); ++i) h = dense(h).relu_();
+    return dense(h);
+  }
+
+  // Summed over samples and targets.
+  Tensor loss_of(const Tensor& prediction, const Part& part) const {
+    const Tensor y = part.y.to(device_);
+    const auto sum = at::Reduction::Sum;
+    switch (options_.loss) {
+      case Loss::kMse: return at::mse_loss(prediction, y, sum);
+      case Loss::kMae: return at::l1_loss(prediction, y, sum);
+      case Loss::kHuber: return at::huber_loss(prediction, y, sum, 1.0);
+    }
+    return {};
+  }
+
+  static std::vector<std::vector<float>> values_of(const std::vector<Tensor>& tensors) {
+    std::vector<std::vector<float>> values;
+    for (const Tensor& tensor : tensors) {
+      const Tensor local = tensor.to(torch::kCPU).contiguous();
+      values.emplace_back(local.data_ptr<float>(), local.data_ptr<float>() + local.numel());
+    }
+    return values;
+  }
+  void set(std::vector<Tensor>& tensors, const std::vector<std::vector<float>>& values) const {
+    for (std::size_t k = 0; k < tensors.size(); ++k) tensors[k] = torch::tensor(values[k]).reshape(tensors[k].sizes()).to(device_);
+  }
+
+  const TrainOptions& options_;
+  Layers layers_;
+  torch::Device device_;
+  std::vector<Tensor> weights_, first_, second_;
+  std::uint64_t steps_ = 0;
+};
+
+// Keras' callbacks, after an epoch: ReduceLROnPlateau and EarlyStopping.
+void after_epoch(const TrainOptions& options, TrainState& state) {
+  const double loss = state.history.back().val_loss;
+  if (state.history.size() == 1 || loss < state.best_loss) {
+    state.best_loss = loss;
+    state.best_epoch = state.history.back().epoch;
+    state.best_weights = state.weights;
+    state.stop_wait = 0;
+  } else if (options.stop_patience > 0 && ++state.stop_wait >= options.stop_patience) {
+    state.done = true;
+  }
+  constexpr double kMinDelta = 1e-4;
+  if (state.history.size() == 1 || loss < state.reduce_best - kMinDelta) {
+    state.reduce_best = loss;
+    state.reduce_wait = 0;
+  } else if (options.reduce_patience > 0 && ++state.reduce_wait >= options.reduce_patience) {
+    state.learning_rate = std::max(state.learning_rate * options.reduce_factor, std::min(state.learning_rate, options.min_learning_rate));
+    state.reduce_wait = 0;
+  }
+  if (state.history.back().epoch >= options.epochs) state.done = true;
+}
+
+// Fisher and Yates, with a seed for each epoch: the order does not depend on where training was taken up again.
+std::vector<std::size_t> order_of(std::size_t size, const TrainOptions& options, int epoch) {
+  std::vector<std::size_t> order(size);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!options.shuffle) return order;
+  std::seed_seq seed{options.seed, static_cast<std::uint64_t>(epoch)};
+  std::mt19937_64 random(seed);
+  for (std::size_t i = size; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  return order;
+}
+
+void run(Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState& state,
+         const OnBatch& on_batch, const OnEpoch& on_epoch) {
+  Trainer trainer(model, options);
+  if (state.history.empty()) state.learning_rate = options.learning_rate;
+  else trainer.restore(state);
+  const auto batch = static_cast<std::size_t>(options.batch_size);
+  const std::size_t batches = (data.size + batch - 1) / batch;
+  while (!state.done) {
+    const auto start = std::chrono::steady_clock::now();
+    const int epoch = static_cast<int>(state.history.size()) + 1;
+    const std::vector<std::size_t> order = order_of(data.size, options, epoch);
+    double sum = 0;
+    for (std::size_t i = 0; i < batches; ++i) {
+      const std::size_t last = std::min(data.size, (i + 1) * batch);
+      sum += trainer.step(data, order, i * batch, last, state.learning_rate);
+      if (!std::isfinite(sum)) break;
+      on_batch(i + 1, batches, sum / static_cast<double>(last * data.targets));
+    }
+    const double val_loss = std::isfinite(sum) ? trainer.evaluate(validation) : sum;
+    if (!std::isfinite(sum) || !std::isfinite(val_loss)) {
+      state.failed = true;
+      break;
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    state.history.push_back({epoch, sum / static_cast<double>(data.size * data.targets), val_loss, state.learning_rate, seconds});
+    trainer.save(state);
+    after_epoch(options, state);
+    on_epoch(state);
+  }
+  if (!state.best_weights.empty()) trainer.finish(state.best_weights);
+}
+
+}  // namespace
+}  // namespace narrow
+
+extern "C" void narrow_train_with_torch(narrow::Model& model, const narrow::TrainData& data, const narrow::TrainData& validation,
+                                        const narrow::TrainOptions& options, narrow::TrainState& state, const narrow::OnBatch& on_batch,
+                                        const narrow::OnEpoch& on_epoch) {
+  if (options.device == "cuda" && !torch::cuda::is_available()) {
+    throw narrow::Error("--device cuda: this libtorch has no CUDA, or the machine no such device; leave it out to train on the CPU");
+  }
+  try {
+    tbb::task_arena arena(options.threads > 0 ? options.threads : tbb::task_arena::automatic);
+    arena.execute([&] { narrow::run(model, data, validation, options, state, on_batch, on_epoch); });
+  } catch (const c10::Error& error) {
+    throw narrow::Error(std::string("libtorch: ") + error.what_without_backtrace());
+  }
+}
