@@ -5,6 +5,7 @@
 #include "app/inputs.h"
 #include "app/options.h"
 #include "app/table.h"
+#include "keras/writer.h"
 #include "report/text.h"
 
 namespace narrow {
@@ -13,7 +14,7 @@ namespace {
 struct Show {
   InputArguments inputs;
   PrecisionArguments precision;
-  std::string save;
+  std::string save, save_model;
 };
 
 std::string range_of(const std::vector<float>& values) {
@@ -52,6 +53,7 @@ void print_layers(const Model& model) {
 void run(const Show& show, const Globals& globals) {
   const Model model = show.inputs.model();
   print_layers(model);
+  if (!show.save_model.empty()) write_keras(model, show.save_model);
   if (!show.precision.given()) return;
   const Resolved resolved = show.precision.resolve_for(model);
   const std::string yaml = to_yaml(resolved);
@@ -68,6 +70,7 @@ void add_show(CLI::App& app, const Globals& globals) {
   show->inputs.add_model_to(*command);
   show->precision.add_to(*command);
   command->add_option("--save", show->save, "write the types to this file as well, as an hls4ml configuration");
+  command->add_option("--save-model", show->save_model, "write the model again, as .keras, .h5 or .json");
   command->callback([show, &globals] { run(*show, globals); });
 }
 

@@ -45,6 +45,7 @@ std::vector<Member> family_of(const Train& train, const Dataset& data) {
   shape.outputs = static_cast<int>(data.targets);
   shape.phi = train.phi.empty() ? layers(train.phi_layers, train.phi_nodes) : train.phi;
   shape.rho = train.rho.empty() ? layers(train.rho_layers, train.rho_nodes) : train.rho;
+  require_model_path(train.out);
   if (train.nodes.empty()) return {{shape, train.out}};
   if (train.nodes.size() > 1 && train.out.find("{nodes}") == std::string::npos) {
     throw Error("--out " + train.out + ": with several --nodes it should hold {nodes}, as in ds{nodes}.keras");

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <type_traits>
 
 #include "data/root.h"
 #include "error.h"
@@ -80,10 +81,15 @@ auto with_type(const std::string& name, const Make& make) -> decltype(make(float
   if (is({"unsigned int", "UInt_t", "std::uint32_t", "uint32_t"})) return make(0U);
   if (is({"short", "Short_t", "std::int16_t", "int16_t"})) return make(short{});
   if (is({"unsigned short", "UShort_t", "std::uint16_t", "uint16_t"})) return make(static_cast<unsigned short>(0));
-  if (is({"char", "Char_t", "signed char", "std::int8_t", "int8_t"})) return make(static_cast<signed char>(0));
+  if (is({"char", "Char_t"})) return make(static_cast<char>(0));
+  if (is({"signed char", "std::int8_t", "int8_t"})) return make(static_cast<signed char>(0));
   if (is({"unsigned char", "UChar_t", "std::uint8_t", "uint8_t"})) return make(static_cast<unsigned char>(0));
-  if (is({"long", "Long_t", "long long", "Long64_t", "std::int64_t", "int64_t"})) return make(0L);
-  if (is({"unsigned long", "ULong_t", "unsigned long long", "ULong64_t", "std::uint64_t", "uint64_t"})) return make(0UL);
+  // As large as each other, but ROOT tells them apart.
+  if (is({"long", "Long_t", "std::int64_t", "int64_t"})) return make(0L);
+  if (is({"long long", "Long64_t"})) return make(0LL);
+  if (is({"unsigned long", "ULong_t", "std::uint64_t", "uint64_t"})) return make(0UL);
+  if (is({"unsigned long long", "ULong64_t"})) return make(0ULL);
+  if (is({"bool", "Bool_t"})) return make(false);
   return nullptr;
 }
 
@@ -95,6 +101,13 @@ std::optional<std::string> element_of(const std::string& type) {
     return type.substr(prefix.size(), type.find_first_of(",>", prefix.size()) - prefix.size());
   }
   return std::nullopt;
+}
+
+// ROOT's Char_t is a number with a sign, whatever the machine takes char for.
+template <class T>
+double number(T value) {
+  if constexpr (std::is_same_v<T, char>) return static_cast<double>(static_cast<signed char>(value));
+  else return static_cast<double>(value);
 }
 
 // What both kinds of trees share: entries in order, lengths compared.
@@ -153,12 +166,22 @@ class Branch {
   virtual void append(std::vector<double>& to) const = 0;
 };
 
+// Throws Error where ROOT would leave the values alone instead: its types must be the same.
+template <class T>
+void set_address(TTree& tree, const char* branch, T* address) {
+  if (tree.SetBranchAddress(branch, address) < 0) {
+    throw Error(std::string("branch ") + branch + " of tree " + tree.GetName() + " cannot be read as what it says it is");
+  }
+}
+
 template <class T>
 class VectorBranch : public Branch {
  public:
-  VectorBranch(TTree& tree, const std::string& branch) { tree.SetBranchAddress(branch.c_str(), &values_); }
+  VectorBranch(TTree& tree, const std::string& branch) { set_address(tree, branch.c_str(), &values_); }
   ~VectorBranch() override { delete values_; }
-  void append(std::vector<double>& to) const override { to.insert(to.end(), values_->begin(), values_->end()); }
+  void append(std::vector<double>& to) const override {
+    for (const T value : *values_) to.push_back(number(value));
+  }
 
  private:
   std::vector<T>* values_ = nullptr;  // ROOT makes it
@@ -169,18 +192,20 @@ class ArrayBranch : public Branch {
  public:
   ArrayBranch(TTree& tree, TLeaf& leaf) : leaf_(leaf) {
     const TLeaf* count = leaf.GetLeafCount();
-    values_.resize(static_cast<std::size_t>(std::max(1, leaf.GetLenStatic())) *
-                   static_cast<std::size_t>(count == nullptr ? 1 : std::max(1, count->GetMaximum())));
-    tree.SetBranchAddress(leaf.GetBranch()->GetName(), values_.data());
+    size_ = static_cast<std::size_t>(std::max(1, leaf.GetLenStatic())) *
+            static_cast<std::size_t>(count == nullptr ? 1 : std::max(1, count->GetMaximum()));
+    values_ = std::make_unique<T[]>(size_);
+    set_address(tree, leaf.GetBranch()->GetName(), values_.get());
   }
   void append(std::vector<double>& to) const override {
-    const auto count = std::min<std::size_t>(static_cast<std::size_t>(leaf_.GetLen()), values_.size());
-    to.insert(to.end(), values_.begin(), values_.begin() + static_cast<std::ptrdiff_t>(count));
+    const auto count = std::min<std::size_t>(static_cast<std::size_t>(leaf_.GetLen()), size_);
+    for (std::size_t i = 0; i < count; ++i) to.push_back(number(values_[i]));
   }
 
  private:
   TLeaf& leaf_;
-  std::vector<T> values_;
+  std::size_t size_ = 0;
+  std::unique_ptr<T[]> values_;
 };
 
 class TreeReader : public EntryReader {
@@ -274,13 +299,13 @@ class NTupleReader : public EntryReader {
         auto collection = std::make_shared<ROOT::RNTupleCollectionView>(reader_->GetCollectionView(name));
         auto values = std::make_shared<ROOT::RNTupleView<T>>(collection->template GetView<T>("_0"));
         return [collection, values](std::size_t entry, std::vector<double>& to) {
-          for (const auto i : collection->GetCollectionRange(entry)) to.push_back(static_cast<double>((*values)(i)));
+          for (const auto i : collection->GetCollectionRange(entry)) to.push_back(number((*values)(i)));
         };
       });
     } else {
       append = with_type(type, [&](auto zero) -> Append {
         auto value = std::make_shared<ROOT::RNTupleView<decltype(zero)>>(reader_->GetView<decltype(zero)>(name));
-        return [value](std::size_t entry, std::vector<double>& to) { to.push_back(static_cast<double>((*value)(entry))); };
+        return [value](std::size_t entry, std::vector<double>& to) { to.push_back(number((*value)(entry))); };
       });
     }
     if (!append) throw Error(path_ + ": field " + name + " has the type '" + type + "'; numbers and std::vectors of numbers can be read");

@@ -214,11 +214,19 @@ void write_pair(const Model& model, const std::string& path) {
 
 }  // namespace
 
+void require_model_path(const std::string& path) {
+  if (!path.ends_with(".keras") && !path.ends_with(".h5") && !path.ends_with(".json")) {
+    throw Error(path + ": a model is written as .keras, .h5 or .json");
+  }
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) throw Error(path + ": its folder does not exist");
+}
+
 void write_keras(const Model& model, const std::string& path) {
-  if (path.ends_with(".keras")) return write_archive(model, path);
-  if (path.ends_with(".h5")) return write_legacy(model, path);
-  if (path.ends_with(".json")) return write_pair(model, path);
-  throw Error(path + ": a model is written as .keras, .h5 or .json");
+  require_model_path(path);
+  if (path.ends_with(".keras")) write_archive(model, path);
+  else if (path.ends_with(".h5")) write_legacy(model, path);
+  else write_pair(model, path);
 }
 
 }  // namespace narrow

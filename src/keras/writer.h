@@ -16,6 +16,9 @@ namespace narrow {
 // the name has another ending; the file takes its name only when it is whole.
 void write_keras(const Model& model, const std::string& path);
 
+// Throws the Error of a wrong ending, or of a folder that is not there, before any work is done.
+void require_model_path(const std::string& path);
+
 }  // namespace narrow
 
 #endif  // NARROW_KERAS_WRITER_H_

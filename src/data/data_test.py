@@ -1,0 +1,417 @@
+"""Clusters in files that uproot, ROOT, h5py and NumPy wrote; preparation against NumPy; generated clusters."""
+
+import hashlib
+import os
+import subprocess
+import textwrap
+from pathlib import Path
+
+import awkward
+import h5py
+import numpy as np
+import pytest
+import uproot
+
+NARROW = os.environ["NARROW"]
+ROOT_PYTHON = os.environ.get("NARROW_ROOT_PYTHON", "")  # a Python with the real ROOT
+FEATURES = ["eta", "phi", "layer", "energy"]
+needs_root = pytest.mark.skipif(not ROOT_PYTHON, reason="narrow was built without ROOT")
+
+
+def narrow(*args, **kwargs):
+    return subprocess.run([NARROW, *map(str, args)], capture_output=True, text=True, **kwargs)
+
+
+def succeed(*args):
+    done = narrow(*args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def fail(*args):
+    done = narrow("--quiet", *args)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def prepare(data, tmp_path, *more):
+    succeed("prepare", "--data", data, "--out", tmp_path / "out.h5", *more)
+    with h5py.File(tmp_path / "out.h5") as file:
+        return file["x"][:], file["y"][:] if "y" in file else None
+
+
+def random_clusters(n, seed=1, shortest=1, longest=20):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(shortest, longest, n)
+    total = lengths.sum()
+    cells = {
+        "eta": rng.normal(size=total),
+        "phi": rng.normal(size=total),
+        "layer": rng.integers(0, 8, total),
+        "energy": rng.lognormal(size=total),
+        "true_energy": rng.lognormal(3, 1, n),
+    }
+    return lengths, cells
+
+
+def expected(lengths, cells, vmax=128, order=None, padding=-6.0):
+    """The default preparation, in NumPy."""
+    x = np.full((len(lengths), vmax, 4), padding, np.float32)
+    at = 0
+    for i, n in enumerate(lengths):
+        columns = [cells["eta"], cells["phi"], cells["layer"] / 10, np.log(cells["energy"].astype(float)) / 10]
+        rows = np.stack([column[at : at + n] for column in columns], axis=1)
+        if order:
+            rows = rows[np.argsort(-cells[order][at : at + n], kind="stable")]
+        x[i, : min(n, vmax)] = rows[:vmax]
+        at += n
+    return x, (np.log(cells["true_energy"].astype(float)) / 10)[:, None]
+
+
+def check(got, lengths, cells, **how):
+    x, y = expected(lengths, cells, **how)
+    assert got[0].shape == x.shape
+    # One rounding to float32, of a logarithm that may differ in its last bit.
+    np.testing.assert_allclose(got[0], x, rtol=1.2e-7, atol=1e-9)
+    np.testing.assert_allclose(got[1], y, rtol=1.2e-7, atol=1e-9)
+
+
+def jagged(lengths, cells):
+    return {name: awkward.unflatten(cells[name], lengths) for name in FEATURES}
+
+
+# --- files
+
+
+def write_flat(path, lengths, cells, names=None):
+    names = names or {}
+    values = {names.get(name, name): value for name, value in cells.items()}
+    values["offsets"] = np.concatenate([[0], np.cumsum(lengths)])
+    if path.suffix == ".npz":
+        np.savez_compressed(path, **values)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, value in values.items():
+                file[name] = value
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_flat_files(ending, kind, tmp_path):
+    lengths, cells = random_clusters(700)
+    cells = {name: value.astype(kind) if name != "layer" else value for name, value in cells.items()}
+    write_flat(tmp_path / f"c{ending}", lengths, cells)
+    check(prepare(tmp_path / f"c{ending}", tmp_path), lengths, cells)
+
+
+@needs_root
+@pytest.mark.parametrize("kinds", [("f4", layer, "f4") for layer in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")] + [("f8", "f4", "f8"), ("f4", "f8", "f8")])
+def test_ttrees_by_uproot(kinds, tmp_path):
+    lengths, cells = random_clusters(700)
+    cell, layer, target = kinds
+    cells = {name: value.astype(layer if name == "layer" else target if name == "true_energy" else cell) for name, value in cells.items()}
+    with uproot.recreate(tmp_path / "c.root") as file:
+        branches = {name: array.type.content for name, array in jagged(lengths, cells).items()}
+        tree = file.mktree("tree", {**{n: f"var * {np.dtype(cells[n].dtype).name}" for n in branches}, "true_energy": cells["true_energy"].dtype})
+        # Several baskets.
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        for a in range(0, 700, 250):
+            b = min(a + 250, 700)
+            part = {n: awkward.unflatten(cells[n][starts[a] : starts[b]], lengths[a:b]) for n in branches}
+            tree.extend({**part, "true_energy": cells["true_energy"][a:b]})
+    check(prepare(tmp_path / "c.root", tmp_path), lengths, cells)
+
+
+WRITE_WITH_ROOT = """
+    import sys, ROOT
+    import numpy as np
+    source, folder, *files = sys.argv[1:]
+    data = np.load(source)
+    starts = data["offsets"]
+    clusters = range(len(starts) - 1)
+
+    def rntuple(out, layer):
+        model = ROOT.RNTupleModel.Create()
+        for name in ("eta", "phi", "energy"):
+            model.MakeField["std::vector<float>"](name)
+        model.MakeField[f"ROOT::RVec<{layer}>"]("layer")
+        model.MakeField["double"]("true_energy")
+        writer = ROOT.RNTupleWriter.Recreate(model, "clusters", out)
+        entry = writer.CreateEntry()
+        for i in clusters:
+            cells = slice(starts[i], starts[i + 1])
+            for name in ("eta", "phi", "energy"):
+                entry[name] = ROOT.std.vector["float"](data[name][cells].tolist())
+            entry["layer"] = ROOT.VecOps.RVec[layer](data["layer"][cells].tolist())
+            entry["true_energy"] = float(data["true_energy"][i])
+            writer.Fill(entry)
+        del entry, writer
+
+    def ttree(out, kind, layer):
+        file = ROOT.TFile(out, "RECREATE")
+        if kind == "folder":
+            file.mkdir("deep").cd()
+        tree = ROOT.TTree("clusters", "")
+        types = {"eta": "float", "phi": "double", "layer": layer, "energy": "float"}
+        vectors = {name: ROOT.std.vector[type_]() for name, type_ in types.items()}
+        for name, vector in vectors.items():
+            tree.Branch(name, vector)
+        target = np.zeros(1, np.float64)
+        tree.Branch("true_energy", target, "true_energy/D")
+        for i in clusters:
+            for name, vector in vectors.items():
+                vector.clear()
+                for value in data[name][starts[i] : starts[i + 1]].tolist():
+                    vector.push_back(value)
+            if kind == "uneven" and i % 100 == 5:
+                vectors["phi"].push_back(1)
+            target[0] = data["true_energy"][i]
+            tree.Fill()
+        tree.Write()
+        if kind == "several":
+            tree.Clone("other").Write()
+        file.Close()
+
+    for name in files:
+        kind, layer = name.split(".")
+        out, layer = f"{folder}/{name}.root", layer.replace("_", " ")
+        rntuple(out, layer) if kind == "rntuple" else ttree(out, kind, layer)
+"""
+LAYER_TYPES = ["int", "unsigned_short", "long", "unsigned_long", "double"]
+BY_ROOT = [f"{kind}.{layer}" for kind in ("ttree", "rntuple") for layer in LAYER_TYPES] + ["ttree.long_long"]
+
+
+@pytest.fixture(scope="module")
+def by_root(tmp_path_factory):
+    """Files that ROOT itself wrote, by name, and what is in them."""
+    folder = tmp_path_factory.mktemp("root")
+    lengths, cells = random_clusters(300)
+    (folder / "write.py").write_text(textwrap.dedent(WRITE_WITH_ROOT))
+    write_flat(folder / "source.npz", lengths, cells)
+    names = [*BY_ROOT, "folder.int", "several.int", "uneven.int"]
+    subprocess.run([ROOT_PYTHON, folder / "write.py", folder / "source.npz", folder, *names], check=True)
+    return lambda name: folder / f"{name}.root", lengths, single(cells)
+
+
+def single(cells):
+    """As ROOT's floats have it."""
+    return {name: value.astype(np.float32).astype(float) if name in ("eta", "energy") else value for name, value in cells.items()}
+
+
+@needs_root
+@pytest.mark.parametrize("name", BY_ROOT)
+def test_files_by_root(name, by_root, tmp_path):
+    path, lengths, cells = by_root
+    check(prepare(path(name), tmp_path), lengths, cells)
+
+
+@needs_root
+def test_trees_in_folders_and_several_trees(by_root, tmp_path):
+    path, lengths, cells = by_root
+    assert "name it with --tree FOLDER/NAME" in fail("prepare", "--data", path("folder.int"), "--out", tmp_path / "o.h5")
+    check(prepare(path("folder.int"), tmp_path, "--tree", "deep/clusters"), lengths, cells)
+    message = fail("prepare", "--data", path("several.int"), "--out", tmp_path / "o.h5")
+    assert "several trees" in message and "clusters" in message and "other" in message
+    check(prepare(path("several.int"), tmp_path, "--tree", "other"), lengths, cells)
+    assert "it has no tree another; it has" in fail("prepare", "--data", path("several.int"), "--tree", "another", "--out", tmp_path / "o.h5")
+
+
+@needs_root
+def test_uneven_branches_are_refused_or_dropped(by_root, tmp_path):
+    path, lengths, cells = by_root
+    assert "cluster 5 has features of unequal lengths" in fail("prepare", "--data", path("uneven.int"), "--out", tmp_path / "o.h5")
+    assert not (tmp_path / "o.h5").exists()
+    said = succeed("prepare", "--data", path("uneven.int"), "--unfit", "drop", "--out", tmp_path / "out.h5")
+    assert "3 clusters with features of unequal lengths were left out" in said
+    kept = np.array([i for i in range(300) if i % 100 != 5])
+    x, _ = expected(lengths, cells)
+    with h5py.File(tmp_path / "out.h5") as file:
+        np.testing.assert_allclose(file["x"][:], x[kept], rtol=1.2e-7, atol=1e-9)
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["ttree", "rntuple"])
+def test_a_missing_branch_is_named_with_those_that_exist(kind, by_root, tmp_path):
+    message = fail("prepare", "--data", by_root[0](f"{kind}.int"), "--features", "eta,momentum", "--out", tmp_path / "o.h5")
+    assert "no " in message and "momentum" in message and "it has eta, phi" in message
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["ttree", "rntuple"])
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_truncated_root_files_are_refused(kind, share, by_root, tmp_path):
+    whole = by_root[0](f"{kind}.int").read_bytes()
+    (tmp_path / "c.root").write_bytes(whole[: int(len(whole) * share)])
+    assert "c.root" in fail("prepare", "--data", tmp_path / "c.root", "--out", tmp_path / "o.h5")
+    assert not (tmp_path / "o.h5").exists()
+
+
+@needs_root
+def test_what_narrow_writes_is_read_by_uproot_and_by_narrow(tmp_path):
+    for ending in (".root", ".h5", ".npz"):
+        succeed("--quiet", "generate", tmp_path / f"g{ending}", "--samples", 300)
+    with h5py.File(tmp_path / "g.h5") as file, np.load(tmp_path / "g.npz") as npz:
+        tree = uproot.open(tmp_path / "g.root")["clusters"]
+        lengths = np.diff(file["offsets"][:])
+        for name in FEATURES:
+            np.testing.assert_array_equal(file[name][:], npz[name])
+            array = tree[name].array()
+            np.testing.assert_array_equal(awkward.num(array), lengths)
+            np.testing.assert_array_equal(awkward.flatten(array), file[name][:])
+        np.testing.assert_array_equal(tree["true_energy"].array(), file["true_energy"][:])
+    outputs = set()
+    for ending in (".root", ".h5", ".npz"):
+        x, y = prepare(tmp_path / f"g{ending}", tmp_path)
+        outputs.add((x.tobytes(), y.tobytes()))
+    assert len(outputs) == 1
+
+
+def test_several_files_patterns_and_names(tmp_path):
+    names = {"eta": "cell_eta", "energy": "cell_E"}
+    parts = [random_clusters(n, seed) for seed, n in enumerate([30, 40, 50])]
+    for i, (lengths, cells) in enumerate(parts):
+        write_flat(tmp_path / f"run{i}.npz", lengths, cells, names)
+    lengths = np.concatenate([part[0] for part in parts])
+    cells = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
+    branches = ["--branches", "eta=cell_eta,energy=cell_E"]
+    check(prepare(tmp_path / "run*.npz", tmp_path, *branches), lengths, cells)
+    check(prepare(tmp_path / "run0.npz", tmp_path, "--data", tmp_path / "run[12].npz", *branches), lengths, cells)
+    assert "run9*.npz: there is no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
+    assert "no array eta; it has" in fail("prepare", "--data", tmp_path / "run0.npz", "--out", tmp_path / "o.h5")
+
+
+# --- preparation
+
+
+def test_order_vmax_and_padding(tmp_path):
+    lengths, cells = random_clusters(200)
+    write_flat(tmp_path / "c.h5", lengths, cells)
+    check(prepare(tmp_path / "c.h5", tmp_path, "--order", "energy"), lengths, cells, order="energy")
+    said = succeed("prepare", "--data", tmp_path / "c.h5", "--vmax", 8, "--padding", -1, "--order", "energy", "--out", tmp_path / "out.h5")
+    assert f"{(lengths > 8).sum()} clusters have more cells than vmax; their first are kept" in said
+    with h5py.File(tmp_path / "out.h5") as file:
+        check((file["x"][:], file["y"][:]), lengths, cells, order="energy", vmax=8, padding=-1)
+
+
+def test_logarithms_and_divisors(tmp_path):
+    lengths, cells = random_clusters(50)
+    write_flat(tmp_path / "c.h5", lengths, cells)
+    x, y = prepare(tmp_path / "c.h5", tmp_path, "--features", "energy:log10/4,layer", "--target", "true_energy/100", "--vmax", 20)
+    mask = np.arange(20) < lengths[:, None]
+    np.testing.assert_allclose(x[mask][:, 0], np.log10(cells["energy"]) / 4, rtol=1.2e-7, atol=1e-9)
+    np.testing.assert_array_equal(x[mask][:, 1], cells["layer"])
+    np.testing.assert_allclose(y[:, 0], cells["true_energy"] / 100, rtol=1.2e-7)
+    _, none = prepare(tmp_path / "c.h5", tmp_path, "--target", "none")
+    assert none is None
+    for wrong in ("energy:ln", "energy/0", "energy/x", ":log", "a/b/c"):
+        assert wrong in fail("prepare", "--data", tmp_path / "c.h5", "--features", wrong, "--out", tmp_path / "o.h5") or wrong == "energy:ln"
+
+
+def test_unfit_data_are_refused_or_counted(tmp_path):
+    lengths, cells = random_clusters(40, shortest=3)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    cells["energy"][starts[3]] = 0
+    cells["energy"][starts[4]] = -1
+    cells["eta"][starts[6]] = np.nan
+    cells["true_energy"][9] = -5
+    lengths = np.insert(lengths, 12, 0)
+    cells["true_energy"] = np.insert(cells["true_energy"], 12, 1.0)
+    write_flat(tmp_path / "c.h5", lengths, cells)
+    assert "c.h5: cluster 3 has a cell with energy = 0.000000 before a logarithm" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+    assert not (tmp_path / "o.h5").exists() and not list(tmp_path.glob("*.partial"))
+    said = succeed("prepare", "--data", tmp_path / "c.h5", "--unfit", "drop", "--out", tmp_path / "o.h5")
+    for note in ("2 cells without a positive value", "1 cells with NaN", "1 clusters whose target", "1 clusters without cells"):
+        assert note in said
+    with h5py.File(tmp_path / "o.h5") as file:
+        assert file["x"].shape == (39, 128, 4) and np.isfinite(file["x"][:]).all()
+
+
+def test_damaged_offsets_are_refused(tmp_path):
+    lengths, cells = random_clusters(40)
+    for damage in (lambda o: o[::-1], lambda o: o + 1, lambda o: o * 3, lambda o: o - 5):
+        write_flat(tmp_path / "c.h5", lengths, cells)
+        with h5py.File(tmp_path / "c.h5", "r+") as file:
+            file["offsets"][:] = damage(file["offsets"][:])
+        assert "offsets" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+
+
+def test_models_remember_how_their_data_were_prepared(tmp_path):
+    """A model trained on clusters takes clusters, prepared the same way; data prepared in another way are refused."""
+    succeed("--quiet", "generate", tmp_path / "g.h5", "--samples", 300)
+    spec = ["--features", "eta/2,phi,energy:log10", "--vmax", "40", "--order", "energy", "--padding", "-3", "--target", "true_energy:log10"]
+    for ending in (".keras", ".h5", ".json"):
+        model = tmp_path / f"m{ending}"
+        succeed("--quiet", "train", "--data", tmp_path / "g.h5", *spec, "--nodes", 8, "--phi-layers", 1, "--rho-layers", 1, "--epochs", 1, "--out", model)
+        succeed("prepare", "--data", tmp_path / "g.h5", *spec, "--out", tmp_path / "p.h5")
+        succeed("prepare", "--data", tmp_path / "g.h5", "--out", tmp_path / "other.h5", "--features", "eta,phi,energy:log10")
+        for data in ("g.h5", "p.h5"):
+            succeed("--quiet", "predict", model, "--data", tmp_path / data, "--v", "16,6", "--out", tmp_path / f"{data}.txt")
+        assert (tmp_path / "g.h5.txt").read_bytes() == (tmp_path / "p.h5.txt").read_bytes()
+        assert "was prepared in another way" in fail("predict", model, "--data", tmp_path / "other.h5", "--out", tmp_path / "o.txt")
+        succeed("--quiet", "sweep", model, "--data", tmp_path / "g.h5", "--v-full", "12:14:2", "--v-int", "6", "--wb-full", "10", "--wb-int", "2", "--samples", 50, "--out", tmp_path / f"study{ending}")
+
+
+# --- generated clusters
+
+
+def test_the_same_seed_makes_the_same_clusters_on_any_machine(tmp_path):
+    """The hashes are those of the machine on which this was written."""
+    hashes = {}
+    for kind in ("showers", "uniform"):
+        succeed("--quiet", "generate", tmp_path / "g.h5", "--kind", kind, "--samples", 2000, "--seed", 42)
+        with h5py.File(tmp_path / "g.h5") as file:
+            hashes[kind] = hashlib.sha256(b"".join(file[name][:].tobytes() for name in (*FEATURES, "offsets", "true_energy"))).hexdigest()[:16]
+    assert hashes == {"showers": "8cfaaaee84e84c5e", "uniform": "10949ff7f56feadd"}
+    for ending in (".h5", ".npz"):
+        for name in ("a", "b"):
+            succeed("--quiet", "generate", tmp_path / f"{name}{ending}", "--samples", 100, "--seed", 9)
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+def test_showers_have_a_calorimeters_resolution(tmp_path):
+    """sigma / E = a / sqrt(E) at high energies, with the a of the model; linear; the maximum deeper the higher the energy."""
+    succeed("--quiet", "generate", tmp_path / "g.h5", "--samples", 8000, "--seed", 2)
+    with h5py.File(tmp_path / "g.h5") as file:
+        starts, energy, truth, layer = (file[name][:] for name in ("offsets", "energy", "true_energy", "layer"))
+    assert truth.min() >= 2 and truth.max() <= 200
+    total = np.add.reduceat(energy, starts[:-1])
+    depth = np.add.reduceat(energy * layer, starts[:-1]) / total
+    depths = []
+    for low, high in [(20, 40), (40, 80), (80, 160)]:
+        chosen = (truth > low) & (truth < high)
+        pull = (total[chosen] - truth[chosen]) / np.sqrt(truth[chosen])
+        assert 0.10 < pull.std() < 0.145, "10 % / sqrt(E) and some noise"
+        assert abs(np.mean(total[chosen] / truth[chosen]) - 1) < 0.02
+        depths.append(depth[chosen].mean())
+    assert depths == sorted(depths)
+
+
+def test_uniform_clusters_are_the_studys_dummy_data(tmp_path):
+    succeed("--quiet", "generate", tmp_path / "g.npz", "--kind", "uniform", "--samples", 5000, "--vmax", 128)
+    with np.load(tmp_path / "g.npz") as file:
+        lengths = np.diff(file["offsets"])
+        assert lengths.min() == 4 and lengths.max() == 127 and abs(lengths.mean() - 65.5) < 2.5
+        for name in (*FEATURES, "true_energy"):
+            assert 0 <= file[name].min() and file[name].max() < 1.0000001 and abs(file[name].mean() - 0.5) < 0.02
+
+
+# --- large files
+
+
+def peak_memory(*args):
+    """Of one process, in KiB."""
+    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    done = subprocess.run(["python3", "-c", code, NARROW, "--quiet", *map(str, args)], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz", pytest.param(".root", marks=needs_root)])
+def test_memory_does_not_grow_with_the_file(ending, tmp_path):
+    peaks = []
+    # A TTree is read a cluster of baskets at a time, 30 MB as ROOT writes it: more than the smaller file of the others.
+    for samples in (40_000, 120_000) if ending == ".root" else (15_000, 60_000):
+        succeed("--quiet", "generate", tmp_path / f"g{ending}", "--kind", "uniform", "--samples", samples)
+        peaks.append(peak_memory("prepare", "--data", tmp_path / f"g{ending}", "--out", tmp_path / "p.h5"))
+    # The larger file is three or four times the smaller, by 45 MB or more as clusters and 90 MB or more prepared.
+    assert peaks[1] < peaks[0] + (40_000 if ending == ".root" else 16_000), peaks

@@ -1,0 +1,268 @@
+"""Trained models in the real Keras and the real hls4ml, and training itself beside Keras'."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import h5py
+import hls4ml_reference as reference
+import keras
+import numpy as np
+
+NARROW = os.environ["NARROW"]
+SIZES = ["--nodes", "8", "--phi-layers", "2", "--rho-layers", "1"]
+CUSTOM = {"KSum": reference.KSum}
+
+
+def narrow(*args, **kwargs):
+    return subprocess.run([NARROW, "--quiet", *map(str, args)], capture_output=True, text=True, **kwargs)
+
+
+def succeed(*args):
+    done = narrow(*args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Prepared showers: 900 of up to 32 cells."""
+    folder = tmp_path_factory.mktemp("data")
+    succeed("generate", folder / "clusters.h5", "--samples", 900, "--seed", 3)
+    succeed("prepare", "--data", folder / "clusters.h5", "--vmax", 32, "--out", folder / "prepared.h5")
+    return folder / "prepared.h5"
+
+
+def arrays(data):
+    with h5py.File(data) as file:
+        return file["x"][:], file["y"][:]
+
+
+def train(data, out, *more, sizes=SIZES):
+    succeed("train", "--data", data, *sizes, "--out", out, *more)
+    return out
+
+
+def history(out):
+    return json.loads(out.with_suffix(".history.json").read_text())
+
+
+def load(path):
+    if path.suffix != ".json":
+        return keras.models.load_model(path, custom_objects=CUSTOM, compile=False)
+    model = keras.models.model_from_json(path.read_text(), custom_objects=CUSTOM)
+    model.load_weights(path.with_suffix(".weights.h5"))
+    return model
+
+
+def predictions(model, data, out):
+    succeed("predict", model, "--data", data, "--out", out)
+    return np.loadtxt(out, ndmin=2)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".json"])
+def test_keras_loads_what_is_written(ending, data, tmp_path):
+    out = train(data, tmp_path / f"model{ending}", "--epochs", 2)
+    x, _ = arrays(data)
+    np.testing.assert_allclose(load(out).predict(x, verbose=0), predictions(out, data, tmp_path / "p.txt"), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".json"])
+@pytest.mark.parametrize("name", ["ds16", "pool16", "bn16"])
+def test_models_survive_being_written_again(name, ending, tmp_path):
+    golden = ROOT / "golden" / f"{name}.keras"
+    again = tmp_path / f"again{ending}"
+    succeed("show", golden, "--save-model", again)
+    rng = np.random.default_rng(1)
+    model = keras.models.load_model(golden, custom_objects=CUSTOM, compile=False)
+    x = rng.normal(size=(20, *model.input_shape[1:])).astype(np.float32)
+    np.testing.assert_array_equal(load(again).predict(x, verbose=0), model.predict(x, verbose=0))
+    for a, b in zip(load(again).get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_hls4ml_converts_what_is_trained(data, tmp_path):
+    out = train(data, tmp_path / "model.keras", "--epochs", 3)
+    reference.register_ksum(tmp_path)
+    x = arrays(data)[0][:20]
+    case = {"name": "c", "granularity": "name", "default": "ap_fixed<16,6>"}
+    expected = reference.run_case(load(out), x, case, tmp_path / "hls", 0)[1]
+    np.save(tmp_path / "x.npy", x)
+    succeed("predict", out, "--data", tmp_path / "x.npy", "--v", "16,6", "--out", tmp_path / "p.txt")
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt", ndmin=2), expected)
+
+
+def keras_like(path, loss, learning_rate):
+    model = load(path)
+    model.compile(keras.optimizers.Adam(learning_rate), loss)
+    return model
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_steps_are_keras_steps(loss, data, tmp_path):
+    """From the same weights, on the same batches: losses and weights as Keras'. The last batch of an epoch is a short one."""
+    start = train(data, tmp_path / "start.keras", "--epochs", 1, "--learning-rate", "1e-35")
+    common = ["--no-shuffle", "--stop-patience", 0, "--batch", 128, "--loss", loss]
+    # A rising val_loss would keep earlier weights: the last epoch's are compared through the losses.
+    out = train(data, tmp_path / "out.keras", "--epochs", 4, *common)
+    x, y = arrays(data)
+    model = keras_like(start, loss, 1e-3)
+    expected = model.fit(x, y, batch_size=128, epochs=4, validation_split=0.25, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(history(out)["loss"], expected["loss"], rtol=2e-4)
+    np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=2e-4)
+
+
+def test_initial_weights_are_glorot_uniform(data, tmp_path):
+    weights = []
+    for seed in range(8):
+        out = train(data, tmp_path / f"{seed}.keras", "--epochs", 1, "--learning-rate", "1e-35", "--seed", seed, sizes=["--nodes", "64", "--phi-layers", "2"])
+        dense = [layer for layer in load(out).layers if isinstance(layer, keras.layers.Dense)]
+        weights.append(dense[1].get_weights()[0])
+        assert all(np.abs(layer.get_weights()[1]).max() < 1e-30 for layer in dense)
+    assert len({w.tobytes() for w in weights}) == 8
+    values = np.stack(weights).ravel()
+    limit = np.sqrt(6 / 128)
+    assert np.abs(values).max() <= limit and np.abs(values).max() > 0.999 * limit
+    # The spread of a uniform distribution, to five standard errors.
+    assert abs(values.std() / (limit / np.sqrt(3)) - 1) < 5 * np.sqrt(0.2 / values.size)
+    assert abs(values.mean()) < 5 * limit / np.sqrt(3 * values.size)
+
+
+def test_callbacks_are_keras_callbacks(data, tmp_path):
+    """Keras' own ReduceLROnPlateau and EarlyStopping, shown the val_loss that narrow saw, do what narrow did."""
+    options = ["--reduce-patience", 2, "--reduce-factor", 0.5, "--min-learning-rate", 0.001, "--stop-patience", 4, "--learning-rate", 0.02, "--epochs", 80]
+    out = train(data, tmp_path / "out.keras", *options)
+    seen = history(out)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    reduce = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=2, min_lr=0.001)
+    stop = keras.callbacks.EarlyStopping(patience=4, restore_best_weights=True)
+    for callback in (reduce, stop):
+        callback.set_model(model)
+        callback.on_train_begin()
+    rates = []
+    for epoch, val_loss in enumerate(seen["val_loss"]):
+        assert not model.stop_training, "narrow went on where Keras stops"
+        rates.append(float(model.optimizer.learning_rate))
+        reduce.on_epoch_end(epoch, {"val_loss": val_loss})
+        stop.on_epoch_end(epoch, {"val_loss": val_loss})
+    np.testing.assert_allclose(seen["learning_rate"], rates, rtol=1e-6)
+    assert len(set(rates)) > 2, "the rate never fell: the test shows nothing"
+    assert model.stop_training or len(rates) == 80
+    x, y = arrays(data)
+    kept = load(out).predict(x[675:], verbose=0)
+    assert abs(np.mean((kept - y[675:]) ** 2) / min(seen["val_loss"]) - 1) < 1e-4
+
+
+def test_interrupted_training_goes_on_to_the_same_end(data, tmp_path):
+    seed = int(os.environ.get("NARROW_SEED", time.time_ns() % 10**6))
+    print("seed", seed)
+    rng = random.Random(seed)
+    command = ["train", "--data", data, *SIZES, "--epochs", 60, "--learning-rate", 0.01, "--reduce-patience", 3]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    succeed(*command, "--out", tmp_path / "whole" / "m.keras")
+    kills = 0
+    for _ in range(12):
+        process = subprocess.Popen([NARROW, "--quiet", *map(str, command), "--out", tmp_path / "broken" / "m.keras"])
+        try:
+            process.wait(timeout=rng.uniform(0.6, 1.2))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    else:
+        succeed(*command, "--out", tmp_path / "broken" / "m.keras")
+    print("killed", kills, "times")
+    assert (tmp_path / "whole" / "m.keras").read_bytes() == (tmp_path / "broken" / "m.keras").read_bytes()
+    assert history(tmp_path / "whole" / "m.keras") == history(tmp_path / "broken" / "m.keras")
+    assert [p.name for p in (tmp_path / "broken").iterdir() if "checkpoint" in p.name or "partial" in p.name] == []
+
+
+def test_a_checkpoint_of_another_training_is_not_taken(data, tmp_path):
+    out = tmp_path / "m.keras"
+    process = subprocess.Popen([NARROW, "--quiet", "train", "--data", data, *SIZES, "--epochs", "100000", "--stop-patience", "0", "--out", out])
+    while not (tmp_path / "m.checkpoint.h5").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = narrow("train", "--data", data, *SIZES, "--epochs", 2, "--batch", 10, "--out", out)
+    assert done.returncode == 1 and "m.checkpoint.h5: it is the checkpoint of a training with other data or options" in done.stderr
+    assert not out.exists()
+    succeed("train", "--data", data, *SIZES, "--epochs", 2, "--batch", 10, "--restart", "--out", out)
+
+
+def test_cores_do_not_change_anything(data, tmp_path):
+    for threads in (1, 2):
+        done = subprocess.run([NARROW, "--quiet", "--threads", str(threads), "train", "--data", data, *SIZES, "--epochs", "3", "--out", tmp_path / f"{threads}.keras"])
+        assert done.returncode == 0
+    assert history(tmp_path / "1.keras") == history(tmp_path / "2.keras")
+    for a, b in zip(load(tmp_path / "1.keras").get_weights(), load(tmp_path / "2.keras").get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_family_and_unequal_layers(data, tmp_path):
+    succeed("train", "--data", data, "--nodes", "4,8", "--phi-layers", 1, "--rho-layers", 2, "--epochs", 1, "--out", tmp_path / "ds{nodes}.keras")
+    assert [layer.units for layer in load(tmp_path / "ds8.keras").layers if hasattr(layer, "units")] == [8, 8, 8, 1]
+    assert [layer.units for layer in load(tmp_path / "ds4.keras").layers if hasattr(layer, "units")] == [4, 4, 4, 1]
+    out = train(data, tmp_path / "unequal.keras", "--epochs", 1, sizes=["--phi", "12,7,5", "--rho", "9"])
+    assert [layer.units for layer in load(out).layers if hasattr(layer, "units")] == [12, 7, 5, 9, 1]
+    done = narrow("train", "--data", data, "--nodes", "4,8", "--epochs", 1, "--out", tmp_path / "same.keras")
+    assert done.returncode == 1 and "{nodes}" in done.stderr
+
+
+def test_validation_data_of_their_own(data, tmp_path):
+    x, y = arrays(data)
+    np.savez(tmp_path / "train.npz", x=x[:675], y=y[:675])
+    np.savez(tmp_path / "val.npz", x=x[675:], y=y[675:])
+    split = train(data, tmp_path / "split.keras", "--epochs", 2)
+    apart = train(tmp_path / "train.npz", tmp_path / "apart.keras", "--epochs", 2, "--validation-data", tmp_path / "val.npz")
+    assert history(split) == history(apart)
+
+
+def test_the_csv_says_what_the_json_says(data, tmp_path):
+    out = train(data, tmp_path / "m.keras", "--epochs", 3)
+    with open(tmp_path / "m.history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    np.testing.assert_allclose([float(row["val_loss"]) for row in rows], history(out)["val_loss"], rtol=1e-8)
+
+
+def test_a_loss_that_turns_nan_keeps_the_last_good_weights(data, tmp_path):
+    x, y = arrays(data)
+    np.savez(tmp_path / "d.npz", x=x, y=y)
+    done = narrow("train", "--data", tmp_path / "d.npz", *SIZES, "--epochs", 50, "--learning-rate", 1e13, "--stop-patience", 0, "--out", tmp_path / "m.keras")
+    assert done.returncode == 1 and "the loss became NaN or infinite in epoch" in done.stderr, done.stderr
+    if (tmp_path / "m.keras").exists():
+        assert all(np.isfinite(w).all() for w in load(tmp_path / "m.keras").get_weights())
+    else:
+        assert "nothing is written" in done.stderr
+
+
+def test_bad_input_is_refused(data, tmp_path):
+    x, y = arrays(data)
+    np.save(tmp_path / "x.npy", x)
+    for arguments, message in [
+        (["--data", tmp_path / "x.npy"], "x.npy: it has no targets y"),
+        (["--data", data, "--samples", 1], "cannot be split"),
+        (["--data", data, "--device", "cuda"], "--device cuda"),
+        (["--data", tmp_path / "none.h5"], "none.h5: there is no such file"),
+    ]:
+        done = narrow("train", *arguments, *SIZES, "--epochs", 1, "--out", tmp_path / "m.keras")
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    done = narrow("train", "--data", data, *SIZES, "--epochs", 1, "--out", tmp_path / "m.onnx")
+    assert done.returncode == 1 and "m.onnx: a model is written as .keras, .h5 or .json" in done.stderr
+    done = narrow("train", "--data", data, *SIZES, "--epochs", 1, "--out", tmp_path / "nowhere" / "m.keras")
+    assert done.returncode == 1 and "nowhere" in done.stderr and done.stderr.count("\n") == 1
