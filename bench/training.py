@@ -2,7 +2,11 @@
 """Training beside Keras: the same data, sizes, batches and epochs, on the same cores, in one run.
 
     ./check                                               # builds narrow and build/venv-test, which has Keras
-    build/venv-test/bin/python bench/training.py [--nodes 64] [--layers 5] [--samples 13334] [--epochs 10] [--seeds 5]
+    build/venv-test/bin/python bench/training.py [--nodes 64] [--layers 5] [--samples 13334] [--epochs 10] [--seeds 5] [--padding -6]
+                                             [--paired]
+
+Seeds differ in the first weights and the order of samples, and so do their losses, by half and more; with --paired Keras begins
+with narrow's weights and neither shuffles, and what is left is the programs' own difference.
 
 Prints the time of an epoch (the first, in which Keras compiles, left out) and the best validation loss of each seed, and the
 ratio of both programs' medians. Three quarters of the samples are trained on.
@@ -27,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NARROW = Path(os.environ.get("NARROW", ROOT / "build" / "narrow"))
 
 
+@keras.saving.register_keras_serializable()
 class KSum(keras.layers.Layer):
     def call(self, x):
         return keras.ops.sum(x, axis=1)
@@ -53,9 +58,12 @@ def deep_sets(shape, layers, nodes):
     return keras.Model(inputs, keras.layers.Dense(1)(x))
 
 
-def train_keras(args, x, y, seed):
+def train_keras(args, x, y, seed, start):
     keras.utils.set_random_seed(seed)
-    model = deep_sets(x.shape[1:], args.layers, args.nodes)
+    if start:
+        model = keras.models.load_model(start, compile=False)
+    else:
+        model = deep_sets(x.shape[1:], args.layers, args.nodes)
     model.compile(keras.optimizers.Adam(1e-3), "mse")
     times = EpochTimes()
     callbacks = [
@@ -63,14 +71,14 @@ def train_keras(args, x, y, seed):
         keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True),
         times,
     ]
-    history = model.fit(x, y, batch_size=250, epochs=args.epochs, validation_split=0.25, verbose=0, callbacks=callbacks)
+    history = model.fit(x, y, batch_size=250, epochs=args.epochs, validation_split=0.25, shuffle=not args.paired, verbose=0, callbacks=callbacks)
     return min(history.history["val_loss"]), statistics.median(times.seconds[1:] or times.seconds)
 
 
-def train_narrow(args, data, folder, seed):
+def train_narrow(args, data, folder, seed, *more):
     model = folder / f"narrow{seed}.keras"
     sizes = ["--nodes", args.nodes, "--phi-layers", args.layers, "--rho-layers", args.layers]
-    command = [NARROW, "--quiet", "train", "--data", data, *sizes, "--epochs", args.epochs, "--seed", seed, "--out", model]
+    command = [NARROW, "--quiet", "train", "--data", data, *sizes, "--epochs", args.epochs, "--seed", seed, "--out", model, *more]
     subprocess.run([str(part) for part in command], check=True)
     with open(folder / f"narrow{seed}.history.csv") as file:
         epochs = list(csv.DictReader(file))
@@ -84,17 +92,27 @@ def main():
     parser.add_argument("--samples", type=int, default=13334)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--padding", default="-6")
+    parser.add_argument("--paired", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "prepared.h5"
         subprocess.run([NARROW, "--quiet", "generate", folder / "clusters.h5", "--samples", str(args.samples)], check=True)
-        subprocess.run([NARROW, "--quiet", "prepare", "--data", folder / "clusters.h5", "--out", data], check=True)
+        subprocess.run([NARROW, "--quiet", "prepare", "--data", folder / "clusters.h5", "--padding", args.padding, "--out", data], check=True)
         with h5py.File(data) as file:
             x, y = file["x"][:], file["y"][:]
         results = []
         for seed in range(1, args.seeds + 1):
-            results.append((*train_narrow(args, data, folder, seed), *train_keras(args, x, y, seed)))
+            start = None
+            if args.paired:
+                # One epoch at a rate that changes nothing.
+                start = folder / "start.keras"
+                once = argparse.Namespace(**{**vars(args), "epochs": 1})
+                train_narrow(once, data, folder, seed, "--learning-rate", "1e-35")
+                (folder / f"narrow{seed}.keras").rename(start)
+            own = train_narrow(args, data, folder, seed, *(["--no-shuffle"] if args.paired else []))
+            results.append((*own, *train_keras(args, x, y, seed, start)))
             print(f"seed {seed}: val_loss {results[-1][0]:.4g} (Keras {results[-1][2]:.4g}), "
                   f"{results[-1][1]:.2f} s an epoch (Keras {results[-1][3]:.2f} s)", flush=True)
     loss, seconds, keras_loss, keras_seconds = (statistics.median(column) for column in zip(*results))

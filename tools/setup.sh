@@ -1,7 +1,7 @@
 # Sourced by ./check and ./study: what both need on a fresh Debian 12 machine. Run from the project's root.
 
 BUILD_PACKAGES="cmake ninja-build g++ clang-14 pkg-config libhdf5-dev libzip-dev nlohmann-json3-dev libcli11-dev libtbb-dev
-  libyaml-cpp-dev libhwy-dev libgtest-dev libbenchmark-dev python3-venv"
+  libyaml-cpp-dev libhwy-dev libgtest-dev libbenchmark-dev libtorch-dev libopenblas0-pthread python3-venv"
 
 # Installs those of the packages that are missing.
 install_packages() {
@@ -34,6 +34,16 @@ make_vega_bundle() {
   [ -s build/vega.js ] && [ build/vega.js -nt build/venv-figures/requirements ] && return
   build/venv-figures/bin/python -c 'import vl_convert, sys; sys.stdout.write(vl_convert.javascript_bundle())' >build/vega.js.partial
   mv build/vega.js.partial build/vega.js
+}
+
+# ROOT's wheel, for .root files; sets root to its folder.
+make_root() {
+  make_venv venv-root tools/requirements-root.txt
+  local packages
+  packages=$(echo "$PWD"/build/venv-root/lib/python3*/site-packages)
+  # Its CMake targets name this folder.
+  ln -sfn site-packages "$(dirname "$packages")/mock_site_packages"
+  root=$packages/ROOT
 }
 
 # build_narrow [CMAKE OPTION ...]: everything with the release preset, into build/.

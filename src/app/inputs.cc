@@ -3,6 +3,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <limits>
+#include <set>
 
 #include "app/table.h"
 #include "error.h"
@@ -74,6 +75,24 @@ Dataset InputArguments::data(const Model& model, bool quiet) const {
   Dataset data = fit_to(read_dataset(data_.source(model.preparation), data_.limit()), model);
   print_notes(data.notes, quiet);
   return data;
+}
+
+void InputArguments::for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const {
+  constexpr std::size_t kBlock = 1 << 14;
+  SampleReader reader(data_.source(model.preparation));
+  std::set<std::string> said;
+  std::size_t done = 0;
+  while (done < data_.limit()) {
+    Dataset block = reader.read(std::min(kBlock, data_.limit() - done));
+    if (block.size > 0) block = fit_to(std::move(block), model);
+    for (const std::string& note : block.notes) {
+      if (said.insert(note).second) print_notes({note}, quiet);
+    }
+    if (block.size == 0) break;
+    done += block.size;
+    use(block);
+  }
+  if (done == 0) throw Error("--data: there is no sample in it");
 }
 
 void print_notes(const std::vector<std::string>& notes, bool quiet) {

@@ -2,6 +2,7 @@
 #define NARROW_APP_INPUTS_H_
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,8 @@ class InputArguments {
   Model model() const;
   // At most --samples samples, cut to the model's vmax. Notes of the reading go to stderr unless `quiet`.
   Dataset data(const Model& model, bool quiet) const;
-  const DataArguments& data_arguments() const { return data_; }
+  // The same a block at a time, for data of any size.
+  void for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const;
 
  private:
   std::string model_, weights_;

@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "app/inputs.h"
 #include "app/options.h"
@@ -20,20 +21,33 @@ struct Predict {
 
 void run(const Predict& predict, const Globals& globals) {
   const Model model = predict.inputs.model();
-  const Dataset data = predict.inputs.data(model, globals.quiet);
-  const std::vector<float> reference = infer(model, data.x, data.size);
-  if (!predict.precision.given()) {
+  std::optional<Program> program;
+  std::optional<Engine> engine;
+  if (predict.precision.given()) {
+    program = build_program(predict.precision.resolve_for(model));
+    print_notes(program->resolved.notes, globals.quiet);
+    if (!predict.interpreter) engine.emplace(*program, EngineOptions{});
+  }
+  std::vector<float> reference;
+  RunResult result;
+  result.counts.resize(model.layers.size());
+  predict.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
+    const std::vector<float> answers = infer(model, block.x, block.size);
+    reference.insert(reference.end(), answers.begin(), answers.end());
+    if (!program) return;
+    const RunResult part = engine ? engine->run(block.x, block.size).run : interpret(*program, block.x, block.size);
+    result.predictions.insert(result.predictions.end(), part.predictions.begin(), part.predictions.end());
+    for (std::size_t i = 0; i < result.counts.size(); ++i) result.counts[i] += part.counts[i];
+  });
+  if (!program) {
     write_file(predict.out, savetxt(reference, model.output_size()));
     return;
   }
-  const Program program = build_program(predict.precision.resolve_for(model));
-  print_notes(program.resolved.notes, globals.quiet);
-  const RunResult result = predict.interpreter ? interpret(program, data.x, data.size) : Engine(program, {}).run(data.x, data.size).run;
   write_file(predict.out, savetxt(result.predictions, model.output_size()));
   if (globals.quiet) return;
   const Metrics metrics = compare(result.predictions, reference);
-  std::printf("%s\n%zu samples; against the float model: MAE %.4g, MPE %.4g %%", describe_counts(program, result.counts).c_str(), data.size,
-              metrics.mae, metrics.mpe);
+  std::printf("%s\n%zu samples; against the float model: MAE %.4g, MPE %.4g %%", describe_counts(*program, result.counts).c_str(),
+              reference.size() / model.output_size(), metrics.mae, metrics.mpe);
   if (metrics.left_out > 0) std::printf(" (%zu predictions of 0 left out)", metrics.left_out);
   std::printf("\n");
 }

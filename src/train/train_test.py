@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def load(path):
 def predictions(model, data, out):
     succeed("predict", model, "--data", data, "--out", out)
     return np.loadtxt(out, ndmin=2)
+
+
+def test_the_documents_recipe_loads_it(data, tmp_path):
+    train(data, tmp_path / "ds16.keras", "--epochs", 1)
+    document = (ROOT / "docs" / "training.md").read_text()
+    recipe = document[document.index("    import keras") : document.index("For hls4ml it is")]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(recipe)], cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".json"])
