@@ -190,6 +190,8 @@ class NpzClusterWriter : public ClusterWriter {
     const std::int64_t zero = 0;
     put(parts_.front(), &zero, 1);
   }
+  NpzClusterWriter(const NpzClusterWriter&) = delete;
+  NpzClusterWriter& operator=(const NpzClusterWriter&) = delete;
   ~NpzClusterWriter() override {
     for (Part& part : parts_) {
       std::error_code ignored;

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import resource
+import signal
 import subprocess
 import textwrap
 from pathlib import Path
@@ -279,6 +281,41 @@ def test_several_files_patterns_and_names(tmp_path):
     check(prepare(tmp_path / "run0.npz", tmp_path, "--data", tmp_path / "run[12].npz", *branches), lengths, cells)
     assert "run9*.npz: there is no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
     assert "no array eta; it has" in fail("prepare", "--data", tmp_path / "run0.npz", "--out", tmp_path / "o.h5")
+
+
+def test_damaged_and_wrong_hdf5_files_are_refused(tmp_path):
+    lengths, cells = random_clusters(3000)
+    for ending in (".h5", ".npz"):
+        write_flat(tmp_path / f"c{ending}", lengths, cells)
+        whole = (tmp_path / f"c{ending}").read_bytes()
+        for share in (0.2, 0.6, 0.98):
+            (tmp_path / f"cut{ending}").write_bytes(whole[: int(len(whole) * share)])
+            assert f"cut{ending}" in fail("prepare", "--data", tmp_path / f"cut{ending}", "--out", tmp_path / "o.h5")
+    write_flat(tmp_path / "c.h5", lengths, {**cells, "layer": ["a"] * lengths.sum()})
+    assert "layer should hold numbers" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+    write_flat(tmp_path / "c.h5", lengths, {**cells, "phi": cells["phi"][1:]})
+    assert "c.h5: phi should hold one number a cell" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+    (tmp_path / "c.h5").write_text("no file of clusters")
+    assert "none of the files narrow reads" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+
+
+def small_disk():
+    """Files may not grow beyond 200 kB: writing fails as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz", pytest.param(".root", marks=needs_root)])
+def test_a_full_disk_leaves_nothing_behind(ending, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    done = narrow("--quiet", "generate", out / f"g{ending}", "--samples", 6000, preexec_fn=small_disk)
+    assert done.returncode == 1 and "disk full?" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert list(out.iterdir()) == []
+    succeed("--quiet", "generate", tmp_path / f"g{ending}", "--samples", 6000)
+    done = narrow("--quiet", "prepare", "--data", tmp_path / f"g{ending}", "--out", out / "p.h5", preexec_fn=small_disk)
+    assert done.returncode == 1 and "disk full?" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert list(out.iterdir()) == []
 
 
 # --- preparation

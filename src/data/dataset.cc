@@ -201,15 +201,20 @@ class SampleReader::Impl {
  private:
   void open(const std::string& path) {
     const std::string magic = first_bytes(path);
-    if (holds_clusters(path)) file_ = std::make_unique<ClusterSamples>(path, source_, unfit_);
-    else if (magic.starts_with("PK")) file_ = std::make_unique<NpySamples>(path, true);
-    else if (magic == "\x89HDF\r\n\x1a\n") file_ = std::make_unique<Hdf5Samples>(path);
-    else if (magic.starts_with("\x93NUMPY")) file_ = std::make_unique<NpySamples>(path, false);
-    else
+    if (holds_clusters(path)) {
+      file_ = std::make_unique<ClusterSamples>(path, source_, unfit_);
+    } else if (magic.starts_with("PK")) {
+      file_ = std::make_unique<NpySamples>(path, true);
+    } else if (magic == "\x89HDF\r\n\x1a\n") {
+      file_ = std::make_unique<Hdf5Samples>(path);
+    } else if (magic.starts_with("\x93NUMPY")) {
+      file_ = std::make_unique<NpySamples>(path, false);
+    } else {
       throw Error(
           path +
           ": it is none of the files narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
           ".root, .h5 or .npz");
+    }
   }
 
   // The first block moves; more of the same kind follow it.
@@ -251,6 +256,7 @@ class SampleReader::Impl {
 
 SampleReader::SampleReader(DataSource source) : impl_(std::make_unique<Impl>(std::move(source))) {}
 SampleReader::SampleReader(SampleReader&&) noexcept = default;
+SampleReader& SampleReader::operator=(SampleReader&&) noexcept = default;
 SampleReader::~SampleReader() = default;
 Dataset SampleReader::read(std::size_t limit) { return impl_->read(limit); }
 

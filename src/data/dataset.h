@@ -45,6 +45,9 @@ class SampleReader {
  public:
   explicit SampleReader(DataSource source);
   SampleReader(SampleReader&&) noexcept;
+  SampleReader& operator=(SampleReader&&) noexcept;
+  SampleReader(const SampleReader&) = delete;
+  SampleReader& operator=(const SampleReader&) = delete;
   ~SampleReader();
   // At most `limit` samples, fewer only at the end. Notes come with the last block.
   Dataset read(std::size_t limit);

@@ -12,8 +12,13 @@
 namespace narrow {
 namespace {
 
-// HDF5 prints its error stack to stderr unless told not to; narrow says what went wrong itself.
-void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+// HDF5 prints its error stack to stderr unless told not to; narrow says what went wrong itself. And at the end of the program
+// it would close once more what could not be closed on a full disk, and crash.
+void silence() {
+  static const herr_t kOnce = H5dont_atexit();
+  static_cast<void>(kOnce);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 template <class T>
 hid_t native();
@@ -316,6 +321,7 @@ void Hdf5Writer::put_texts(const std::string& object, const std::string& attribu
       H5Acreate_by_name(file_.get(), object.c_str(), attribute.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
       H5Aclose);
   std::vector<const char*> pointers;
+  pointers.reserve(texts.size());
   for (const std::string& text : texts) pointers.push_back(text.c_str());
   if (!id || (!pointers.empty() && H5Awrite(id.get(), type.get(), static_cast<const void*>(pointers.data())) < 0)) {
     throw Error(path_ + ": writing failed; is the disk full?");

@@ -6,11 +6,11 @@ namespace narrow {
 namespace {
 
 const RootFunctions& functions(const std::string& path) {
-  static const auto* const loaded =
+  static const auto* const kLoaded =
       static_cast<const RootFunctions*>(load_plugin(kRootLibrary, kRootFunctions,
                                                     path + ": this narrow was built without ROOT; `pip install root`, then build with "
                                                            "-DNARROW_ROOT=PREFIX/lib/python3.*/site-packages/ROOT (docs/data.md)"));
-  return *loaded;
+  return *kLoaded;
 }
 
 }  // namespace

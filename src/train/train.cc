@@ -23,8 +23,8 @@ TrainFunction load() {
 
 TrainState train(Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState state,
                  const OnBatch& on_batch, const OnEpoch& on_epoch) {
-  static const TrainFunction with_torch = load();
-  with_torch(model, data, validation, options, state, on_batch, on_epoch);
+  static const TrainFunction kWithTorch = load();
+  kWithTorch(model, data, validation, options, state, on_batch, on_epoch);
   return state;
 }
 
