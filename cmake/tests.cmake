@@ -71,6 +71,7 @@ if(NARROW_PYTHON)
   endif()
   narrow_pytest(keras_test src/keras/keras_test.py)
   narrow_pytest(hls4ml_config_test src/precision/hls4ml_config_test.py)
+  narrow_pytest(store_test src/study/store_test.py)
   narrow_pytest(cli_test src/app/cli_test.py)
   narrow_pytest(docs_test docs/docs_test.py)
 

@@ -6,6 +6,7 @@
 
 #include "app/options.h"
 #include "error.h"
+#include "study/sweep.h"
 
 int main(int argc, char** argv) {
   CLI::App app("How few bits does your trigger network need? Runs Keras networks in fixed point, bit for bit as hls4ml's C++ would.",
@@ -28,6 +29,8 @@ int main(int argc, char** argv) {
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
   narrow::add_sweep(app, globals);
+  narrow::add_status(app, globals);
+  narrow::add_best(app, globals);
   narrow::add_bench(app, globals);
   try {
     app.parse(argc, argv);
@@ -37,6 +40,10 @@ int main(int argc, char** argv) {
   } catch (const narrow::Error& error) {
     std::fprintf(stderr, "narrow: %s\n", error.what());
     return 1;
+  } catch (const narrow::Interrupted&) {
+    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept, and the same command goes on from there\n");
+    constexpr int kBySigint = 130;
+    return kBySigint;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "narrow: there is not enough memory; try fewer samples with --samples\n");
     return 1;

@@ -1,5 +1,7 @@
 #include "study/sweep.h"
 
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -18,6 +20,8 @@ struct SweepArguments {
   PrecisionArguments precision;
   std::string v_full, v_int, wb_full, wb_int;
 };
+
+std::atomic<bool> interrupted = false;
 
 std::string number(double value) {
   char text[32];
@@ -39,6 +43,7 @@ void print_result(const Sweep& sweep, const SweepResult& result) {
   }
   std::printf("%zu points of %zu samples; %zu points with more integer than total bits skipped\n", points, result.samples,
               result.skipped * result.models.size());
+  if (result.found > 0) std::printf("%zu points were done before\n", result.found);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", computed,
               points - computed);
   std::printf("%sresults in %s: results_*.txt, heatmap_*.html, and a folder for each point\n", table.text().c_str(), sweep.out.c_str());
@@ -52,6 +57,11 @@ void run(SweepArguments& arguments, const Globals& globals) {
   sweep.grid = {parse_range("--v-full", arguments.v_full), parse_range("--v-int", arguments.v_int), {}, {}};
   sweep.grid.wb_full = parse_range("--wb-full", arguments.wb_full);
   sweep.grid.wb_int = parse_range("--wb-int", arguments.wb_int);
+  sweep.stop = [] { return interrupted.load(); };
+  std::signal(SIGINT, [](int) {
+    interrupted = true;
+    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends at once
+  });
   Progress progress("points", globals.quiet);
   const SweepResult result = run_sweep(sweep, [&](std::size_t done, std::size_t all) { progress.show(done, all); });
   print_notes(result.notes, globals.quiet);

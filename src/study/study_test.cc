@@ -36,12 +36,17 @@ TEST(Metrics, AreTheMeansOfTheStudy) {
   EXPECT_NEAR(metrics.mae, (0.1 + 0.5 + 0.25 + 1) / 4, 1e-12);
   EXPECT_NEAR(metrics.mpe, (0.1 + 0.25 + 0.25) / 3 * 100, 1e-12);
   EXPECT_EQ(metrics.left_out, 1U);
+  EXPECT_NEAR(metrics.bias, (0.1 - 0.5 + 0.25 + 1) / 4, 1e-12);
+  EXPECT_NEAR(metrics.rmse, std::sqrt((0.01 + 0.25 + 0.0625 + 1) / 4), 1e-12);
+  EXPECT_EQ(metrics.largest, 1.0);
   EXPECT_TRUE(std::isnan(compare(std::vector<double>{1}, std::vector<float>{0}).mpe));
 }
 
 SweepModel three_points() {
   const double nan = std::nan("");
-  return {"ds16", "16", {{{8, 4, 8, 2}, {nan, 3, 0}, 0}, {{12, 4, 8, 2}, {0.5, 1, 0}, 1}, {{10, 4, 8, 2}, {0.5, 2, 0}, 1}}};
+  return {"ds16",
+          "16",
+          {{{8, 4, 8, 2}, {nan, 3, 0, 0, 0, 0}, 0}, {{12, 4, 8, 2}, {0.5, 1, 0, 0, 0, 0}, 1}, {{10, 4, 8, 2}, {0.5, 2, 0, 0, 0, 0}, 1}}};
 }
 
 TEST(Results, TheBestComesFirst) {

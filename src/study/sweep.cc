@@ -3,7 +3,9 @@
 #include <oneapi/tbb/task_group.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -19,6 +21,7 @@
 #include "model/inference.h"
 #include "report/text.h"
 #include "study/layout.h"
+#include "study/store.h"
 #include "study/trace.h"
 
 namespace narrow {
@@ -83,6 +86,18 @@ PrecisionConfig config_at(const Sweep& sweep, const Model& model, const Point& p
   return make_config(model, options);
 }
 
+// How types follow from a point's bits.
+std::string describe(const PrecisionOptions& options) {
+  const auto modes = [](const Format& format) { return to_string(format.rounding) + "," + to_string(format.overflow); };
+  std::string text = options.uniform ? "uniform" : "auto";
+  text += " v:" + modes(options.vector);
+  if (options.weight) text += " wb:" + modes(*options.weight);
+  if (options.relu_rounding) text += " relu:" + to_string(*options.relu_rounding);
+  if (options.relu_overflow) text += " relu:" + to_string(*options.relu_overflow);
+  if (options.maximum) text += " maximum:" + to_string(*options.maximum);
+  return text;
+}
+
 void make_folder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -94,11 +109,21 @@ void make_folder(const std::string& path) {
 // fractional bits together, fewest integer bits first.
 class ModelSweep {
  public:
-  ModelSweep(const Sweep& sweep, const Subject& subject, const std::vector<Point>& points) : sweep_(sweep), subject_(subject) {
+  ModelSweep(const Sweep& sweep, const Subject& subject, const std::vector<Point>& points, Store& store, std::int64_t data)
+      : sweep_(sweep), subject_(subject), store_(store) {
     swept_ = {subject.model.name, subject.label, {}};
-    for (const Point& point : points) swept_.points.push_back({point, {}, 0});
+    stored_ = store.plan(store.add_model(subject.model, subject.label), data, points, describe(sweep.precision));
+    std::map<std::int64_t, std::size_t> index_of;
+    for (std::size_t i = 0; i < stored_.size(); ++i) index_of[stored_[i].id] = i;
+    for (std::size_t i = 0; i < stored_.size(); ++i) {
+      // A point of an earlier, larger grid may have answered this one; it then stands for itself.
+      const auto leader = index_of.find(stored_[i].computed_as);
+      swept_.points.push_back({points[i], stored_[i].metrics, leader == index_of.end() ? i : leader->second});
+    }
     resolved_.resize(points.size());
-    clean_.resize(points.size(), false);
+  }
+  std::size_t found() const {
+    return static_cast<std::size_t>(std::count_if(stored_.begin(), stored_.end(), [](const StoredPoint& p) { return p.finished; }));
   }
 
   // `done` is called after each point.
@@ -108,7 +133,15 @@ class ModelSweep {
     const std::vector<std::size_t> order = this->order();
     for (std::size_t i = 0; i < order.size(); ++i) {
       const std::size_t index = order[i];
+      if (sweep_.stop && sweep_.stop()) {
+        writers_.wait();
+        throw Interrupted();
+      }
       resolved_[index] = resolve(subject_.model, config_at(sweep_, subject_.model, swept_.points[index].point));
+      if (stored_[index].finished) {
+        done();
+        continue;
+      }
       const std::size_t leader = find_leader(order, i);
       if (leader == index) compute(index, has_followers(order, i));
       else follow(index, leader);
@@ -144,7 +177,7 @@ class ModelSweep {
     if (!sweep_.share) return index;
     for (std::size_t i = 0; i < at; ++i) {
       const std::size_t other = order[i];
-      if (clean_[other] && same_fractions(swept_.points[other].point, swept_.points[index].point) &&
+      if (stored_[other].clean && same_fractions(swept_.points[other].point, swept_.points[index].point) &&
           answers_for(*resolved_[other], *resolved_[index]))
         return other;
     }
@@ -158,6 +191,7 @@ class ModelSweep {
   }
 
   void compute(std::size_t index, bool watch_overflow) {
+    const auto start = std::chrono::steady_clock::now();
     auto program = std::make_shared<const Program>(build_program(*resolved_[index], &cache_));
     const Engine engine(*program, {.counting = watch_overflow ? Counting::kOverflow : Counting::kNone, .dedup = sweep_.dedup});
     const EngineResult result = engine.run(*prepared_for(engine));
@@ -166,16 +200,24 @@ class ModelSweep {
     entry.computed_as = index;
     bool weights_fit = true;
     for (const Step& step : program->steps) weights_fit &= step.kernel.overflows + step.bias.overflows == 0;
-    clean_[index] = watch_overflow && !result.overflowed && weights_fit;
+    StoredPoint& stored = stored_[index];
+    stored.metrics = entry.metrics;
+    stored.computed_as = stored.id;
+    stored.clean = watch_overflow && !result.overflowed && weights_fit;
+    stored.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const std::string folder = folder_of(index);
-    write([this, folder, program, text = savetxt(result.run.predictions, subject_.model.output_size())] {
+    write([this, folder, program, stored, kernels = kernels_text(engine),
+           text = savetxt(result.run.predictions, subject_.model.output_size())] {
       write_point(folder, text);
       const std::size_t traced = std::min(sweep_.traced, subject_.data.size);
-      if (traced == 0) return;
-      const std::size_t size = size_of(subject_.data.shape);
-      const RunResult trace = interpret(*program, std::span(subject_.data.x).first(traced * size), traced, {.traced = traced});
-      const std::scoped_lock lock(hdf5_);
-      write_fixed_trace(folder + "/hls_trace.h5", *program, trace, traced);
+      if (traced > 0) {
+        const std::size_t size = size_of(subject_.data.shape);
+        const RunResult trace = interpret(*program, std::span(subject_.data.x).first(traced * size), traced, {.traced = traced});
+        const std::scoped_lock lock(hdf5_);
+        write_fixed_trace(folder + "/hls_trace.h5", *program, trace, traced);
+      }
+      // Last: a point is done when all that is kept of it is written.
+      store_.finish(stored, types_json(program->resolved), kernels);
     });
   }
 
@@ -183,7 +225,11 @@ class ModelSweep {
   void follow(std::size_t index, std::size_t leader) {
     swept_.points[index].metrics = swept_.points[leader].metrics;
     swept_.points[index].computed_as = leader;
+    stored_[index].metrics = swept_.points[leader].metrics;
+    stored_[index].computed_as = stored_[leader].id;
+    stored_[index].seconds = 0;
     writers_.wait();  // the leader's files are there
+    if (!error_.empty()) throw Error(error_);
     const std::string folder = folder_of(index);
     const std::string from = folder_of(leader);
     make_folder(folder);
@@ -193,6 +239,13 @@ class ModelSweep {
       fs::copy_file(from + file, folder + file, fs::copy_options::overwrite_existing, error);
       if (error) throw Error(folder + file + ": it cannot be written: " + error.message());
     }
+    store_.finish(stored_[index], types_json(*resolved_[index]), "");
+  }
+
+  static std::string kernels_text(const Engine& engine) {
+    std::string text;
+    for (const std::string& kernel : engine.kernels()) text += (text.empty() ? "" : ", ") + kernel;
+    return text;
   }
 
   void write_point(const std::string& folder, const std::string& text) const {
@@ -229,9 +282,10 @@ class ModelSweep {
 
   const Sweep& sweep_;
   const Subject& subject_;
+  Store& store_;
   SweepModel swept_;
+  std::vector<StoredPoint> stored_;  // by the same index
   std::vector<std::optional<Resolved>> resolved_;
-  std::vector<bool> clean_;  // was run, and nothing overflowed
   WeightCache cache_;
   std::shared_ptr<const PreparedInput> prepared_;
   std::pair<std::string, bool> prepared_key_;
@@ -264,6 +318,10 @@ SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
     for (const Point& point : grid.points) resolve(subject.model, config_at(sweep, subject.model, point));
   }
   make_folder(sweep.out);
+  Store store(sweep.out, Store::Mode::kWrite);
+  // Before anything of an earlier run is written over: are these its models and data?
+  std::deque<ModelSweep> sweeps;
+  for (const Subject& subject : subjects) sweeps.emplace_back(sweep, subject, grid.points, store, store.add_data(subject.data));
   const Dataset& first = subjects.front().data;
   result.samples = first.size;
   if (first.targets > 0) write_file(sweep.out + "/regression_targets.txt", savetxt(first.y, first.targets));
@@ -275,9 +333,11 @@ SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
     subject.reference = infer(model, subject.data.x, subject.data.size);
     const std::size_t traced = std::min(sweep.traced, subject.data.size);
     if (traced > 0) write_float_trace(sweep.out + "/" + subject.label + ".keras_trace.h5", model, subject.data, traced);
-    SweepModel swept = ModelSweep(sweep, subject, grid.points).run([&] {
+    result.found += sweeps.front().found();
+    SweepModel swept = sweeps.front().run([&] {
       if (progress) progress(++done, all);
     });
+    sweeps.pop_front();
     write_results(sweep.out, swept, result.samples);
     result.models.push_back(std::move(swept));
   }

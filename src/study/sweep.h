@@ -1,6 +1,7 @@
 #ifndef NARROW_STUDY_SWEEP_H_
 #define NARROW_STUDY_SWEEP_H_
 
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -24,7 +25,14 @@ struct Sweep {
   std::size_t traced = 1;      // samples whose layers are written, for each point
   bool share = true;           // answer points by others that must give the same bits
   bool dedup = true;           // compute repeated rows once
-  std::string out;             // folder of the study; made where it is missing
+  std::string out;             // folder of the study; made where it is missing. A study that was stopped goes on.
+  std::function<bool()> stop;  // asked before each point; where it says so, run_sweep throws Interrupted
+};
+
+// The study was stopped by its user; everything that is done is kept.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
 };
 
 struct SweepPoint {
@@ -44,6 +52,7 @@ struct SweepModel {
 struct SweepResult {
   std::vector<SweepModel> models;
   std::size_t samples = 0;
+  std::size_t found = 0;    // points that were done before, by an earlier run
   std::size_t skipped = 0;  // points of the grid with more integer than total bits
   std::vector<std::string> notes;
 };

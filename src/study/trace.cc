@@ -14,6 +14,8 @@ std::vector<hsize_t> trace_shape(const Layer& layer, std::size_t traced) {
   return shape;
 }
 
+}  // namespace
+
 std::string types_json(const Resolved& resolved) {
   nlohmann::ordered_json types;
   for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
@@ -34,8 +36,6 @@ std::string types_json(const Resolved& resolved) {
   }
   return types.dump();
 }
-
-}  // namespace
 
 void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced) {
   std::vector<std::vector<float>> layers(model.layers.size());

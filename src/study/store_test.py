@@ -1,0 +1,234 @@
+"""Studies that are stopped, broken, shared and asked: the same end as a study that nothing happened to."""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NARROW = os.environ["NARROW"]
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+GRID = ["--v-full", "8:14", "--v-int", "4:8", "--wb-full", "8:12:2", "--wb-int", "1:3", "--samples", 30]
+
+
+def command(out, *more, models=("ds16",), grid=GRID):
+    paths = [GOLDEN / f"{name}.keras" for name in models]
+    return [NARROW, *map(str, ["sweep", *paths, "--data", GOLDEN / "clusters.h5", *grid, "--out", out, *more])]
+
+
+def run(arguments, **kwargs):
+    return subprocess.run(arguments, capture_output=True, text=True, **kwargs)
+
+
+def succeed(arguments, **kwargs):
+    done = run(arguments, **kwargs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fail(arguments, **kwargs):
+    done = run([arguments[0], "--quiet", *arguments[1:]], **kwargs)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def rows(folder, sql):
+    with sqlite3.connect(f"file:{folder}/study.db?mode=ro", uri=True) as database:
+        return database.execute(sql).fetchall()
+
+
+def content(folder):
+    """Everything in a study that does not depend on when it was run."""
+    points = "SELECT model, v_full, v_int, wb_full, wb_int, options, types, clean FROM points ORDER BY model, v_full, v_int, wb_full, wb_int"
+    metrics = "SELECT point, name, value FROM metrics ORDER BY point, name"
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.suffix in (".txt", ".h5", ".json")}
+    return rows(folder, points), rows(folder, metrics), files
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "study"
+    succeed(command(folder))
+    return folder
+
+
+def test_every_point_is_in_the_store_with_its_metrics(whole):
+    assert rows(whole, "SELECT count(*), count(finished), count(DISTINCT id) FROM points") == [(315, 315, 315)]
+    for name in ("mpe", "mae"):
+        table = {tuple(map(int, row[:4])): row[4] for row in np.loadtxt(whole / f"results_16_{name}.txt")}
+        stored = {row[:4]: row[4] for row in rows(whole, f"SELECT v_full, v_int, wb_full, wb_int, {name} FROM results")}
+        assert stored.keys() == table.keys()
+        assert all(value == pytest.approx(table[point], rel=1e-8) for point, value in stored.items())
+    for v_full, v_int, wb_full, wb_int, rmse, bias, largest in rows(whole, "SELECT v_full, v_int, wb_full, wb_int, rmse, bias, largest FROM results")[::40]:
+        folder = whole / f"16.{v_full}.{v_int}.wb_{wb_full}.{wb_int}.model"
+        error = np.loadtxt(folder / "hls_predictions.txt") - np.loadtxt(folder / "keras_predictions.txt")
+        np.testing.assert_allclose([rmse, bias, largest], [np.sqrt(np.mean(error**2)), error.mean(), np.abs(error).max()], rtol=1e-9)
+
+
+def test_killed_at_a_hundred_random_moments_a_study_goes_on_to_the_same_end(tmp_path):
+    large = ["--v-full", "8:16", "--v-int", "4:8", "--wb-full", "8:14", "--wb-int", "1:4", "--samples", 30]
+    whole = tmp_path / "whole"
+    succeed(command(whole, grid=large))
+    start = time.perf_counter()
+    succeed(command(whole, grid=large))
+    idle = time.perf_counter() - start  # of a run that finds everything done
+    seed = int(os.environ.get("NARROW_SEED", time.time_ns() % 10**6))
+    print("seed", seed)
+    rng = random.Random(seed)
+    out = tmp_path / "study"
+    kills = 0
+    seen = []  # of each study the points that were done at each kill
+    while kills < 100:
+        # Should one study come to its end before, another begins.
+        if not out.exists():
+            seen.append([])
+        process = subprocess.Popen(command(out, grid=large), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # From before the first point to well behind some.
+        try:
+            process.wait(timeout=rng.uniform(0.1 * idle, 1.2 * idle + 0.02))
+            assert process.returncode == 0 and content(out) == content(whole)
+            shutil.rmtree(out)
+            continue
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+        if (out / "study.db").exists() and rows(out, "SELECT count(*) FROM sqlite_master") != [(0,)]:
+            seen[-1].append(rows(out, "SELECT count(finished) FROM points")[0][0])
+    print("points done at the kills:", seen)
+    assert all(done == sorted(done) for done in seen), "a point that was done is never lost"
+    assert len(set(seen[0])) > 10, "kills came while points were computed"
+    succeed(command(out, grid=large))
+    assert content(out) == content(whole)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(whole, tmp_path):
+    out = tmp_path / "study"
+    process = subprocess.Popen(command(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not out.exists() or len(list(out.glob("*.model"))) < 20:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130 and "the same command goes on from there" in said
+    done = rows(out, "SELECT count(finished) FROM points")[0][0]
+    assert 0 < done < 315
+    assert f"{done} points were done before" in succeed(command(out))
+    assert content(out) == content(whole)
+
+
+def test_only_what_is_new_is_computed(whole, tmp_path):
+    out = tmp_path / "study"
+    small = ["--v-full", "8:12", "--v-int", "4:8", "--wb-full", "8:12:2", "--wb-int", "1:3", "--samples", 30]
+    succeed(command(out, grid=small))
+    before = dict(rows(out, "SELECT id, finished FROM points"))
+    assert f"{len(before)} points were done before" in succeed(command(out))
+    after = dict(rows(out, "SELECT id, finished FROM points"))
+    assert len(after) == 315 and all(after[point] == finished for point, finished in before.items())
+    assert {k: v for k, v in content(out)[2].items() if "heatmap" not in k and "points_" not in k} == {
+        k: v for k, v in content(whole)[2].items() if "heatmap" not in k and "points_" not in k
+    }
+    # Another model joins, and other options: points of their own.
+    assert "315 points were done before" in succeed(command(out, models=("ds16", "ds32"), grid=GRID))
+    succeed(command(out, "--types", "uniform", grid=small))
+    assert rows(out, "SELECT model, count(*), count(finished) FROM points GROUP BY model") == [(1, 540, 540), (2, 315, 315)]
+
+
+def test_a_changed_model_or_data_are_noticed(whole, tmp_path):
+    out = tmp_path / "study"
+    shutil.copytree(whole, out)
+    shutil.copy(GOLDEN / "ds16.keras", tmp_path / "ds16.keras")
+    arguments = [NARROW, "sweep", str(tmp_path / "ds16.keras"), "--data", str(GOLDEN / "clusters.h5"), *map(str, GRID), "--out", str(out)]
+    assert "315 points were done before" in succeed(arguments), "the same model at another place"
+    import h5py
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "ds16.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (tmp_path / "w.h5").write_bytes(members["model.weights.h5"])
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        file["layers/dense/vars/0"][0, 0] += 0.001
+    members["model.weights.h5"] = (tmp_path / "w.h5").read_bytes()
+    with zipfile.ZipFile(tmp_path / "ds16.keras", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert "has its file changed?" in fail(arguments)
+    assert "clusters.h5: it is not the data with which this study began" in fail(command(out, "--samples", "31", grid=GRID[:-2]))
+    assert content(out) == content(whole)
+
+
+def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
+    out = tmp_path / "study"
+    long = ["--v-full", "8:24", "--v-int", "4:12", "--wb-full", "8:16", "--wb-int", "2:4", "--samples", 100]
+    process = subprocess.Popen(command(out, grid=long), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (out / "study.lock").exists() or not list(out.glob("*.model")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        message = fail(command(out, grid=long))
+        assert f"the study is being run by process {process.pid} on " in message
+        said = succeed([NARROW, "status", str(out)])
+        assert "of 3861 points are done" in said and any(line.startswith("16 ") for line in said.splitlines())
+        assert process.poll() is None, "the study ended before it was asked: the test shows nothing"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_foreign_damaged_and_newer_stores_are_left_alone(whole, tmp_path):
+    for damage, message in [
+        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or no study of narrow's"),
+        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close(), "written by a newer narrow"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "no study of narrow's"),
+    ]:
+        out = tmp_path / "study"
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(whole, out)
+        damage(out / "study.db")
+        before = (out / "study.db").read_bytes()
+        assert message in fail(command(out))
+        assert message in fail([NARROW, "status", str(out)])
+        assert (out / "study.db").read_bytes() == before
+    assert "it holds no study" in fail([NARROW, "best", str(tmp_path)])
+
+
+def test_a_full_disk_stops_a_study_that_goes_on_later(whole, tmp_path):
+    out = tmp_path / "study"
+    limit = 400_000
+
+    def small_disk():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = run(command(out), preexec_fn=small_disk)
+    assert done.returncode == 1 and "disk full?" in done.stderr, done.stderr
+    assert 0 < rows(out, "SELECT count(finished) FROM points")[0][0] < 315
+    succeed(command(out))
+    assert content(out) == content(whole)
+
+
+def test_best_is_what_the_table_says(whole):
+    points = rows(whole, "SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results")
+    for bound in (0.5, 2, 10, 1000):
+        good = [point for point in points if point[1] <= bound]
+        said = succeed([NARROW, "best", str(whole), "--below", str(bound)]).splitlines()[1]
+        if not good:
+            assert "none is below" in said
+            continue
+        bits, mpe, v_full, v_int, wb_full, wb_int = min(good)
+        assert said.split() == ["16", str(bits), f"ap_fixed<{v_full},{v_int}>", f"ap_fixed<{wb_full},{wb_int}>", f"{mpe:.4g}"]
+    front = [(int(line.split()[1]), float(line.split()[4])) for line in succeed([NARROW, "best", str(whole), "--pareto"]).splitlines()[1:]]
+    expected = []
+    for bits, mpe, *_ in sorted(points):
+        if not expected or mpe < expected[-1][1]:
+            expected.append((bits, mpe))
+    assert front == [(bits, float(f"{mpe:.4g}")) for bits, mpe in expected] and len(front) > 3
