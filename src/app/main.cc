@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
   narrow::add_sweep(app, globals);
+  narrow::add_merge(app, globals);
   narrow::add_status(app, globals);
   narrow::add_best(app, globals);
   narrow::add_bench(app, globals);

@@ -40,6 +40,7 @@ void add_show(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);
+void add_merge(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);
 void add_best(CLI::App& app, const Globals& globals);
 void add_bench(CLI::App& app, const Globals& globals);

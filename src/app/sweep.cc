@@ -18,7 +18,7 @@ struct SweepArguments {
   Sweep sweep;
   DataArguments data;
   PrecisionArguments precision;
-  std::string v_full, v_int, wb_full, wb_int;
+  std::string v_full, v_int, wb_full, wb_int, shard;
 };
 
 std::atomic<bool> interrupted = false;
@@ -57,6 +57,10 @@ void run(SweepArguments& arguments, const Globals& globals) {
   sweep.grid = {parse_range("--v-full", arguments.v_full), parse_range("--v-int", arguments.v_int), {}, {}};
   sweep.grid.wb_full = parse_range("--wb-full", arguments.wb_full);
   sweep.grid.wb_int = parse_range("--wb-int", arguments.wb_int);
+  if (!arguments.shard.empty()) {
+    sweep.shard = parse_shard(arguments.shard);
+    sweep.out += "/shard-" + std::to_string(sweep.shard.number) + "-of-" + std::to_string(sweep.shard.of);
+  }
   sweep.stop = [] { return interrupted.load(); };
   std::signal(SIGINT, [](int) {
     interrupted = true;
@@ -86,6 +90,8 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   command->add_flag("!--no-share", arguments->sweep.share, "compute every point, also those that must give another's bits");
   command->add_flag("!--no-dedup", arguments->sweep.dedup, "compute repeated rows (padding) like any other");
   command->add_option("--out", arguments->sweep.out, "folder of the study")->required();
+  command->add_option("--shard", arguments->shard,
+                      "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
   command->callback([arguments, &globals] { run(*arguments, globals); });
 }
 

@@ -1,6 +1,11 @@
 #include "study/grid.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdio>
+#include <iterator>
+#include <map>
+#include <utility>
 
 #include "error.h"
 #include "fixed/format.h"
@@ -49,6 +54,35 @@ GridPoints points_of(const Grid& grid) {
                 " points has more integer than total bits; raise --v-full or --wb-full");
   }
   return result;
+}
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  int used = 0;
+  if (std::sscanf(text.c_str(), "%d/%d%n", &shard.number, &shard.of, &used) != 2 || static_cast<std::size_t>(used) != text.size() ||
+      shard.number < 1 || shard.number > shard.of) {
+    throw Error("--shard " + text + ": it should be like 3/40, the third of forty");
+  }
+  return shard;
+}
+
+std::vector<Point> points_of(const std::vector<Point>& points, const Shard& shard) {
+  const auto fractions = [](const Point& p) { return std::pair(p.v_full - p.v_int, p.wb_full - p.wb_int); };
+  std::map<std::pair<int, int>, std::size_t> sizes;
+  for (const Point& point : points) ++sizes[fractions(point)];
+  std::vector<std::pair<std::pair<int, int>, std::size_t>> groups(sizes.begin(), sizes.end());
+  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  // The largest first, each to the shard that has least.
+  std::vector<std::size_t> load(static_cast<std::size_t>(shard.of));
+  std::map<std::pair<int, int>, int> owner;
+  for (const auto& [group, size] : groups) {
+    const auto least = std::min_element(load.begin(), load.end());
+    *least += size;
+    owner[group] = static_cast<int>(least - load.begin()) + 1;
+  }
+  std::vector<Point> own;
+  std::copy_if(points.begin(), points.end(), std::back_inserter(own), [&](const Point& p) { return owner[fractions(p)] == shard.number; });
+  return own;
 }
 
 }  // namespace narrow

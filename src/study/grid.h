@@ -32,6 +32,18 @@ struct GridPoints {
 // Throws Error where no point is left.
 GridPoints points_of(const Grid& grid);
 
+// A part of a study for one of several machines: `3/40`, the third of forty.
+struct Shard {
+  int number = 1;
+  int of = 1;
+};
+// Throws Error.
+Shard parse_shard(const std::string& text);
+
+// The points of one shard, in the grid's order. Points that may answer each other stay together; the shards are as equal in
+// number of points as that allows.
+std::vector<Point> points_of(const std::vector<Point>& points, const Shard& shard);
+
 }  // namespace narrow
 
 #endif  // NARROW_STUDY_GRID_H_

@@ -25,6 +25,7 @@ constexpr int kSchema = 1;
 constexpr int kApplication = 0x6e617272;
 
 constexpr const char* kTables = R"(
+CREATE TABLE study(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, label TEXT NOT NULL UNIQUE, name TEXT NOT NULL, hash TEXT NOT NULL,
   parameters INTEGER NOT NULL, multiplications INTEGER NOT NULL);
@@ -387,10 +388,73 @@ void Store::finish(const StoredPoint& point, const std::string& types, const std
   });
 }
 
+void Store::set(const std::string& name, const std::string& value) {
+  impl_->statement("INSERT OR REPLACE INTO study(name, value) VALUES(?, ?)").bind(name, value).step();
+}
+
+std::string Store::known(const std::string& name) const {
+  auto find = impl_->statement("SELECT value FROM study WHERE name = ?");
+  return find.bind(name).step() ? find.text(0) : "";
+}
+
+void Store::take(const std::string& folder) {
+  const Store checked(folder, Mode::kRead);  // that it is a study, and one this narrow knows
+  impl_->statement("ATTACH ? AS part").bind(folder + "/study.db").step();
+  try {
+    impl_->transaction([&] {
+      auto other =
+          impl_->statement("SELECT models.label FROM models JOIN part.models AS theirs USING(label) WHERE models.hash != theirs.hash");
+      if (other.step()) throw Error(folder + ": its model " + other.text(0) + " is not the one of that name in the other parts");
+      auto data = impl_->statement("SELECT data.path FROM data JOIN part.data AS theirs USING(path, shape) WHERE data.hash != theirs.hash");
+      if (data.step()) throw Error(folder + ": its data " + data.text(0) + " are not those of that name in the other parts");
+      impl_->run(
+          "INSERT INTO models(label, name, hash, parameters, multiplications) SELECT label, name, hash, parameters, multiplications "
+          "FROM part.models WHERE true ON CONFLICT DO NOTHING");
+      impl_->run(
+          "INSERT INTO data(path, hash, samples, shape, preparation) SELECT path, hash, samples, shape, preparation "
+          "FROM part.data WHERE true ON CONFLICT DO NOTHING");
+      impl_->run(
+          "CREATE TEMP TABLE same AS SELECT theirs.id AS theirs, theirs.computed_as AS answered_by, models.id AS model, data.id AS data "
+          "FROM part.points AS theirs JOIN part.models AS m ON m.id = theirs.model JOIN models ON models.label = m.label "
+          "JOIN part.data AS d ON d.id = theirs.data JOIN data ON data.hash = d.hash");
+      impl_->run(
+          "INSERT INTO points(model, data, v_full, v_int, wb_full, wb_int, options) "
+          "SELECT same.model, same.data, v_full, v_int, wb_full, wb_int, options FROM same JOIN part.points AS p ON p.id = same.theirs "
+          "WHERE true ON CONFLICT DO NOTHING");
+      impl_->run(
+          "CREATE TEMP TABLE pairs AS SELECT same.theirs, same.answered_by, points.id AS ours, points.finished IS NULL AS wanted "
+          "FROM same JOIN part.points AS p ON p.id = same.theirs JOIN points ON points.model = same.model AND points.data = same.data "
+          "AND points.v_full = p.v_full AND points.v_int = p.v_int AND points.wb_full = p.wb_full AND points.wb_int = p.wb_int "
+          "AND points.options = p.options WHERE p.finished IS NOT NULL");
+      impl_->run("CREATE INDEX temp.by_theirs ON pairs(theirs)");
+      impl_->run(
+          "INSERT OR REPLACE INTO metrics SELECT pairs.ours, name, value FROM pairs JOIN part.metrics AS m ON m.point = pairs.theirs WHERE "
+          "wanted");
+      impl_->run(
+          "UPDATE points SET (computed_as, clean, types, kernels, seconds, version, finished) = "
+          "(SELECT leader.ours, p.clean, p.types, p.kernels, p.seconds, p.version, p.finished FROM pairs "
+          "JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by WHERE pairs.ours = "
+          "points.id) "
+          "WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
+      impl_->run("DROP TABLE same");
+      impl_->run("DROP TABLE pairs");
+    });
+  } catch (...) {
+    impl_->run("DETACH part");
+    throw;
+  }
+  impl_->run("DETACH part");
+}
+
 std::vector<Store::ModelRow> Store::models() const {
   std::vector<ModelRow> rows;
-  auto find = impl_->statement("SELECT id, label, name, parameters FROM models ORDER BY id");
-  while (find.step()) rows.push_back({find.number(0), find.text(1), find.text(2), static_cast<std::size_t>(find.number(3))});
+  auto find = impl_->statement(
+      "SELECT id, label, name, parameters, (SELECT max(samples) FROM data WHERE id IN (SELECT data FROM points WHERE model = models.id)) "
+      "FROM models ORDER BY id");
+  while (find.step()) {
+    rows.push_back(
+        {find.number(0), find.text(1), find.text(2), static_cast<std::size_t>(find.number(3)), static_cast<std::size_t>(find.number(4))});
+  }
   return rows;
 }
 

@@ -50,10 +50,19 @@ class Store {
   // May be called from any thread.
   void finish(const StoredPoint& point, const std::string& types, const std::string& kernels);
 
+  // Facts of the study as a whole, by name; `known` gives "" for one that is not there.
+  void set(const std::string& name, const std::string& value);
+  std::string known(const std::string& name) const;
+
+  // Takes over everything of another study: its points where this one has not finished them. Throws Error, and takes
+  // nothing, where models or data of one name are not the same.
+  void take(const std::string& folder);
+
   struct ModelRow {
     std::int64_t id = 0;
     std::string label, name;
     std::size_t parameters = 0;
+    std::size_t samples = 0;  // of the data that its points were run on; the most where there are several
   };
   std::vector<ModelRow> models() const;
   // Of all data and options, by id.

@@ -232,3 +232,70 @@ def test_best_is_what_the_table_says(whole):
         if not expected or mpe < expected[-1][1]:
             expected.append((bits, mpe))
     assert front == [(bits, float(f"{mpe:.4g}")) for bits, mpe in expected] and len(front) > 3
+
+
+# --- many machines
+
+
+def sharded(out, number, of, *more, **how):
+    return command(out, "--shard", f"{number}/{of}", *more, **how)
+
+
+RESULTS = "SELECT model, v_full, v_int, wb_full, wb_int, options, mae, mpe, rmse, bias, largest, computed, types FROM results ORDER BY 1, 2, 3, 4, 5, 6"
+
+
+def test_shards_merge_to_the_whole_study(whole, tmp_path):
+    out = tmp_path / "study"
+    sizes = []
+    for number in (3, 1, 2):
+        succeed(sharded(out, number, 3))
+        sizes.append(rows(out / f"shard-{number}-of-3", "SELECT count(*) FROM points")[0][0])
+    assert sum(sizes) == 315 and max(sizes) - min(sizes) < 20
+    assert "315 of 315 points are done" in succeed([NARROW, "merge", str(out)])
+    assert rows(out, RESULTS) == rows(whole, RESULTS)
+    files = {name: data for name, data in content(out)[2].items() if not name.startswith("shard-")}
+    assert files.keys() == content(whole)[2].keys()
+    # Points stand in the order of the shards there, best first all the same.
+    ordered = [name for name in files if name.startswith(("points_", "results_", "heatmap_"))]
+    for name, data in content(whole)[2].items():
+        if name in ordered:
+            assert name.endswith(".json") or sorted(files[name].splitlines()) == sorted(data.splitlines()), name
+        else:
+            assert files[name] == data, name
+    said = [succeed([NARROW, "best", str(folder), "--below", "5"]) for folder in (out, whole)]
+    assert said[0] == said[1]
+
+
+def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
+    out = tmp_path / "study"
+    succeed(sharded(out, 2, 4))
+    process = subprocess.Popen(sharded(out, 4, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (out / "shard-4-of-4").exists() or len(list((out / "shard-4-of-4").glob("*.model"))) < 5:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    said = succeed([NARROW, "merge", str(out)])
+    assert "of 4 shards these are missing: 1, 3" in said
+    done = rows(out, "SELECT count(finished), count(*) FROM points")[0]
+    assert f"{done[0]} of {done[1]} points are done" in said and done[0] < done[1] < 315
+    for number in (1, 3, 4):
+        succeed(sharded(out, number, 4))
+    said = succeed([NARROW, "merge", str(out)])
+    assert "315 of 315 points are done" in said and "missing" not in said
+    assert rows(out, RESULTS) == rows(whole, RESULTS)
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path):
+    out = tmp_path / "study"
+    small = ["--v-full", "8:12:4", "--v-int", "4", "--wb-full", "8", "--wb-int", "1:2", "--samples", 10]
+    succeed(sharded(out, 1, 2, grid=small))
+    succeed(sharded(tmp_path / "other", 2, 3, grid=small))
+    parts = [str(out / "shard-1-of-2"), str(tmp_path / "other" / "shard-2-of-3")]
+    assert "shard-2-of-3: it is shard 2/3; another part is one of 2" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
+    succeed(sharded(tmp_path / "other", 2, 2, grid=[*small[:-1], 20]))
+    parts[1] = str(tmp_path / "other" / "shard-2-of-2")
+    assert "are not those of that name in the other parts" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
+    assert "it holds no shards" in fail([NARROW, "merge", str(tmp_path / "nothing")])
+    for wrong in ("0/3", "4/3", "1", "1/2/3", "a/b"):
+        assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small))

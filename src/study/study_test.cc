@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "error.h"
 #include "study/grid.h"
@@ -27,6 +29,26 @@ TEST(Grid, PointsWithMoreIntegerThanTotalBitsAreSkippedAndCounted) {
   EXPECT_EQ(grid.points, (std::vector<Point>{{4, 3, 8, 2}, {8, 3, 8, 2}, {8, 6, 8, 2}}));
   EXPECT_EQ(grid.skipped, 1U);
   EXPECT_THROW(points_of({{4}, {6}, {8}, {2}}), Error);
+}
+
+TEST(Shards, AreAPartitionThatKeepsFractionsTogether) {
+  const std::vector<Point> all = points_of({{8, 9, 10, 11, 12, 13}, {2, 3, 4, 5}, {8, 9, 10}, {1, 2, 3}}).points;
+  for (const int of : {1, 2, 3, 7, 40, 500}) {
+    std::vector<Point> joined;
+    std::map<std::pair<int, int>, int> owner;
+    std::size_t most = 0;
+    for (int i = 1; i <= of; ++i) {
+      const std::vector<Point> own = points_of(all, {i, of});
+      most = std::max(most, own.size());
+      for (const Point& p : own) {
+        EXPECT_EQ(owner.try_emplace({p.v_full - p.v_int, p.wb_full - p.wb_int}, i).first->second, i);
+        joined.push_back(p);
+      }
+    }
+    EXPECT_EQ(joined.size(), all.size());
+    for (const Point& p : all) EXPECT_EQ(std::count(joined.begin(), joined.end(), p), 1);
+    EXPECT_LE(most, all.size() / static_cast<std::size_t>(of) + 12) << "of " << of;
+  }
 }
 
 TEST(Metrics, AreTheMeansOfTheStudy) {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <tuple>
 
 #include "data/dataset.h"
@@ -310,7 +311,8 @@ std::size_t SweepModel::best(double Metrics::*metric) const {
 
 SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
   SweepResult result;
-  const GridPoints grid = points_of(sweep.grid);
+  GridPoints grid = points_of(sweep.grid);
+  grid.points = points_of(grid.points, sweep.shard);
   result.skipped = grid.skipped;
   std::vector<Subject> subjects = read_subjects(sweep, result);
   // Everything that a type can be wrong with is found before the first point runs.
@@ -319,6 +321,7 @@ SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
   }
   make_folder(sweep.out);
   Store store(sweep.out, Store::Mode::kWrite);
+  if (sweep.shard.of > 1) store.set("shard", std::to_string(sweep.shard.number) + "/" + std::to_string(sweep.shard.of));
   // Before anything of an earlier run is written over: are these its models and data?
   std::deque<ModelSweep> sweeps;
   for (const Subject& subject : subjects) sweeps.emplace_back(sweep, subject, grid.points, store, store.add_data(subject.data));
@@ -340,6 +343,68 @@ SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress) {
     sweeps.pop_front();
     write_results(sweep.out, swept, result.samples);
     result.models.push_back(std::move(swept));
+  }
+  return result;
+}
+
+MergeResult merge_shards(const std::string& folder, std::vector<std::string> parts) {
+  MergeResult result;
+  if (parts.empty() && fs::is_directory(folder)) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename().string().starts_with("shard-") && entry.is_directory()) parts.push_back(entry.path().string());
+    }
+    std::sort(parts.begin(), parts.end());
+  }
+  if (parts.empty()) throw Error(folder + ": it holds no shards (shard-1-of-2, ...)");
+  std::set<int> found;
+  for (const std::string& part : parts) {
+    const std::string text = Store(part, Store::Mode::kRead).known("shard");
+    if (text.empty()) continue;
+    const Shard shard = parse_shard(text);
+    if (result.of != 0 && result.of != shard.of) {
+      throw Error(part + ": it is shard " + text + "; another part is one of " + std::to_string(result.of));
+    }
+    result.of = shard.of;
+    found.insert(shard.number);
+  }
+  for (int i = 1; i <= result.of; ++i) {
+    if (!found.contains(i)) result.missing.push_back(i);
+  }
+  make_folder(folder);
+  Store store(folder, Store::Mode::kWrite);
+  for (const std::string& part : parts) {
+    store.take(part);
+    for (const auto& entry : fs::recursive_directory_iterator(part)) {
+      const fs::path relative = fs::relative(entry.path(), part);
+      const std::string name = relative.filename().string();
+      const bool of_point = relative.has_parent_path();
+      const bool shared = name.ends_with(".keras_trace.h5") || name == "regression_targets.txt";
+      if (!entry.is_regular_file() || (!of_point && !shared) || name.ends_with(".partial")) continue;
+      const fs::path to = fs::path(folder) / relative;
+      if (fs::exists(to)) continue;
+      fs::create_directories(to.parent_path());
+      std::error_code error;
+      fs::create_hard_link(entry.path(), to, error);
+      if (error) fs::copy_file(entry.path(), to, error);
+      if (error) throw Error(to.string() + ": it cannot be written: " + error.message());
+    }
+  }
+  for (const Store::ModelRow& row : store.models()) {
+    SweepModel model{row.name, row.label, {}};
+    std::map<std::int64_t, std::size_t> index_of;
+    const std::vector<StoredPoint> points = store.points(row.id);
+    result.points += points.size();
+    for (const StoredPoint& point : points) {
+      if (!point.finished) continue;
+      ++result.finished;
+      index_of[point.id] = model.points.size();
+      model.points.push_back({point.point, point.metrics, model.points.size()});
+    }
+    for (const StoredPoint& point : points) {
+      if (point.finished && index_of.contains(point.computed_as))
+        model.points[index_of[point.id]].computed_as = index_of[point.computed_as];
+    }
+    if (!model.points.empty()) write_results(folder, model, row.samples);
   }
   return result;
 }

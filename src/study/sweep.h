@@ -26,6 +26,7 @@ struct Sweep {
   bool share = true;           // answer points by others that must give the same bits
   bool dedup = true;           // compute repeated rows once
   std::string out;             // folder of the study; made where it is missing. A study that was stopped goes on.
+  Shard shard;                 // which points of the grid
   std::function<bool()> stop;  // asked before each point; where it says so, run_sweep throws Interrupted
 };
 
@@ -72,6 +73,17 @@ using SweepProgress = std::function<void(std::size_t done, std::size_t all)>;
 // {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the
 // model's name. Everything is checked before the first point runs.
 SweepResult run_sweep(const Sweep& sweep, const SweepProgress& progress = {});
+
+// What joining the shards of a study came to.
+struct MergeResult {
+  std::size_t points = 0, finished = 0;
+  std::vector<int> missing;  // shards that are not there
+  int of = 0;
+};
+
+// Joins the shards below `folder` (shard-3-of-40), or those in `parts` where some are named, into the study `folder`: store,
+// kept files, and the results of each model. Throws Error where they do not belong together.
+MergeResult merge_shards(const std::string& folder, std::vector<std::string> parts);
 
 }  // namespace narrow
 

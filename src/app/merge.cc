@@ -1,0 +1,34 @@
+#include <cstdio>
+#include <memory>
+
+#include "app/options.h"
+#include "study/sweep.h"
+
+namespace narrow {
+namespace {
+
+struct Merge {
+  std::string study;
+  std::vector<std::string> parts;
+};
+
+void run(const Merge& merge, const Globals& globals) {
+  const MergeResult result = merge_shards(merge.study, merge.parts);
+  if (globals.quiet) return;
+  std::printf("%zu of %zu points are done\n", result.finished, result.points);
+  std::string missing;
+  for (const int shard : result.missing) missing += (missing.empty() ? "" : ", ") + std::to_string(shard);
+  if (!missing.empty()) std::printf("of %d shards these are missing: %s\n", result.of, missing.c_str());
+}
+
+}  // namespace
+
+void add_merge(CLI::App& app, const Globals& globals) {
+  auto* command = app.add_subcommand("merge", "join the shards of a study, and say what is missing");
+  const auto merge = std::make_shared<Merge>();
+  command->add_option("study", merge->study, "the study's folder, the sweep's --out")->required();
+  command->add_option("parts", merge->parts, "folders of shards; all in the study's folder where none is given");
+  command->callback([merge, &globals] { run(*merge, globals); });
+}
+
+}  // namespace narrow
