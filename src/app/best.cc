@@ -15,16 +15,10 @@ struct Best {
   bool pareto = false;
 };
 
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 std::vector<std::string> row(const std::string& label, const StoredPoint& point, const std::string& metric) {
   const Point& p = point.point;
   return {label, std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)),
-          number(metric_of(point.metrics, metric))};
+          short_number(metric_of(point.metrics, metric))};
 }
 
 void run(const Best& best) {
@@ -38,7 +32,7 @@ void run(const Best& best) {
     }
     const auto found = fewest_bits(points, best.metric, best.below);
     if (found) table.add(row(model.label, *found, best.metric));
-    else table.add({model.label, "-", "none is below", number(best.below), "-"});
+    else table.add({model.label, "-", "none is below", short_number(best.below), "-"});
   }
   std::printf("%s", table.text().c_str());
 }

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -24,10 +23,8 @@ void run(const std::string& study) {
     const std::vector<StoredPoint> front = pareto_front(points, "mpe");
     std::vector<std::string> row{model.label, std::to_string(points.size()), std::to_string(finished), "-", "-", "-"};
     if (!front.empty()) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.4g %%", front.back().metrics.mpe);
       const Point& p = front.back().point;
-      row[3] = text;
+      row[3] = short_number(front.back().metrics.mpe) + " %";
       row[4] = to_string(fixed(p.v_full, p.v_int));
       row[5] = to_string(fixed(p.wb_full, p.wb_int));
     }

@@ -23,12 +23,6 @@ struct SweepArguments {
 
 std::atomic<bool> interrupted = false;
 
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 void print_result(const Sweep& sweep, const SweepResult& result) {
   Table table({"model", "best by MPE", "MPE [%]", "best by MAE", "MAE"});
   const auto types = [](const Point& p) { return to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int)); };
@@ -37,7 +31,7 @@ void print_result(const Sweep& sweep, const SweepResult& result) {
   for (const SweepModel& model : result.models) {
     const SweepPoint& by_mpe = model.points[model.best(&Metrics::mpe)];
     const SweepPoint& by_mae = model.points[model.best(&Metrics::mae)];
-    table.add({model.label, types(by_mpe.point), number(by_mpe.metrics.mpe), types(by_mae.point), number(by_mae.metrics.mae)});
+    table.add({model.label, types(by_mpe.point), short_number(by_mpe.metrics.mpe), types(by_mae.point), short_number(by_mae.metrics.mae)});
     points += model.points.size();
     for (std::size_t i = 0; i < model.points.size(); ++i) computed += model.points[i].computed_as == i ? 1 : 0;
   }

@@ -1,6 +1,8 @@
 #include "app/table.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 namespace narrow {
 
@@ -20,6 +22,12 @@ std::string Table::text() const {
     text += line + "\n";
   }
   return text;
+}
+
+std::string short_number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4g", value);
+  return text.data();
 }
 
 }  // namespace narrow

@@ -17,6 +17,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// `%.4g`, as tables show numbers.
+std::string short_number(double value);
+
 }  // namespace narrow
 
 #endif  // NARROW_APP_TABLE_H_

@@ -7,13 +7,13 @@
 
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include "data/hash.h"
 #include "error.h"
 
 namespace narrow {
@@ -60,40 +60,14 @@ struct NamedMetric {
 constexpr std::array<NamedMetric, 5> kMetrics = {
     {{"mae", &Metrics::mae}, {"mpe", &Metrics::mpe}, {"rmse", &Metrics::rmse}, {"bias", &Metrics::bias}, {"largest", &Metrics::largest}}};
 
-// FNV-1a over what a study's result depends on.
-class Hash {
- public:
-  void add(const std::string& text) {
-    for (const char c : text) add_word(static_cast<unsigned char>(c));
-    add_word(text.size());
-  }
-  void add(const std::vector<float>& values) {
-    for (const float value : values) {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, &value, sizeof bits);
-      add_word(bits);
-    }
-    add_word(values.size());
-  }
-  void add(std::size_t number) { add_word(number); }
-  std::string text() const {
-    std::array<char, 17> hex{};
-    std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(value_));
-    return hex.data();
-  }
-
- private:
-  void add_word(std::uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3; }
-  std::uint64_t value_ = 0xcbf29ce484222325;
-};
-
+// Of what a study's result depends on.
 std::string hash_of(const Model& model) {
   Hash hash;
   for (const Layer& layer : model.layers) {
     hash.add(layer.name);
     hash.add(layer.op.index());
-    for (const int input : layer.inputs) hash.add(static_cast<std::size_t>(input));
-    for (const int d : layer.shape) hash.add(static_cast<std::size_t>(d));
+    for (const int input : layer.inputs) hash.add(static_cast<std::uint64_t>(input));
+    for (const int d : layer.shape) hash.add(static_cast<std::uint64_t>(d));
     if (const auto* dense = as<DenseOp>(layer)) {
       hash.add(dense->kernel);
       hash.add(dense->bias);

@@ -1,9 +1,9 @@
 #include "train/checkpoint.h"
 
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "data/hash.h"
 #include "data/hdf5.h"
 #include "error.h"
 
@@ -12,20 +12,18 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// FNV-1a.
-std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t hash = 0xcbf29ce484222325) {
-  for (const float value : values) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, &value, sizeof bits);
-    hash = (hash ^ bits) * 0x100000001b3;
-  }
-  return hash;
+std::string hash_of(const TrainData& data) {
+  Hash hash;
+  hash.add(data.y);
+  hash.add(data.rows);
+  for (const std::size_t start : data.starts) hash.add(start);
+  return hash.text();
 }
 
-std::uint64_t hash_of(const TrainData& data) {
-  std::uint64_t hash = hash_of(data.rows, hash_of(data.y));
-  for (const std::size_t start : data.starts) hash = (hash ^ start) * 0x100000001b3;
-  return hash;
+std::string hash_of(const std::vector<float>& values) {
+  Hash hash;
+  hash.add(values);
+  return hash.text();
 }
 
 const char* name_of(Loss loss) { return loss == Loss::kMse ? "mse" : loss == Loss::kMae ? "mae" : "huber"; }
