@@ -84,14 +84,15 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
   std::size_t done = 0;
   while (done < data_.limit()) {
     Dataset block = reader.read(std::min(kBlock, data_.limit() - done));
-    if (block.size > 0) block = fit_to(std::move(block), model);
+    if (block.size == 0) break;
+    block = fit_to(std::move(block), model);
     for (const std::string& note : block.notes) {
       if (said.insert(note).second) print_notes({note}, quiet);
     }
-    if (block.size == 0) break;
     done += block.size;
     use(block);
   }
+  print_notes(reader.notes(), quiet);
   if (done == 0) throw Error("--data: there is no sample in it");
 }
 

@@ -29,10 +29,10 @@ void run(const Prepare& prepare, const Globals& globals) {
       if (block.targets > 0) file.append<float>("/y", {block.size, block.targets}, block.y);
     }
     samples += block.size;
-    print_notes(block.notes, globals.quiet);
     left -= block.size;
     if (block.size < std::min(kBlock, left + block.size)) break;
   }
+  print_notes(reader.notes(), globals.quiet);
   if (samples == 0) throw Error(prepare.out + ": nothing is left to write; every cluster was left out");
   file.commit();
   if (!globals.quiet) std::printf("%zu samples in %s\n", samples, prepare.out.c_str());

@@ -362,6 +362,8 @@ def test_unfit_data_are_refused_or_counted(tmp_path):
         assert note in said
     with h5py.File(tmp_path / "o.h5") as file:
         assert file["x"].shape == (39, 128, 4) and np.isfinite(file["x"][:]).all()
+    # Also where the reading stops before the end.
+    assert "2 cells without a positive value" in succeed("prepare", "--data", tmp_path / "c.h5", "--unfit", "drop", "--samples", 20, "--out", tmp_path / "o.h5")
 
 
 def test_damaged_offsets_are_refused(tmp_path):

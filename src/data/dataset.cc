@@ -188,14 +188,15 @@ class SampleReader::Impl {
       row_ += block.size;
       append(data, std::move(block));
     }
-    if (!file_ && next_ == paths_.size()) {
-      data.notes = std::move(notes_);
-      const std::vector<std::string> left_out = unfit_.notes();
-      data.notes.insert(data.notes.end(), left_out.begin(), left_out.end());
-      notes_.clear();
-      unfit_ = {};
-    }
     return data;
+  }
+
+  std::vector<std::string> notes() const {
+    std::vector<std::string> all = notes_;
+    if (file_) all.insert(all.end(), file_->notes.begin(), file_->notes.end());
+    const std::vector<std::string> left_out = unfit_.notes();
+    all.insert(all.end(), left_out.begin(), left_out.end());
+    return all;
   }
 
  private:
@@ -259,9 +260,12 @@ SampleReader::SampleReader(SampleReader&&) noexcept = default;
 SampleReader& SampleReader::operator=(SampleReader&&) noexcept = default;
 SampleReader::~SampleReader() = default;
 Dataset SampleReader::read(std::size_t limit) { return impl_->read(limit); }
+std::vector<std::string> SampleReader::notes() const { return impl_->notes(); }
 
 Dataset read_dataset(const DataSource& source, std::size_t limit) {
-  Dataset data = SampleReader(source).read(limit);
+  SampleReader reader(source);
+  Dataset data = reader.read(limit);
+  data.notes = reader.notes();
   if (data.size == 0) throw Error(source.paths.front() + ": it has no samples");
   return data;
 }

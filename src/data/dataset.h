@@ -49,8 +49,10 @@ class SampleReader {
   SampleReader(const SampleReader&) = delete;
   SampleReader& operator=(const SampleReader&) = delete;
   ~SampleReader();
-  // At most `limit` samples, fewer only at the end. Notes come with the last block.
+  // At most `limit` samples, fewer only at the end.
   Dataset read(std::size_t limit);
+  // What a user should know of all that was read so far, a line each.
+  std::vector<std::string> notes() const;
 
  private:
   class Impl;
