@@ -17,20 +17,28 @@ void count_products(benchmark::State& state, int n_in, int n_out) {
       benchmark::Counter(static_cast<double>(kRows) * n_in * n_out * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-void dot16_rows(benchmark::State& state) {
-  const auto n = static_cast<int>(state.range(0));
-  const Weights16 weights = pack16(n, n, [](int i, int j) { return (i * 7 + j) % 101 - 50; });
-  Buffer<std::int16_t> x(kRows * static_cast<std::size_t>(2 * weights.pairs()));
+// Rows of x, all 3, through one kernel: run(x, bias, sums). `width` is a row's length in x, `stride` in the sums.
+template <class X, class Sum, class Run>
+void measure(benchmark::State& state, int width, int stride, const Run& run) {
+  Buffer<X> x(kRows * static_cast<std::size_t>(width));
   x.fill(3);
-  const auto stride = static_cast<std::size_t>(weights.blocks()) * kBlock;
-  Buffer<std::int32_t> bias(stride);
+  Buffer<Sum> bias(static_cast<std::size_t>(stride));
   bias.fill(0);
-  Buffer<std::int32_t> sums(kRows * stride);
+  Buffer<Sum> sums(kRows * static_cast<std::size_t>(stride));
   for (auto _ : state) {
-    dot16(weights, x.data(), kRows, bias.data(), sums.data());
+    run(x.data(), bias.data(), sums.data());
     benchmark::DoNotOptimize(sums.data());
   }
-  count_products(state, n, n);
+  count_products(state, static_cast<int>(state.range(0)), static_cast<int>(state.range(0)));
+}
+
+int mixed_weight(int i, int j) { return (i * 7 + j) % 101 - 50; }
+
+void dot16_rows(benchmark::State& state) {
+  const auto n = static_cast<int>(state.range(0));
+  const Weights16 weights = pack16(n, n, mixed_weight);
+  measure<std::int16_t, std::int32_t>(state, 2 * weights.pairs(), weights.blocks() * kBlock,
+                                      [&](const auto* x, const auto* bias, auto* sums) { dot16(weights, x, kRows, bias, sums); });
 }
 BENCHMARK(dot16_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
 
@@ -38,34 +46,16 @@ void dot8_rows(benchmark::State& state) {
   const auto n = static_cast<int>(state.range(0));
   const auto size = static_cast<std::size_t>(n) * static_cast<std::size_t>(n);
   const Weights8 weights = pack8(n, n, std::vector<std::int8_t>(size, 3));
-  Buffer<std::uint8_t> x(kRows * static_cast<std::size_t>(4 * weights.fours()));
-  x.fill(3);
-  const auto stride = static_cast<std::size_t>(weights.blocks()) * kBlock;
-  Buffer<std::int32_t> bias(stride);
-  bias.fill(0);
-  Buffer<std::int32_t> sums(kRows * stride);
-  for (auto _ : state) {
-    dot8(weights, x.data(), kRows, bias.data(), 3, sums.data());
-    benchmark::DoNotOptimize(sums.data());
-  }
-  count_products(state, n, n);
+  measure<std::uint8_t, std::int32_t>(state, 4 * weights.fours(), weights.blocks() * kBlock,
+                                      [&](const auto* x, const auto* bias, auto* sums) { dot8(weights, x, kRows, bias, 3, sums); });
 }
 BENCHMARK(dot8_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
 
 void high16_rows(benchmark::State& state) {
   const auto n = static_cast<int>(state.range(0));
-  const WeightsHigh weights = pack_high(n, n, [](int i, int j) { return (i * 7 + j) % 101 - 50; });
-  Buffer<std::int16_t> x(kRows * static_cast<std::size_t>(n));
-  x.fill(3);
-  const auto stride = static_cast<std::size_t>(weights.blocks()) * kHighBlock;
-  Buffer<std::int16_t> bias(stride);
-  bias.fill(0);
-  Buffer<std::int16_t> sums(kRows * stride);
-  for (auto _ : state) {
-    high16(weights, x.data(), kRows, bias.data(), sums.data());
-    benchmark::DoNotOptimize(sums.data());
-  }
-  count_products(state, n, n);
+  const WeightsHigh weights = pack_high(n, n, mixed_weight);
+  measure<std::int16_t, std::int16_t>(state, n, weights.blocks() * kHighBlock,
+                                      [&](const auto* x, const auto* bias, auto* sums) { high16(weights, x, kRows, bias, sums); });
 }
 BENCHMARK(high16_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
 

@@ -21,12 +21,6 @@ namespace {
 constexpr const char* kOffsets = "offsets";
 constexpr const char* kHdf5 = "\x89HDF\r\n\x1a\n";
 
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nothing" : text;
-}
-
 std::vector<std::string> all_columns(const ClusterColumns& columns) {
   std::vector<std::string> names = columns.features;
   if (!columns.target.empty()) names.push_back(columns.target);
@@ -97,7 +91,7 @@ class Hdf5Clusters : public FlatReader {
   Hdf5Clusters(const std::string& path, const ClusterColumns& columns) : FlatReader(path, columns), file_(path) {
     for (const std::string& name : all_columns(columns_)) {
       if (!file_.has(dataset(name))) {
-        throw Error(path + ": it has no dataset " + columns_.branch(name) + "; it has " + join(file_.children("/")));
+        throw Error(path + ": it has no dataset " + columns_.branch(name) + "; it has " + listed(file_.children("/")));
       }
     }
     const auto shape = [&](const std::string& name) {
@@ -140,7 +134,7 @@ class NpzClusters : public FlatReader {
 
  private:
   NpyReader open(const std::string& name) const {
-    if (!zip_.has(name + ".npy")) throw Error(path_ + ": it has no array " + name + "; it has " + join(zip_.members()));
+    if (!zip_.has(name + ".npy")) throw Error(path_ + ": it has no array " + name + "; it has " + listed(zip_.members()));
     return {path_ + ", " + name, zip_.open(name + ".npy")};
   }
   std::vector<double> read_offsets(std::size_t count) override { return offsets_.read<double>(count); }

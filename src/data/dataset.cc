@@ -51,9 +51,7 @@ class NpySamples : public SampleFile {
     if (archive) {
       zip_.emplace(path);
       if (!zip_->has("x.npy")) {
-        std::string found;
-        for (const std::string& name : zip_->members()) found += (found.empty() ? "" : ", ") + name;
-        throw Error(path + ": it has no array x (x.npy inside); it has " + (found.empty() ? "nothing" : found));
+        throw Error(path + ": it has no array x (x.npy inside); it has " + listed(zip_->members()));
       }
       x_.emplace(path + ", x", zip_->open("x.npy"));
       if (zip_->has("y.npy")) y_.emplace(path + ", y", zip_->open("y.npy"));
@@ -86,9 +84,7 @@ class Hdf5Samples : public SampleFile {
  public:
   explicit Hdf5Samples(const std::string& path) : file_(path) {
     if (!file_.has("/x")) {
-      std::string found;
-      for (const std::string& name : file_.children("/")) found += (found.empty() ? "" : ", ") + name;
-      throw Error(path + ": it has no dataset x; it has " + (found.empty() ? "nothing" : found));
+      throw Error(path + ": it has no dataset x; it has " + listed(file_.children("/")));
     }
     has_y_ = file_.has("/y");
     shape_ = file_.shape("/x");

@@ -19,12 +19,6 @@
 namespace narrow {
 namespace {
 
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nothing" : text;
-}
-
 // ROOT prints to stderr unless told not to; narrow says what went wrong itself.
 void silence() { gErrorIgnoreLevel = kFatal; }
 
@@ -62,10 +56,10 @@ TreeName find_tree(const std::string& path, TFile& file, const std::string& want
     }
     // In a folder of the file.
     if (file.Get<TTree>(wanted.c_str()) != nullptr) return {wanted, false};
-    throw Error(path + ": it has no tree " + wanted + "; it has " + join(names));
+    throw Error(path + ": it has no tree " + wanted + "; it has " + listed(names));
   }
   if (found.empty()) throw Error(path + ": it has no TTree or RNTuple; if it stands in a folder, name it with --tree FOLDER/NAME");
-  if (found.size() > 1) throw Error(path + ": it has several trees, " + join(names) + "; name one with --tree");
+  if (found.size() > 1) throw Error(path + ": it has several trees, " + listed(names) + "; name one with --tree");
   return found.front();
 }
 
@@ -229,7 +223,7 @@ class TreeReader : public EntryReader {
     if (found == nullptr) {
       std::vector<std::string> names;
       for (const TObject* object : *tree_->GetListOfBranches()) names.emplace_back(object->GetName());
-      throw Error(path_ + ": tree " + tree_->GetName() + " has no branch " + name + "; it has " + join(names));
+      throw Error(path_ + ": tree " + tree_->GetName() + " has no branch " + name + "; it has " + listed(names));
     }
     tree_->SetBranchStatus(found->GetName(), true);
     std::string type = found->GetClassName();
@@ -289,7 +283,7 @@ class NTupleReader : public EntryReader {
     if (id == ROOT::kInvalidDescriptorId) {
       std::vector<std::string> names;
       for (const auto& field : descriptor.GetTopLevelFields()) names.push_back(field.GetFieldName());
-      throw Error(path_ + ": RNTuple " + descriptor.GetName() + " has no field " + name + "; it has " + join(names));
+      throw Error(path_ + ": RNTuple " + descriptor.GetName() + " has no field " + name + "; it has " + listed(names));
     }
     const std::string type = descriptor.GetFieldDescriptor(id).GetTypeName();
     Append append;
