@@ -26,7 +26,7 @@ void run(const Generate& arguments, const Globals& globals) {
   for (std::size_t done = 0; done < arguments.samples; done += kBlock) {
     const std::size_t count = std::min(kBlock, arguments.samples - done);
     writer->write(generate(kind, arguments.seed, done, count, arguments.vmax));
-    progress.show(done + count, arguments.samples);
+    progress.show({.done = done + count, .all = arguments.samples});
   }
   writer->commit();
 }

@@ -2,7 +2,6 @@
 
 #include <cinttypes>
 #include <cstdio>
-#include <limits>
 #include <set>
 
 #include "app/table.h"
@@ -17,73 +16,64 @@ void InputArguments::add_model_to(CLI::App& command) {
 }
 
 void DataArguments::add_to(CLI::App& command, std::size_t samples) {
-  samples_ = samples;
+  options_.samples = samples;
   command
-      .add_option("--data", paths_,
+      .add_option("--data", options_.paths,
                   "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); may be given again, and hold * and ?")
       ->required()
       ->allow_extra_args(false);
-  auto* limit =
-      command.add_option("--samples", samples_, "at most so many samples" + std::string(samples == 0 ? "; all where it is not given" : ""));
+  auto* limit = command.add_option("--samples", options_.samples,
+                                   "at most so many samples" + std::string(samples == 0 ? "; all where it is not given" : ""));
   limit->check(CLI::PositiveNumber);
   if (samples > 0) limit->capture_default_str();
   command
-      .add_option("--features", features_, "of clusters, NAME[:log|:log10][/DIVISOR] each; the model's, or eta,phi,layer/10,energy:log/10")
+      .add_option("--features", options_.features,
+                  "of clusters, NAME[:log|:log10][/DIVISOR] each; the model's, or eta,phi,layer/10,energy:log/10")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command.add_option("--target", target_, "the same for the target, or none; the model's, or true_energy:log/10");
-  command.add_option("--order", order_, "order cells by this feature, the largest first; as-is leaves them as they are (the default)");
-  command.add_option("--vmax", vmax_, "rows of a sample; of clusters with more cells the first are kept (128)")->check(CLI::PositiveNumber);
-  command.add_option("--padding", padding_, "every value of the rows behind the last cell (-6)");
+  command.add_option("--target", options_.target, "the same for the target, or none; the model's, or true_energy:log/10");
+  command.add_option("--order", options_.order,
+                     "order cells by this feature, the largest first; as-is leaves them as they are (the default)");
+  command.add_option("--vmax", options_.vmax, "rows of a sample; of clusters with more cells the first are kept (128)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--padding", options_.padding, "every value of the rows behind the last cell (-6)");
   command.add_option("--branches", branches_, "names in the file that differ, as energy=cell_E,eta=cell_eta")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command.add_option("--tree", tree_, "the TTree or RNTuple of a .root file that has several");
+  command.add_option("--tree", options_.tree, "the TTree or RNTuple of a .root file that has several");
   command.add_option("--unfit", unfit_, "what cannot be prepared (no cells, nothing positive before a logarithm, ...): refuse or drop")
       ->check(CLI::IsMember({"refuse", "drop"}))
       ->capture_default_str();
 }
 
-DataSource DataArguments::source(const std::string& preparation) const {
-  DataSource source;
-  source.paths = paths_;
-  if (!preparation.empty()) source.preparation = preparation_from_json(preparation);
-  if (!features_.empty()) {
-    source.preparation.features.clear();
-    for (const std::string& feature : features_) source.preparation.features.push_back(parse_feature(feature));
-  }
-  if (target_ == "none") source.preparation.target.reset();
-  else if (!target_.empty()) source.preparation.target = parse_feature(target_);
-  if (!order_.empty()) source.preparation.order = order_ == "as-is" ? "" : order_;
-  if (vmax_ > 0) source.preparation.vmax = vmax_;
-  if (padding_) source.preparation.padding = *padding_;
+DataOptions DataArguments::options() const {
+  DataOptions options = options_;
   for (const std::string& branch : branches_) {
     const auto equals = branch.find('=');
     if (equals == std::string::npos || equals == 0) throw Error("--branches: '" + branch + "' should be FEATURE=BRANCH");
-    source.branches[branch.substr(0, equals)] = branch.substr(equals + 1);
+    options.branches[branch.substr(0, equals)] = branch.substr(equals + 1);
   }
-  source.tree = tree_;
-  source.drop_unfit = unfit_ == "drop";
-  return source;
+  options.drop_unfit = unfit_ == "drop";
+  return options;
 }
-
-std::size_t DataArguments::limit() const { return samples_ == 0 ? std::numeric_limits<std::size_t>::max() : samples_; }
 
 Model InputArguments::model() const { return read_keras(weights_.empty() ? model_ : model_ + "+" + weights_); }
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
-  Dataset data = fit_to(read_dataset(data_.source(model.preparation), data_.limit()), model);
+  const DataOptions options = data_.options();
+  Dataset data = fit_to(read_dataset(options.source(model.preparation), options.limit()), model);
   print_notes(data.notes, quiet);
   return data;
 }
 
 void InputArguments::for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const {
   constexpr std::size_t kBlock = 1 << 14;
-  SampleReader reader(data_.source(model.preparation));
+  const DataOptions options = data_.options();
+  SampleReader reader(options.source(model.preparation));
   std::set<std::string> said;
   std::size_t done = 0;
-  while (done < data_.limit()) {
-    Dataset block = reader.read(std::min(kBlock, data_.limit() - done));
+  while (done < options.limit()) {
+    Dataset block = reader.read(std::min(kBlock, options.limit() - done));
     if (block.size == 0) break;
     block = fit_to(std::move(block), model);
     for (const std::string& note : block.notes) {

@@ -19,17 +19,12 @@ class DataArguments {
  public:
   // `samples` is the limit where none is given; 0 for none.
   void add_to(CLI::App& command, std::size_t samples = 0);
-  // `preparation` is that of the model in use, as JSON, or empty; options given on the command line go before it.
-  DataSource source(const std::string& preparation) const;
-  std::size_t limit() const;  // on the number of samples
+  DataOptions options() const;
 
  private:
-  std::vector<std::string> paths_;
-  std::size_t samples_ = 0;
-  std::vector<std::string> features_, branches_;
-  std::string target_, order_, tree_, unfit_ = "refuse";
-  int vmax_ = 0;
-  std::optional<double> padding_;
+  DataOptions options_;
+  std::vector<std::string> branches_;
+  std::string unfit_ = "refuse";
 };
 
 // MODEL, --weights and the data for it, which most commands take.

@@ -6,12 +6,13 @@
 
 #include "app/options.h"
 #include "error.h"
-#include "study/sweep.h"
+#include "study/run.h"
 
 int main(int argc, char** argv) {
   CLI::App app("How few bits does your trigger network need? Runs Keras networks in fixed point, bit for bit as hls4ml's C++ would.",
                "narrow");
   narrow::Globals globals;
+  for (int i = 0; i < argc; ++i) globals.command += (i > 0 ? " " : "") + narrow::quoted(argv[i]);
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", NARROW_VERSION);
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
   narrow::add_sweep(app, globals);
+  narrow::add_run(app, globals);
   narrow::add_merge(app, globals);
   narrow::add_status(app, globals);
   narrow::add_best(app, globals);

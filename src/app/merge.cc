@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "app/options.h"
-#include "study/sweep.h"
+#include "study/merge.h"
 
 namespace narrow {
 namespace {

@@ -17,6 +17,14 @@ auto of_option(const std::string& option, const std::string& text, const Parse& 
 
 }  // namespace
 
+std::string quoted(const std::string& word) {
+  const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%{}";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
 void PrecisionArguments::add_modes_to(CLI::App& command) {
   command.add_option("--types", types_, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
       ->check(CLI::IsMember({"auto", "uniform"}))
@@ -38,11 +46,7 @@ PrecisionOptions PrecisionArguments::options() const {
   if (!weight_.empty()) options.weight = of_option("--wb", weight_, parse_short_format);
   if (!maximum_.empty()) options.maximum = of_option("--maximum", maximum_, parse_short_format);
   options.uniform = types_ == "uniform";
-  if (!relu_.empty()) {
-    const auto comma = relu_.find(',');
-    options.relu_rounding = of_option("--relu", relu_.substr(0, comma), parse_rounding);
-    if (comma != std::string::npos) options.relu_overflow = of_option("--relu", relu_.substr(comma + 1), parse_overflow);
-  }
+  if (!relu_.empty()) of_option("--relu", relu_, [&](const std::string& text) { return parse_relu(text, options), 0; });
   return options;
 }
 

@@ -29,8 +29,12 @@ class PrecisionArguments {
 // Settings of the whole program.
 struct Globals {
   bool quiet = false;
-  int threads = 0;  // 0: all cores
+  int threads = 0;      // 0: all cores
+  std::string command;  // the whole line that was typed
 };
+
+// A word of a command line as a shell takes it, in quotes where it needs them.
+std::string quoted(const std::string& word);
 
 // Each command's arguments and work; defined in the file of its name.
 void add_generate(CLI::App& app, const Globals& globals);
@@ -40,6 +44,7 @@ void add_show(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);
+void add_run(CLI::App& app, const Globals& globals);
 void add_merge(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);
 void add_best(CLI::App& app, const Globals& globals);

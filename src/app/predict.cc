@@ -4,9 +4,9 @@
 
 #include "app/inputs.h"
 #include "app/options.h"
+#include "data/text.h"
 #include "engine/engine.h"
 #include "model/inference.h"
-#include "report/text.h"
 #include "study/metrics.h"
 
 namespace narrow {

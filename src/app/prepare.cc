@@ -15,11 +15,12 @@ struct Prepare {
 };
 
 void run(const Prepare& prepare, const Globals& globals) {
-  SampleReader reader(prepare.data.source(""));
+  const DataOptions options = prepare.data.options();
+  SampleReader reader(options.source(""));
   Hdf5Writer file(prepare.out);
   std::size_t samples = 0;
   constexpr std::size_t kBlock = 4096;
-  for (std::size_t left = prepare.data.limit(); left > 0;) {
+  for (std::size_t left = options.limit(); left > 0;) {
     const Dataset block = reader.read(std::min(kBlock, left));
     if (samples == 0 && !block.preparation.empty()) file.write_attribute("/", "preparation", block.preparation);
     std::vector<hsize_t> shape{block.size};

@@ -2,13 +2,15 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 
 namespace narrow {
 
 Progress::Progress(std::string unit, bool quiet) : unit_(std::move(unit)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-void Progress::show(std::size_t done, std::size_t all) {
+void Progress::show(const State& state) {
+  const auto [done, all, found, samples, more] = state;
   if (quiet_) return;
   const auto now = Clock::now();
   const double since = std::chrono::duration<double>(now - shown_).count();
@@ -17,15 +19,23 @@ void Progress::show(std::size_t done, std::size_t all) {
   if (done < all && since < (terminal_ ? kBarSeconds : kLineSeconds)) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  const double left = rate > 0 ? static_cast<double>(all - done) / rate : 0;
+  const auto rate_of = [&](std::size_t number) { return seconds > 0 ? static_cast<double>(number) / seconds : 0; };
+  const double rate = rate_of(done - found);
+  std::array<char, 128> numbers{};
+  int size = std::snprintf(numbers.data(), numbers.size(), "%zu/%zu %s, %.1f/s", done, all, unit_.c_str(), rate);
+  const auto add = [&](const char* format, double value) {
+    size += std::snprintf(numbers.data() + size, numbers.size() - static_cast<std::size_t>(size), format, value);
+  };
+  if (samples > 0) add(", %.0f samples/s", rate_of(samples));
+  add(", %.0f s left", rate > 0 ? static_cast<double>(all - done) / rate : 0);
+  const std::string text = numbers.data() + (more.empty() ? "" : "; " + more);
   if (terminal_) {
-    constexpr std::size_t kWidth = 30;
+    constexpr std::size_t kWidth = 20;
     const std::size_t filled = all == 0 ? kWidth : kWidth * done / all;
-    std::fprintf(stderr, "\r[%s%s] %zu/%zu %s, %.1f/s, %.0f s left \x1b[K%s", std::string(filled, '=').c_str(),
-                 std::string(kWidth - filled, ' ').c_str(), done, all, unit_.c_str(), rate, left, done == all ? "\n" : "");
+    std::fprintf(stderr, "\r[%s%s] %s\x1b[K%s", std::string(filled, '=').c_str(), std::string(kWidth - filled, ' ').c_str(), text.c_str(),
+                 done == all ? "\n" : "");
   } else {
-    std::fprintf(stderr, "%zu of %zu %s, %.1f/s, %.0f s left\n", done, all, unit_.c_str(), rate, left);
+    std::fprintf(stderr, "%s\n", text.c_str());
   }
 }
 

@@ -12,7 +12,15 @@ namespace narrow {
 class Progress {
  public:
   Progress(std::string unit, bool quiet);
-  void show(std::size_t done, std::size_t all);
+  // Time counts from here.
+  void restart() { start_ = shown_ = Clock::now(); }
+  struct State {
+    std::size_t done = 0, all = 0;
+    std::size_t found = 0;    // of those done, which took no time
+    std::size_t samples = 0;  // computed so far; 0 shows no such rate
+    std::string more;         // said behind the numbers
+  };
+  void show(const State& now);
 
  private:
   using Clock = std::chrono::steady_clock;

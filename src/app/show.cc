@@ -5,8 +5,8 @@
 #include "app/inputs.h"
 #include "app/options.h"
 #include "app/table.h"
+#include "data/text.h"
 #include "keras/writer.h"
-#include "report/text.h"
 
 namespace narrow {
 namespace {

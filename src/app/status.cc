@@ -4,31 +4,27 @@
 
 #include "app/options.h"
 #include "app/table.h"
-#include "study/best.h"
+#include "study/layout.h"
 
 namespace narrow {
 namespace {
 
 void run(const std::string& study) {
   const Store store(study, Store::Mode::kRead);
-  Table table({"model", "points", "done", "least mpe", "vectors", "weights"});
+  Table table({"model", "data", "types", "points", "done", "least mpe", "at"});
   std::size_t all = 0;
   std::size_t done = 0;
-  for (const Store::ModelRow& model : store.models()) {
-    const std::vector<StoredPoint> points = store.points(model.id);
+  for (const Scan& scan : store.scans()) {
+    const std::vector<StoredPoint> points = store.points(scan, {"mpe"});
     const auto finished =
         static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished; }));
     all += points.size();
     done += finished;
-    const std::vector<StoredPoint> front = pareto_front(points, "mpe");
-    std::vector<std::string> row{model.label, std::to_string(points.size()), std::to_string(finished), "-", "-", "-"};
-    if (!front.empty()) {
-      const Point& p = front.back().point;
-      row[3] = short_number(front.back().metrics.mpe) + " %";
-      row[4] = to_string(fixed(p.v_full, p.v_int));
-      row[5] = to_string(fixed(p.wb_full, p.wb_int));
-    }
-    table.add(row);
+    const std::size_t best = least(points, 0);
+    const bool any = best < points.size();
+    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, std::to_string(points.size()),
+               std::to_string(finished), any ? short_number(points[best].values[0]) + " %" : "-",
+               any ? types_of(points[best].point) : "-"});
   }
   std::printf("%s%zu of %zu points are done\n", table.text().c_str(), done, all);
 }

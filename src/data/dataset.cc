@@ -300,4 +300,24 @@ Dataset fit_to(Dataset data, const Model& model) {
   return data;
 }
 
+DataSource DataOptions::source(const std::string& known) const {
+  DataSource source;
+  source.paths = paths;
+  Preparation& preparation = source.preparation;
+  if (!known.empty()) preparation = preparation_from_json(known);
+  if (!features.empty()) {
+    preparation.features.clear();
+    for (const std::string& feature : features) preparation.features.push_back(parse_feature(feature));
+  }
+  if (target == "none") preparation.target.reset();
+  else if (!target.empty()) preparation.target = parse_feature(target);
+  if (!order.empty()) preparation.order = order == "as-is" ? "" : order;
+  if (vmax > 0) preparation.vmax = vmax;
+  if (padding) preparation.padding = *padding;
+  source.branches = branches;
+  source.tree = tree;
+  source.drop_unfit = drop_unfit;
+  return source;
+}
+
 }  // namespace narrow

@@ -35,6 +35,25 @@ struct DataSource {
   std::string tree;
 };
 
+// The same as a user says it, on the command line or in a file; what is left empty follows from the model, or from what is usual.
+struct DataOptions {
+  std::vector<std::string> paths;
+  std::size_t samples = 0;            // at most; 0 for all
+  std::vector<std::string> features;  // as parse_feature takes them
+  std::string target;                 // the same, or `none`
+  std::string order;                  // a feature, or `as-is`
+  int vmax = 0;
+  std::optional<double> padding;
+  std::map<std::string, std::string> branches;
+  std::string tree;
+  bool drop_unfit = false;
+
+  // `preparation` is that of the model in use, as JSON, or empty; what is said here goes before it. Throws Error.
+  DataSource source(const std::string& preparation) const;
+  std::size_t limit() const { return samples == 0 ? std::numeric_limits<std::size_t>::max() : samples; }
+  bool operator==(const DataOptions&) const = default;
+};
+
 // Samples from their beginning to their end, a block at a time, so that files may be larger than memory:
 //   prepared   .npy        the input x alone, (N, vmax, features)
 //              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets)

@@ -132,6 +132,12 @@ class ConfigReader {
 
 }  // namespace
 
+void parse_relu(const std::string& text, PrecisionOptions& options) {
+  const auto comma = text.find(',');
+  options.relu_rounding = parse_rounding(text.substr(0, comma));
+  if (comma != std::string::npos) options.relu_overflow = parse_overflow(text.substr(comma + 1));
+}
+
 PrecisionConfig make_config(const Model& model, const PrecisionOptions& options) {
   PrecisionConfig config;
   config.model.types["default"] = options.vector;

@@ -38,6 +38,9 @@ struct PrecisionOptions {
   std::optional<Format> maximum;  // --maximum: cap on inferred types
 };
 
+// `AP_RND` or `AP_RND,AP_SAT` into the modes of relu results. Throws Error with the modes there are.
+void parse_relu(const std::string& text, PrecisionOptions& options);
+
 // The same as an hls4ml configuration, an entry a layer.
 PrecisionConfig make_config(const Model& model, const PrecisionOptions& options);
 

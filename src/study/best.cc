@@ -2,46 +2,52 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <utility>
 
 #include "error.h"
 
 namespace narrow {
 
-double metric_of(const Metrics& metrics, const std::string& name) {
-  if (name == "mae") return metrics.mae;
-  if (name == "mpe") return metrics.mpe;
-  if (name == "rmse") return metrics.rmse;
-  if (name == "bias") return std::abs(metrics.bias);
-  if (name == "largest") return metrics.largest;
-  throw Error("there is no metric '" + name + "'; there are mae, mpe, rmse, bias and largest");
-}
-
 int bits_of(const Point& point) { return point.v_full + point.wb_full; }
+
+double cost_of(const std::string& metric, double value) {
+  const bool signed_one = metric == "bias" || metric.starts_with("turn_on_shift") || metric.starts_with("rate_change");
+  return signed_one ? std::abs(value) : value;
+}
 
 std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const std::string& metric, double bound) {
   std::optional<StoredPoint> best;
+  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), cost_of(metric, point.values.front())); };
   for (const StoredPoint& point : points) {
-    const double value = metric_of(point.metrics, metric);
-    if (!point.finished || !(value <= bound)) continue;
-    if (!best || std::pair(bits_of(point.point), value) < std::pair(bits_of(best->point), metric_of(best->metrics, metric))) best = point;
+    if (!point.finished || !(cost_of(metric, point.values.front()) <= bound)) continue;
+    if (!best || key(point) < key(*best)) best = point;
   }
   return best;
 }
 
 std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const std::string& metric) {
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values.front()); };
   std::vector<StoredPoint> sorted;
   for (const StoredPoint& point : points) {
-    if (point.finished && !std::isnan(metric_of(point.metrics, metric))) sorted.push_back(point);
+    if (point.finished && !std::isnan(cost(point))) sorted.push_back(point);
   }
   std::stable_sort(sorted.begin(), sorted.end(), [&](const StoredPoint& a, const StoredPoint& b) {
-    return std::pair(bits_of(a.point), metric_of(a.metrics, metric)) < std::pair(bits_of(b.point), metric_of(b.metrics, metric));
+    return std::pair(bits_of(a.point), cost(a)) < std::pair(bits_of(b.point), cost(b));
   });
   std::vector<StoredPoint> front;
   for (const StoredPoint& point : sorted) {
-    if (front.empty() || metric_of(point.metrics, metric) < metric_of(front.back().metrics, metric)) front.push_back(point);
+    if (front.empty() || cost(point) < cost(front.back())) front.push_back(point);
   }
   return front;
+}
+
+MetricName metric_of(const Store& store, const std::string& name) {
+  std::vector<std::string> names;
+  for (const MetricName& metric : store.metrics()) {
+    if (metric.name == name) return metric;
+    names.push_back(metric.name);
+  }
+  throw Error("the study has no metric '" + name + "'; it has " + listed(names));
 }
 
 }  // namespace narrow

@@ -1,42 +1,41 @@
 #include "study/layout.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <cmath>
+#include <map>
 
+#include "data/text.h"
+#include "fixed/format.h"
 #include "report/heatmap.h"
-#include "report/text.h"
 
 namespace narrow {
 namespace {
 
-std::string number(double value) {
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%.9g", value);
-  return text.data();
-}
+constexpr std::size_t kMpe = 0;
+constexpr std::size_t kMae = 1;
+constexpr std::size_t kLeftOut = 2;
 
 std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
 
-std::string describe(const Point& point) {
-  return "vectors " + type(point.v_full, point.v_int) + ", weights " + type(point.wb_full, point.wb_int);
+std::string numbers(const Point& p) {
+  return std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int);
 }
 
 // Integer by total bits of the vectors at the best weights, and of the weights at the best vectors.
-std::vector<Heatmap> heatmaps(const SweepModel& model, double Metrics::*metric, const std::string& label) {
-  const Point best = model.points[model.best(metric)].point;
-  Heatmap vectors{"Model " + model.label + ": vectors",
+std::vector<Heatmap> heatmaps(const Scan& scan, const std::vector<StoredPoint>& points, std::size_t metric, const std::string& label) {
+  const Point best = points[least(points, metric)].point;
+  Heatmap vectors{"Model " + scan.label + ": vectors",
                   "weights and biases " + type(best.wb_full, best.wb_int),
                   "total bits",
                   "integer bits",
                   label,
                   {}};
   Heatmap weights{
-      "Model " + model.label + ": weights and biases", "vectors " + type(best.v_full, best.v_int), "total bits", "integer bits", label, {}};
-  for (const SweepPoint& each : model.points) {
+      "Model " + scan.label + ": weights and biases", "vectors " + type(best.v_full, best.v_int), "total bits", "integer bits", label, {}};
+  for (const StoredPoint& each : points) {
     const Point& p = each.point;
-    if (p.wb_full == best.wb_full && p.wb_int == best.wb_int) vectors.cells.push_back({p.v_full, p.v_int, each.metrics.*metric});
-    if (p.v_full == best.v_full && p.v_int == best.v_int) weights.cells.push_back({p.wb_full, p.wb_int, each.metrics.*metric});
+    if (p.wb_full == best.wb_full && p.wb_int == best.wb_int) vectors.cells.push_back({p.v_full, p.v_int, each.values[metric]});
+    if (p.v_full == best.v_full && p.v_int == best.v_int) weights.cells.push_back({p.wb_full, p.wb_int, each.values[metric]});
   }
   std::vector<Heatmap> maps;
   if (vectors.cells.size() > 1 || weights.cells.size() < 2) maps.push_back(std::move(vectors));
@@ -46,53 +45,68 @@ std::vector<Heatmap> heatmaps(const SweepModel& model, double Metrics::*metric, 
 
 }  // namespace
 
-std::string point_folder(const std::string& label, const Point& point) {
-  return label + "." + std::to_string(point.v_full) + "." + std::to_string(point.v_int) + ".wb_" + std::to_string(point.wb_full) + "." +
-         std::to_string(point.wb_int) + ".model";
+std::string types_of(const Point& p) { return type(p.v_full, p.v_int) + " / " + type(p.wb_full, p.wb_int); }
+
+std::size_t least(const std::vector<StoredPoint>& points, std::size_t at) {
+  const auto bits = [](const Point& p) { return p.v_full + p.wb_full; };
+  std::size_t best = points.size();
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!points[i].finished) continue;
+    if (best == points.size()) {
+      best = i;
+      continue;
+    }
+    const double a = points[i].values[at];
+    const double b = points[best].values[at];
+    const bool better = std::isnan(b) ? !std::isnan(a) : a < b || (a == b && bits(points[i].point) < bits(points[best].point));
+    if (better) best = i;
+  }
+  return best;
 }
 
-std::string results_text(const SweepModel& model, double Metrics::*metric, const std::string& name, std::size_t samples) {
-  const SweepPoint& best = model.points[model.best(metric)];
-  const bool relative = metric == &Metrics::mpe;
-  std::string text = "# best: " + describe(best.point) + ": " + name + " " + number(best.metrics.*metric) + (relative ? " %" : "") + "\n";
-  text += "# model " + model.name + ", " + std::to_string(samples) + " samples";
-  if (relative) text += "; predictions of 0 by the float model are left out: " + std::to_string(best.metrics.left_out);
-  text += "\n# v_full v_int wb_full wb_int " + name + "\n";
-  for (const SweepPoint& each : model.points) {
-    const Point& p = each.point;
-    text += std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int) +
-            " " + number(each.metrics.*metric) + "\n";
-  }
+std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric) {
+  const bool relative = metric == "mpe";
+  const std::size_t at = relative ? kMpe : kMae;
+  const StoredPoint& best = points[least(points, at)];
+  const Point& b = best.point;
+  std::string text = "# best: vectors " + type(b.v_full, b.v_int) + ", weights " + type(b.wb_full, b.wb_int) + ": " + metric + " " +
+                     short_text(best.values[at]) + (relative ? " %" : "") + "\n";
+  text += "# model " + scan.model + ", " + std::to_string(scan.samples) + " samples";
+  if (relative) text += "; predictions of 0 by the float model are left out: " + short_text(best.values[kLeftOut]);
+  text += "\n# v_full v_int wb_full wb_int " + metric + "\n";
+  for (const StoredPoint& each : points) text += numbers(each.point) + " " + short_text(each.values[at]) + "\n";
   return text;
 }
 
-std::string points_text(const SweepModel& model) {
+std::string points_text(const std::vector<StoredPoint>& points) {
   std::string text =
       "# v_full v_int wb_full wb_int: computed, or the point with the same fractional bits and no overflow that it follows\n";
-  const auto numbers = [](const Point& p) {
-    return std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int);
-  };
-  for (std::size_t i = 0; i < model.points.size(); ++i) {
-    const SweepPoint& each = model.points[i];
-    text +=
-        numbers(each.point) + (each.computed_as == i ? " computed" : " follows " + numbers(model.points[each.computed_as].point)) + "\n";
+  std::map<std::int64_t, const Point*> by_id;
+  for (const StoredPoint& each : points) by_id[each.id] = &each.point;
+  for (const StoredPoint& each : points) {
+    const auto leader = by_id.find(each.computed_as);
+    const bool computed = each.computed_as == each.id || leader == by_id.end();
+    text += numbers(each.point) + (computed ? " computed" : " follows " + numbers(*leader->second)) + "\n";
   }
   return text;
 }
 
-void write_results(const std::string& folder, const SweepModel& model, std::size_t samples) {
+void write_results(const std::string& study, const Store& store, const Scan& scan) {
+  std::vector<StoredPoint> points = store.points(scan, {"mpe", "mae", "left_out"});
+  std::erase_if(points, [](const StoredPoint& point) { return !point.finished; });
+  if (points.empty()) return;
+  const std::string folder = study + (scan.folder.empty() ? "" : "/" + scan.folder);
   struct Kind {
-    double Metrics::*metric;
-    std::string name;
-    std::string label;
+    std::size_t metric;
+    std::string name, label;
   };
-  write_file(folder + "/points_" + model.label + ".txt", points_text(model));
-  for (const Kind& kind : {Kind{&Metrics::mpe, "mpe", "MPE [%]"}, Kind{&Metrics::mae, "mae", "MAE"}}) {
-    write_file(folder + "/results_" + model.label + "_" + kind.name + ".txt", results_text(model, kind.metric, kind.name, samples));
-    const std::string spec = heatmap_spec(heatmaps(model, kind.metric, kind.label));
-    const std::string stem = folder + "/heatmap_" + model.label + "_" + kind.name;
+  write_file(folder + "/points_" + scan.label + ".txt", points_text(points));
+  for (const Kind& kind : {Kind{kMpe, "mpe", "MPE [%]"}, Kind{kMae, "mae", "MAE"}}) {
+    write_file(folder + "/results_" + scan.label + "_" + kind.name + ".txt", results_text(scan, points, kind.name));
+    const std::string spec = heatmap_spec(heatmaps(scan, points, kind.metric, kind.label));
+    const std::string stem = folder + "/heatmap_" + scan.label + "_" + kind.name;
     write_file(stem + ".vl.json", spec);
-    const std::string page = figure_page("narrow: " + kind.label + " of model " + model.label, spec);
+    const std::string page = figure_page("narrow: " + kind.label + " of model " + scan.label, spec);
     if (!page.empty()) write_file(stem + ".html", page);
   }
 }

@@ -2,20 +2,26 @@
 #define NARROW_STUDY_LAYOUT_H_
 
 #include <string>
+#include <vector>
 
-#include "study/sweep.h"
+#include "study/store.h"
 
 namespace narrow {
 
-// Names and contents of the files of a study (see run_sweep).
-std::string point_folder(const std::string& label, const Point& point);
-std::string results_text(const SweepModel& model, double Metrics::*metric, const std::string& name, std::size_t samples);
+// `ap_fixed<16,6> / ap_fixed<12,3>`: a point's types of vectors and of weights.
+std::string types_of(const Point& point);
 
-// A line for each point: its precision, and `computed` or the point that it follows.
-std::string points_text(const SweepModel& model);
+// The finished point with the least value of the metric at `at` of StoredPoint::values, NaN after any number; ties go to the fewest
+// bits. The number of points where there is none.
+std::size_t least(const std::vector<StoredPoint>& points, std::size_t at);
 
-// Writes points_{nodes}.txt, results_{nodes}_{mpe|mae}.txt and the heat maps of one model into `folder`.
-void write_results(const std::string& folder, const SweepModel& model, std::size_t samples);
+// Contents of the study's text files: the best precision, then every precision's value; and for each point whether it was computed,
+// or which it follows. `points` have the values of mpe, mae and left_out.
+std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric);
+std::string points_text(const std::vector<StoredPoint>& points);
+
+// Writes points_{nodes}.txt, results_{nodes}_{mpe|mae}.txt and the heat maps of what is finished into the scan's folder.
+void write_results(const std::string& study, const Store& store, const Scan& scan);
 
 }  // namespace narrow
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -20,45 +21,59 @@ namespace narrow {
 namespace {
 
 // Of the tables below; larger where an older narrow could not read them.
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 // "narr": tells a study from other SQLite files.
 constexpr int kApplication = 0x6e617272;
 
 constexpr const char* kTables = R"(
 CREATE TABLE study(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE definitions(id INTEGER PRIMARY KEY, definition TEXT NOT NULL UNIQUE, command TEXT NOT NULL, version TEXT NOT NULL, started TEXT NOT NULL);
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, label TEXT NOT NULL UNIQUE, name TEXT NOT NULL, hash TEXT NOT NULL,
   parameters INTEGER NOT NULL, multiplications INTEGER NOT NULL);
 CREATE TABLE data(
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, samples INTEGER NOT NULL, shape TEXT NOT NULL,
-  preparation TEXT NOT NULL);
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, hash TEXT NOT NULL, samples INTEGER NOT NULL, shape TEXT NOT NULL,
+  preparation TEXT NOT NULL, UNIQUE(name, hash));
+CREATE TABLE scans(
+  id INTEGER PRIMARY KEY, model INTEGER NOT NULL REFERENCES models, data INTEGER NOT NULL REFERENCES data, options TEXT NOT NULL,
+  folder TEXT NOT NULL, UNIQUE(model, data, options), UNIQUE(model, folder));
 CREATE TABLE points(
-  id INTEGER PRIMARY KEY, model INTEGER NOT NULL REFERENCES models, data INTEGER NOT NULL REFERENCES data,
-  v_full INTEGER NOT NULL, v_int INTEGER NOT NULL, wb_full INTEGER NOT NULL, wb_int INTEGER NOT NULL, options TEXT NOT NULL,
-  computed_as INTEGER REFERENCES points, clean INTEGER, types TEXT, kernels TEXT, seconds REAL, version TEXT, finished TEXT,
-  UNIQUE(model, data, v_full, v_int, wb_full, wb_int, options));
+  id INTEGER PRIMARY KEY, scan INTEGER NOT NULL REFERENCES scans,
+  v_full INTEGER NOT NULL, v_int INTEGER NOT NULL, wb_full INTEGER NOT NULL, wb_int INTEGER NOT NULL,
+  computed_as INTEGER REFERENCES points, overflowed INTEGER, counted INTEGER, types TEXT, kernels TEXT, kept TEXT, seconds REAL,
+  version TEXT, finished TEXT, UNIQUE(scan, v_full, v_int, wb_full, wb_int));
+CREATE TABLE metric_names(name TEXT PRIMARY KEY, unit TEXT NOT NULL, meaning TEXT NOT NULL);
 CREATE TABLE metrics(
   point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, value REAL, PRIMARY KEY(point, name)) WITHOUT ROWID;
-CREATE VIEW results AS
-  SELECT models.label AS model, v_full, v_int, wb_full, wb_int, v_full + wb_full AS bits, options,
-    (SELECT value FROM metrics WHERE point = points.id AND name = 'mae') AS mae,
-    (SELECT value FROM metrics WHERE point = points.id AND name = 'mpe') AS mpe,
-    (SELECT value FROM metrics WHERE point = points.id AND name = 'rmse') AS rmse,
-    (SELECT value FROM metrics WHERE point = points.id AND name = 'bias') AS bias,
-    (SELECT value FROM metrics WHERE point = points.id AND name = 'largest') AS largest,
-    points.id = computed_as AS computed, seconds, types, kernels, finished, points.id AS point
-  FROM points JOIN models ON models.id = points.model WHERE finished IS NOT NULL;
+CREATE TABLE float_metrics(
+  scan INTEGER NOT NULL REFERENCES scans, name TEXT NOT NULL, value REAL, PRIMARY KEY(scan, name)) WITHOUT ROWID;
+CREATE TABLE float_curves(
+  scan INTEGER NOT NULL REFERENCES scans, name TEXT NOT NULL, edges TEXT NOT NULL, samples TEXT NOT NULL, "values" TEXT NOT NULL,
+  PRIMARY KEY(scan, name)) WITHOUT ROWID;
+CREATE TABLE curves(
+  point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, "values" TEXT NOT NULL, PRIMARY KEY(point, name)) WITHOUT ROWID;
+CREATE TABLE counts(
+  point INTEGER NOT NULL REFERENCES points, layer TEXT NOT NULL, "values" INTEGER NOT NULL, overflows INTEGER NOT NULL,
+  sum_overflows INTEGER NOT NULL, zeros INTEGER NOT NULL, weights INTEGER NOT NULL, weight_overflows INTEGER NOT NULL,
+  weight_zeros INTEGER NOT NULL, PRIMARY KEY(point, layer)) WITHOUT ROWID;
 CREATE VIEW progress AS
-  SELECT models.label AS model, count(*) AS points, count(finished) AS finished
-  FROM points JOIN models ON models.id = points.model GROUP BY models.id;
+  SELECT models.label AS model, data.name AS data, options, count(*) AS points, count(finished) AS finished
+  FROM points JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data GROUP BY scans.id;
+CREATE VIEW overflows AS
+  SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, layer,
+    (SELECT counted FROM points AS run WHERE run.id = points.computed_as) AS samples,
+    counts."values", counts.overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros, points.id AS point
+  FROM points JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data
+  JOIN counts ON counts.point = points.computed_as;
+CREATE VIEW curve_values AS
+  SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, curves.name AS curve, bin.key AS bin,
+    json_extract(edges, '$[' || bin.key || ']') AS low, json_extract(edges, '$[' || (bin.key + 1) || ']') AS high,
+    json_extract(float_curves.samples, '$[' || bin.key || ']') AS samples, bin.value AS value,
+    json_extract(float_curves."values", '$[' || bin.key || ']') AS float_value, points.id AS point
+  FROM points JOIN scans ON scans.id = points.scan JOIN models ON models.id = model JOIN data ON data.id = data
+  JOIN curves ON curves.point = points.computed_as
+  JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name, json_each(curves."values") AS bin;
 )";
-
-struct NamedMetric {
-  const char* name;
-  double Metrics::*value;
-};
-constexpr std::array<NamedMetric, 5> kMetrics = {
-    {{"mae", &Metrics::mae}, {"mpe", &Metrics::mpe}, {"rmse", &Metrics::rmse}, {"bias", &Metrics::bias}, {"largest", &Metrics::largest}}};
 
 // Of what a study's result depends on.
 std::string hash_of(const Model& model) {
@@ -189,7 +204,11 @@ class Store::Impl {
 
   Statement statement(const char* sql) const { return {database_, path_, sql}; }
 
+  void write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
+  void make_results_view() const;
+
   std::mutex mutex;
+  std::vector<std::string> wanted, curve_names;  // of the metrics and curves that are asked for
 
  private:
   void prepare(bool exists) {
@@ -197,6 +216,9 @@ class Store::Impl {
     if (exists && number("SELECT count(*) FROM sqlite_master") > 0) {
       if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but no study of narrow's");
       const std::int64_t schema = number("PRAGMA user_version");
+      if (schema < kSchema) {
+        throw Error(path_ + ": it was written by an older narrow, whose studies this one does not read; give another folder");
+      }
       if (schema > kSchema) {
         throw Error(path_ + ": it was written by a newer narrow (tables of version " + std::to_string(schema) + ", this one knows " +
                     std::to_string(kSchema) + "); it is left as it is");
@@ -204,8 +226,6 @@ class Store::Impl {
     } else if (mode_ == Mode::kRead) {
       throw Error(path_ + ": it holds no study yet");
     } else {
-      // A crash loses nothing that is committed, a power cut at most the last moments, which are computed again.
-      run("PRAGMA journal_mode=WAL");
       transaction([&] {
         if (sqlite3_exec(database_, kTables, nullptr, nullptr, nullptr) != SQLITE_OK) {
           throw Error(path_ + ": its tables cannot be made: " + sqlite3_errmsg(database_));
@@ -214,7 +234,10 @@ class Store::Impl {
         run(("PRAGMA user_version=" + std::to_string(kSchema)).c_str());
       });
     }
-    if (mode_ == Mode::kWrite) run("PRAGMA synchronous=NORMAL");
+    if (mode_ == Mode::kRead) return;
+    // A crash loses nothing that is committed, a power cut at most the last moments, which are computed again.
+    run("PRAGMA journal_mode=WAL");
+    run("PRAGMA synchronous=NORMAL");
   }
 
   // One writer: the operating system gives the lock back however the program ends.
@@ -239,6 +262,8 @@ class Store::Impl {
   }
 
   void close() {
+    // One plain file again, which can be read where nothing can be written; not while others read.
+    if (database_ != nullptr && mode_ == Mode::kWrite) sqlite3_exec(database_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
     if (database_ != nullptr) sqlite3_close(database_);
     database_ = nullptr;
     if (lock_ >= 0) ::close(lock_);
@@ -279,87 +304,181 @@ std::int64_t Store::add_model(const Model& model, const std::string& label) {
   return id;
 }
 
-std::int64_t Store::add_data(const Dataset& data) {
+std::int64_t Store::add_data(const Dataset& data, const std::string& name) {
   const std::string hash = hash_of(data);
-  auto find = impl_->statement("SELECT id, hash FROM data WHERE path = ? AND shape = ?");
-  if (find.bind(data.path, to_string(data.shape)).step()) {
-    if (find.text(1) != hash) {
-      throw Error(data.path + ": it is not the data with which this study began (or other --samples of it); give another --out");
-    }
-    return find.number(0);
+  auto same = impl_->statement("SELECT id FROM data WHERE name = ? AND hash = ?");
+  if (same.bind(name, hash).step()) return same.number(0);
+  auto other = impl_->statement("SELECT id FROM data WHERE name = ? AND shape = ?");
+  if (other.bind(name, to_string(data.shape)).step()) {
+    throw Error(data.path + ": it is not the data with which this study began (or other --samples of it); give another --out");
   }
-  auto same = impl_->statement("SELECT id FROM data WHERE hash = ?");
-  if (same.bind(hash).step()) return same.number(0);
-  auto insert = impl_->statement("INSERT INTO data(path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?) RETURNING id");
-  insert.bind(data.path, hash, data.size, to_string(data.shape), data.preparation).step();
+  auto insert = impl_->statement("INSERT INTO data(name, path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?, ?) RETURNING id");
+  insert.bind(name, data.path, hash, data.size, to_string(data.shape), data.preparation).step();
   const std::int64_t id = insert.number(0);
   insert.step();
   return id;
 }
 
+void Store::add_definition(const std::string& definition, const std::string& command) {
+  impl_
+      ->statement(
+          "INSERT INTO definitions(definition, command, version, started) VALUES(?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) "
+          "ON CONFLICT DO NOTHING")
+      .bind(definition, command, std::string(NARROW_VERSION))
+      .step();
+}
+
 namespace {
 
-// From the columns of kPointColumns.
-constexpr const char* kPointColumns =
-    "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, clean, seconds FROM points ";
+constexpr const char* kScans =
+    "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder FROM scans "
+    "JOIN models ON models.id = model JOIN data ON data.id = data ";
 
-StoredPoint point_from(const Statement& row) {
-  StoredPoint point;
-  point.id = row.number(0);
-  const auto bits = [&](int column) { return static_cast<int>(row.number(column)); };
-  point.point = {bits(1), bits(2), bits(3), bits(4)};
-  point.finished = row.number(5) != 0;
-  point.computed_as = row.number(6);
-  point.clean = row.number(7) != 0;
-  point.seconds = row.real(8);
-  return point;
+Scan scan_from(const Statement& row) {
+  const auto size = [&](int column) { return static_cast<std::size_t>(row.number(column)); };
+  return {row.number(0), row.text(1), row.text(2), size(3), size(4), row.text(5), row.text(6), size(7), row.text(8), row.text(9)};
 }
 
-void read_metrics(Statement& find, StoredPoint& point) {
-  for (find.bind(point.id); find.step();) {
-    const std::string name = find.text(0);
-    if (name == "left_out") point.metrics.left_out = static_cast<std::size_t>(find.number(1));
-    for (const NamedMetric& metric : kMetrics) {
-      if (name == metric.name) point.metrics.*metric.value = find.real(1);
-    }
+// A scan's folder by what it is on and with, as far as a folder's name may say it.
+std::string folder_name(const std::string& data, const std::string& options) {
+  std::string name = (data.empty() ? "" : data + "-") + options;
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.') c = '-';
   }
+  return name;
 }
 
-constexpr const char* kPointMetrics = "SELECT name, value FROM metrics WHERE point = ?";
+// A JSON array; NaN and the infinities, which JSON has not, are null.
+std::string json_of(const std::vector<double>& values) {
+  std::string text = "[";
+  for (const double value : values) {
+    if (text.size() > 1) text += ",";
+    text += std::isfinite(value) ? short_text(value) : "null";
+  }
+  return text + "]";
+}
 
 }  // namespace
 
-std::vector<StoredPoint> Store::plan(std::int64_t model, std::int64_t data, const std::vector<Point>& points, const std::string& options) {
-  std::vector<StoredPoint> planned;
+Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& options) {
+  auto find = impl_->statement((std::string(kScans) + "WHERE model = ? AND data = ? AND options = ?").c_str());
+  if (!find.bind(model, data, options).step()) {
+    // The first scan of a model has the study's own folder, as the study's scripts expect it.
+    auto first = impl_->statement("SELECT count(*), (SELECT name FROM data WHERE id = ?) FROM scans WHERE model = ?");
+    first.bind(data, model).step();
+    const std::string folder = first.number(0) == 0 ? "" : folder_name(first.text(1), options);
+    impl_->statement("INSERT INTO scans(model, data, options, folder) VALUES(?, ?, ?, ?)").bind(model, data, options, folder).step();
+    find.bind(model, data, options).step();
+  }
+  return scan_from(find);
+}
+
+void Store::measure(const std::vector<MetricName>& names) {
+  impl_->wanted.clear();
   impl_->transaction([&] {
     auto insert = impl_->statement(
-        "INSERT INTO points(model, data, v_full, v_int, wb_full, wb_int, options) VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
-    auto find =
-        impl_->statement((std::string(kPointColumns) + "WHERE model = ? AND data = ? AND v_full = ? AND v_int = ? AND wb_full = ? AND "
-                                                       "wb_int = ? AND options = ?")
-                             .c_str());
-    auto find_metrics = impl_->statement(kPointMetrics);
-    for (const Point& point : points) {
-      insert.bind(model, data, point.v_full, point.v_int, point.wb_full, point.wb_int, options).step();
-      find.bind(model, data, point.v_full, point.v_int, point.wb_full, point.wb_int, options).step();
-      planned.push_back(point_from(find));
-      if (planned.back().finished) read_metrics(find_metrics, planned.back());
+        "INSERT INTO metric_names(name, unit, meaning) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET unit = excluded.unit, meaning = "
+        "excluded.meaning");
+    for (const MetricName& metric : names) {
+      impl_->wanted.push_back(metric.name);
+      insert.bind(metric.name, metric.unit, metric.meaning).step();
+    }
+    impl_->make_results_view();
+  });
+}
+
+void Store::set_float(const Scan& scan, const std::vector<double>& values, const std::vector<Curve>& curves) {
+  impl_->curve_names.clear();
+  impl_->transaction([&] {
+    auto metric = impl_->statement("INSERT OR REPLACE INTO float_metrics(scan, name, value) VALUES(?, ?, ?)");
+    for (std::size_t i = 0; i < values.size(); ++i) metric.bind(scan.id, impl_->wanted[i], values[i]).step();
+    auto curve = impl_->statement("INSERT OR REPLACE INTO float_curves(scan, name, edges, samples, \"values\") VALUES(?, ?, ?, ?, ?)");
+    for (const Curve& each : curves) {
+      impl_->curve_names.push_back(each.name);
+      curve.bind(scan.id, each.name, json_of(each.edges), json_of({each.samples.begin(), each.samples.end()}), json_of(each.values)).step();
     }
   });
+}
+
+std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<Point>& points) {
+  impl_->transaction([&] {
+    auto insert = impl_->statement("INSERT INTO points(scan, v_full, v_int, wb_full, wb_int) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+    for (const Point& p : points) insert.bind(scan.id, p.v_full, p.v_int, p.wb_full, p.wb_int).step();
+  });
+  std::string names;
+  for (const std::string& name : impl_->wanted) names += (names.empty() ? "'" : ", '") + name + "'";
+  auto find = impl_->statement(
+      ("SELECT id, finished IS NOT NULL, (SELECT count(*) FROM metrics WHERE point = points.id AND name IN (" + names +
+       ")), computed_as, overflowed IS 0, kept FROM points WHERE scan = ? AND v_full = ? AND v_int = ? AND wb_full = ? AND wb_int = ?")
+          .c_str());
+  std::vector<StoredPoint> planned;
+  planned.reserve(points.size());
+  for (const Point& p : points) {
+    find.bind(scan.id, p.v_full, p.v_int, p.wb_full, p.wb_int).step();
+    const bool measured = static_cast<std::size_t>(find.number(2)) == impl_->wanted.size();
+    planned.push_back({find.number(0), p, find.number(1) != 0, measured, find.number(3), find.number(4) != 0, find.text(5), {}});
+  }
   return planned;
 }
 
-void Store::finish(const StoredPoint& point, const std::string& types, const std::string& kernels) {
+void Store::finish(const PointResult& point) {
   const std::scoped_lock lock(impl_->mutex);
   impl_->transaction([&] {
     auto update = impl_->statement(
-        "UPDATE points SET computed_as = ?, clean = ?, types = ?, kernels = ?, seconds = ?, version = ?, "
+        "UPDATE points SET computed_as = ?, overflowed = ?, counted = ?, types = ?, kernels = ?, kept = ?, seconds = ?, version = ?, "
         "finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?");
-    update.bind(point.computed_as, point.clean ? 1 : 0, types, kernels, point.seconds, std::string(NARROW_VERSION), point.id).step();
-    auto insert = impl_->statement("INSERT OR REPLACE INTO metrics(point, name, value) VALUES(?, ?, ?)");
-    for (const NamedMetric& metric : kMetrics) insert.bind(point.id, std::string(metric.name), point.metrics.*metric.value).step();
-    insert.bind(point.id, std::string("left_out"), point.metrics.left_out).step();
+    update
+        .bind(point.computed_as, point.overflowed ? 1 : 0, point.counted, point.types, point.kernels, point.kept, point.seconds,
+              std::string(NARROW_VERSION), point.id)
+        .step();
+    impl_->write_metrics(point.id, point.values, point.curves);
+    auto count = impl_->statement("INSERT OR REPLACE INTO counts VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    for (const StoredCounts& c : point.counts) {
+      const auto n = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+      count
+          .bind(point.id, c.layer, n(c.values), n(c.overflows), n(c.sum_overflows), n(c.zeros), n(c.weights), n(c.weight_overflows),
+                n(c.weight_zeros))
+          .step();
+    }
   });
+}
+
+void Store::add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->transaction([&] { impl_->write_metrics(point, values, curves); });
+}
+
+std::vector<double> Store::values(std::int64_t point) const {
+  const std::scoped_lock lock(impl_->mutex);
+  auto find = impl_->statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  std::vector<double> values;
+  for (const std::string& name : impl_->wanted) {
+    values.push_back(find.bind(point, name).step() ? find.real(0) : std::numeric_limits<double>::quiet_NaN());
+  }
+  return values;
+}
+
+void Store::Impl::write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves) {
+  auto metric = statement("INSERT OR REPLACE INTO metrics(point, name, value) VALUES(?, ?, ?)");
+  for (std::size_t i = 0; i < values.size(); ++i) metric.bind(point, wanted[i], values[i]).step();
+  auto curve = statement("INSERT OR REPLACE INTO curves(point, name, \"values\") VALUES(?, ?, ?)");
+  for (std::size_t i = 0; i < curves.size(); ++i) curve.bind(point, curve_names[i], json_of(curves[i])).step();
+}
+
+void Store::Impl::make_results_view() const {
+  std::string columns;
+  auto names = statement("SELECT name FROM metric_names ORDER BY rowid");
+  while (names.step()) {
+    const std::string name = names.text(0);
+    columns += "(SELECT value FROM metrics WHERE point = points.id AND name = '" + name + "') AS \"" + name + "\", ";
+  }
+  run("DROP VIEW IF EXISTS results");
+  run(("CREATE VIEW results AS SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, "
+       "v_full + wb_full AS bits, " +
+       columns +
+       "overflowed, points.id = computed_as AS computed, seconds, types, kernels, kept, version, finished, points.id AS point FROM points "
+       "JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data WHERE finished IS NOT NULL")
+          .c_str());
 }
 
 void Store::set(const std::string& name, const std::string& value) {
@@ -379,39 +498,58 @@ void Store::take(const std::string& folder) {
       auto other =
           impl_->statement("SELECT models.label FROM models JOIN part.models AS theirs USING(label) WHERE models.hash != theirs.hash");
       if (other.step()) throw Error(folder + ": its model " + other.text(0) + " is not the one of that name in the other parts");
-      auto data = impl_->statement("SELECT data.path FROM data JOIN part.data AS theirs USING(path, shape) WHERE data.hash != theirs.hash");
+      auto data = impl_->statement("SELECT data.path FROM data JOIN part.data AS theirs USING(name, shape) WHERE data.hash != theirs.hash");
       if (data.step()) throw Error(folder + ": its data " + data.text(0) + " are not those of that name in the other parts");
+      impl_->run(
+          "INSERT INTO definitions(definition, command, version, started) SELECT definition, command, version, started "
+          "FROM part.definitions WHERE true ON CONFLICT DO NOTHING");
       impl_->run(
           "INSERT INTO models(label, name, hash, parameters, multiplications) SELECT label, name, hash, parameters, multiplications "
           "FROM part.models WHERE true ON CONFLICT DO NOTHING");
       impl_->run(
-          "INSERT INTO data(path, hash, samples, shape, preparation) SELECT path, hash, samples, shape, preparation "
+          "INSERT INTO data(name, path, hash, samples, shape, preparation) SELECT name, path, hash, samples, shape, preparation "
           "FROM part.data WHERE true ON CONFLICT DO NOTHING");
+      impl_->run("INSERT INTO metric_names SELECT * FROM part.metric_names WHERE true ON CONFLICT DO NOTHING");
       impl_->run(
-          "CREATE TEMP TABLE same AS SELECT theirs.id AS theirs, theirs.computed_as AS answered_by, models.id AS model, data.id AS data "
-          "FROM part.points AS theirs JOIN part.models AS m ON m.id = theirs.model JOIN models ON models.label = m.label "
-          "JOIN part.data AS d ON d.id = theirs.data JOIN data ON data.hash = d.hash");
+          "INSERT INTO scans(model, data, options, folder) SELECT models.id, data.id, theirs.options, theirs.folder FROM part.scans AS "
+          "theirs JOIN part.models AS m ON m.id = theirs.model JOIN models ON models.label = m.label JOIN part.data AS d ON d.id = "
+          "theirs.data JOIN data ON data.name = d.name AND data.hash = d.hash WHERE true ON CONFLICT(model, data, options) DO NOTHING");
       impl_->run(
-          "INSERT INTO points(model, data, v_full, v_int, wb_full, wb_int, options) "
-          "SELECT same.model, same.data, v_full, v_int, wb_full, wb_int, options FROM same JOIN part.points AS p ON p.id = same.theirs "
+          "CREATE TEMP TABLE scan_pairs AS SELECT theirs.id AS theirs, scans.id AS ours FROM part.scans AS theirs "
+          "JOIN part.models AS m ON m.id = theirs.model JOIN models ON models.label = m.label JOIN part.data AS d ON d.id = theirs.data "
+          "JOIN data ON data.name = d.name AND data.hash = d.hash "
+          "JOIN scans ON scans.model = models.id AND scans.data = data.id AND scans.options = theirs.options");
+      impl_->run(
+          "INSERT INTO float_metrics SELECT ours, name, value FROM part.float_metrics JOIN scan_pairs ON theirs = scan WHERE true ON "
+          "CONFLICT DO NOTHING");
+      impl_->run(
+          "INSERT INTO float_curves SELECT ours, name, edges, samples, \"values\" FROM part.float_curves JOIN scan_pairs ON theirs = scan "
           "WHERE true ON CONFLICT DO NOTHING");
       impl_->run(
-          "CREATE TEMP TABLE pairs AS SELECT same.theirs, same.answered_by, points.id AS ours, points.finished IS NULL AS wanted "
-          "FROM same JOIN part.points AS p ON p.id = same.theirs JOIN points ON points.model = same.model AND points.data = same.data "
-          "AND points.v_full = p.v_full AND points.v_int = p.v_int AND points.wb_full = p.wb_full AND points.wb_int = p.wb_int "
-          "AND points.options = p.options WHERE p.finished IS NOT NULL");
+          "INSERT INTO points(scan, v_full, v_int, wb_full, wb_int) SELECT ours, v_full, v_int, wb_full, wb_int FROM part.points "
+          "JOIN scan_pairs ON theirs = scan WHERE true ON CONFLICT DO NOTHING");
+      impl_->run(
+          "CREATE TEMP TABLE pairs AS SELECT p.id AS theirs, p.computed_as AS answered_by, points.id AS ours, "
+          "points.finished IS NULL AS wanted FROM part.points AS p JOIN scan_pairs ON scan_pairs.theirs = p.scan "
+          "JOIN points ON points.scan = scan_pairs.ours AND points.v_full = p.v_full AND points.v_int = p.v_int "
+          "AND points.wb_full = p.wb_full AND points.wb_int = p.wb_int WHERE p.finished IS NOT NULL");
       impl_->run("CREATE INDEX temp.by_theirs ON pairs(theirs)");
+      for (const std::string table : {"metrics", "curves", "counts"}) {
+        const std::string columns = table == "metrics"  ? "m.name, m.value"
+                                    : table == "curves" ? "m.name, m.\"values\""
+                                                        : "m.layer, m.\"values\", m.overflows, m.sum_overflows, m.zeros, m.weights, "
+                                                          "m.weight_overflows, m.weight_zeros";
+        impl_->run(("INSERT OR IGNORE INTO " + table + " SELECT pairs.ours, " + columns + " FROM pairs JOIN part." + table +
+                    " AS m ON m.point = pairs.theirs")
+                       .c_str());
+      }
       impl_->run(
-          "INSERT OR REPLACE INTO metrics SELECT pairs.ours, name, value FROM pairs JOIN part.metrics AS m ON m.point = pairs.theirs WHERE "
-          "wanted");
-      impl_->run(
-          "UPDATE points SET (computed_as, clean, types, kernels, seconds, version, finished) = "
-          "(SELECT leader.ours, p.clean, p.types, p.kernels, p.seconds, p.version, p.finished FROM pairs "
-          "JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by WHERE pairs.ours = "
-          "points.id) "
-          "WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
-      impl_->run("DROP TABLE same");
-      impl_->run("DROP TABLE pairs");
+          "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, finished) = "
+          "(SELECT leader.ours, p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.finished FROM pairs "
+          "JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
+          "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
+      for (const char* table : {"DROP TABLE scan_pairs", "DROP TABLE pairs"}) impl_->run(table);
+      impl_->make_results_view();
     });
   } catch (...) {
     impl_->run("DETACH part");
@@ -420,25 +558,36 @@ void Store::take(const std::string& folder) {
   impl_->run("DETACH part");
 }
 
-std::vector<Store::ModelRow> Store::models() const {
-  std::vector<ModelRow> rows;
-  auto find = impl_->statement(
-      "SELECT id, label, name, parameters, (SELECT max(samples) FROM data WHERE id IN (SELECT data FROM points WHERE model = models.id)) "
-      "FROM models ORDER BY id");
-  while (find.step()) {
-    rows.push_back(
-        {find.number(0), find.text(1), find.text(2), static_cast<std::size_t>(find.number(3)), static_cast<std::size_t>(find.number(4))});
-  }
-  return rows;
+std::vector<Scan> Store::scans() const {
+  std::vector<Scan> scans;
+  auto find = impl_->statement((std::string(kScans) + "ORDER BY scans.id").c_str());
+  while (find.step()) scans.push_back(scan_from(find));
+  return scans;
 }
 
-std::vector<StoredPoint> Store::points(std::int64_t model) const {
+std::vector<MetricName> Store::metrics() const {
+  std::vector<MetricName> names;
+  auto find = impl_->statement("SELECT name, unit, meaning FROM metric_names ORDER BY rowid");
+  while (find.step()) names.push_back({find.text(0), find.text(1), find.text(2)});
+  return names;
+}
+
+std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::string>& metrics) const {
   std::vector<StoredPoint> points;
-  auto find = impl_->statement((std::string(kPointColumns) + "WHERE model = ? ORDER BY id").c_str());
-  auto find_metrics = impl_->statement(kPointMetrics);
-  for (find.bind(model); find.step();) {
-    points.push_back(point_from(find));
-    if (points.back().finished) read_metrics(find_metrics, points.back());
+  auto find = impl_->statement(
+      "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept FROM points WHERE scan = ? "
+      "ORDER BY v_full, v_int, wb_full, wb_int");
+  auto value = impl_->statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  for (find.bind(scan.id); find.step();) {
+    const auto bits = [&](int column) { return static_cast<int>(find.number(column)); };
+    StoredPoint point{find.number(0),      {bits(1), bits(2), bits(3), bits(4)},
+                      find.number(5) != 0, false,
+                      find.number(6),      find.number(7) != 0,
+                      find.text(8),        {}};
+    for (const std::string& name : metrics) {
+      point.values.push_back(value.bind(point.id, name).step() ? value.real(0) : std::numeric_limits<double>::quiet_NaN());
+    }
+    points.push_back(std::move(point));
   }
   return points;
 }

@@ -2,7 +2,6 @@
 #define NARROW_STUDY_STORE_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,22 +14,53 @@
 
 namespace narrow {
 
-// What one point of a study came to.
+// A model on a data set, with one way in which types follow from a point's bits: what a 4-D grid is laid over.
+struct Scan {
+  std::int64_t id = 0;
+  std::string label, model;  // {nodes} of the study's layout, or the model's name; the model's name
+  std::size_t parameters = 0, multiplications = 0;
+  std::string data, data_name;  // path; name, where the study has several data sets
+  std::size_t samples = 0;
+  std::string options;  // describe(PrecisionOptions)
+  std::string folder;   // in the study's folder, of the files of this scan; empty for the study's own
+};
+
 struct StoredPoint {
   std::int64_t id = 0;
   Point point;
   bool finished = false;
-  Metrics metrics;
+  bool measured = false;         // it has every metric that was asked for
   std::int64_t computed_as = 0;  // the point whose run answers this one; its own id where it was run
-  bool clean = false;            // it was run and watched, and nothing overflowed anywhere
-  double seconds = 0;
+  bool clean = false;            // nothing overflowed anywhere, weights included
+  std::string kept;              // what was written of it (study/kept.h)
+  std::vector<double> values;    // of the metrics asked for
 };
 
-// A study in one SQLite file, STUDY/study.db: models and data by the hash of their content, every point that is planned, and of
-// those that are done the types, metrics, kernels, time and narrow's version. A point is in it whole or not at all,
-// whenever the program ends. docs/study.md has the tables and views.
+// What a layer met on the samples that were counted.
+struct StoredCounts {
+  std::string layer;
+  std::uint64_t values = 0, overflows = 0, sum_overflows = 0, zeros = 0;
+  std::uint64_t weights = 0, weight_overflows = 0, weight_zeros = 0;
+  bool operator==(const StoredCounts&) const = default;
+};
+
+// What a point came to.
+struct PointResult {
+  std::int64_t id = 0, computed_as = 0;
+  bool overflowed = false;  // anything anywhere, on all samples, weights included
+  double seconds = 0;
+  std::string types, kernels, kept;
+  std::vector<double> values;               // of the metrics, in the order of Store::measure
+  std::vector<std::vector<double>> curves;  // in the order of Store::set_float; empty for a point that follows another
+  std::size_t counted = 0;                  // samples
+  std::vector<StoredCounts> counts;         // of the layers at which something was lost; empty for a point that follows another
+};
+
+// A study in one SQLite file, STUDY/study.db: its definitions, models and data by the hash of their content, every point that
+// is planned, and of those that are done the types, metrics, overflows, kernels, time and narrow's version. A point is in it whole or
+// not at all, whenever the program ends. docs/study.md has the tables and views.
 //
-// Throws Error for a file that is no study, damaged, of a newer version, or held by another narrow that writes to it.
+// Throws Error for a file that is no study, damaged, of another version, or held by another narrow that writes to it.
 class Store {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };  // one writer at a time; readers whenever they like
@@ -42,13 +72,22 @@ class Store {
   Store& operator=(const Store&) = delete;
   ~Store();
 
-  // Throws Error where the study has a model of this label, or data, with another content.
+  // A definition of what is computed, and the command that began it; one that is known is not written again.
+  void add_definition(const std::string& definition, const std::string& command);
+  // Throws Error where the study has a model of this label, or data of this name, with another content.
   std::int64_t add_model(const Model& model, const std::string& label);
-  std::int64_t add_data(const Dataset& data);
-  // All points of a model on some data with the same options (how types follow from the point's bits, as text), old and new ones.
-  std::vector<StoredPoint> plan(std::int64_t model, std::int64_t data, const std::vector<Point>& points, const std::string& options);
-  // May be called from any thread.
-  void finish(const StoredPoint& point, const std::string& types, const std::string& kernels);
+  std::int64_t add_data(const Dataset& data, const std::string& name);
+  Scan add_scan(std::int64_t model, std::int64_t data, const std::string& options);
+  // The metrics that are asked for from here on; the view `results` has a column for each that the study ever had.
+  void measure(const std::vector<MetricName>& names);
+  // The float model's own metrics and curves.
+  void set_float(const Scan& scan, const std::vector<double>& values, const std::vector<Curve>& curves);
+  // The scan's points, planned where they are new, in the order given; without values.
+  std::vector<StoredPoint> plan(const Scan& scan, const std::vector<Point>& points);
+  // These may be called from any thread.
+  void finish(const PointResult& point);
+  void add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
+  std::vector<double> values(std::int64_t point) const;  // of the metrics asked for
 
   // Facts of the study as a whole, by name; `known` gives "" for one that is not there.
   void set(const std::string& name, const std::string& value);
@@ -58,15 +97,10 @@ class Store {
   // nothing, where models or data of one name are not the same.
   void take(const std::string& folder);
 
-  struct ModelRow {
-    std::int64_t id = 0;
-    std::string label, name;
-    std::size_t parameters = 0;
-    std::size_t samples = 0;  // of the data that its points were run on; the most where there are several
-  };
-  std::vector<ModelRow> models() const;
-  // Of all data and options, by id.
-  std::vector<StoredPoint> points(std::int64_t model) const;
+  std::vector<Scan> scans() const;
+  std::vector<MetricName> metrics() const;
+  // A scan's points by their bits, with the values of these metrics; NaN where a point has none.
+  std::vector<StoredPoint> points(const Scan& scan, const std::vector<std::string>& metrics) const;
 
  private:
   class Impl;

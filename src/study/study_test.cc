@@ -5,7 +5,9 @@
 #include <map>
 
 #include "error.h"
+#include "study/definition.h"
 #include "study/grid.h"
+#include "study/kept.h"
 #include "study/layout.h"
 #include "study/metrics.h"
 
@@ -64,19 +66,22 @@ TEST(Metrics, AreTheMeansOfTheStudy) {
   EXPECT_TRUE(std::isnan(compare(std::vector<double>{1}, std::vector<float>{0}).mpe));
 }
 
-SweepModel three_points() {
-  const double nan = std::nan("");
-  return {"ds16",
-          "16",
-          {{{8, 4, 8, 2}, {nan, 3, 0, 0, 0, 0}, 0}, {{12, 4, 8, 2}, {0.5, 1, 0, 0, 0, 0}, 1}, {{10, 4, 8, 2}, {0.5, 2, 0, 0, 0, 0}, 1}}};
+StoredPoint finished(std::int64_t id, const Point& point, double mpe, double mae, std::int64_t computed_as) {
+  return {id, point, true, true, computed_as, false, "", {mpe, mae, 0}};
+}
+
+std::vector<StoredPoint> three_points() {
+  return {finished(1, {8, 4, 8, 2}, std::nan(""), 3, 1), finished(2, {12, 4, 8, 2}, 0.5, 1, 2), finished(3, {10, 4, 8, 2}, 0.5, 2, 2)};
 }
 
 TEST(Results, TheBestComesFirst) {
-  const SweepModel model = three_points();
-  EXPECT_EQ(model.best(&Metrics::mpe), 2U);  // as good as the second, with fewer bits
-  EXPECT_EQ(model.best(&Metrics::mae), 1U);
-  const std::string text = results_text(model, &Metrics::mpe, "mpe", 7);
-  EXPECT_EQ(text,
+  const std::vector<StoredPoint> points = three_points();
+  EXPECT_EQ(least(points, 0), 2U);  // as good as the second, with fewer bits
+  EXPECT_EQ(least(points, 1), 1U);
+  Scan scan;
+  scan.model = "ds16";
+  scan.samples = 7;
+  EXPECT_EQ(results_text(scan, points, "mpe"),
             "# best: vectors ap_fixed<10,4>, weights ap_fixed<8,2>: mpe 0.5 %\n"
             "# model ds16, 7 samples; predictions of 0 by the float model are left out: 0\n"
             "# v_full v_int wb_full wb_int mpe\n8 4 8 2 nan\n12 4 8 2 0.5\n10 4 8 2 0.5\n");
@@ -86,7 +91,81 @@ TEST(Results, FollowersAreNamed) {
   EXPECT_NE(points_text(three_points()).find("\n12 4 8 2 computed\n10 4 8 2 follows 12 4 8 2\n"), std::string::npos);
 }
 
-TEST(Results, FoldersAreTheStudys) { EXPECT_EQ(point_folder("64", {16, 6, 12, 3}), "64.16.6.wb_12.3.model"); }
+TEST(Results, FilesAreTheStudys) { EXPECT_EQ(point_name("64", {16, 6, 12, 3}), "64.16.6.wb_12.3"); }
+
+// --- definitions
+
+constexpr const char* kSmall = R"(
+out: study
+data: test.h5
+models: [a.keras]
+grid: {v_full: 8:10, v_int: 4, wb_full: 8, wb_int: 2}
+)";
+
+TEST(Definition, AMeaningHasOneText) {
+  const Definition small = parse_definition(kSmall, "study.yml");
+  EXPECT_EQ(to_yaml(parse_definition(to_yaml(small), "again")), to_yaml(small));
+  const Definition large = parse_definition(R"(
+models: b.keras
+train:
+  - {out: "ds{nodes}.keras", data: {files: [a.root, b*.h5], features: [eta, "energy:log/10"], branches: {energy: cell_E}, unfit: drop, padding: -6},
+     nodes: [16, 32], phi_layers: 3, loss: huber, validation_data: v.h5, seed: 7, learning_rate: 0.002}
+data:
+  - {name: one, files: t.h5, samples: all, target: "true_energy:log/10", order: energy, vmax: 64, tree: T}
+  - {name: two, files: [t.h5, u.h5], samples: 10}
+grid:
+  - {v_full: [8, 12:16:2, 8], v_int: 4, wb_full: 8, wb_int: [2, 3], types: [auto, uniform], relu: "AP_RND,AP_SAT", maximum: "24,10"}
+  - {v_full: 8, v_int: -2, wb_full: 8, wb_int: 2, relu: AP_RND}
+metrics: {tolerance: [0.5, 5], threshold: [20, 50], bins: [5, 10, 20]}
+keep: [predictions, trace]
+layout: hdf5
+traced: 3
+counted: 0
+out: "a folder: #1"
+)",
+                                            "study.yml");
+  EXPECT_EQ(to_yaml(parse_definition(to_yaml(large), "again")), to_yaml(large));
+  EXPECT_EQ(large.grids.size(), 3U);
+  EXPECT_EQ(large.grids.front().grid.v_full, (std::vector<int>{8, 12, 14, 16}));
+  EXPECT_EQ(large.data.back().options.samples, 10U);
+  EXPECT_EQ(large.out, "a folder: #1");
+}
+
+TEST(Definition, FaultsAreSaidWithTheirLine) {
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+    return text;
+  };
+  struct Fault {
+    std::string from, to, said;
+  };
+  for (const Fault& fault : {
+           Fault{"models: [a.keras]", "model: [a.keras]", "study.yml, line 4: a study has no 'model'; it has out, data, models"},
+           Fault{"8:10", "10:8", "study.yml, line 5: v_full 10:8: the range is empty"},
+           Fault{"8:10", "2", "study.yml, line 5: the grid is empty"},
+           Fault{"wb_int: 2", "wb_in: 2", "study.yml, line 5: a grid has no 'wb_in'"},
+           Fault{", wb_int: 2", "", "study.yml, line 5: a grid should say wb_int"},
+           Fault{"wb_int: 2", "wb_int: 2, types: float", "study.yml, line 5: 'float' is none of auto, uniform"},
+           Fault{"wb_int: 2", "wb_int: 2, relu: AP_ROUND", "study.yml, line 5: "},
+           Fault{"data: test.h5", "data: {samples: 5}", "study.yml, line 3: data should name its files"},
+           Fault{"data: test.h5", "data: {files: a, samples: 0}", "study.yml, line 3: '0' should be a whole number, at least 1"},
+           Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: of several data sets each should have a name"},
+           Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
+           Fault{"data: test.h5", "data: test.h5\nkeep: all", "study.yml, line 4: keep: 'all' is none of predictions, trace"},
+           Fault{"data: test.h5", "data: test.h5\ndata: b.h5", "study.yml, line 4: 'data' stands here twice"},
+           Fault{"models: [a.keras]", "train: {data: a.h5, nodes: [16, 32], out: a.keras}",
+                 "study.yml, line 4: --out a.keras: with several"},
+           Fault{"models: [a.keras]", "models: [a.keras", "it is no YAML"},
+           Fault{"out: study", "# nothing", "study.yml: it should say `out:`"},
+       }) {
+    try {
+      parse_definition(replaced(kSmall, fault.from, fault.to), "study.yml");
+      ADD_FAILURE() << fault.to << " was taken";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(fault.said), std::string::npos) << fault.to << ": " << error.what();
+    }
+  }
+}
 
 }  // namespace
 }  // namespace narrow

@@ -64,10 +64,4 @@ void write_float_trace(const std::string& path, const Model& model, const Datase
   file.commit();
 }
 
-void write_fixed_trace(const std::string& path, const Program& program, const RunResult& run, std::size_t traced) {
-  Hdf5Writer file(path);
-  add_fixed_trace(file, "trace", program, run, traced);
-  file.commit();
-}
-
 }  // namespace narrow

@@ -13,15 +13,14 @@ namespace narrow {
 
 // Float outputs in `trace/LAYER`, float32.
 void write_float_trace(const std::string& path, const Model& model, const Dataset& data, std::size_t traced);
-// Fixed-point outputs in `trace/LAYER`, double, with the type of each layer in the attribute `types` (JSON, hls4ml's words).
-void write_fixed_trace(const std::string& path, const Program& program, const RunResult& run, std::size_t traced);
+
+// The same into a file that is being written.
+void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced);
+// Fixed-point outputs, double, with the type of each layer in the file's attribute `types` (JSON, hls4ml's words).
+void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced);
 
 // That attribute's text.
 std::string types_json(const Resolved& resolved);
-
-// Both into one file that is being written: fixed in `trace/LAYER`, float in `float_trace/LAYER`.
-void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced);
-void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced);
 
 }  // namespace narrow
 

@@ -26,8 +26,6 @@ std::string hash_of(const std::vector<float>& values) {
   return hash.text();
 }
 
-const char* name_of(Loss loss) { return loss == Loss::kMse ? "mse" : loss == Loss::kMae ? "mae" : "huber"; }
-
 // The groups of arrays that a state is made of.
 template <class State, class Use>
 void for_arrays(State& state, const Use& use) {
@@ -47,7 +45,7 @@ std::string describe_training(const Model& model, const TrainData& data, const T
   return ordered_json{{"layers", layers},
                       {"data", hash_of(data)},
                       {"validation", hash_of(validation)},
-                      {"loss", name_of(options.loss)},
+                      {"loss", to_string(options.loss)},
                       {"batch_size", options.batch_size},
                       {"learning_rate", options.learning_rate},
                       {"shuffle", options.shuffle},

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "data/plugin.h"
+#include "error.h"
 
 namespace narrow {
 namespace {
@@ -20,6 +21,15 @@ TrainFunction load() {
 }
 
 }  // namespace
+
+Loss parse_loss(const std::string& name) {
+  for (const Loss loss : {Loss::kMse, Loss::kMae, Loss::kHuber}) {
+    if (name == to_string(loss)) return loss;
+  }
+  throw Error("there is no loss '" + name + "'; there are mse, mae and huber");
+}
+
+std::string to_string(Loss loss) { return loss == Loss::kMse ? "mse" : loss == Loss::kMae ? "mae" : "huber"; }
 
 TrainState train(Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState state,
                  const OnBatch& on_batch, const OnEpoch& on_epoch) {

@@ -24,6 +24,9 @@ struct DeepSets {
 Model make_deep_sets(const DeepSets& shape, std::uint64_t seed);
 
 enum class Loss : std::uint8_t { kMse, kMae, kHuber };  // Huber with delta 1
+// `mse`, `mae`, `huber`. Throws Error for another name.
+Loss parse_loss(const std::string& name);
+std::string to_string(Loss loss);
 
 // Names and meanings are Keras'; the defaults are the study's.
 struct TrainOptions {

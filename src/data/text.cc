@@ -1,9 +1,10 @@
-#include "report/text.h"
+#include "data/text.h"
 
 #include <array>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "error.h"
 
@@ -30,6 +31,22 @@ std::string rows(std::span<const T> values, std::size_t columns) {
 
 std::string savetxt(std::span<const double> values, std::size_t columns) { return rows(values, columns); }
 std::string savetxt(std::span<const float> values, std::size_t columns) { return rows(values, columns); }
+
+std::string read_file(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(path + ": it cannot be read; does it exist?");
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) throw Error(path + ": reading failed");
+  return text;
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path)) {
+    throw Error(path + ": the folder cannot be made: " + (error ? error.message() : "something else has its name"));
+  }
+}
 
 void write_file(const std::string& path, std::string_view text) {
   const std::string partial = path + ".partial";

@@ -1,5 +1,5 @@
-#ifndef NARROW_REPORT_TEXT_H_
-#define NARROW_REPORT_TEXT_H_
+#ifndef NARROW_DATA_TEXT_H_
+#define NARROW_DATA_TEXT_H_
 
 #include <span>
 #include <string>
@@ -11,9 +11,15 @@ namespace narrow {
 std::string savetxt(std::span<const double> values, std::size_t columns);
 std::string savetxt(std::span<const float> values, std::size_t columns);
 
+// The whole of a file. Throws Error where it cannot be read.
+std::string read_file(const std::string& path);
+
+// Makes a folder and those above it where they are missing. Throws Error where something else has the name.
+void make_folder(const std::string& path);
+
 // Writes `text` to `path` under a temporary name first, then renames. Throws Error where that fails.
 void write_file(const std::string& path, std::string_view text);
 
 }  // namespace narrow
 
-#endif  // NARROW_REPORT_TEXT_H_
+#endif  // NARROW_DATA_TEXT_H_

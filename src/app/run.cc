@@ -1,0 +1,35 @@
+#include <memory>
+
+#include "app/options.h"
+#include "app/study_run.h"
+
+namespace narrow {
+namespace {
+
+struct Run {
+  std::string file, out, shard;
+  RunOptions options;
+};
+
+void run(const Run& run, const Globals& globals) {
+  Definition definition = read_definition(run.file);
+  if (!run.out.empty()) definition.out = run.out;
+  RunOptions options = run.options;
+  options.command = globals.command;
+  run_and_show(std::move(definition), std::move(options), run.shard, globals);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, const Globals& globals) {
+  auto* command = app.add_subcommand("run", "train and study everything that a file defines");
+  const auto arguments = std::make_shared<Run>();
+  command->add_option("file", arguments->file, "study.yml: data, models, grids, metrics, what to keep")->required();
+  command->add_option("--out", arguments->out, "folder of the study, instead of the file's");
+  command->add_flag("--train-only", arguments->options.train_only, "train the models and stop: what shards need done before them");
+  command->add_option("--shard", arguments->shard,
+                      "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
+  command->callback([arguments, &globals] { run(*arguments, globals); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,17 @@
+#ifndef NARROW_APP_STUDY_RUN_H_
+#define NARROW_APP_STUDY_RUN_H_
+
+#include <string>
+
+#include "app/options.h"
+#include "study/run.h"
+
+namespace narrow {
+
+// Runs a study with all that a user sees of it: training, a bar with the best point so far, what came out. Ctrl-C ends it after the
+// points that are being run. `shard` is --shard's text, empty for the whole study.
+void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals);
+
+}  // namespace narrow
+
+#endif  // NARROW_APP_STUDY_RUN_H_

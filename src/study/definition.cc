@@ -1,0 +1,484 @@
+#include "study/definition.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include "data/text.h"
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+class Reader {
+ public:
+  explicit Reader(std::string path) : path_(std::move(path)) {}
+
+  Error fault(const YAML::Node& node, const std::string& why) const {
+    return Error(path_ + ", line " + std::to_string(node.Mark().line + 1) + ": " + why);
+  }
+
+  // Runs a parser of narrow's on a value, and says where it stands if it is refused.
+  template <class Parse>
+  auto parsed(const YAML::Node& node, const Parse& parse) const {
+    try {
+      return parse();
+    } catch (const Error& error) {
+      throw fault(node, error.what());
+    }
+  }
+
+  std::string text(const YAML::Node& node) const {
+    if (!node.IsScalar()) throw fault(node, "a single value is expected here");
+    return node.as<std::string>();
+  }
+
+  // One value or a list of them.
+  std::vector<std::string> texts(const YAML::Node& node) const {
+    std::vector<std::string> all;
+    for (const YAML::Node& item : items(node)) all.push_back(text(item));
+    return all;
+  }
+
+  double number(const YAML::Node& node) const {
+    try {
+      return node.as<double>();
+    } catch (const YAML::Exception&) {
+      throw fault(node, "'" + shown(node) + "' should be a number");
+    }
+  }
+  std::vector<double> numbers(const YAML::Node& node) const {
+    std::vector<double> all;
+    for (const YAML::Node& item : items(node)) all.push_back(number(item));
+    return all;
+  }
+
+  // A whole number that is at least `least`.
+  int count(const YAML::Node& node, int least) const {
+    try {
+      if (const int value = node.as<int>(); value >= least) return value;
+    } catch (const YAML::Exception&) {
+    }
+    throw fault(node, "'" + shown(node) + "' should be a whole number, at least " + std::to_string(least));
+  }
+  std::vector<int> counts(const YAML::Node& node, int least) const {
+    std::vector<int> all;
+    for (const YAML::Node& item : items(node)) all.push_back(count(item, least));
+    return all;
+  }
+
+  bool truth(const YAML::Node& node) const {
+    try {
+      return node.as<bool>();
+    } catch (const YAML::Exception&) {
+      throw fault(node, "'" + shown(node) + "' should be true or false");
+    }
+  }
+
+  // A value of those that are allowed.
+  std::string choice(const YAML::Node& node, const std::vector<std::string>& allowed) const {
+    const std::string value = text(node);
+    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+      throw fault(node, "'" + value + "' is none of " + listed(allowed));
+    }
+    return value;
+  }
+
+  using Fields = std::vector<std::pair<std::string, std::function<void(const YAML::Node&)>>>;
+  // Each key of a map to the one that reads it; a key that nobody reads is an error.
+  void read(const YAML::Node& node, const std::string& what, const Fields& fields) const {
+    if (!node.IsMap()) throw fault(node, what + " should hold keys and values, as in `" + fields.front().first + ": ...`");
+    std::set<std::string> seen;
+    for (const auto& item : node) {
+      const std::string key = text(item.first);
+      const auto field = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key; });
+      if (field == fields.end()) {
+        std::vector<std::string> names;
+        for (const auto& f : fields) names.push_back(f.first);
+        throw fault(item.first, what + " has no '" + key + "'; it has " + listed(names));
+      }
+      if (!seen.insert(key).second) throw fault(item.first, "'" + key + "' stands here twice");
+      field->second(item.second);
+    }
+  }
+
+  static std::vector<YAML::Node> items(const YAML::Node& node) {
+    if (!node.IsSequence()) return {node};
+    return {node.begin(), node.end()};
+  }
+
+ private:
+  static std::string shown(const YAML::Node& node) { return node.IsScalar() ? node.as<std::string>() : "this"; }
+
+  std::string path_;
+};
+
+Reader::Fields data_fields(const Reader& reader, DataOptions& options) {
+  return {
+      {"files", [&](const YAML::Node& node) { options.paths = reader.texts(node); }},
+      {"samples",
+       [&](const YAML::Node& node) {
+         options.samples = node.IsScalar() && node.as<std::string>() == "all" ? 0 : static_cast<std::size_t>(reader.count(node, 1));
+       }},
+      {"features",
+       [&](const YAML::Node& node) {
+         options.features = reader.texts(node);
+         for (const YAML::Node& item : Reader::items(node)) reader.parsed(item, [&] { return parse_feature(reader.text(item)); });
+       }},
+      {"target",
+       [&](const YAML::Node& node) {
+         options.target = reader.text(node);
+         if (options.target != "none") reader.parsed(node, [&] { return parse_feature(options.target); });
+       }},
+      {"order", [&](const YAML::Node& node) { options.order = reader.text(node); }},
+      {"vmax", [&](const YAML::Node& node) { options.vmax = reader.count(node, 1); }},
+      {"padding", [&](const YAML::Node& node) { options.padding = reader.number(node); }},
+      {"branches",
+       [&](const YAML::Node& node) {
+         if (!node.IsMap()) throw reader.fault(node, "branches should be like {energy: cell_E}");
+         for (const auto& item : node) options.branches[reader.text(item.first)] = reader.text(item.second);
+       }},
+      {"tree", [&](const YAML::Node& node) { options.tree = reader.text(node); }},
+      {"unfit",
+       [&](const YAML::Node& node) {
+         options.drop_unfit = reader.choice(node, {"refuse", "drop"}) == "drop";
+       }},
+  };
+}
+
+StudyData read_data(const Reader& reader, const YAML::Node& node) {
+  StudyData data;
+  data.options.samples = kDefaultSamples;
+  if (node.IsScalar()) {
+    data.options.paths = {reader.text(node)};
+    return data;
+  }
+  Reader::Fields fields = data_fields(reader, data.options);
+  fields.emplace_back("name", [&](const YAML::Node& value) { data.name = reader.text(value); });
+  reader.read(node, "data", fields);
+  if (data.options.paths.empty()) throw reader.fault(node, "data should name its files");
+  return data;
+}
+
+Family read_training(const Reader& reader, const YAML::Node& node) {
+  Family family;
+  TrainOptions& options = family.options;
+  const auto share = [&](const YAML::Node& value) {
+    const double number = reader.number(value);
+    if (number < 0 || number > 1) throw reader.fault(value, "it should lie between 0 and 1");
+    return number;
+  };
+  const auto positive = [&](const YAML::Node& value) {
+    const double number = reader.number(value);
+    if (!(number > 0)) throw reader.fault(value, "it should be above 0");
+    return number;
+  };
+  const auto size = [&](int& value) { return [&reader, &value](const YAML::Node& n) { value = reader.count(n, 1); }; };
+  const auto number_of = [&](int& value) { return [&reader, &value](const YAML::Node& n) { value = reader.count(n, 0); }; };
+  reader.read(node, "train",
+              {{"data",
+                [&](const YAML::Node& value) {
+                  if (value.IsMap()) reader.read(value, "data", data_fields(reader, family.data));
+                  else family.data.paths = reader.texts(value);
+                }},
+               {"validation_data", [&](const YAML::Node& value) { family.validation = reader.text(value); }},
+               {"validation_split", [&](const YAML::Node& value) { options.validation_split = share(value); }},
+               {"out", [&](const YAML::Node& value) { family.out = reader.text(value); }},
+               {"nodes", [&](const YAML::Node& value) { family.nodes = reader.counts(value, 1); }},
+               {"phi_layers", size(family.phi_layers)},
+               {"phi_nodes", size(family.phi_nodes)},
+               {"rho_layers", number_of(family.rho_layers)},
+               {"rho_nodes", size(family.rho_nodes)},
+               {"phi", [&](const YAML::Node& value) { family.phi = reader.counts(value, 1); }},
+               {"rho", [&](const YAML::Node& value) { family.rho = reader.counts(value, 1); }},
+               {"epochs", size(options.epochs)},
+               {"batch", size(options.batch_size)},
+               {"loss",
+                [&](const YAML::Node& value) {
+                  options.loss = parse_loss(reader.choice(value, {"mse", "mae", "huber"}));
+                }},
+               {"learning_rate", [&](const YAML::Node& value) { options.learning_rate = positive(value); }},
+               {"reduce_factor", [&](const YAML::Node& value) { options.reduce_factor = share(value); }},
+               {"reduce_patience", number_of(options.reduce_patience)},
+               {"min_learning_rate", [&](const YAML::Node& value) { options.min_learning_rate = positive(value); }},
+               {"stop_patience", number_of(options.stop_patience)},
+               {"shuffle", [&](const YAML::Node& value) { options.shuffle = reader.truth(value); }},
+               {"seed", [&](const YAML::Node& value) { options.seed = static_cast<std::uint64_t>(reader.count(value, 0)); }}});
+  if (family.data.paths.empty()) throw reader.fault(node, "train should name its data");
+  if (family.out.empty()) throw reader.fault(node, "train should say `out:`, the models' file, as in ds{nodes}.keras");
+  reader.parsed(node, [&] { return paths_of(family); });
+  return family;
+}
+
+std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
+  StudyGrid grid;
+  std::vector<std::string> types{"auto"};
+  const auto range = [&](const std::string& name, std::vector<int>& values) {
+    return std::pair<std::string, std::function<void(const YAML::Node&)>>(name, [&reader, &values, name](const YAML::Node& value) {
+      for (const YAML::Node& item : Reader::items(value)) {
+        const std::vector<int> more = reader.parsed(item, [&] { return parse_range(name, reader.text(item)); });
+        values.insert(values.end(), more.begin(), more.end());
+      }
+      std::sort(values.begin(), values.end());
+      values.erase(std::unique(values.begin(), values.end()), values.end());
+      if (values.empty()) throw reader.fault(value, name + " is empty");
+    });
+  };
+  reader.read(
+      node, "a grid",
+      {range("v_full", grid.grid.v_full),
+       range("v_int", grid.grid.v_int),
+       range("wb_full", grid.grid.wb_full),
+       range("wb_int", grid.grid.wb_int),
+       {"types",
+        [&](const YAML::Node& value) {
+          types.clear();
+          for (const YAML::Node& item : Reader::items(value)) types.push_back(reader.choice(item, {"auto", "uniform"}));
+        }},
+       {"relu", [&](const YAML::Node& value) { reader.parsed(value, [&] { return parse_relu(reader.text(value), grid.precision), 0; }); }},
+       {"maximum", [&](const YAML::Node& value) {
+          grid.precision.maximum = reader.parsed(value, [&] { return parse_short_format(reader.text(value)); });
+        }}});
+  for (const auto& [name, values] : {std::pair("v_full", &grid.grid.v_full), std::pair("v_int", &grid.grid.v_int),
+                                     std::pair("wb_full", &grid.grid.wb_full), std::pair("wb_int", &grid.grid.wb_int)}) {
+    if (values->empty()) throw reader.fault(node, std::string("a grid should say ") + name + ", as in `" + name + ": 8:16`");
+  }
+  reader.parsed(node, [&] { return points_of(grid.grid); });
+  std::vector<StudyGrid> grids;
+  for (const std::string& type : types) {
+    grid.precision.uniform = type == "uniform";
+    grids.push_back(grid);
+  }
+  return grids;
+}
+
+void check_data(const Reader& reader, const YAML::Node& node, const std::vector<StudyData>& data) {
+  std::set<std::string> names;
+  for (const StudyData& each : data) {
+    if (data.size() > 1 && each.name.empty()) throw reader.fault(node, "of several data sets each should have a name");
+    if (each.name.find_first_of("/\\") != std::string::npos) throw reader.fault(node, "the name " + each.name + " should have no /");
+    if (!names.insert(each.name).second) throw reader.fault(node, "two data sets are called " + each.name);
+  }
+}
+
+}  // namespace
+
+Definition parse_definition(const std::string& content, const std::string& path) {
+  const Reader reader(path);
+  YAML::Node root;
+  try {
+    root = YAML::Load(content);
+  } catch (const YAML::Exception& error) {
+    throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is no YAML: " + error.msg);
+  }
+  Definition definition;
+  reader.read(root, "a study",
+              {{"out", [&](const YAML::Node& node) { definition.out = reader.text(node); }},
+               {"data",
+                [&](const YAML::Node& node) {
+                  for (const YAML::Node& item : Reader::items(node)) definition.data.push_back(read_data(reader, item));
+                  check_data(reader, node, definition.data);
+                }},
+               {"models", [&](const YAML::Node& node) { definition.models = reader.texts(node); }},
+               {"train",
+                [&](const YAML::Node& node) {
+                  for (const YAML::Node& item : Reader::items(node)) definition.training.push_back(read_training(reader, item));
+                }},
+               {"grid",
+                [&](const YAML::Node& node) {
+                  for (const YAML::Node& item : Reader::items(node)) {
+                    for (StudyGrid& grid : read_grid(reader, item)) definition.grids.push_back(std::move(grid));
+                  }
+                }},
+               {"metrics",
+                [&](const YAML::Node& node) {
+                  MetricOptions& metrics = definition.metrics;
+                  reader.read(node, "metrics",
+                              {{"tolerance", [&](const YAML::Node& value) { metrics.tolerances = reader.numbers(value); }},
+                               {"threshold", [&](const YAML::Node& value) { metrics.thresholds = reader.numbers(value); }},
+                               {"bins", [&](const YAML::Node& value) { metrics.bins = reader.numbers(value); }}});
+                  reader.parsed(node, [&] { return check_metrics(metrics), 0; });
+                }},
+               {"keep",
+                [&](const YAML::Node& node) {
+                  for (const YAML::Node& item : Reader::items(node)) {
+                    reader.parsed(item, [&] { return parse_keep("keep", reader.text(item), definition.keep), 0; });
+                  }
+                }},
+               {"layout",
+                [&](const YAML::Node& node) {
+                  definition.keep.layout = reader.choice(node, {"text", "hdf5"}) == "text" ? Keep::Layout::kText : Keep::Layout::kHdf5;
+                }},
+               {"traced", [&](const YAML::Node& node) { definition.keep.traced = static_cast<std::size_t>(reader.count(node, 0)); }},
+               {"counted", [&](const YAML::Node& node) { definition.counted = static_cast<std::size_t>(reader.count(node, 0)); }}});
+  if (definition.out.empty()) throw Error(path + ": it should say `out:`, the study's folder");
+  if (definition.data.empty()) throw Error(path + ": it should say `data:`, files of samples");
+  if (definition.models.empty() && definition.training.empty()) throw Error(path + ": it should name `models:`, or what to `train:`");
+  if (definition.grids.empty()) throw Error(path + ": it should say `grid:`, the precisions");
+  return definition;
+}
+
+Definition read_definition(const std::string& path) {
+  if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; a study is defined in a YAML file");
+  return parse_definition(read_file(path), path);
+}
+
+namespace {
+
+template <class Values>
+void list(YAML::Emitter& out, const char* key, const Values& values) {
+  if (values.empty()) return;
+  out << YAML::Key << key << YAML::Value << YAML::Flow << YAML::BeginSeq;
+  for (const auto& value : values) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) out << short_text(value);
+    else out << value;
+  }
+  out << YAML::EndSeq;
+}
+
+void emit(YAML::Emitter& out, const DataOptions& options) {
+  list(out, "files", options.paths);
+  if (options.samples > 0) out << YAML::Key << "samples" << YAML::Value << options.samples;
+  else out << YAML::Key << "samples" << YAML::Value << "all";
+  list(out, "features", options.features);
+  if (!options.target.empty()) out << YAML::Key << "target" << YAML::Value << options.target;
+  if (!options.order.empty()) out << YAML::Key << "order" << YAML::Value << options.order;
+  if (options.vmax > 0) out << YAML::Key << "vmax" << YAML::Value << options.vmax;
+  if (options.padding) out << YAML::Key << "padding" << YAML::Value << short_text(*options.padding);
+  if (!options.branches.empty()) out << YAML::Key << "branches" << YAML::Value << YAML::Flow << options.branches;
+  if (!options.tree.empty()) out << YAML::Key << "tree" << YAML::Value << options.tree;
+  if (options.drop_unfit) out << YAML::Key << "unfit" << YAML::Value << "drop";
+}
+
+void emit(YAML::Emitter& out, const Family& family) {
+  const TrainOptions& options = family.options;
+  out << YAML::BeginMap;
+  out << YAML::Key << "out" << YAML::Value << family.out;
+  out << YAML::Key << "data" << YAML::Value << YAML::BeginMap;
+  emit(out, family.data);
+  out << YAML::EndMap;
+  if (!family.validation.empty()) out << YAML::Key << "validation_data" << YAML::Value << family.validation;
+  else out << YAML::Key << "validation_split" << YAML::Value << short_text(options.validation_split);
+  list(out, "nodes", family.nodes);
+  list(out, "phi", family.phi);
+  list(out, "rho", family.rho);
+  const std::vector<std::pair<const char*, int>> whole = {{"phi_layers", family.phi_layers},
+                                                          {"phi_nodes", family.phi_nodes},
+                                                          {"rho_layers", family.rho_layers},
+                                                          {"rho_nodes", family.rho_nodes},
+                                                          {"epochs", options.epochs},
+                                                          {"batch", options.batch_size},
+                                                          {"reduce_patience", options.reduce_patience},
+                                                          {"stop_patience", options.stop_patience}};
+  for (const auto& [key, value] : whole) out << YAML::Key << key << YAML::Value << value;
+  const std::vector<std::pair<const char*, double>> real = {
+      {"learning_rate", options.learning_rate}, {"reduce_factor", options.reduce_factor}, {"min_learning_rate", options.min_learning_rate}};
+  for (const auto& [key, value] : real) out << YAML::Key << key << YAML::Value << short_text(value);
+  out << YAML::Key << "loss" << YAML::Value << to_string(options.loss);
+  out << YAML::Key << "shuffle" << YAML::Value << options.shuffle;
+  out << YAML::Key << "seed" << YAML::Value << options.seed;
+  out << YAML::EndMap;
+}
+
+void emit(YAML::Emitter& out, const StudyGrid& grid) {
+  out << YAML::BeginMap;
+  list(out, "v_full", grid.grid.v_full);
+  list(out, "v_int", grid.grid.v_int);
+  list(out, "wb_full", grid.grid.wb_full);
+  list(out, "wb_int", grid.grid.wb_int);
+  const PrecisionOptions& precision = grid.precision;
+  out << YAML::Key << "types" << YAML::Value << (precision.uniform ? "uniform" : "auto");
+  if (precision.relu_rounding) {
+    out << YAML::Key << "relu" << YAML::Value
+        << to_string(*precision.relu_rounding) + (precision.relu_overflow ? "," + to_string(*precision.relu_overflow) : "");
+  }
+  if (precision.maximum) {
+    const Format& maximum = *precision.maximum;
+    std::string text = std::to_string(maximum.width) + "," + std::to_string(maximum.integer);
+    if (maximum.rounding != Rounding::kTrn || maximum.overflow != Overflow::kWrap) {
+      text += "," + to_string(maximum.rounding) + "," + to_string(maximum.overflow);
+    }
+    out << YAML::Key << "maximum" << YAML::Value << text;
+  }
+  out << YAML::EndMap;
+}
+
+}  // namespace
+
+std::string to_yaml(const Definition& definition) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  out << YAML::Key << "out" << YAML::Value << definition.out;
+  out << YAML::Key << "data" << YAML::Value << YAML::BeginSeq;
+  for (const StudyData& data : definition.data) {
+    out << YAML::BeginMap;
+    if (!data.name.empty()) out << YAML::Key << "name" << YAML::Value << data.name;
+    emit(out, data.options);
+    out << YAML::EndMap;
+  }
+  out << YAML::EndSeq;
+  list(out, "models", definition.models);
+  if (!definition.training.empty()) {
+    out << YAML::Key << "train" << YAML::Value << YAML::BeginSeq;
+    for (const Family& family : definition.training) emit(out, family);
+    out << YAML::EndSeq;
+  }
+  out << YAML::Key << "grid" << YAML::Value << YAML::BeginSeq;
+  for (const StudyGrid& grid : definition.grids) emit(out, grid);
+  out << YAML::EndSeq;
+  out << YAML::Key << "metrics" << YAML::Value << YAML::BeginMap;
+  out << YAML::Key << "tolerance" << YAML::Value << YAML::Flow << YAML::BeginSeq;
+  for (const double tolerance : definition.metrics.tolerances) out << short_text(tolerance);
+  out << YAML::EndSeq;
+  list(out, "threshold", definition.metrics.thresholds);
+  list(out, "bins", definition.metrics.bins);
+  out << YAML::EndMap;
+  const Keep& keep = definition.keep;
+  std::vector<std::string> kept;
+  if (keep.predictions) kept.emplace_back("predictions");
+  if (keep.trace) kept.emplace_back("trace");
+  if (kept.empty()) kept.emplace_back("none");
+  list(out, "keep", kept);
+  out << YAML::Key << "layout" << YAML::Value << (keep.layout == Keep::Layout::kText ? "text" : "hdf5");
+  out << YAML::Key << "traced" << YAML::Value << keep.traced;
+  out << YAML::Key << "counted" << YAML::Value << definition.counted;
+  out << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
+std::string describe(const PrecisionOptions& options) {
+  std::string text = options.uniform ? "uniform" : "auto";
+  if (options.relu_rounding) text += " relu:" + to_string(*options.relu_rounding);
+  if (options.relu_overflow) text += "," + to_string(*options.relu_overflow);
+  if (options.maximum) text += " maximum:" + to_string(*options.maximum);
+  return text;
+}
+
+void parse_keep(const std::string& option, const std::string& text, Keep& keep) {
+  std::size_t from = 0;
+  while (true) {
+    const std::size_t comma = text.find(',', from);
+    const std::string part = text.substr(from, comma - from);
+    if (part == "predictions") keep.predictions = true;
+    else if (part == "trace") keep.trace = true;
+    else if (part != "none" || text != "none") throw Error(option + ": '" + part + "' is none of predictions, trace, or none at all");
+    if (comma == std::string::npos) break;
+    from = comma + 1;
+  }
+}
+
+void check_metrics(const MetricOptions& options) {
+  for (const double tolerance : options.tolerances) {
+    if (!(tolerance >= 0)) throw Error("a tolerance is a share of the prediction in per cent, at least 0");
+  }
+  if (options.bins.size() == 1 ||
+      std::adjacent_find(options.bins.begin(), options.bins.end(), std::greater_equal<>()) != options.bins.end()) {
+    throw Error("bins should be edges that rise, at least two");
+  }
+}
+
+}  // namespace narrow

@@ -1,0 +1,188 @@
+#include "study/kept.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <mutex>
+#include <sstream>
+
+#include "data/hash.h"
+#include "data/hdf5.h"
+#include "data/text.h"
+#include "error.h"
+#include "study/trace.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+// HDF5 is not for two threads.
+std::mutex hdf5;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+constexpr const char* kKeras = "keras_predictions.txt";
+constexpr const char* kHls = "hls_predictions.txt";
+constexpr const char* kTrace = "hls_trace.h5";
+
+const char* layout_name(Keep::Layout layout) { return layout == Keep::Layout::kText ? "text" : "hdf5"; }
+
+// What the store knows of a point's files: `text predictions,trace:1 0123456789abcdef`.
+struct Kept {
+  std::string layout, what, hash;
+};
+
+Kept parse(const std::string& text) {
+  Kept kept;
+  std::istringstream(text) >> kept.layout >> kept.what >> kept.hash;
+  return kept;
+}
+
+bool holds(const std::string& what, const std::string& part) { return ("," + what + ",").find("," + part + ",") != std::string::npos; }
+bool holds_trace(const std::string& what) { return ("," + what).find(",trace:") != std::string::npos; }
+
+std::vector<double> numbers_of(const std::string& text) {
+  std::vector<double> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    double number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc()) break;
+    numbers.push_back(number);
+    at = next + 1;
+  }
+  return numbers;
+}
+
+}  // namespace
+
+std::string point_name(const std::string& label, const Point& point) {
+  return label + "." + std::to_string(point.v_full) + "." + std::to_string(point.v_int) + ".wb_" + std::to_string(point.wb_full) + "." +
+         std::to_string(point.wb_int);
+}
+
+KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, const Model& model, const Dataset& data,
+                     const std::vector<float>& reference)
+    : folder_(std::move(folder)), label_(std::move(label)), keep_(keep), model_(model), data_(data), reference_(reference) {
+  keep_.traced = std::min(keep_.traced, data.size);
+  keep_.trace = keep_.trace && keep_.traced > 0;
+  if (keep_.predictions && keep_.layout == Keep::Layout::kText) keras_text_ = savetxt(reference_, model_.output_size());
+}
+
+void KeptFiles::write_float() const {
+  if (keep_.layout == Keep::Layout::kText) {
+    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + ".keras_trace.h5", model_, data_, keep_.traced);
+    return;
+  }
+  if (!any()) return;
+  Hdf5Writer file(folder_ + "/" + label_ + ".keras.h5");
+  if (keep_.predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
+  if (keep_.trace) add_float_trace(file, "trace", model_, data_, keep_.traced);
+  file.commit();
+}
+
+std::string KeptFiles::trace_image(const Program& program, std::span<const double> predictions) const {
+  const std::size_t size = size_of(data_.shape);
+  RunResult trace;
+  if (keep_.trace) trace = interpret(program, std::span(data_.x).first(keep_.traced * size), keep_.traced, {.traced = keep_.traced});
+  const std::scoped_lock lock(hdf5);
+  Hdf5Writer file;
+  if (!predictions.empty()) file.write<double>("predictions", {data_.size, model_.output_size()}, predictions);
+  if (keep_.trace) add_fixed_trace(file, "trace", program, trace, keep_.traced);
+  return file.image();
+}
+
+std::vector<std::string> KeptFiles::names(const std::string& layout, const std::string& what) const {
+  if (layout == "hdf5") return {""};
+  std::vector<std::string> names;
+  if (holds(what, "predictions")) names = {kKeras, kHls};
+  if (holds_trace(what)) names.emplace_back(kTrace);
+  return names;
+}
+
+std::string KeptFiles::path_of(const Point& point, const std::string& layout, const std::string& name) const {
+  const std::string stem = folder_ + "/" + point_name(label_, point);
+  return layout == "hdf5" ? stem + ".h5" : stem + ".model/" + name;
+}
+
+std::string KeptFiles::write(const Point& point, const Program& program, std::span<const double> predictions) const {
+  if (!any()) return "";
+  std::vector<File> files;
+  if (keep_.layout == Keep::Layout::kHdf5) {
+    files = {{"", trace_image(program, keep_.predictions ? predictions : std::span<const double>())}};
+  } else {
+    if (keep_.predictions) files = {{kKeras, keras_text_}, {kHls, savetxt(predictions, model_.output_size())}};
+    if (keep_.trace) files.push_back({kTrace, trace_image(program, {})});
+  }
+  const std::string layout = layout_name(keep_.layout);
+  Hash hash;
+  for (const File& file : files) {
+    const std::string path = path_of(point, layout, file.name);
+    make_folder(fs::path(path).parent_path().string());
+    write_file(path, file.bytes);
+    hash.add(file.bytes);
+  }
+  std::string what = keep_.predictions ? "predictions" : "";
+  if (keep_.trace) what += (what.empty() ? "trace:" : ",trace:") + std::to_string(keep_.traced);
+  return layout + " " + what + " " + hash.text();
+}
+
+std::string KeptFiles::follow(const Point& point, const Point& leader, const std::string& text) const {
+  const Kept kept = parse(text);
+  if (!any() || text.empty()) return "";
+  for (const std::string& name : names(kept.layout, kept.what)) {
+    const std::string from = path_of(leader, kept.layout, name);
+    const std::string to = path_of(point, kept.layout, name);
+    make_folder(fs::path(to).parent_path().string());
+    std::error_code error;
+    fs::copy_file(from, to + ".partial", fs::copy_options::overwrite_existing, error);
+    if (!error) fs::rename(to + ".partial", to, error);
+    if (error) throw Error(to + ": it cannot be written (" + error.message() + "); is the disk full?");
+  }
+  return text;
+}
+
+std::optional<std::vector<KeptFiles::File>> KeptFiles::read(const Point& point, const std::string& text) const {
+  const Kept kept = parse(text);
+  if (kept.hash.empty()) return std::nullopt;
+  std::vector<File> files;
+  Hash hash;
+  for (const std::string& name : names(kept.layout, kept.what)) {
+    const std::string path = path_of(point, kept.layout, name);
+    if (!fs::exists(path)) return std::nullopt;
+    files.push_back({name, read_file(path)});
+    hash.add(files.back().bytes);
+  }
+  if (hash.text() != kept.hash) return std::nullopt;
+  return files;
+}
+
+bool KeptFiles::whole(const Point& point, const std::string& text) const {
+  if (!any()) return true;
+  const Kept kept = parse(text);
+  if (kept.layout != layout_name(keep_.layout) || (keep_.predictions && !holds(kept.what, "predictions")) ||
+      (keep_.trace && !holds(kept.what, "trace:" + std::to_string(keep_.traced)))) {
+    return false;
+  }
+  return read(point, text).has_value();
+}
+
+std::optional<std::vector<double>> KeptFiles::predictions(const Point& point, const std::string& text) const {
+  const Kept kept = parse(text);
+  if (!holds(kept.what, "predictions")) return std::nullopt;
+  auto files = read(point, text);
+  if (!files) return std::nullopt;
+  std::vector<double> values;
+  if (kept.layout == "text") {
+    values = numbers_of((*files)[1].bytes);
+  } else {
+    const std::string& bytes = files->front().bytes;
+    const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
+    const std::scoped_lock lock(hdf5);
+    values = Hdf5Reader(path_of(point, kept.layout, ""), {data, data + bytes.size()}).read<double>("predictions").values;
+  }
+  if (values.size() != reference_.size()) return std::nullopt;
+  return values;
+}
+
+}  // namespace narrow

@@ -1,0 +1,64 @@
+#ifndef NARROW_STUDY_KEPT_H_
+#define NARROW_STUDY_KEPT_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/interpreter.h"
+#include "study/definition.h"
+
+namespace narrow {
+
+// `64.16.6.wb_12.3`: a point's name in the study's layout.
+std::string point_name(const std::string& label, const Point& point);
+
+// The files of a scan's points: what is kept of them besides the store. Layout::kText is the study's own:
+//   {name}.model/keras_predictions.txt, hls_predictions.txt   as numpy.savetxt writes them
+//   {name}.model/hls_trace.h5                                 `trace/LAYER` and the attribute `types`
+//   {nodes}.keras_trace.h5                                    the float model's layers, `trace/LAYER`
+// Layout::kHdf5 has a file a point, {name}.h5 with `predictions`, `trace/LAYER` and `types`, and {nodes}.keras.h5 with the float
+// model's. A point's files are told in the store by a text that holds their hash, so that files which a power cut spoiled, or which
+// are gone, are noticed.
+//
+// For any thread.
+class KeptFiles {
+ public:
+  // Files of `data`'s first samples are traced; `reference` are the float model's predictions.
+  KeptFiles(std::string folder, std::string label, const Keep& keep, const Model& model, const Dataset& data,
+            const std::vector<float>& reference);
+
+  bool any() const { return keep_.predictions || keep_.trace; }
+  void write_float() const;
+  // Writes a point's files and returns their text for the store.
+  std::string write(const Point& point, const Program& program, std::span<const double> predictions) const;
+  // The files of `leader`, whose text is given, under another point's name.
+  std::string follow(const Point& point, const Point& leader, const std::string& kept) const;
+  // Whether all that is asked for is there, as it was written.
+  bool whole(const Point& point, const std::string& kept) const;
+  // A point's predictions, where they are there as they were written.
+  std::optional<std::vector<double>> predictions(const Point& point, const std::string& kept) const;
+
+ private:
+  struct File {
+    std::string name;
+    std::string bytes;
+  };
+  std::vector<std::string> names(const std::string& layout, const std::string& what) const;
+  std::optional<std::vector<File>> read(const Point& point, const std::string& kept) const;
+  std::string trace_image(const Program& program, std::span<const double> predictions) const;
+  std::string path_of(const Point& point, const std::string& layout, const std::string& name) const;
+
+  std::string folder_, label_;
+  Keep keep_;
+  const Model& model_;
+  const Dataset& data_;
+  const std::vector<float>& reference_;
+  std::string keras_text_;
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_STUDY_KEPT_H_

@@ -1,0 +1,68 @@
+#ifndef NARROW_STUDY_RUN_H_
+#define NARROW_STUDY_RUN_H_
+
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "study/definition.h"
+#include "study/store.h"
+
+namespace narrow {
+
+// How a study is run; none of it changes a number.
+struct RunOptions {
+  Shard shard;                 // which points of each scan
+  bool share = true;           // answer points by others that must give the same bits
+  bool dedup = true;           // compute repeated rows once
+  bool train_only = false;     // stop when the models are trained
+  std::string command;         // what the user typed, for the store
+  std::function<bool()> stop;  // asked before each point; where it says so, run_study throws Interrupted
+};
+
+// The study was stopped by its user; everything that is done is kept.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+struct RunProgress {
+  std::size_t done = 0, all = 0;  // points
+  std::size_t found = 0;          // of those done, the ones that an earlier run did
+  std::size_t samples = 0;        // computed so far, by this run
+  std::string best;               // the point of the least MPE so far, in words; empty before the first
+};
+
+// Who looks on.
+struct RunWatch {
+  FamilyWatch& training;
+  std::function<void(const std::vector<std::string>&)> notes;
+  std::function<void(const RunProgress&)> progress;  // from any thread, one at a time
+};
+
+// What became of one scan's points.
+struct ScanResult {
+  Scan scan;
+  std::size_t points = 0;
+  std::size_t found = 0;     // done before, by an earlier run
+  std::size_t computed = 0;  // run
+  std::size_t followed = 0;  // answered by another point's run
+  std::size_t measured = 0;  // done before; new metrics were taken from the predictions that are kept
+  std::size_t skipped = 0;   // of the grid, with more integer than total bits
+};
+
+// Runs a study, or goes on with it, in the folder definition.out: trains what is to be trained, then computes every point that
+// the store has not, and writes for each scan, into its folder,
+//   regression_targets.txt                              the data's targets, where it has them
+//   what is kept                                        study/kept.h
+//   results_{nodes}_mpe.txt, results_{nodes}_mae.txt    the best precision, then every precision's value
+//   points_{nodes}.txt                                  which points were run and which follow from another
+//   heatmap_{nodes}_mpe.html and .vl.json               integer by total bits, and the same for _mae
+// {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the model's name.
+// Everything is checked before the first point runs.
+std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch);
+
+}  // namespace narrow
+
+#endif  // NARROW_STUDY_RUN_H_

@@ -1,0 +1,242 @@
+#include "study/scan.h"
+
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <tuple>
+
+#include "engine/engine.h"
+#include "study/trace.h"
+
+namespace narrow {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+int v_fraction(const Point& p) { return p.v_full - p.v_int; }
+int wb_fraction(const Point& p) { return p.wb_full - p.wb_int; }
+
+// Samples in the input types that were used last, for the many points that share a type.
+class PreparedInputs {
+ public:
+  PreparedInputs(const Dataset& data, std::size_t kept) : data_(data), kept_(kept) {}
+
+  std::shared_ptr<const PreparedInput> get(const Engine& engine) {
+    const auto input = static_cast<std::size_t>(engine.program().model().inputs().front());
+    const std::string key = to_string(engine.program().format(input)) + (engine.counts_rows() ? " counted" : "");
+    {
+      const std::scoped_lock lock(mutex_);
+      const auto found = std::find_if(recent_.begin(), recent_.end(), [&](const auto& entry) { return entry.first == key; });
+      if (found != recent_.end()) {
+        recent_.splice(recent_.begin(), recent_, found);
+        return found->second;
+      }
+    }
+    // Two points may prepare the same at once; the work is small beside a run.
+    auto prepared = engine.prepare(data_.x, data_.size);
+    const std::scoped_lock lock(mutex_);
+    recent_.emplace_front(key, prepared);
+    if (recent_.size() > kept_) recent_.pop_back();
+    return prepared;
+  }
+
+ private:
+  const Dataset& data_;
+  std::size_t kept_;
+  std::mutex mutex_;
+  std::list<std::pair<std::string, std::shared_ptr<const PreparedInput>>> recent_;
+};
+
+class ScanRun {
+ public:
+  ScanRun(const ScanJob& job, const std::vector<Point>& points, const PointDone& done)
+      : job_(job), done_(done), stored_(job.store.plan(job.scan, points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
+    std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
+    for (std::size_t i = 0; i < points.size(); ++i) groups[{v_fraction(points[i]), wb_fraction(points[i])}].push_back(i);
+    for (auto& [fractions, group] : groups) {
+      std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
+        return std::pair(points[a].v_int, points[a].wb_int) < std::pair(points[b].v_int, points[b].wb_int);
+      });
+      groups_.push_back(std::move(group));
+    }
+  }
+
+  void run() {
+    tbb::task_group lanes;
+    for (std::size_t i = 1; i < std::min(lanes_, groups_.size()); ++i) lanes.run([this] { lane(); });
+    lane();
+    lanes.wait();
+    if (error_) std::rethrow_exception(error_);
+    if (interrupted_) throw Interrupted();
+  }
+
+ private:
+  // A point of a group that was run without any overflow: its types, found when they are first asked for.
+  struct Leader {
+    std::size_t index = 0;
+    std::optional<Resolved> resolved;
+  };
+
+  // How many points run side by side: as many as there are cores, unless each has work for all of them and needs much memory.
+  static std::size_t lanes(const Dataset& data) {
+    constexpr std::size_t kValues = std::size_t{1} << 26;
+    const auto cores = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
+    return data.x.size() > kValues ? 1 : cores;
+  }
+
+  void lane() {
+    try {
+      for (std::size_t i = next_++; i < groups_.size() && !ends_; i = next_++) run_group(groups_[i]);
+    } catch (...) {
+      const std::scoped_lock lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      ends_ = true;
+    }
+  }
+
+  void run_group(const std::vector<std::size_t>& group) {
+    WeightCache weights;
+    std::vector<Leader> leaders;
+    for (const std::size_t index : group) {
+      if (job_.options.stop && job_.options.stop()) interrupted_ = ends_ = true;
+      if (ends_) return;
+      StoredPoint& point = stored_[index];
+      const bool whole = point.finished && job_.files.whole(point.point, point.kept);
+      if (whole && point.measured) done_(PointEnd::kFound, point.point, kNan);
+      else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
+      if (point.clean && point.computed_as == point.id) leaders.push_back({index, {}});
+    }
+  }
+
+  // New metrics of a point that is done, from its predictions where those are kept.
+  bool measure_again(const StoredPoint& point) const {
+    const auto predictions = job_.files.predictions(point.point, point.kept);
+    if (!predictions) return false;
+    const std::vector<double> values = job_.measure.values(*predictions);
+    job_.store.add_metrics(point.id, values, job_.measure.curve_values(*predictions));
+    done_(PointEnd::kMeasured, point.point, kNan);
+    return true;
+  }
+
+  void compute_or_follow(StoredPoint& point, std::vector<Leader>& leaders, WeightCache& weights) {
+    Resolved resolved = resolved_at(point.point);
+    if (job_.options.share) {
+      for (Leader& leader : leaders) {
+        if (!leader.resolved) leader.resolved = resolved_at(stored_[leader.index].point);
+        if (answers_for(*leader.resolved, resolved)) return follow(point, stored_[leader.index], resolved);
+      }
+    }
+    // What it waits for inside may not take up another point, which would wait in turn.
+    tbb::this_task_arena::isolate([&] { compute(point, std::move(resolved), weights); });
+  }
+
+  Resolved resolved_at(const Point& point) const { return resolve(job_.model, config_at(job_.model, job_.precision, point)); }
+
+  void compute(StoredPoint& point, Resolved resolved, WeightCache& weights) {
+    const auto start = std::chrono::steady_clock::now();
+    const Program program = build_program(std::move(resolved), &weights);
+    const Engine engine(program, {.counting = Counting::kOverflow, .dedup = job_.options.dedup});
+    const EngineResult result = engine.run(*prepared_.get(engine));
+    PointResult end;
+    end.overflowed = result.overflowed;
+    for (const Step& step : program.steps) end.overflowed |= step.kernel.overflows + step.bias.overflows > 0;
+    count_into(end, program);
+    end.values = job_.measure.values(result.run.predictions);
+    end.curves = job_.measure.curve_values(result.run.predictions);
+    end.id = end.computed_as = point.id;
+    end.types = types_json(program.resolved);
+    for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
+    end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    end.kept = job_.files.write(point.point, program, result.run.predictions);
+    // Last: a point is done when all that is kept of it is written.
+    job_.store.finish(end);
+    settle(point, end);
+    done_(PointEnd::kComputed, point.point, mpe_of(end.values));
+  }
+
+  // Overflows and losses layer by layer, on the first samples.
+  void count_into(PointResult& end, const Program& program) const {
+    end.counted = std::min(job_.counted, job_.data.size);
+    if (end.counted == 0) return;
+    const Engine engine(program, {.counting = Counting::kAll, .dedup = job_.options.dedup});
+    const EngineResult result = engine.run(std::span(job_.data.x).first(end.counted * size_of(job_.data.shape)), end.counted);
+    for (std::size_t i = 0; i < program.steps.size(); ++i) {
+      const LayerCounts& seen = result.run.counts[i];
+      const Step& step = program.steps[i];
+      StoredCounts counts{program.model().layers[i].name,
+                          seen.values,
+                          seen.overflows,
+                          seen.accum_overflows,
+                          seen.zeros,
+                          step.kernel.raw.size() + step.bias.raw.size(),
+                          step.kernel.overflows + step.bias.overflows,
+                          step.kernel.zeros + step.bias.zeros};
+      if (counts.overflows + counts.sum_overflows + counts.zeros + counts.weight_overflows + counts.weight_zeros > 0)
+        end.counts.push_back(std::move(counts));
+    }
+  }
+
+  // The same numbers under another precision's name.
+  void follow(StoredPoint& point, const StoredPoint& leader, const Resolved& resolved) {
+    PointResult end;
+    end.id = point.id;
+    end.computed_as = leader.id;
+    end.types = types_json(resolved);
+    end.values = job_.store.values(leader.id);
+    end.kept = job_.files.follow(point.point, leader.point, leader.kept);
+    job_.store.finish(end);
+    settle(point, end);
+    done_(PointEnd::kFollowed, point.point, mpe_of(end.values));
+  }
+
+  static void settle(StoredPoint& point, const PointResult& end) {
+    point.finished = point.measured = true;
+    point.computed_as = end.computed_as;
+    point.clean = !end.overflowed;
+    point.kept = end.kept;
+  }
+
+  double mpe_of(const std::vector<double>& values) const {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (job_.measure.names()[i].name == "mpe") return values[i];
+    }
+    return kNan;
+  }
+
+  const ScanJob& job_;
+  const PointDone& done_;
+  std::vector<StoredPoint> stored_;
+  std::vector<std::vector<std::size_t>> groups_;  // of the same fractional bits
+  std::size_t lanes_;
+  PreparedInputs prepared_;
+  std::atomic<std::size_t> next_ = 0;
+  std::atomic<bool> ends_ = false, interrupted_ = false;
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Point& point) {
+  options.vector.width = point.v_full;
+  options.vector.integer = point.v_int;
+  Format weight = options.weight.value_or(Format{});
+  weight.width = point.wb_full;
+  weight.integer = point.wb_int;
+  options.weight = weight;
+  return make_config(model, options);
+}
+
+void run_scan(const ScanJob& job, const std::vector<Point>& points, const PointDone& done) { ScanRun(job, points, done).run(); }
+
+}  // namespace narrow

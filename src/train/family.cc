@@ -1,0 +1,157 @@
+#include "train/family.h"
+
+#include <filesystem>
+
+#include "data/text.h"
+#include "error.h"
+#include "keras/writer.h"
+#include "train/checkpoint.h"
+
+namespace narrow {
+namespace {
+
+constexpr const char* kPlaceholder = "{nodes}";
+
+std::string replaced(const std::string& text, int nodes) {
+  const auto at = text.find(kPlaceholder);
+  return at == std::string::npos ? text : text.substr(0, at) + std::to_string(nodes) + text.substr(at + std::string(kPlaceholder).size());
+}
+
+// The network of `nodes` nodes, or, where that is 0, of the layers that the family names.
+DeepSets shape_of(const Family& family, const Dataset& data, int nodes) {
+  const auto layers = [](int count, int size) { return std::vector<int>(static_cast<std::size_t>(count), size); };
+  DeepSets shape;
+  shape.vmax = data.shape.front();
+  shape.features = data.shape.back();
+  shape.outputs = static_cast<int>(data.targets);
+  if (nodes > 0) {
+    shape.phi = layers(family.phi_layers, nodes);
+    shape.rho = layers(family.rho_layers, nodes);
+  } else {
+    shape.phi = family.phi.empty() ? layers(family.phi_layers, family.phi_nodes) : family.phi;
+    shape.rho = family.rho.empty() ? layers(family.rho_layers, family.rho_nodes) : family.rho;
+  }
+  return shape;
+}
+
+void require_targets(const Dataset& data) {
+  if (data.shape.size() != 2) throw Error(data.path + ": x should have the shape (samples, vmax, features)");
+  if (data.targets == 0) throw Error(data.path + ": it has no targets y, which training needs");
+}
+
+// The last share of the data, as Keras' validation_split takes it.
+Dataset split_off(Dataset& data, double share) {
+  const auto kept = static_cast<std::size_t>(static_cast<double>(data.size) * (1 - share));
+  Dataset rest;
+  rest.shape = data.shape;
+  rest.targets = data.targets;
+  rest.size = data.size - kept;
+  if (kept == 0 || rest.size == 0) {
+    throw Error(data.path + ": its " + std::to_string(data.size) + " samples cannot be split; give more, or --validation-data");
+  }
+  const auto x = data.x.begin() + static_cast<std::ptrdiff_t>(kept * size_of(data.shape));
+  const auto y = data.y.begin() + static_cast<std::ptrdiff_t>(kept * data.targets);
+  rest.x.assign(x, data.x.end());
+  rest.y.assign(y, data.y.end());
+  data.x.erase(x, data.x.end());
+  data.y.erase(y, data.y.end());
+  data.size = kept;
+  return rest;
+}
+
+TrainData packed_samples(const Dataset& data) {
+  return pack(data.x, data.y, data.size, static_cast<std::size_t>(data.shape[0]), static_cast<std::size_t>(data.shape[1]));
+}
+
+// The network at `path`, the family's i-th, before training.
+Model initial(const Family& family, const Dataset& data, std::size_t i, const std::string& path) {
+  Model model = make_deep_sets(shape_of(family, data, family.nodes.empty() ? 0 : family.nodes[i]), family.options.seed);
+  model.name = std::filesystem::path(path).stem().string();
+  model.preparation = data.preparation;
+  return model;
+}
+
+struct Samples {
+  TrainData training, validation;
+};
+
+void train_member(const Family& family, Model model, const std::string& path, const Samples& samples, FamilyWatch& watch) {
+  const std::string stem = path.substr(0, path.rfind('.'));
+  const std::string checkpoint = stem + ".checkpoint.h5";
+  const std::string training = describe_training(model, samples.training, samples.validation, family.options);
+  if (watch.is_done(path, training)) return;
+  TrainState state;
+  if (std::filesystem::exists(checkpoint) && !family.restart) state = read_checkpoint(checkpoint, training);
+  watch.begin(path, samples.training.size, samples.validation.size, state.history.size());
+  state = train(
+      model, samples.training, samples.validation, family.options, std::move(state),
+      [&](std::size_t done, std::size_t all, double loss) { watch.batch(done, all, loss); },
+      [&](const TrainState& now) {
+        watch.epoch(now.history.back());
+        write_checkpoint(checkpoint, now, training);
+      });
+  if (!state.history.empty()) {
+    write_keras(model, path);
+    write_file(stem + ".history.json", history_json(state));
+    write_file(stem + ".history.csv", history_csv(state));
+  }
+  std::error_code ignored;
+  std::filesystem::remove(checkpoint, ignored);
+  if (state.failed) {
+    const std::string where = path + ": the loss became NaN or infinite in epoch " + std::to_string(state.history.size() + 1);
+    if (state.history.empty()) throw Error(where + "; nothing is written; lower --learning-rate, or look at the data");
+    throw Error(where + "; the weights of epoch " + std::to_string(state.best_epoch) +
+                ", the best before it, are written; lower --learning-rate");
+  }
+  watch.end(path, training, state);
+}
+
+}  // namespace
+
+std::vector<std::string> paths_of(const Family& family) {
+  require_model_path(family.out);
+  if (family.nodes.empty()) return {family.out};
+  if (family.nodes.size() > 1 && family.out.find(kPlaceholder) == std::string::npos) {
+    throw Error("--out " + family.out + ": with several --nodes it should hold {nodes}, as in ds{nodes}.keras");
+  }
+  std::vector<std::string> paths;
+  for (const int nodes : family.nodes) paths.push_back(replaced(family.out, nodes));
+  return paths;
+}
+
+std::vector<Model> untrained(const Family& family) {
+  const Dataset data = read_dataset(family.data.source(""), 1);
+  require_targets(data);
+  std::vector<Model> models;
+  for (std::size_t i = 0; const std::string& path : paths_of(family)) models.push_back(initial(family, data, i++, path));
+  return models;
+}
+
+void train_family(const Family& family, FamilyWatch& watch) {
+  const std::vector<std::string> paths = paths_of(family);
+  Dataset data = read_dataset(family.data.source(""), family.data.limit());
+  watch.notes(data.notes);
+  require_targets(data);
+  Dataset validation;
+  if (family.validation.empty()) {
+    validation = split_off(data, family.options.validation_split);
+  } else {
+    DataSource source = family.data.source("");
+    source.paths = {family.validation};
+    validation = read_dataset(source);
+    watch.notes(validation.notes);
+    if (validation.shape != data.shape || validation.targets != data.targets) {
+      throw Error(family.validation + ": its samples have the shape " + to_string(validation.shape) + " and " +
+                  std::to_string(validation.targets) + " targets, those of " + data.path + " " + to_string(data.shape) + " and " +
+                  std::to_string(data.targets));
+    }
+  }
+  std::vector<Model> models;
+  for (std::size_t i = 0; i < paths.size(); ++i) models.push_back(initial(family, data, i, paths[i]));
+  const Samples samples{packed_samples(data), packed_samples(validation)};
+  data = {};
+  validation = {};
+  for (std::size_t i = 0; i < paths.size(); ++i) train_member(family, std::move(models[i]), paths[i], samples, watch);
+}
+
+}  // namespace narrow
