@@ -21,6 +21,13 @@ def commands(document):
         yield line.split("   #")[0].strip()
 
 
+def block(document, start):
+    """The indented block of a document that begins with `start`, without its indent."""
+    text = document.read_text()
+    found = re.search(r"(?:^    .*\n|^\n)+", text[text.index("    " + start):], re.MULTILINE).group(0)
+    return re.sub(r"^ {4}", "", found, flags=re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     """A folder with the files that the documents speak of, and narrow where they expect it."""
@@ -33,6 +40,9 @@ def desk(tmp_path_factory):
     shutil.copy(ROOT / "golden" / "ds16_keras215_weights.h5", folder / "weights.h5")
     with h5py.File(ROOT / "golden" / "clusters.h5") as file:
         np.save(folder / "samples.npy", file["x"][:30, :32])
+    for name, samples, seed in (("clusters.h5", 400, 1), ("test.h5", 300, 2)):
+        subprocess.run([os.environ["NARROW"], "--quiet", "generate", folder / name, "--samples", str(samples), "--seed", str(seed)], check=True)
+    (folder / "study.yml").write_text(block(ROOT / "docs" / "study.md", "out: results"))
     return folder
 
 

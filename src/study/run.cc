@@ -92,7 +92,10 @@ std::vector<Subject> all_models(const Definition& definition, bool trained) {
   for (const std::string& path : definition.models) subjects.push_back({read_keras(path), {}});
   for (const Family& family : definition.training) {
     if (trained) {
-      for (const std::string& path : paths_of(family)) subjects.push_back({read_keras(path), {}});
+      for (const std::string& path : paths_of(family)) {
+        if (!fs::exists(path)) throw Error(path + ": the model is not trained yet; do that once, with narrow run and --train-only");
+        subjects.push_back({read_keras(path), {}});
+      }
     } else {
       for (Model& model : untrained(family)) subjects.push_back({std::move(model), {}});
     }

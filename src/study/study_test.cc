@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
+#include <random>
 
 #include "error.h"
 #include "study/definition.h"
@@ -64,6 +66,55 @@ TEST(Metrics, AreTheMeansOfTheStudy) {
   EXPECT_NEAR(metrics.rmse, std::sqrt((0.01 + 0.25 + 0.0625 + 1) / 4), 1e-12);
   EXPECT_EQ(metrics.largest, 1.0);
   EXPECT_TRUE(std::isnan(compare(std::vector<double>{1}, std::vector<float>{0}).mpe));
+}
+
+// Showers of 10 % resolution: what is done to the predictions is what the metrics say.
+TEST(Metrics, AgainstTheTargetSayWhatWasDoneToThePredictions) {
+  const unsigned seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  std::mt19937_64 random(seed);
+  const Feature target{"true_energy", Logarithm::kNatural, 10};
+  constexpr double kThreshold = 30;
+  std::uniform_real_distribution<double> energies(std::log(5.0), std::log(150.0));
+  std::normal_distribution<double> noise(0, 0.1);
+  std::vector<float> truth;
+  std::vector<float> reference;
+  for (int i = 0; i < 20000; ++i) {
+    const double energy = std::exp(energies(random));
+    truth.push_back(static_cast<float>(target.prepare(energy)));
+    reference.push_back(static_cast<float>(target.prepare(energy * std::max(0.3, 1 + noise(random)))));
+  }
+  const Measure measure({{}, {kThreshold}, {}}, reference, truth, target);
+  const auto metric = [&](const std::string& name, const std::vector<double>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (measure.names()[i].name == name) return values[i];
+    }
+    ADD_FAILURE() << name;
+    return 0.0;
+  };
+  const std::vector<double> own = measure.float_values();
+  EXPECT_NEAR(metric("resolution", own), 10, 0.4);
+  EXPECT_NEAR(metric("resolution_68", own), 10, 0.4);
+  EXPECT_LT(metric("linearity", own), 1.5);
+  EXPECT_NEAR(metric("turn_on@30", own), kThreshold, 0.7);
+  for (const char* name : {"resolution_loss", "turn_on_shift@30", "rate_change@30", "mpe"}) EXPECT_EQ(metric(name, own), 0) << name;
+  // Everything 5 % too high: the threshold is reached 5 % earlier, the resolution is as good as before.
+  std::vector<double> high;
+  for (const float prepared : reference) high.push_back(prepared + std::log(1.05) / 10);
+  const std::vector<double> raised = measure.values(high);
+  EXPECT_NEAR(metric("turn_on_shift@30", raised), kThreshold / 1.05 - kThreshold, 0.7);
+  EXPECT_NEAR(metric("resolution_loss", raised), 0, 1e-3);
+  EXPECT_NEAR(metric("linearity", raised), 5, 1.5);
+  EXPECT_GT(metric("rate_change@30", raised), 2);
+  // Blurred by another 10 %: sqrt(2) times as wide.
+  std::vector<double> blurred;
+  for (const float prepared : reference) blurred.push_back(target.prepare(target.undo(prepared) * std::max(0.3, 1 + noise(random))));
+  EXPECT_NEAR(metric("resolution_loss", measure.values(blurred)), 41, 6);
+  // Stuck at one value: no output that any of these may praise.
+  const std::vector<double> stuck = measure.values(std::vector<double>(reference.size(), -60));
+  EXPECT_FALSE(metric("resolution_loss", stuck) < 100);
+  EXPECT_TRUE(std::isnan(metric("turn_on@30", stuck)));
+  EXPECT_EQ(metric("rate@30", stuck), 0);
 }
 
 StoredPoint finished(std::int64_t id, const Point& point, double mpe, double mae, std::int64_t computed_as) {

@@ -79,7 +79,9 @@ void train_member(const Family& family, Model model, const std::string& path, co
   const std::string stem = path.substr(0, path.rfind('.'));
   const std::string checkpoint = stem + ".checkpoint.h5";
   const std::string training = describe_training(model, samples.training, samples.validation, family.options);
-  if (watch.is_done(path, training)) return;
+  // More epochs go on from the same checkpoint, but make another model.
+  const std::string whole = training + " epochs " + std::to_string(family.options.epochs);
+  if (watch.is_done(path, whole)) return;
   TrainState state;
   if (std::filesystem::exists(checkpoint) && !family.restart) state = read_checkpoint(checkpoint, training);
   watch.begin(path, samples.training.size, samples.validation.size, state.history.size());
@@ -103,7 +105,7 @@ void train_member(const Family& family, Model model, const std::string& path, co
     throw Error(where + "; the weights of epoch " + std::to_string(state.best_epoch) +
                 ", the best before it, are written; lower --learning-rate");
   }
-  watch.end(path, training, state);
+  watch.end(path, whole, state);
 }
 
 }  // namespace

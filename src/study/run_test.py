@@ -1,0 +1,422 @@
+"""Studies defined in a file: what is measured, kept, trained and validated, and what happens when parts of it are lost."""
+
+import math
+import os
+import pty
+import random
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from store_test import GOLDEN, NARROW, command, content, fail, rows, run, succeed
+
+TARGET = ["--target", "true_energy:log/10"]  # how golden/clusters.h5's targets were prepared: log(GeV) / 10
+
+
+def study(folder, text, **how):
+    (folder / "study.yml").write_text(text)
+    return [NARROW, "run", str(folder / "study.yml")]
+
+
+# --- metrics
+
+
+def nearest_rising(values, weights):
+    """Isotonic regression by its min-max formula (Barlow et al. 1972)."""
+    mean = lambda i, j: np.average(values[i : j + 1], weights=weights[i : j + 1])
+    n = len(values)
+    return np.array([max(min(mean(j, k) for k in range(i, n)) for j in range(i + 1)) for i in range(n)])
+
+
+def half_point(truth, passed, threshold):
+    """The 50 % point as docs/study.md and study/metrics.h define it, in NumPy."""
+    z, centre = np.log(truth) / 10, math.log(threshold) / 10
+    low, high = np.quantile(z, [0.01, 0.99])
+    reach = 0.2 * (high - low)
+    edges = np.linspace(centre - reach, centre + reach, 21)
+    bins = [(z >= a) & (z < b) for a, b in zip(edges[:-1], edges[1:])]
+    bins = [chosen for chosen in bins if chosen.any()]
+    share = np.array([passed[chosen].mean() for chosen in bins])
+    at = np.array([z[chosen].mean() for chosen in bins])
+    fitted = nearest_rising(share, np.array([chosen.sum() for chosen in bins]))
+    i = int(np.argmax(fitted >= 0.5))
+    if i == 0:
+        return math.nan
+    return math.exp(10 * (at[i - 1] + (at[i] - at[i - 1]) * (0.5 - fitted[i - 1]) / (fitted[i] - fitted[i - 1])))
+
+
+def against_target(predictions, truth, reference, threshold):
+    error = (predictions - truth) / truth * 100
+    reference_error = (reference - truth) / truth * 100
+    width = lambda e: np.diff(np.quantile(e, [0.158655, 1 - 0.158655]))[0] / 2
+    scaled = lambda e: width(e) / abs(1 + np.median(e) / 100)
+    edges = np.quantile(truth, np.linspace(0, 1, 11))
+    which = np.clip(np.searchsorted(edges, truth, side="right") - 1, 0, 9)
+    passed, reference_passed = predictions >= threshold, reference >= threshold
+    return {
+        "resolution": error.std(),
+        "resolution_68": width(error),
+        "resolution_loss": (scaled(error) / scaled(reference_error) - 1) * 100,
+        "linearity": max(abs(np.median(error[which == i])) for i in range(10)),
+        f"rate@{threshold}": passed.mean() * 100,
+        f"rate_change@{threshold}": (passed.mean() / reference_passed.mean() - 1) * 100,
+        f"turn_on@{threshold}": half_point(truth, passed, threshold),
+        f"turn_on_shift@{threshold}": half_point(truth, passed, threshold) - half_point(truth, reference_passed, threshold),
+    }
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    out = tmp_path_factory.mktemp("measured") / "study"
+    grid = ["--v-full", "10:18:2", "--v-int", "5:8", "--wb-full", "12", "--wb-int", "1:2", "--samples", 1500]
+    succeed(command(out, *TARGET, "--threshold", "30,80", "--tolerance", "2,50", grid=grid))
+    return out
+
+
+def test_metrics_are_what_numpy_makes_of_the_predictions(measured):
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        truth = np.exp(10 * file["y"][:1500, 0].astype(np.float64))
+    count = 0
+    for model, v_full, v_int, wb_full, wb_int, *_ in rows(measured, "SELECT model, v_full, v_int, wb_full, wb_int FROM results"):
+        folder = measured / f"{model}.{v_full}.{v_int}.wb_{wb_full}.{wb_int}.model"
+        fixed, reference = np.loadtxt(folder / "hls_predictions.txt"), np.loadtxt(folder / "keras_predictions.txt")
+        expected = {f"beyond@{t}": np.mean(np.abs(fixed - reference) > t / 100 * np.abs(reference)) * 100 for t in (2, 50)}
+        for threshold in (30, 80):
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                expected.update(against_target(np.exp(10 * fixed), truth, np.exp(10 * reference), threshold))
+        where = f"WHERE v_full = {v_full} AND v_int = {v_int} AND wb_int = {wb_int}"
+        names = list(expected)
+        chosen = ", ".join(f'"{name}"' for name in names)
+        for name, value in zip(names, rows(measured, f"SELECT {chosen} FROM results {where}")[0]):
+            if math.isfinite(expected[name]):
+                count += 1
+                assert value == pytest.approx(expected[name], rel=1e-7, abs=1e-7), (name, folder)
+            else:
+                assert value is None or math.isinf(value), (name, folder)
+    assert count > 300
+
+
+def test_curves_are_shares_and_medians_of_the_bins(measured):
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        truth = np.exp(10 * file["y"][:1500, 0].astype(np.float64))
+    folder = measured / "16.16.6.wb_12.2.model"
+    fixed, reference = (np.exp(10 * np.loadtxt(folder / f"{kind}_predictions.txt")) for kind in ("hls", "keras"))
+    where = "FROM curve_values WHERE v_full = 16 AND v_int = 6 AND wb_int = 2 AND curve ="
+    turn_on = rows(measured, f"SELECT low, high, samples, value, float_value {where} 'turn_on@30'")
+    assert len(turn_on) == 20
+    for low, high, samples, value, float_value in turn_on:
+        inside = (truth >= low * (1 - 1e-9)) & (truth < high * (1 - 1e-9))
+        assert inside.sum() == samples
+        if samples:
+            assert value == pytest.approx((fixed[inside] >= 30).mean()) and float_value == pytest.approx((reference[inside] >= 30).mean())
+    linearity = rows(measured, f"SELECT low, high, samples, value, float_value {where} 'linearity'")
+    assert len(linearity) == 10 and sum(row[2] for row in linearity) == 1500
+    for low, high, samples, value, float_value in linearity[:-1]:
+        inside = (truth >= low * (1 - 1e-8)) & (truth < high * (1 - 1e-8))
+        assert samples == inside.sum()
+        assert value == pytest.approx(np.median((fixed / truth - 1)[inside]) * 100, rel=1e-6)
+
+
+def test_overflow_counts_are_those_of_predict(measured, tmp_path):
+    for v_full, v_int in ((10, 5), (14, 6)):
+        said = succeed([NARROW, "predict", str(GOLDEN / "ds16.keras"), "--data", str(GOLDEN / "clusters.h5"), "--samples", "100", "--v", f"{v_full},{v_int}",
+                        "--wb", "12,2", "--out", str(tmp_path / "p.txt")])
+        stored = rows(measured, f"""SELECT layer, "values", overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros, samples FROM overflows
+                                    WHERE v_full = {v_full} AND v_int = {v_int} AND wb_int = 2""")
+        share = lambda part, whole: "-" if part == 0 else f"{100 * part / whole:.2g} %"
+        counts = {row[0]: row[1:] for row in stored}
+        lines = [line for line in said.splitlines()[1:] if "ap_fixed" in line]
+        assert len(lines) > len(counts) > 3 and all(row[8] == 100 for row in stored)
+        for line in lines:
+            name, _, *shares = re.split(r" {2,}", line.strip())
+            values, *lost, weights, weight_overflows, weight_zeros, _ = counts.get(name, (1, 0, 0, 0, 1, 0, 0, 0))
+            assert shares == [*(share(part, values) for part in lost), share(weight_overflows, weights), share(weight_zeros, weights)], line
+
+
+def test_an_overflow_on_any_sample_is_in_the_store(tmp_path):
+    """Counting few samples must not hide what happens on others."""
+    out = tmp_path / "study"
+    grid = ["--v-full", "16", "--v-int", "7:9", "--wb-full", "12", "--wb-int", 2, "--samples", 2000]
+    succeed(command(out, "--counted", 1, grid=grid))
+    flags = dict(rows(out, "SELECT v_int, overflowed FROM results"))
+    for v_int, flag in flags.items():
+        said = succeed([NARROW, "predict", str(GOLDEN / "ds16.keras"), "--data", str(GOLDEN / "clusters.h5"), "--v", f"16,{v_int}", "--wb", "12,2", "--out", str(tmp_path / "p.txt")])
+        lost = [re.split(r" {2,}", line.strip())[2:4] for line in said.splitlines()[1:] if "ap_fixed" in line]
+        assert flag == any(part != "-" for row in lost for part in row), v_int
+    assert set(flags.values()) == {0, 1}
+
+
+def times(folder):
+    return rows(folder, "SELECT id, finished, seconds FROM points ORDER BY id")
+
+
+SMALL = ["--v-full", "9:12", "--v-int", "4:7", "--wb-full", "10", "--wb-int", "1:2", "--samples", 200]
+
+
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_new_metrics_are_taken_from_what_is_kept(tmp_path, layout):
+    keep = ["--keep", "predictions", "--layout", layout, *TARGET]
+    succeed(command(tmp_path / "whole", *keep, "--threshold", "20,50", grid=SMALL))
+    succeed(command(tmp_path / "grown", *keep, grid=SMALL))
+    before = times(tmp_path / "grown")
+    said = succeed(command(tmp_path / "grown", *keep, "--threshold", "20,50", grid=SMALL))
+    assert "32 points were done before; new metrics are from their predictions" in said
+    assert times(tmp_path / "grown") == before, "nothing was run again"
+    assert content(tmp_path / "grown") == content(tmp_path / "whole")
+    assert best(tmp_path / "grown", "turn_on_shift@20") == best(tmp_path / "whole", "turn_on_shift@20")
+
+
+def best(folder, metric):
+    return succeed([NARROW, "best", str(folder), "--metric", metric, "--below", "3"])
+
+
+def test_new_metrics_are_computed_where_nothing_is_kept(tmp_path):
+    keep = ["--keep", "none", *TARGET]
+    succeed(command(tmp_path / "whole", *keep, "--tolerance", "3", "--threshold", "20", grid=SMALL))
+    succeed(command(tmp_path / "grown", *keep, "--tolerance", "3", grid=SMALL))
+    assert not list((tmp_path / "grown").glob("*.model"))
+    succeed(command(tmp_path / "grown", *keep, "--tolerance", "3", "--threshold", "20", grid=SMALL))
+    assert content(tmp_path / "grown") == content(tmp_path / "whole")
+
+
+def test_best_takes_the_magnitude_of_shifts(measured):
+    points = rows(measured, 'SELECT bits, "turn_on_shift@30" FROM results')
+    for bound in (0.05, 0.5, 5):
+        good = [(bits, abs(shift)) for bits, shift in points if shift is not None and abs(shift) <= bound]
+        said = succeed([NARROW, "best", str(measured), "--metric", "turn_on_shift@30", "--below", str(bound)]).splitlines()[1].split()
+        assert not good and "none" in said or int(said[3]) == min(good)[0]
+    assert "the study has no metric 'speed'; it has mae, mpe" in fail([NARROW, "best", str(measured), "--metric", "speed"])
+
+
+# --- what is kept
+
+
+def test_hdf5_holds_what_the_text_files_hold(tmp_path):
+    succeed(command(tmp_path / "text", "--trace", 4, grid=SMALL))
+    succeed(command(tmp_path / "hdf5", "--trace", 4, "--layout", "hdf5", grid=SMALL))
+    folders = list((tmp_path / "text").glob("*.model"))
+    assert len(folders) == 32
+    for folder in folders:
+        with h5py.File(tmp_path / "hdf5" / (folder.name[: -len(".model")] + ".h5")) as one, h5py.File(folder / "hls_trace.h5") as trace:
+            np.testing.assert_array_equal(one["predictions"][:, 0], np.loadtxt(folder / "hls_predictions.txt"))
+            assert one.attrs["types"] == trace.attrs["types"]
+            assert all(np.array_equal(one[f"trace/{layer}"][:], trace[f"trace/{layer}"][:]) and len(trace[f"trace/{layer}"]) == 4 for layer in trace["trace"])
+    with h5py.File(tmp_path / "hdf5" / "16.keras.h5") as one:
+        np.testing.assert_array_equal(one["predictions"][:, 0], np.loadtxt(folders[0] / "keras_predictions.txt"))
+    assert not list((tmp_path / "hdf5").rglob("*.txt.partial"))
+
+
+def test_what_is_kept_and_lost_is_made_again(tmp_path):
+    out = tmp_path / "study"
+    succeed(command(out, grid=SMALL))
+    whole = content(out)
+    before = times(out)
+    spoiled = {"16.9.4.wb_10.1": lambda p: shutil.rmtree(p), "16.10.5.wb_10.2": lambda p: (p / "hls_predictions.txt").write_text(""),
+               "16.12.6.wb_10.1": lambda p: (p / "hls_trace.h5").write_bytes((p / "hls_trace.h5").read_bytes()[:-100]),
+               "16.11.7.wb_10.2": lambda p: (p / "keras_predictions.txt").unlink()}
+    for name, spoil in spoiled.items():
+        spoil(out / f"{name}.model")
+    succeed(command(out, grid=SMALL))
+    assert content(out) == whole
+    changed = [point for point, old, new in zip(range(32), before, times(out)) if old != new]
+    assert len(changed) == len(spoiled)
+    # More is kept than before: a trace of other samples.
+    succeed(command(out, "--trace", 2, grid=SMALL))
+    succeed(command(tmp_path / "two", "--trace", 2, grid=SMALL))
+    assert content(out) == content(tmp_path / "two")
+
+
+def test_a_power_cut_loses_nothing_that_is_not_made_again(tmp_path):
+    """What a disk may hold after the power went: the store's log cut anywhere, or with garbage at its end, and files of which only the
+    names, or the beginnings, got to the disk."""
+    seed = int(os.environ.get("NARROW_SEED", time.time_ns() % 10**6))
+    print("seed", seed)
+    rng = random.Random(seed)
+    grid = ["--v-full", "8:15", "--v-int", "4:8", "--wb-full", "8:14:2", "--wb-int", "1:4", "--samples", 30]
+    succeed(command(tmp_path / "whole", grid=grid))
+    whole = content(tmp_path / "whole")
+    cut = 0
+    for number in range(12):
+        out = tmp_path / f"study{number}"
+        process = subprocess.Popen(command(out, grid=grid), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(list(out.glob("*.model"))) < rng.randrange(40, 400) and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        log = out / "study.db-wal"
+        if log.exists() and log.stat().st_size > 0:
+            cut += 1
+            size = rng.randrange(log.stat().st_size)
+            log.write_bytes(log.read_bytes()[:size] + rng.choice([b"", bytes(rng.randrange(5000)), rng.randbytes(5000)]))
+        files = [path for path in out.rglob("*") if path.suffix in (".txt", ".h5")]
+        for path in rng.sample(files, min(len(files), 60)):
+            path.write_bytes(path.read_bytes()[: rng.choice([0, rng.randrange(path.stat().st_size + 1)])])
+        succeed(command(out, grid=grid))
+        assert content(out) == whole, number
+        shutil.rmtree(out)
+    assert cut > 6
+
+
+def test_memory_does_not_grow_with_the_points(tmp_path):
+    def peak(last, out):
+        grid = ["--v-full", f"8:{last}", "--v-int", "-4:7", "--wb-full", "8:17", "--wb-int", "1:4", "--samples", 20, "--keep", "none", "--counted", 5]
+        process = subprocess.Popen(["/usr/bin/env", "bash", "-c", 'ulimit -v unlimited; exec "$@"', "x", *command(out, "--quiet", grid=grid)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        assert status == 0
+        return rows(out, "SELECT count(finished) FROM points")[0][0], usage.ru_maxrss / 1024
+
+    few, low = peak(9, tmp_path / "few")
+    many, high = peak(23, tmp_path / "many")
+    print(f"{few} points: {low:.1f} MB, {many} points: {high:.1f} MB")
+    assert many == 8 * few > 6000
+    # A store's page cache and a list of the points: some hundred bytes a point. All types of all points would be 60 MB.
+    assert high - low < 8
+
+
+# --- run and sweep are one thing
+
+
+def test_run_and_sweep_are_one_thing(tmp_path):
+    grid = ["--v-full", "8:12:2", "--v-int", "4:6", "--wb-full", "10", "--wb-int", "1:2", "--samples", 40]
+    options = ["--types", "uniform", "--relu", "AP_RND,AP_SAT", "--maximum", "30,12", *TARGET, "--threshold", 30, "--tolerance", "1,2", "--keep", "trace", "--trace", 2]
+    succeed(command(tmp_path / "out", *options, grid=grid))
+    shutil.move(tmp_path / "out", tmp_path / "swept")
+    succeed(study(tmp_path, f"""
+out: {tmp_path}/out
+models: [{GOLDEN}/ds16.keras]
+data: {{files: ["{GOLDEN}/clusters.h5"], samples: 40, target: "true_energy:log/10"}}
+grid:
+  - {{v_full: [8, 10, 12], v_int: 4:6, wb_full: 10, wb_int: [2, 1], types: uniform, relu: "AP_RND,AP_SAT", maximum: "30,12"}}
+metrics: {{threshold: 30, tolerance: [1, 2]}}
+keep: trace
+traced: 2
+"""))
+    assert content(tmp_path / "out") == content(tmp_path / "swept")
+    definitions = "SELECT definition FROM definitions"
+    assert rows(tmp_path / "out", definitions) == rows(tmp_path / "swept", definitions)
+    assert "sweep" in rows(tmp_path / "swept", "SELECT command FROM definitions")[0][0]
+    # What the store holds is a definition again.
+    (tmp_path / "again.yml").write_text(rows(tmp_path / "out", definitions)[0][0])
+    assert "18 points were done before" in succeed([NARROW, "run", str(tmp_path / "again.yml")])
+
+
+def test_kinds_of_types_and_data_keep_apart(tmp_path):
+    text = f"""
+out: {tmp_path}/study
+models: [{GOLDEN}/ds16.keras]
+data:
+  - {{name: first, files: {GOLDEN}/clusters.h5, samples: 30}}
+  - {{name: second, files: {GOLDEN}/clusters.h5, samples: 60}}
+grid: {{v_full: 10:12, v_int: 5, wb_full: 10, wb_int: 2, types: [auto, uniform]}}
+keep: predictions
+"""
+    succeed(study(tmp_path, text))
+    out = tmp_path / "study"
+    assert {path.name for path in out.iterdir() if path.is_dir() and not path.name.endswith(".model")} == {"first-uniform", "second-auto", "second-uniform"}
+    for data, kind, folder in (("first", "auto", out), ("first", "uniform", out / "first-uniform"), ("second", "auto", out / "second-auto"), ("second", "uniform", out / "second-uniform")):
+        samples = 30 if data == "first" else 60
+        succeed([NARROW, "predict", str(GOLDEN / "ds16.keras"), "--data", str(GOLDEN / "clusters.h5"), "--samples", str(samples), "--v", "11,5", "--wb", "10,2",
+                 "--types", kind, "--out", str(tmp_path / "p.txt")])
+        assert (folder / "16.11.5.wb_10.2.model" / "hls_predictions.txt").read_text() == (tmp_path / "p.txt").read_text()
+        stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND options = '{kind}'")[0][0]
+        assert np.loadtxt(folder / "results_16_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
+    assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
+
+
+def test_models_are_trained_once_and_again_when_they_change(tmp_path):
+    for name, seed in (("train.h5", 1), ("test.h5", 2)):
+        succeed([NARROW, "generate", str(tmp_path / name), "--samples", "300", "--seed", str(seed)])
+    text = """
+out: study
+train: {data: train.h5, nodes: [6, 8], phi_layers: 1, rho_layers: 1, epochs: 2, out: "m{nodes}.keras", seed: 3}
+data: {files: test.h5, samples: 100}
+grid: {v_full: 10:14:2, v_int: 6, wb_full: 10, wb_int: 2}
+metrics: {threshold: 20}
+"""
+    run_it = study(tmp_path, text)
+    said = run(run_it, cwd=tmp_path)
+    assert said.returncode == 0 and said.stderr.count("narrow: training m") == 2, said.stderr
+    models = [(tmp_path / f"m{n}.keras").read_bytes() for n in (6, 8)]
+    assert rows(tmp_path / "study", "SELECT model, finished FROM progress") == [("6", 3), ("8", 3)]
+    assert rows(tmp_path / "study", "SELECT meaning FROM metric_names WHERE name = 'turn_on@20'")[0][0].startswith("true_energy at which"), "as the data were prepared"
+    again = run(run_it, cwd=tmp_path)
+    assert again.returncode == 0 and "training" not in again.stderr and "6 points were done before" in again.stdout
+    # One is gone: it is trained again, to the same bytes.
+    (tmp_path / "m6.keras").unlink()
+    again = run(run_it, cwd=tmp_path)
+    assert again.returncode == 0 and again.stderr.count("narrow: training m6") == 1 and "m8" not in again.stderr
+    assert [(tmp_path / f"m{n}.keras").read_bytes() for n in (6, 8)] == models
+    assert "6 points were done before" in again.stdout
+    # Another training makes other models, which are not this study's.
+    other = run(study(tmp_path, text.replace("seed: 3", "seed: 4")), cwd=tmp_path)
+    assert other.returncode == 1 and "has its file changed?" in other.stderr
+    # Shards do not train.
+    shutil.rmtree(tmp_path / "study")
+    (tmp_path / "m6.keras").unlink()
+    alone = run([*run_it, "--shard", "1/2"], cwd=tmp_path)
+    assert alone.returncode == 1 and "m6.keras" in alone.stderr and "--train-only" in alone.stderr
+    trained = run([*study(tmp_path, text), "--train-only"], cwd=tmp_path)
+    assert trained.returncode == 0 and rows(tmp_path / "study", "SELECT count(*) FROM points") == [(0,)]
+    assert run([*run_it, "--shard", "1/2"], cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("ds16.keras", "none.keras"), "none.keras"),
+        (("clusters.h5", "none.h5"), "none.h5"),
+        (("8:12", "8:64:56"), "type"),
+        (("v_full", "v_bits"), "study.yml, line 5: a grid has no 'v_bits'"),
+        (("threshold: 30", "threshold: -1"), "threshold -1: true_energy:log/10 has no such value"),
+        (("keep: trace", "keep: [trace, everything]"), "study.yml, line 7: keep: 'everything'"),
+    ],
+)
+def test_everything_is_checked_before_anything_runs(tmp_path, change, said):
+    text = f"""out: {tmp_path}/study
+models: [{GOLDEN}/ds32.keras, {GOLDEN}/ds16.keras]
+data: {{files: ["{GOLDEN}/clusters.h5"], samples: 40, target: "true_energy:log/10"}}
+grid:
+  - {{v_full: 8:12, v_int: 4, wb_full: 64, wb_int: 2}}
+metrics: {{threshold: 30}}
+keep: trace
+"""
+    if change[1] != "8:64:56":
+        text = text.replace("wb_full: 64", "wb_full: 10")
+    message = fail(study(tmp_path, text.replace(*change)))
+    assert said in message
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_path):
+    out = tmp_path / "study"
+    grid = ["--v-full", "8:24", "--v-int", "4:12", "--wb-full", "8:16", "--wb-int", "2:4", "--samples", 100]
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command(out, grid=grid), stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    stopped = False
+    while True:
+        if not select.select([master], [], [], 60)[0]:
+            break
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+        if not stopped and re.search(rb"\[=+ *\] \d+/3861 points, [\d.]+/s, \d+ samples/s, \d+ s left; best 16: ap_fixed<\d+,-?\d+> / ap_fixed<\d+,\d+>, MPE [\d.]+ %", shown):
+            process.send_signal(signal.SIGINT)
+            stopped = True
+    assert stopped and process.wait() == 130, shown[-500:]
+    assert b"what is done is kept, and the same command goes on from there" in shown
+    done = rows(out, "SELECT count(finished) FROM points")[0][0]
+    assert 0 < done < 3861
