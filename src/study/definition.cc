@@ -81,7 +81,7 @@ class Reader {
 
   // A value of those that are allowed.
   std::string choice(const YAML::Node& node, const std::vector<std::string>& allowed) const {
-    const std::string value = text(node);
+    std::string value = text(node);
     if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
       throw fault(node, "'" + value + "' is none of " + listed(allowed));
     }
