@@ -28,11 +28,21 @@ make_venv() {
   cp "$2" "$stamp"
 }
 
-# The drawing library that figures carry inside.
+# What draws figures: vega, vega-lite and vega-embed from npm, pinned, which pages carry inside (build/vega.js), and vl-convert from
+# PyPI, with the same versions inside, for figures as files.
 make_vega_bundle() {
   make_venv venv-figures tools/requirements-figures.txt
-  [ -s build/vega.js ] && [ build/vega.js -nt build/venv-figures/requirements ] && return
-  build/venv-figures/bin/python -c 'import vl_convert, sys; sys.stdout.write(vl_convert.javascript_bundle())' >build/vega.js.partial
+  [ -s build/vega.js ] && [ build/vega.js -nt tools/vega/package-lock.json ] && return
+  command -v npm >/dev/null || install_packages npm
+  echo "installing npm packages of tools/vega"
+  mkdir -p build/npm
+  cp tools/vega/package.json tools/vega/package-lock.json build/npm/
+  (cd build/npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  local package
+  for package in vega vega-lite vega-embed; do
+    cat "build/npm/node_modules/$package/build/$package.min.js"
+    echo
+  done | sed 's#</script#<\\/script#g' >build/vega.js.partial
   mv build/vega.js.partial build/vega.js
 }
 
@@ -48,6 +58,6 @@ make_root() {
 
 # build_narrow [CMAKE OPTION ...]: everything with the release preset, into build/.
 build_narrow() {
-  cmake --preset release -DNARROW_VEGA_BUNDLE="$PWD/build/vega.js" "$@" >build/cmake.log || { cat build/cmake.log; return 1; }
+  cmake --preset release -DNARROW_VEGA_BUNDLE="$PWD/build/vega.js" -DNARROW_FIGURES_PYTHON="$PWD/build/venv-figures/bin/python" "$@" >build/cmake.log || { cat build/cmake.log; return 1; }
   cmake --build build
 }

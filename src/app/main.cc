@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   CLI::App app("How few bits does your trigger network need? Runs Keras networks in fixed point, bit for bit as hls4ml's C++ would.",
                "narrow");
   narrow::Globals globals;
-  for (int i = 0; i < argc; ++i) globals.command += (i > 0 ? " " : "") + narrow::quoted(argv[i]);
+  for (int i = 0; i < argc; ++i) globals.command += (i > 0 ? " " : "") + narrow::shell_quoted(argv[i]);
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", NARROW_VERSION);
@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
   narrow::add_merge(app, globals);
   narrow::add_status(app, globals);
   narrow::add_best(app, globals);
+  narrow::add_report(app, globals);
+  narrow::add_compare(app, globals);
   narrow::add_bench(app, globals);
   try {
     app.parse(argc, argv);

@@ -17,7 +17,7 @@ auto of_option(const std::string& option, const std::string& text, const Parse& 
 
 }  // namespace
 
-std::string quoted(const std::string& word) {
+std::string shell_quoted(const std::string& word) {
   const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%{}";
   if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
   std::string text = "'";

@@ -34,7 +34,7 @@ struct Globals {
 };
 
 // A word of a command line as a shell takes it, in quotes where it needs them.
-std::string quoted(const std::string& word);
+std::string shell_quoted(const std::string& word);
 
 // Each command's arguments and work; defined in the file of its name.
 void add_generate(CLI::App& app, const Globals& globals);
@@ -48,6 +48,8 @@ void add_run(CLI::App& app, const Globals& globals);
 void add_merge(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);
 void add_best(CLI::App& app, const Globals& globals);
+void add_report(CLI::App& app, const Globals& globals);
+void add_compare(CLI::App& app, const Globals& globals);
 void add_bench(CLI::App& app, const Globals& globals);
 
 }  // namespace narrow

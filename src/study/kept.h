@@ -1,6 +1,7 @@
 #ifndef NARROW_STUDY_KEPT_H_
 #define NARROW_STUDY_KEPT_H_
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "data/dataset.h"
 #include "engine/interpreter.h"
 #include "study/definition.h"
+#include "study/store.h"
 
 namespace narrow {
 
@@ -58,6 +60,11 @@ class KeptFiles {
   const std::vector<float>& reference_;
   std::string keras_text_;
 };
+
+// The layers' values of the traced samples in a point's files, layer by layer: of the fixed-point program, and of the float model
+// (`fixed` false). Empty where no trace is kept, or it is gone.
+std::map<std::string, std::vector<double>> kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point,
+                                                      bool fixed);
 
 }  // namespace narrow
 

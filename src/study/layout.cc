@@ -5,8 +5,8 @@
 #include <map>
 
 #include "data/text.h"
+#include "figure/heatmap.h"
 #include "fixed/format.h"
-#include "report/heatmap.h"
 
 namespace narrow {
 namespace {

@@ -143,12 +143,15 @@ Measure::Measure(const MetricOptions& options, std::vector<float> reference, con
   }
   const std::vector<double> predictions = undone(float_);
   float_resolution_ = scaled_resolution(relative_errors(predictions));
-  curves_.front().name += bins;
-  curves_.front().values = medians(relative_errors(predictions));
+  const Binned own = binned(relative_errors(predictions));
+  curves_[0].name += bins;
+  curves_[1].name += bins;
+  curves_[0].values = own.medians;
+  curves_[1].values = own.widths;
   for (std::size_t i = 0; i < turn_ons_.size(); ++i) {
     TurnOn& turn_on = turn_ons_[i];
-    curves_[i + 1].values = efficiency(turn_on, predictions);
-    turn_on.float_half = half_point(turn_on, curves_[i + 1].values);
+    curves_[i + 2].values = efficiency(turn_on, predictions);
+    turn_on.float_half = half_point(turn_on, curves_[i + 2].values);
     const auto passed = std::count_if(predictions.begin(), predictions.end(), [&](double p) { return p >= turn_on.threshold; });
     turn_on.float_rate = 100.0 * static_cast<double>(passed) / static_cast<double>(predictions.size());
   }
@@ -171,7 +174,8 @@ void Measure::make_bins(const std::vector<double>& given) {
     bin_.push_back(bin == 0 || bin > bins ? bins : bin - 1);
     if (bin_.back() < bins) ++curve.samples[bin_.back()];
   }
-  curves_.push_back(std::move(curve));
+  curves_ = {curve, curve};
+  curves_.back().name = "resolution_68";
 }
 
 void Measure::make_turn_on(double threshold, const std::vector<float>& prepared) {
@@ -214,14 +218,17 @@ std::vector<double> Measure::relative_errors(const std::vector<double>& predicti
   return errors;
 }
 
-std::vector<double> Measure::medians(const std::vector<double>& errors) const {
+Measure::Binned Measure::binned(const std::vector<double>& errors) const {
   std::vector<std::vector<double>> of_bin(curves_.front().samples.size());
   for (std::size_t i = 0; i < errors.size(); ++i) {
     if (bin_[i] < of_bin.size()) of_bin[bin_[i]].push_back(errors[i]);
   }
-  std::vector<double> values;
-  for (std::vector<double>& bin : of_bin) values.push_back(quantile(bin, 0.5));
-  return values;
+  Binned result;
+  for (std::vector<double>& bin : of_bin) {
+    result.medians.push_back(quantile(bin, 0.5));
+    result.widths.push_back(central_half_width(bin));
+  }
+  return result;
 }
 
 std::vector<double> Measure::efficiency(const TurnOn& turn_on, const std::vector<double>& predictions) const {
@@ -265,7 +272,7 @@ std::vector<double> Measure::values(std::span<const double> fixed) const {
   const std::vector<double> predictions = undone(fixed);
   const std::vector<double> errors = relative_errors(predictions);
   double linearity = kNan;
-  for (const double median : medians(errors)) linearity = std::fmax(linearity, std::abs(median));
+  for (const double median : binned(errors).medians) linearity = std::fmax(linearity, std::abs(median));
   values.insert(values.end(),
                 {standard_deviation(errors), central_half_width(errors), change(scaled_resolution(errors), float_resolution_), linearity});
   for (const TurnOn& turn_on : turn_ons_) {
@@ -283,7 +290,8 @@ std::vector<std::vector<double>> Measure::curve_values(std::span<const double> f
   std::vector<std::vector<double>> all;
   if (truth_.empty()) return all;
   const std::vector<double> predictions = undone(fixed);
-  all.push_back(medians(relative_errors(predictions)));
+  const Binned own = binned(relative_errors(predictions));
+  all = {own.medians, own.widths};
   for (const TurnOn& turn_on : turn_ons_) all.push_back(efficiency(turn_on, predictions));
   return all;
 }

@@ -39,7 +39,7 @@ struct MetricName {
 
 // A value for each bin of the true value; NaN for a bin without samples.
 struct Curve {
-  std::string name;           // `linearity`, `turn_on@50`
+  std::string name;           // `linearity`, `resolution_68` (the same bins), `turn_on@50`
   std::vector<double> edges;  // of the bins, in the target's unit
   std::vector<std::size_t> samples;
   std::vector<double> values;  // the float model's
@@ -84,7 +84,11 @@ class Measure {
   std::vector<double> relative_errors(const std::vector<double>& predictions) const;
   std::vector<double> efficiency(const TurnOn& turn_on, const std::vector<double>& predictions) const;
   double half_point(const TurnOn& turn_on, const std::vector<double>& efficiency) const;
-  std::vector<double> medians(const std::vector<double>& errors) const;
+  // Of the relative errors in each bin of E: their median, and half of the width of their central 68.27 %.
+  struct Binned {
+    std::vector<double> medians, widths;
+  };
+  Binned binned(const std::vector<double>& errors) const;
   void make_bins(const std::vector<double>& edges);
   void make_turn_on(double threshold, const std::vector<float>& prepared);
 

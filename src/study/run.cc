@@ -17,12 +17,16 @@
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "study/layout.h"
+#include "study/profile.h"
 #include "study/scan.h"
 
 namespace narrow {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Samples of the float model whose values are shown beside the types.
+constexpr std::size_t kProfiled = 100;
 
 struct Subject {
   Model model;
@@ -245,6 +249,7 @@ class StudyRun {
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
     store.set_float(scan, measure.float_values(), measure.curves());
+    store.set_profile(scan, profile(subject.model, data, std::min(definition_.counted, kProfiled)));
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     make_folder(folder);
     if (data.targets > 0) write_file(folder + "/regression_targets.txt", savetxt(data.y, data.targets));

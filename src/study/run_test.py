@@ -116,6 +116,10 @@ def test_curves_are_shares_and_medians_of_the_bins(measured):
         assert inside.sum() == samples
         if samples:
             assert value == pytest.approx((fixed[inside] >= 30).mean()) and float_value == pytest.approx((reference[inside] >= 30).mean())
+    widths = rows(measured, f"SELECT low, high, value {where} 'resolution_68'")
+    for low, high, value in widths[:-1]:
+        inside = (truth >= low * (1 - 1e-8)) & (truth < high * (1 - 1e-8))
+        assert value == pytest.approx(np.diff(np.quantile((fixed / truth - 1)[inside], [0.158655, 0.841345]))[0] / 2 * 100, rel=1e-6)
     linearity = rows(measured, f"SELECT low, high, samples, value, float_value {where} 'linearity'")
     assert len(linearity) == 10 and sum(row[2] for row in linearity) == 1500
     for low, high, samples, value, float_value in linearity[:-1]:

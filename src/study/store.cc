@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cmath>
@@ -50,6 +51,9 @@ CREATE TABLE float_metrics(
 CREATE TABLE float_curves(
   scan INTEGER NOT NULL REFERENCES scans, name TEXT NOT NULL, edges TEXT NOT NULL, samples TEXT NOT NULL, "values" TEXT NOT NULL,
   PRIMARY KEY(scan, name)) WITHOUT ROWID;
+CREATE TABLE profiles(
+  scan INTEGER NOT NULL REFERENCES scans, position INTEGER NOT NULL, layer TEXT NOT NULL, kind TEXT NOT NULL, quantiles TEXT NOT NULL,
+  zeros REAL NOT NULL, negative INTEGER NOT NULL, PRIMARY KEY(scan, position)) WITHOUT ROWID;
 CREATE TABLE curves(
   point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, "values" TEXT NOT NULL, PRIMARY KEY(point, name)) WITHOUT ROWID;
 CREATE TABLE counts(
@@ -400,6 +404,16 @@ void Store::set_float(const Scan& scan, const std::vector<double>& values, const
   });
 }
 
+void Store::set_profile(const Scan& scan, const std::vector<Profile>& profiles) {
+  impl_->transaction([&] {
+    auto insert = impl_->statement("INSERT OR REPLACE INTO profiles VALUES(?, ?, ?, ?, ?, ?, ?)");
+    for (std::size_t i = 0; i < profiles.size(); ++i) {
+      const Profile& p = profiles[i];
+      insert.bind(scan.id, i, p.layer, p.kind, json_of(p.quantiles), p.zeros, p.negative ? 1 : 0).step();
+    }
+  });
+}
+
 std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<Point>& points) {
   impl_->transaction([&] {
     auto insert = impl_->statement("INSERT INTO points(scan, v_full, v_int, wb_full, wb_int) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
@@ -548,6 +562,9 @@ void Store::take(const std::string& folder) {
           "(SELECT leader.ours, p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.finished FROM pairs "
           "JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
           "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
+      impl_->run(
+          "INSERT INTO profiles SELECT ours, position, layer, kind, quantiles, zeros, negative FROM part.profiles JOIN scan_pairs ON "
+          "theirs = scan WHERE true ON CONFLICT DO NOTHING");
       for (const char* table : {"DROP TABLE scan_pairs", "DROP TABLE pairs"}) impl_->run(table);
       impl_->make_results_view();
     });
@@ -590,6 +607,80 @@ std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::
     points.push_back(std::move(point));
   }
   return points;
+}
+
+std::vector<Store::KnownDefinition> Store::definitions() const {
+  std::vector<KnownDefinition> all;
+  auto find = impl_->statement("SELECT definition, command, version, started FROM definitions ORDER BY id");
+  while (find.step()) all.push_back({find.text(0), find.text(1), find.text(2), find.text(3)});
+  return all;
+}
+
+std::map<std::string, double> Store::float_metrics(const Scan& scan) const {
+  std::map<std::string, double> metrics;
+  auto find = impl_->statement("SELECT name, value FROM float_metrics WHERE scan = ?");
+  for (find.bind(scan.id); find.step();) metrics[find.text(0)] = find.real(1);
+  return metrics;
+}
+
+namespace {
+
+// What json_of wrote; null is NaN.
+std::vector<double> numbers_of(const std::string& json) {
+  std::vector<double> numbers;
+  for (std::size_t at = 1; at + 1 < json.size(); ++at) {
+    const std::size_t end = std::min(json.find(',', at), json.size() - 1);
+    const std::string text = json.substr(at, end - at);
+    numbers.push_back(text == "null" ? std::numeric_limits<double>::quiet_NaN() : std::stod(text));
+    at = end;
+  }
+  return numbers;
+}
+
+}  // namespace
+
+std::vector<Curve> Store::float_curves(const Scan& scan) const {
+  std::vector<Curve> curves;
+  auto find = impl_->statement("SELECT name, edges, samples, \"values\" FROM float_curves WHERE scan = ? ORDER BY name");
+  for (find.bind(scan.id); find.step();) {
+    const std::vector<double> samples = numbers_of(find.text(2));
+    curves.push_back({find.text(0), numbers_of(find.text(1)), {samples.begin(), samples.end()}, numbers_of(find.text(3))});
+  }
+  return curves;
+}
+
+std::vector<Profile> Store::profile(const Scan& scan) const {
+  std::vector<Profile> profiles;
+  auto find = impl_->statement("SELECT layer, kind, quantiles, zeros, negative FROM profiles WHERE scan = ? ORDER BY position");
+  for (find.bind(scan.id); find.step();)
+    profiles.push_back({find.text(0), find.text(1), numbers_of(find.text(2)), find.real(3), find.number(4) != 0});
+  return profiles;
+}
+
+std::map<std::string, std::vector<double>> Store::curves(const StoredPoint& point) const {
+  std::map<std::string, std::vector<double>> curves;
+  auto find = impl_->statement("SELECT name, \"values\" FROM curves WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers_of(find.text(1));
+  return curves;
+}
+
+std::vector<StoredCounts> Store::counts(const StoredPoint& point) const {
+  std::vector<StoredCounts> counts;
+  auto find = impl_->statement(
+      "SELECT layer, \"values\", overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros FROM counts WHERE point = ?");
+  const auto n = [&](int column) { return static_cast<std::uint64_t>(find.number(column)); };
+  for (find.bind(point.computed_as); find.step();) counts.push_back({find.text(0), n(1), n(2), n(3), n(4), n(5), n(6), n(7)});
+  return counts;
+}
+
+std::size_t Store::counted(const StoredPoint& point) const {
+  auto find = impl_->statement("SELECT counted FROM points WHERE id = ?");
+  return find.bind(point.computed_as).step() ? static_cast<std::size_t>(find.number(0)) : 0;
+}
+
+std::string Store::types(const StoredPoint& point) const {
+  auto find = impl_->statement("SELECT types FROM points WHERE id = ?");
+  return find.bind(point.id).step() ? find.text(0) : "";
 }
 
 }  // namespace narrow

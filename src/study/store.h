@@ -2,6 +2,7 @@
 #define NARROW_STUDY_STORE_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "model/model.h"
 #include "study/grid.h"
 #include "study/metrics.h"
+#include "study/profile.h"
 
 namespace narrow {
 
@@ -82,6 +84,8 @@ class Store {
   void measure(const std::vector<MetricName>& names);
   // The float model's own metrics and curves.
   void set_float(const Scan& scan, const std::vector<double>& values, const std::vector<Curve>& curves);
+  // The float model's values, layer by layer.
+  void set_profile(const Scan& scan, const std::vector<Profile>& profiles);
   // The scan's points, planned where they are new, in the order given; without values.
   std::vector<StoredPoint> plan(const Scan& scan, const std::vector<Point>& points);
   // These may be called from any thread.
@@ -97,10 +101,23 @@ class Store {
   // nothing, where models or data of one name are not the same.
   void take(const std::string& folder);
 
+  struct KnownDefinition {
+    std::string definition, command, version, started;
+  };
+  std::vector<KnownDefinition> definitions() const;
   std::vector<Scan> scans() const;
   std::vector<MetricName> metrics() const;
   // A scan's points by their bits, with the values of these metrics; NaN where a point has none.
   std::vector<StoredPoint> points(const Scan& scan, const std::vector<std::string>& metrics) const;
+  std::map<std::string, double> float_metrics(const Scan& scan) const;
+  std::vector<Curve> float_curves(const Scan& scan) const;
+  std::vector<Profile> profile(const Scan& scan) const;
+  // Of a point, or the one that answers it: its curves by name; the layers at which something was lost, and on how many samples that
+  // was counted; its own types, as JSON.
+  std::map<std::string, std::vector<double>> curves(const StoredPoint& point) const;
+  std::vector<StoredCounts> counts(const StoredPoint& point) const;
+  std::size_t counted(const StoredPoint& point) const;
+  std::string types(const StoredPoint& point) const;
 
  private:
   class Impl;

@@ -1,4 +1,4 @@
-#include "report/heatmap.h"
+#include "figure/heatmap.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,14 +22,6 @@ namespace narrow {
 namespace {
 
 using nlohmann::json;
-
-std::string_view vega_bundle() {
-#ifdef NARROW_VEGA_BUNDLE
-  return {narrow_vega_begin, static_cast<std::size_t>(narrow_vega_end - narrow_vega_begin)};
-#else
-  return {};
-#endif
-}
 
 // A logarithmic scale has no 0: a value of 0 takes the colour of the scale's low end, a decade below the least value.
 double scale_floor(const std::vector<Heatmap::Cell>& cells) {
@@ -71,13 +63,23 @@ json figure(const Heatmap& map) {
              {"encoding", {{"x", x}, {"y", y}, {"tooltip", tooltip}}}}}}};
 }
 
-// Text that stands in HTML, or as JSON inside a script element.
+}  // namespace
+
+std::string_view vega_bundle() {
+#ifdef NARROW_VEGA_BUNDLE
+  return {narrow_vega_begin, static_cast<std::size_t>(narrow_vega_end - narrow_vega_begin)};
+#else
+  return {};
+#endif
+}
+
 std::string escape_html(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
     if (c == '&') escaped += "&amp;";
     else if (c == '<') escaped += "&lt;";
     else if (c == '>') escaped += "&gt;";
+    else if (c == '"') escaped += "&quot;";
     else escaped += c;
   }
   return escaped;
@@ -87,10 +89,8 @@ std::string escape_script(std::string text) {
   return text;
 }
 
-}  // namespace
-
 std::string heatmap_spec(const std::vector<Heatmap>& figures) {
-  json spec = {{"$schema", "https://vega.github.io/schema/vega-lite/v5.json"},
+  json spec = {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
                {"background", "white"},
                {"resolve", {{"scale", {{"color", "independent"}, {"x", "independent"}, {"y", "independent"}}}}},
                {"hconcat", json::array()}};

@@ -1,0 +1,112 @@
+#include "report/report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "app/options.h"
+#include "data/text.h"
+#include "error.h"
+#include "report/page.h"
+#include "report/static_figures.h"
+
+namespace narrow {
+namespace {
+
+struct ReportArguments {
+  std::vector<std::string> studies, labels, formats, only;
+  std::string out, metric = "mpe";
+  double below = 5;
+};
+
+// What makes this report again, without what chooses its files.
+std::string command_of(const ReportArguments& arguments, const std::string& name) {
+  std::string text = "narrow " + name;
+  for (const std::string& study : arguments.studies) text += " " + shell_quoted(study);
+  std::string labels;
+  for (const std::string& label : arguments.labels) labels += (labels.empty() ? "" : ",") + label;
+  if (!labels.empty()) text += " --labels " + shell_quoted(labels);
+  return text + " --metric " + shell_quoted(arguments.metric) + " --below " + short_text(arguments.below);
+}
+
+void run(const ReportArguments& arguments, const std::string& name, const Globals& globals) {
+  std::vector<std::string> labels = arguments.labels;
+  if (labels.empty()) {
+    for (const std::string& study : arguments.studies) {
+      labels.push_back(std::filesystem::weakly_canonical(study).filename().string());
+    }
+  }
+  if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
+  const std::vector<std::string>& of = arguments.studies;
+  const bool predictions = of.size() == 2 && std::filesystem::is_regular_file(of[0]) && std::filesystem::is_regular_file(of[1]);
+  const Report report =
+      predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, {arguments.metric, arguments.below});
+  std::vector<Figure> figures = figures_of(report);
+  const std::string out = !arguments.out.empty() ? arguments.out : predictions ? "report.html" : of.front() + "/report.html";
+  if (arguments.only.empty()) {
+    write_file(out, report_page(report, figures, command_of(arguments, name)));
+  } else {
+    std::vector<std::string> ids;
+    for (const Figure& figure : figures) ids.push_back(figure.id);
+    for (const std::string& id : arguments.only) {
+      if (std::find(ids.begin(), ids.end(), id) == ids.end())
+        throw Error("--only " + id + ": there is no such figure; there are " + listed(ids));
+    }
+    std::erase_if(figures,
+                  [&](const Figure& f) { return std::find(arguments.only.begin(), arguments.only.end(), f.id) == arguments.only.end(); });
+  }
+  std::vector<std::string> formats = arguments.formats.empty() ? std::vector<std::string>{"svg", "png", "pdf"} : arguments.formats;
+  const bool none = formats == std::vector<std::string>{"none"};
+  const std::string python = figures_python();
+  const std::string folder = out.substr(0, out.rfind('.')) + "-figures";
+  if (!none && python.empty() && !arguments.formats.empty()) {
+    throw Error("--figures: a Python with vl-convert-python draws them; name it in NARROW_FIGURES_PYTHON");
+  }
+  if (!none && !python.empty()) write_figures(report, figures, folder, formats, python);
+  if (globals.quiet) return;
+  if (predictions) {
+    for (const std::string& sentence : studied(report)) std::printf("%s\n", sentence.c_str());
+  }
+  for (const ReportScan& scan : report.scans) {
+    for (const std::string& sentence : came_out(report, scan)) std::printf("%s: %s\n", scan.name.c_str(), sentence.c_str());
+  }
+  for (const std::string& line : report.missing) std::printf("missing: %s\n", line.c_str());
+  if (arguments.only.empty()) std::printf("%s: %zu figures\n", out.c_str(), figures.size());
+  if (!none && !python.empty()) std::printf("%s/: each figure alone\n", folder.c_str());
+}
+
+void add(CLI::App& app, const Globals& globals, const std::string& name, const std::string& what, int studies) {
+  auto* command = app.add_subcommand(name, what);
+  const auto arguments = std::make_shared<ReportArguments>();
+  auto* positional = command->add_option(
+      "studies", arguments->studies,
+      studies == 1 ? "a study's folder" : "folders of studies, of narrow's or in the study's text layout; or two files of predictions");
+  positional->required();
+  if (studies == 1) positional->expected(1);
+  else positional->expected(2, 6);
+  if (studies > 1) {
+    command->add_option("--labels", arguments->labels, "what to call them, as PTQ,QAT; their folders' names otherwise")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+  }
+  command->add_option("--out", arguments->out, "the page; report.html in the (first) folder otherwise");
+  command->add_option("--metric", arguments->metric, "by which precisions are judged")->capture_default_str();
+  command->add_option("--below", arguments->below, "what it may be at most, in its unit")->capture_default_str();
+  command->add_option("--figures", arguments->formats, "figures as files beside the page: svg, png, pdf (all), or none")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"svg", "png", "pdf", "none"}));
+  command->add_option("--only", arguments->only, "only these figures, and no page")->delimiter(',')->allow_extra_args(false);
+  command->callback([arguments, name, &globals] { run(*arguments, name, globals); });
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, const Globals& globals) {
+  add(app, globals, "report", "a study as one page to look at, and its figures for a talk or a paper", 1);
+}
+
+void add_compare(CLI::App& app, const Globals& globals) { add(app, globals, "compare", "several studies in one report", 2); }
+
+}  // namespace narrow

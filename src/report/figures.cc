@@ -1,0 +1,612 @@
+#include "report/figures.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "fixed/format.h"
+#include "study/best.h"
+
+namespace narrow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kWidth = 460;
+constexpr int kHeight = 300;
+
+std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
+
+// A number, or null for NaN and the infinities.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::string label_of(const MetricName& metric) { return metric.name + (metric.unit.empty() ? "" : " [" + metric.unit + "]"); }
+
+// A logarithmic axis has no 0.
+double above_zero(double value) {
+  constexpr double kFloor = 1e-9;
+  return std::max(value, kFloor);
+}
+
+double five_digits(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.5g", value);
+  return std::strtod(text.data(), nullptr);
+}
+
+Json field(const std::string& name, const std::string& kind, const std::string& title) {
+  return {{"field", name}, {"type", kind}, {"title", title}};
+}
+
+Json axis_log(Json channel) {
+  channel["scale"] = {{"type", "log"}};
+  channel["axis"] = {{"format", "~g"}};
+  return channel;
+}
+
+Json tooltip(const std::vector<std::pair<std::string, std::string>>& fields) {
+  Json all = Json::array();
+  for (const auto& [name, title] : fields) {
+    Json one = {{"field", name}, {"title", title}};
+    if (name == "value" || name == "float" || name == "difference") one["format"] = ".4~g";
+    all.push_back(one);
+  }
+  return all;
+}
+
+Json base(Json rows) {
+  return {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
+          {"width", kWidth},
+          {"height", kHeight},
+          {"data", {{"values", std::move(rows)}}}};
+}
+
+class Figures {
+ public:
+  explicit Figures(const Report& report) : report_(report), metric_(report.metrics[report.metric]), title_(label_of(metric_)) {}
+
+  std::vector<Figure> all() {
+    if (report_.pair) predictions(*report_.pair);
+    const bool any = std::any_of(report_.scans.begin(), report_.scans.end(), [](const ReportScan& scan) { return !scan.points.empty(); });
+    if (any) {
+      error_by_bits(
+          "error-vectors", "Error by total bits of the vectors", [](const Point& p) { return p.v_full; },
+          [](const Point& p, const Point& b) { return p.v_int == b.v_int && p.wb_full == b.wb_full && p.wb_int == b.wb_int; },
+          [](const Point& b) { return "integer bits of vectors " + std::to_string(b.v_int) + ", weights " + type(b.wb_full, b.wb_int); });
+      error_by_bits(
+          "error-weights", "Error by total bits of the weights", [](const Point& p) { return p.wb_full; },
+          [](const Point& p, const Point& b) { return p.wb_int == b.wb_int && p.v_full == b.v_full && p.v_int == b.v_int; },
+          [](const Point& b) { return "integer bits of weights " + std::to_string(b.wb_int) + ", vectors " + type(b.v_full, b.v_int); });
+      grid("heatmap-vectors", "v", "wb", "Vectors: integer by total bits");
+      grid("heatmap-weights", "wb", "v", "Weights: integer by total bits");
+      pareto();
+      model_size();
+    }
+    for (const ReportScan& scan : report_.scans) ranges(scan);
+    for (const ReportScan& scan : report_.scans) differences(scan);
+    physics();
+    training();
+    return std::move(figures_);
+  }
+
+ private:
+  double cost(const StoredPoint& point) const { return cost_of(metric_.name, point.values[report_.metric]); }
+
+  Json color(const std::string& title = "model") const {
+    return {{"field", "model"}, {"type", "nominal"}, {"title", title}, {"sort", nullptr}};
+  }
+  // Studies apart by their dashes: the first is drawn solid.
+  void dash_studies(Json& encoding) const {
+    if (report_.studies.size() < 2) return;
+    Json labels = Json::array();
+    Json dashes = Json::array();
+    for (std::size_t i = 0; i < report_.studies.size(); ++i) {
+      labels.push_back(report_.studies[i].label);
+      dashes.push_back(i == 0 ? Json::array({1, 0}) : Json::array({6 - static_cast<int>(i % 3), 3}));
+    }
+    encoding["strokeDash"] = {
+        {"field", "study"}, {"type", "nominal"}, {"title", "study"}, {"scale", {{"domain", labels}, {"range", dashes}}}};
+  }
+
+  void add(std::string id, std::string section, std::string title, std::string caption, Json spec) {
+    figures_.push_back({std::move(id), std::move(section), std::move(title), std::move(caption), std::move(spec)});
+  }
+
+  // (a) A line a model, everything else held at its best point.
+  template <class Bits, class Held, class Words>
+  void error_by_bits(const std::string& id, const std::string& title, const Bits& bits, const Held& held, const Words& words) {
+    Json rows = Json::array();
+    std::set<int> seen;
+    for (const ReportScan& scan : report_.scans) {
+      if (scan.highlights.empty()) continue;
+      const Point& best = scan.highlights.front().point.point;
+      for (const StoredPoint& point : scan.points) {
+        if (!held(point.point, best) || std::isnan(cost(point))) continue;
+        seen.insert(bits(point.point));
+        rows.push_back({{"bits", bits(point.point)},
+                        {"value", cost(point)},
+                        {"shown", above_zero(cost(point))},
+                        {"model", scan.name + ": " + words(best)},
+                        {"study", scan.study},
+                        {"type", type(point.point.v_full, point.point.v_int) + " / " + type(point.point.wb_full, point.point.wb_int)}});
+      }
+    }
+    if (seen.size() < 2) return;
+    Json spec = base(std::move(rows));
+    Json encoding = {{"x", field("bits", "quantitative", "total bits")},
+                     {"y", axis_log(field("shown", "quantitative", title_))},
+                     {"color", color("model: held at its best")},
+                     {"tooltip", tooltip({{"model", "model"}, {"type", "vectors / weights"}, {"value", title_}})}};
+    encoding["x"]["axis"] = {{"tickMinStep", 1}, {"format", "d"}};
+    encoding["x"]["scale"] = {{"zero", false}};
+    encoding["color"]["legend"] = {{"orient", "bottom"}, {"columns", 1}, {"labelLimit", 500}};
+    dash_studies(encoding);
+    spec["mark"] = {{"type", "line"}, {"point", true}};
+    spec["encoding"] = std::move(encoding);
+    add(id, "error", title, "One line a model; the other bits are held where the model is best.", std::move(spec));
+  }
+
+  // (b) and the 4-D grid: a plane of it, the other two held by parameters.
+  void grid(const std::string& id, const std::string& shown, const std::string& held, const std::string& title) {
+    const auto scan = std::find_if(report_.scans.begin(), report_.scans.end(), [](const ReportScan& s) { return !s.highlights.empty(); });
+    if (scan == report_.scans.end()) return;
+    const Point& best = scan->highlights.front().point.point;
+    const bool of_vectors = held == "v";
+    const std::string integer = shown + "_int";
+    const std::string full = shown + "_full";
+    Json spec = base(Json::array());
+    spec["data"] = {{"name", "points"}};
+    spec["params"] = Json::array({{{"name", "scan"}, {"value", scan - report_.scans.begin()}},
+                                  {{"name", "metric"}, {"value", metric_.name}},
+                                  {{"name", "held_full"}, {"value", of_vectors ? best.v_full : best.wb_full}},
+                                  {{"name", "held_int"}, {"value", of_vectors ? best.v_int : best.wb_int}},
+                                  {{"name", "low"}, {"value", color_range(*scan).first}},
+                                  {{"name", "high"}, {"value", color_range(*scan).second}}});
+    spec["transform"] = Json::array({{{"filter", "datum.scan == scan && datum." + held + "_full == held_full && datum." + held +
+                                                     "_int == held_int && isValid(datum[metric])"}},
+                                     {{"calculate", "abs(datum[metric])"}, {"as", "value"}},
+                                     {{"calculate", "clamp(datum.value, low, high)"}, {"as", "shown"}},
+                                     {{"joinaggregate", Json::array({{{"op", "min"}, {"field", "value"}, {"as", "least"}}})}},
+                                     {{"calculate", "datum.overflowed ? 'yes' : 'no'"}, {"as", "overflow"}}});
+    Json x = field(full, "ordinal", "total bits");
+    x["axis"] = {{"labelAngle", 0}};
+    Json y = field(integer, "ordinal", "integer bits");
+    y["sort"] = "descending";
+    Json tips = tooltip({{full, "total bits"}, {integer, "integer bits"}, {"value", "value"}, {"overflow", "anything overflows"}});
+    const Json colors = {
+        {"field", "shown"},
+        {"type", "quantitative"},
+        {"title", "value"},
+        {"scale",
+         {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domainMin", {{"expr", "low"}}}, {"domainMax", {{"expr", "high"}}}}},
+        {"legend", {{"format", ".2~g"}}}};
+    spec["layer"] =
+        Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
+                     {{"transform", Json::array({{{"filter", "datum.value == datum.least"}},
+                                                 {{"joinaggregate", Json::array({{{"op", "min"}, {"field", full}, {"as", "fewest"}}})}},
+                                                 {{"filter", "datum." + full + " == datum.fewest"}}})},
+                      {"mark", {{"type", "rect"}, {"filled", false}, {"stroke", "#d55e00"}, {"strokeWidth", 3}}},
+                      {"encoding", {{"x", x}, {"y", y}, {"tooltip", tips}}}}});
+    add(id, "error", title,
+        "Colour on a logarithmic scale, cut off at the percentile that is set; the best precision of the plane has a frame. " +
+            std::string(of_vectors ? "The vectors' type is held." : "The weights' type is held."),
+        std::move(spec));
+  }
+
+  // From the least to the 95th percentile of the report's metric.
+  std::pair<double, double> color_range(const ReportScan& scan) const {
+    std::vector<double> values;
+    for (const StoredPoint& point : scan.points) {
+      if (cost(point) > 0) values.push_back(cost(point));
+    }
+    if (values.empty()) return {1e-9, 1};
+    std::sort(values.begin(), values.end());
+    constexpr double kCut = 0.95;
+    const double high = values[static_cast<std::size_t>(kCut * static_cast<double>(values.size() - 1))];
+    return {values.front(), std::max(high, values.front() * 1.0001)};
+  }
+
+  void pareto() {
+    Json rows = Json::array();
+    for (const ReportScan& scan : report_.scans) {
+      std::map<int, const StoredPoint*> least;
+      for (const StoredPoint& point : scan.points) {
+        if (std::isnan(cost(point))) continue;
+        const StoredPoint*& best = least[bits_of(point.point)];
+        if (best == nullptr || cost(point) < cost(*best)) best = &point;
+      }
+      double front = std::numeric_limits<double>::infinity();
+      for (const auto& [bits, point] : least) {
+        const bool on_front = cost(*point) < front;
+        front = std::min(front, cost(*point));
+        rows.push_back({{"bits", bits},
+                        {"value", cost(*point)},
+                        {"shown", above_zero(cost(*point))},
+                        {"front", on_front},
+                        {"model", scan.name},
+                        {"study", scan.study},
+                        {"type", type(point->point.v_full, point->point.v_int) + " / " + type(point->point.wb_full, point->point.wb_int)}});
+      }
+    }
+    Json spec = base(std::move(rows));
+    Json x = field("bits", "quantitative", "bits: total of vectors + total of weights");
+    x["scale"] = {{"zero", false}};
+    const Json y = axis_log(field("shown", "quantitative", "least " + title_));
+    const Json tips = tooltip({{"model", "model"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}});
+    Json line = {{"x", x}, {"y", y}, {"color", color()}};
+    dash_studies(line);
+    spec["layer"] = Json::array({{{"transform", Json::array({{{"filter", "datum.front"}}})},
+                                  {"mark", {{"type", "line"}, {"interpolate", "step-after"}}},
+                                  {"encoding", line}},
+                                 {{"mark", {{"type", "point"}, {"filled", true}}},
+                                  {"encoding",
+                                   {{"x", x},
+                                    {"y", y},
+                                    {"color", color()},
+                                    {"opacity", {{"condition", {{"test", "datum.front"}, {"value", 1}}}, {"value", 0.3}}},
+                                    {"tooltip", tips}}}}});
+    add("pareto", "error", "Pareto front: error by bits",
+        "The least error at each number of bits; full points and the line are those that no point with fewer bits beats.", std::move(spec));
+  }
+
+  void model_size() {
+    std::set<std::size_t> sizes;
+    std::set<int> all_bits;
+    for (const ReportScan& scan : report_.scans) {
+      if (scan.points.empty() || scan.scan.parameters == 0) continue;
+      sizes.insert(scan.scan.parameters);
+      for (const StoredPoint& point : scan.points) all_bits.insert(bits_of(point.point));
+    }
+    if (sizes.size() < 2) return;
+    // Five numbers of bits across the range.
+    std::vector<int> chosen;
+    const std::vector<int> sorted(all_bits.begin(), all_bits.end());
+    constexpr std::size_t kLines = 5;
+    for (std::size_t i = 0; i < kLines; ++i) {
+      const int bits = sorted[i * (sorted.size() - 1) / (kLines - 1)];
+      if (chosen.empty() || chosen.back() != bits) chosen.push_back(bits);
+    }
+    Json rows = Json::array();
+    for (const ReportScan& scan : report_.scans) {
+      for (const int bits : chosen) {
+        const StoredPoint* best = nullptr;
+        for (const StoredPoint& point : scan.points) {
+          if (bits_of(point.point) == bits && !std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
+        }
+        if (best == nullptr || scan.scan.parameters == 0) continue;
+        rows.push_back({{"parameters", scan.scan.parameters},
+                        {"value", cost(*best)},
+                        {"shown", above_zero(cost(*best))},
+                        {"bits", bits},
+                        {"model", scan.name},
+                        {"study", scan.study},
+                        {"kind", scan.scan.options + (scan.scan.data_name.empty() ? "" : " on " + scan.scan.data_name)},
+                        {"type", type(best->point.v_full, best->point.v_int) + " / " + type(best->point.wb_full, best->point.wb_int)}});
+      }
+    }
+    Json spec = base(std::move(rows));
+    Json encoding = {
+        {"x", axis_log(field("parameters", "quantitative", "parameters of the model"))},
+        {"y", axis_log(field("shown", "quantitative", "least " + title_))},
+        {"color", {{"field", "bits"}, {"type", "ordinal"}, {"title", "bits"}, {"scale", {{"scheme", "viridis"}}}}},
+        {"detail", Json::array({{{"field", "kind"}}, {{"field", "study"}}})},
+        {"tooltip",
+         tooltip({{"model", "model"}, {"parameters", "parameters"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}})}};
+    dash_studies(encoding);
+    spec["mark"] = {{"type", "line"}, {"point", true}};
+    spec["encoding"] = std::move(encoding);
+    add("model-size", "error", "Error by model size at equal bits",
+        "The least error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
+  }
+
+  // The profiling plot: values on a binary axis, over the range and step of the type at the best point.
+  void ranges(const ReportScan& scan) {
+    if (scan.profile.empty() || scan.highlights.empty() || scan.highlights.front().types.empty()) return;
+    const Highlight& best = scan.highlights.front();
+    const Json types = Json::parse(best.types);
+    Json rows = Json::array();
+    Json order = Json::array();
+    for (const Profile& profile : scan.profile) {
+      if (!types.contains(profile.layer) || profile.quantiles.empty()) continue;
+      const std::string key = profile.kind == "output" ? "result_t" : profile.kind + "_t";
+      if (!types[profile.layer].contains(key)) continue;
+      const std::string spelled = types[profile.layer][key];
+      const Format format = parse_format(spelled);
+      const std::string name = profile.layer + " " + profile.kind;
+      const auto log2_of = [&](std::size_t i) { return std::log2(profile.quantiles[i]); };
+      Json row = {{"name", name},
+                  {"kind", profile.kind},
+                  {"type", to_string(format)},
+                  {"step", -format.fraction()},
+                  {"top", format.integer - (format.is_signed ? 1 : 0)},
+                  {"least", log2_of(0)},
+                  {"p5", log2_of(1)},
+                  {"p25", log2_of(2)},
+                  {"median", log2_of(3)},
+                  {"p75", log2_of(4)},
+                  {"p95", log2_of(5)},
+                  {"most", log2_of(6)}};
+      const auto counts =
+          std::find_if(best.counts.begin(), best.counts.end(), [&](const StoredCounts& c) { return c.layer == profile.layer; });
+      const auto share = [](std::uint64_t part, std::uint64_t whole) {
+        return whole == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+      };
+      const bool output = profile.kind == "output";
+      row["overflow"] = counts == best.counts.end() ? 0
+                        : output                    ? share(counts->overflows + counts->sum_overflows, counts->values)
+                                                    : share(counts->weight_overflows, counts->weights);
+      row["lost"] = counts == best.counts.end() ? 0
+                    : output                    ? share(counts->zeros, counts->values)
+                                                : share(counts->weight_zeros, counts->weights);
+      order.push_back(name);
+      rows.push_back(std::move(row));
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    constexpr std::size_t kRow = 15;
+    spec["height"] = kRow * order.size();
+    const Json y = {{"field", "name"}, {"type", "nominal"}, {"title", nullptr}, {"sort", order}, {"axis", {{"labelLimit", 220}}}};
+    const auto span = [&](const char* from, const char* to) {
+      Json x = field(from, "quantitative", "log2 of the magnitude");
+      return Json{{"x", x}, {"x2", {{"field", to}}}, {"y", y}};
+    };
+    const Json tips = {{{"field", "name"}, {"title", "values"}},
+                       {{"field", "type"}, {"title", "type"}},
+                       {{"field", "step"}, {"title", "step, 2^"}},
+                       {{"field", "top"}, {"title", "range below 2^"}},
+                       {{"field", "median"}, {"title", "median, 2^"}, {"format", ".2f"}},
+                       {{"field", "most"}, {"title", "largest, 2^"}, {"format", ".2f"}},
+                       {{"field", "overflow"}, {"title", "overflow %"}, {"format", ".3~g"}},
+                       {{"field", "lost"}, {"title", "lost to 0 %"}, {"format", ".3~g"}}};
+    Json range = span("step", "top");
+    range["tooltip"] = tips;
+    Json box = span("p25", "p75");
+    box["color"] = {{"field", "kind"}, {"type", "nominal"}, {"title", "values of"}};
+    box["tooltip"] = tips;
+    spec["layer"] =
+        Json::array({{{"mark", {{"type", "bar"}, {"color", "#8a8a8a"}, {"opacity", 0.35}, {"height", 13}}}, {"encoding", range}},
+                     {{"mark", {{"type", "rule"}}}, {"encoding", span("least", "most")}},
+                     {{"mark", {{"type", "bar"}, {"height", 7}}}, {"encoding", box}},
+                     {{"mark", {{"type", "tick"}, {"color", "black"}, {"height", 9}, {"thickness", 2}}},
+                      {"encoding", {{"x", field("median", "quantitative", "log2 of the magnitude")}, {"y", y}}}}});
+    add("ranges-" + id_of(scan), "layers", "Values and types, model " + scan.name,
+        "Magnitudes of the float model's values and weights: smallest to largest (line), half of them (box), median (tick); behind them "
+        "the type at " +
+            type(best.point.point.v_full, best.point.point.v_int) + " / " + type(best.point.point.wb_full, best.point.point.wb_int) +
+            ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
+        std::move(spec));
+  }
+
+  // (d) Signed differences between fixed and float, layer by layer, of the traced samples.
+  void differences(const ReportScan& scan) {
+    if (scan.highlights.empty() || scan.highlights.front().trace.empty() || scan.float_trace.empty()) return;
+    const Highlight& best = scan.highlights.front();
+    Json rows = Json::array();
+    Json order = Json::array();
+    constexpr std::size_t kShown = 300;  // values a layer
+    for (const std::string& layer : scan.layers) {
+      const auto fixed_values = best.trace.find(layer);
+      const auto float_values = scan.float_trace.find(layer);
+      if (fixed_values == best.trace.end() || float_values == scan.float_trace.end() ||
+          fixed_values->second.size() > float_values->second.size())
+        continue;
+      const std::vector<double>& values = fixed_values->second;
+      const std::size_t stride = std::max<std::size_t>(1, values.size() / kShown);
+      order.push_back(layer);
+      for (std::size_t i = 0; i < values.size(); i += stride) {
+        rows.push_back({{"layer", layer}, {"float", float_values->second[i]}, {"difference", values[i] - float_values->second[i]}});
+      }
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    spec.erase("width");
+    spec.erase("height");
+    spec["facet"] = {{"field", "layer"}, {"type", "nominal"}, {"title", nullptr}, {"sort", order}};
+    spec["columns"] = 4;
+    spec["resolve"] = {{"scale", {{"x", "independent"}, {"y", "independent"}}}};
+    Json x = field("float", "quantitative", "float");
+    Json y = field("difference", "quantitative", "fixed - float");
+    x["axis"] = y["axis"] = {{"tickCount", 3}, {"format", ".2~g"}};
+    spec["spec"] = {
+        {"width", 150},
+        {"height", 90},
+        {"mark", {{"type", "point"}, {"filled", true}, {"size", 8}, {"opacity", 0.5}}},
+        {"encoding",
+         {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
+    add("differences-" + id_of(scan), "layers", "Fixed less float by layer, model " + scan.name,
+        "The traced samples at " + type(best.point.point.v_full, best.point.point.v_int) + " / " +
+            type(best.point.point.wb_full, best.point.point.wb_int) + "; at most " + std::to_string(kShown) + " values a layer.",
+        std::move(spec));
+  }
+
+  // Float and fixed together: resolution, linearity, turn-on.
+  void physics() {
+    std::vector<std::string> names;
+    for (const ReportScan& scan : report_.scans) {
+      for (const Curve& curve : scan.float_curves) {
+        if (std::find(names.begin(), names.end(), curve.name) == names.end()) names.push_back(curve.name);
+      }
+    }
+    for (const std::string& name : names) {
+      const bool turn_on = name.starts_with("turn_on");
+      const std::string what = turn_on                         ? "share of samples that pass"
+                               : name.starts_with("linearity") ? "median relative error [%]"
+                                                               : "resolution: central 68 % half-width [%]";
+      Json rows = Json::array();
+      bool positive = true;
+      for (const ReportScan& scan : report_.scans) {
+        for (const Curve& curve : scan.float_curves) {
+          if (curve.name != name || scan.highlights.empty()) continue;
+          const auto fixed_values = scan.highlights.front().curves.find(name);
+          for (std::size_t i = 0; i < curve.values.size(); ++i) {
+            const bool log = curve.edges[i] > 0;
+            positive = positive && log;
+            const double at = log ? std::sqrt(curve.edges[i] * curve.edges[i + 1]) : (curve.edges[i] + curve.edges[i + 1]) / 2;
+            for (const bool is_fixed : {false, true}) {
+              if (is_fixed && fixed_values == scan.highlights.front().curves.end()) continue;
+              const double value = is_fixed ? fixed_values->second[i] : curve.values[i];
+              const Point& p = scan.highlights.front().point.point;
+              rows.push_back({{"true", at},
+                              {"low", curve.edges[i]},
+                              {"high", curve.edges[i + 1]},
+                              {"samples", curve.samples[i]},
+                              {"value", number(value)},
+                              {"model", scan.name},
+                              {"arithmetic", is_fixed ? "fixed" : "float"},
+                              {"type", is_fixed ? type(p.v_full, p.v_int) + " / " + type(p.wb_full, p.wb_int) : "float32"}});
+            }
+          }
+        }
+      }
+      if (rows.empty()) continue;
+      Json spec = base(std::move(rows));
+      Json x = field("true", "quantitative", "true value");
+      if (positive) x = axis_log(x);
+      x["scale"]["zero"] = false;
+      if (positive) x["scale"] = {{"type", "log"}, {"nice", false}};
+      spec["mark"] = {{"type", "line"}, {"point", {{"size", 25}}}};
+      spec["encoding"] = {{"x", x},
+                          {"y", field("value", "quantitative", what)},
+                          {"color", color()},
+                          {"strokeDash",
+                           {{"field", "arithmetic"},
+                            {"type", "nominal"},
+                            {"title", "arithmetic"},
+                            {"scale", {{"domain", {"fixed", "float"}}, {"range", {{1, 0}, {4, 3}}}}}}},
+                          {"tooltip", tooltip({{"model", "model"},
+                                               {"arithmetic", "arithmetic"},
+                                               {"type", "type"},
+                                               {"low", "from"},
+                                               {"high", "to"},
+                                               {"samples", "samples"},
+                                               {"value", what}})}};
+      if (!name.starts_with("linearity")) spec["encoding"]["y"]["scale"] = {{"domainMin", 0}};
+      const std::string of = turn_on                         ? "Turn-on at a threshold of " + name.substr(name.find('@') + 1)
+                             : name.starts_with("linearity") ? "Linearity by true value"
+                                                             : "Resolution by true value";
+      add(plain_id(name), "physics", of, "Fixed at each model's best precision (solid) and float (dashed).", std::move(spec));
+    }
+  }
+
+  void predictions(const PredictionPair& pair) {
+    Json rows = Json::array();
+    constexpr std::size_t kShown = 4000;
+    const std::size_t stride = std::max<std::size_t>(1, pair.values.size() / kShown);
+    for (std::size_t i = 0; i < pair.values.size(); i += stride) {
+      rows.push_back(
+          {{"sample", i}, {"float", pair.reference[i]}, {"value", pair.values[i]}, {"difference", pair.values[i] - pair.reference[i]}});
+    }
+    const std::string difference = pair.second + " - " + pair.first;
+    const std::string shown = stride > 1 ? " One of " + std::to_string(stride) + " samples is shown." : "";
+    const Json tips = tooltip({{"sample", "sample"}, {"float", pair.first}, {"value", pair.second}, {"difference", difference}});
+    Json scatter = base(rows);
+    scatter["mark"] = {{"type", "point"}, {"filled", true}, {"size", 12}, {"opacity", 0.5}};
+    scatter["encoding"] = {
+        {"x", field("float", "quantitative", pair.first)}, {"y", field("difference", "quantitative", difference)}, {"tooltip", tips}};
+    scatter["encoding"]["x"]["scale"] = {{"zero", false}};
+    add("difference-scatter", "error", "Difference by prediction", "Each sample's signed difference." + shown, std::move(scatter));
+    Json histogram = base(std::move(rows));
+    histogram["mark"] = {{"type", "bar"}};
+    Json x = field("difference", "quantitative", difference);
+    x["bin"] = {{"maxbins", 50}};
+    histogram["encoding"] = {{"x", x}, {"y", {{"aggregate", "count"}, {"title", "samples"}}}};
+    add("difference-histogram", "error", "Distribution of the difference", "How many samples differ by how much." + shown,
+        std::move(histogram));
+  }
+
+  // (e)
+  void training() {
+    Json rows = Json::array();
+    for (const TrainingHistory& history : report_.histories) {
+      for (const auto& epoch : history.epochs) {
+        for (const char* kind : {"loss", "val_loss"}) {
+          if (!epoch.contains(kind)) continue;
+          rows.push_back({{"epoch", epoch.at("epoch")},
+                          {"value", epoch.at(kind)},
+                          {"shown", above_zero(epoch.at(kind))},
+                          {"kind", kind},
+                          {"model", history.model}});
+        }
+      }
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    spec["mark"] = {{"type", "line"}};
+    spec["encoding"] = {{"x", field("epoch", "quantitative", "epoch")},
+                        {"y", axis_log(field("shown", "quantitative", "loss"))},
+                        {"color", color()},
+                        {"strokeDash",
+                         {{"field", "kind"},
+                          {"type", "nominal"},
+                          {"title", "of"},
+                          {"scale", {{"domain", {"val_loss", "loss"}}, {"range", {{1, 0}, {4, 3}}}}}}},
+                        {"tooltip", tooltip({{"model", "model"}, {"epoch", "epoch"}, {"kind", "of"}, {"value", "loss"}})}};
+    add("training", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
+  }
+
+  static std::string plain_id(std::string text) {
+    for (char& c : text) {
+      if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '-';
+    }
+    return text;
+  }
+  std::string id_of(const ReportScan& scan) const { return plain_id(scan.name); }
+
+  const Report& report_;
+  const MetricName& metric_;
+  std::string title_;
+  std::vector<Figure> figures_;
+};
+
+}  // namespace
+
+std::vector<Figure> figures_of(const Report& report) { return Figures(report).all(); }
+
+Json points_table(const Report& report) {
+  std::vector<std::string> columns{"scan", "v_full", "v_int", "wb_full", "wb_int", "overflowed"};
+  for (const MetricName& metric : report.metrics) columns.push_back(metric.name);
+  Json table = {{"columns", columns}, {"values", Json::array()}};
+  std::vector<Json> values(columns.size(), Json::array());
+  for (std::size_t scan = 0; scan < report.scans.size(); ++scan) {
+    for (const StoredPoint& point : report.scans[scan].points) {
+      const Point& p = point.point;
+      std::size_t at = 0;
+      for (const int bits : {static_cast<int>(scan), p.v_full, p.v_int, p.wb_full, p.wb_int, point.clean ? 0 : 1})
+        values[at++].push_back(bits);
+      // Five digits are more than a figure shows, and keep the page small.
+      for (const double value : point.values) values[at++].push_back(std::isfinite(value) ? Json(five_digits(value)) : Json(nullptr));
+    }
+  }
+  for (Json& column : values) table["values"].push_back(std::move(column));
+  return table;
+}
+
+Json standalone(const Figure& figure, const Report& report) {
+  Json spec = figure.spec;
+  spec["background"] = "white";
+  spec["title"] = {{"text", figure.title}, {"anchor", "start"}};
+  if (!spec["data"].contains("name")) return spec;
+  const std::size_t shown = spec["params"][0]["value"];
+  const std::string held = figure.id == "heatmap-weights" ? "vectors " : "weights ";
+  spec["title"]["subtitle"] =
+      "model " + report.scans[shown].name + ", " + held + type(spec["params"][2]["value"], spec["params"][3]["value"]);
+  const Json table = points_table(report);
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < table["values"][0].size(); ++i) {
+    if (table["values"][0][i] != shown) continue;
+    Json row;
+    for (std::size_t c = 0; c < table["columns"].size(); ++c) row[table["columns"][c].get<std::string>()] = table["values"][c][i];
+    rows.push_back(std::move(row));
+  }
+  spec["datasets"] = {{"points", std::move(rows)}};
+  return spec;
+}
+
+}  // namespace narrow

@@ -1,0 +1,307 @@
+#include "report/page.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+#include "error.h"
+#include "figure/heatmap.h"
+#include "fixed/format.h"
+#include "study/best.h"
+
+// The page's style and script, put into the program by the assembler.
+__asm__(
+    ".pushsection .rodata\n"
+    ".global narrow_style_begin\n.global narrow_style_end\nnarrow_style_begin:\n.incbin \"" NARROW_PAGE
+    "/page.css\"\nnarrow_style_end:\n"
+    ".global narrow_script_begin\n.global narrow_script_end\nnarrow_script_begin:\n.incbin \"" NARROW_PAGE
+    "/page.js\"\nnarrow_script_end:\n"
+    ".popsection\n");
+extern "C" const char narrow_style_begin[];   // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_style_end[];     // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_script_begin[];  // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_script_end[];    // NOLINT(readability-identifier-naming)
+
+namespace narrow {
+namespace {
+
+std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
+
+std::string type(int full, int integer) { return escape_html(to_string(fixed(full, integer))); }
+
+std::string number(double value) {
+  if (std::isnan(value)) return "";
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4g", value);
+  return text.data();
+}
+
+// A table that can be sorted by each of its columns.
+class HtmlTable {
+ public:
+  HtmlTable(std::string id, std::string caption, const std::vector<std::string>& header)
+      : id_(std::move(id)), caption_(std::move(caption)) {
+    for (const std::string& name : header) head_ += "<th scope=\"col\"><button type=\"button\">" + escape_html(name) + "</button></th>";
+  }
+  // Cells are HTML; the first is the row's header.
+  void add(const std::vector<std::string>& cells) {
+    body_ += "<tr><th scope=\"row\">" + cells.front() + "</th>";
+    for (std::size_t i = 1; i < cells.size(); ++i) body_ += "<td>" + cells[i] + "</td>";
+    body_ += "</tr>\n";
+  }
+  bool empty() const { return body_.empty(); }
+  std::string html() const {
+    return "<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"" + escape_html(caption_) + "\"><table id=\"" + id_ +
+           "\" class=\"sortable\"><caption>" + escape_html(caption_) + "</caption><thead><tr>" + head_ + "</tr></thead>\n<tbody>" + body_ +
+           "</tbody></table></div>\n<p class=\"tools\"><button type=\"button\" data-csv-table=\"" + id_ + "\">CSV</button></p>\n";
+  }
+
+ private:
+  std::string id_, caption_, head_, body_;
+};
+
+class Page {
+ public:
+  Page(const Report& report, const std::vector<Figure>& figures, const Command& command)
+      : report_(report), figures_(figures), command_(command) {}
+
+  std::string html() const {
+    std::string title;
+    for (const ReportStudy& study : report_.studies) title += (title.empty() ? "" : " and ") + study.label;
+    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
+           "<title>narrow: " +
+           escape_html(title) + "</title>\n<style>\n" + std::string(between(narrow_style_begin, narrow_style_end)) +
+           "</style>\n</head>\n<body>\n<header>\n<h1>" + escape_html(title) + "</h1>\n" + paragraphs(studied(report_)) + missing() +
+           "</header>\n<nav aria-label=\"Contents\">" + contents() + "</nav>\n<main>\n" + summary() + error() +
+           section("layers", "Layers", overflows() + traces()) + section("physics", "Resolution, linearity, turn-on", "") +
+           section("training", "Training", "") + commands() + "</main>\n" + scripts() + "</body>\n</html>\n";
+  }
+
+ private:
+  static std::string paragraphs(const std::vector<std::string>& sentences) {
+    std::string html;
+    for (const std::string& sentence : sentences) html += "<p>" + escape_html(sentence) + "</p>\n";
+    return html;
+  }
+
+  std::string missing() const {
+    if (report_.missing.empty()) return "";
+    std::string html = "<div class=\"missing\" role=\"note\"><p>Not in this report:</p><ul>";
+    for (const std::string& line : report_.missing) html += "<li>" + escape_html(line) + "</li>";
+    return html + "</ul></div>\n";
+  }
+
+  bool has(const std::string& section) const {
+    for (const Figure& figure : figures_) {
+      if (figure.section == section) return true;
+    }
+    return false;
+  }
+
+  std::string contents() const {
+    std::string html = report_.pair ? "" : "<a href=\"#summary\">Best precision</a>";
+    for (const auto& [id, name] :
+         {std::pair("error", "Error and bits"), std::pair("layers", "Layers"), std::pair("physics", "Resolution and turn-on"),
+          std::pair("training", "Training"), std::pair("commands", "Commands")}) {
+      if (std::string(id) == "commands" || has(id)) html += std::string(" <a href=\"#") + id + "\">" + name + "</a>";
+    }
+    return html;
+  }
+
+  std::string summary() const {
+    if (report_.pair) return "";
+    const MetricName& metric = report_.metrics[report_.metric];
+    std::string html = "<section id=\"summary\"><h2>Best precision</h2>\n";
+    for (const ReportScan& scan : report_.scans) {
+      html += "<h3>Model " + escape_html(scan.name) + "</h3>\n<ul>";
+      for (const std::string& sentence : came_out(report_, scan)) html += "<li>" + escape_html(sentence) + "</li>";
+      html += "</ul>\n";
+    }
+    std::vector<std::string> header{"model", "point", "parameters", "bits", "vectors", "weights"};
+    for (const MetricName& each : report_.metrics) header.push_back(each.name + (each.unit.empty() ? "" : " [" + each.unit + "]"));
+    HtmlTable table("best", "The best precision by " + metric.name + " and its neighbours", header);
+    for (const ReportScan& scan : report_.scans) {
+      for (const Highlight& highlight : scan.highlights) {
+        const Point& p = highlight.point.point;
+        std::vector<std::string> row{escape_html(scan.name),     escape_html(highlight.role), std::to_string(scan.scan.parameters),
+                                     std::to_string(bits_of(p)), type(p.v_full, p.v_int),     type(p.wb_full, p.wb_int)};
+        for (const double value : highlight.point.values) row.push_back(number(value));
+        table.add(row);
+      }
+    }
+    return html + (table.empty() ? "" : table.html()) + "</section>\n";
+  }
+
+  std::string figure_html(const Figure& figure) const {
+    return "<figure id=\"" + figure.id + "\"><h3>" + escape_html(figure.title) +
+           "</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"" + escape_html(figure.title + ". " + figure.caption) +
+           "\"></div>\n<figcaption>" + escape_html(figure.caption) +
+           "</figcaption>\n<p class=\"tools\"><button type=\"button\" data-csv=\"" + figure.id + "\">CSV</button> <code>" +
+           escape_html(command_ + " --only " + figure.id) + "</code></p></figure>\n";
+  }
+
+  std::string figures_html(const std::string& section) const {
+    std::string html;
+    for (const Figure& figure : figures_) {
+      if (figure.section == section && figure.id.rfind("heatmap-", 0) != 0) html += figure_html(figure);
+    }
+    return "<div class=\"figures\">" + html + "</div>\n";
+  }
+
+  std::string section(const std::string& id, const std::string& title, const std::string& more) const {
+    if (!has(id) && more.empty()) return "";
+    return "<section id=\"" + id + "\"><h2>" + escape_html(title) + "</h2>\n" + figures_html(id) + more + "</section>\n";
+  }
+
+  std::string error() const {
+    if (!has("error")) return "";
+    std::string options;
+    for (std::size_t i = 0; i < report_.scans.size(); ++i) {
+      if (report_.scans[i].highlights.empty()) continue;
+      options += "<option value=\"" + std::to_string(i) + "\">" + escape_html(report_.scans[i].name) + "</option>";
+    }
+    std::string metrics;
+    for (std::size_t i = 0; i < report_.metrics.size(); ++i) {
+      const MetricName& metric = report_.metrics[i];
+      metrics += "<option value=\"" + escape_html(metric.name) + "\"" + (i == report_.metric ? " selected" : "") + ">" +
+                 escape_html(metric.name) + (metric.unit.empty() ? "" : " [" + escape_html(metric.unit) + "]") + "</option>";
+    }
+    std::string sliders;
+    for (const auto& [id, name] : {std::pair("v_full", "vectors, total bits"), std::pair("v_int", "vectors, integer bits"),
+                                   std::pair("wb_full", "weights, total bits"), std::pair("wb_int", "weights, integer bits")}) {
+      sliders += std::string("<label>") + name + " <input type=\"range\" id=\"" + id + "\" min=\"0\" step=\"1\"> <output for=\"" + id +
+                 "\"></output></label>\n";
+    }
+    std::string maps;
+    for (const Figure& figure : figures_) {
+      if (figure.id.rfind("heatmap-", 0) == 0) maps += figure_html(figure);
+    }
+    std::string explorer;
+    if (!maps.empty()) {
+      explorer =
+          "<div id=\"explorer\"><h3>The grid</h3>\n<form class=\"controls\" aria-label=\"Through the grid\"><label>model <select "
+          "id=\"scan\">" +
+          options + "</select></label>\n<label>metric <select id=\"metric\">" + metrics + "</select></label>\n" + sliders +
+          "<label>colours up to the percentile <input type=\"range\" id=\"cut\" min=\"50\" max=\"100\" step=\"1\" value=\"95\"> <output "
+          "for=\"cut\"></output></label>\n" +
+          "<p id=\"here\" aria-live=\"polite\"></p></form>\n<div class=\"figures\">" + maps + "</div></div>\n";
+    }
+    return "<section id=\"error\"><h2>Error and bits</h2>\n" + figures_html("error") + explorer + "</section>\n";
+  }
+
+  // Overflow and underflow shares in the open.
+  std::string overflows() const {
+    HtmlTable table("overflows", "What is lost at the best precision and its neighbours, % of the values that were counted",
+                    {"layer", "model", "point", "type", "overflow", "sum overflow", "lost to 0", "weights that overflow",
+                     "weights lost to 0", "samples"});
+    for (const ReportScan& scan : report_.scans) {
+      for (const Highlight& highlight : scan.highlights) {
+        if (highlight.types.empty() || highlight.counted == 0) continue;
+        const auto types = nlohmann::ordered_json::parse(highlight.types);
+        for (const StoredCounts& c : highlight.counts) {
+          const auto share = [](std::uint64_t part, std::uint64_t whole) {
+            return part == 0 ? std::string("0") : number(100 * static_cast<double>(part) / static_cast<double>(whole));
+          };
+          const std::string own = types.contains(c.layer) ? types[c.layer].value("result_t", "") : "";
+          table.add({escape_html(c.layer), escape_html(scan.name), escape_html(highlight.role),
+                     own.empty() ? "" : escape_html(to_string(parse_format(own))), share(c.overflows, c.values),
+                     share(c.sum_overflows, c.values), share(c.zeros, c.values), share(c.weight_overflows, c.weights),
+                     share(c.weight_zeros, c.weights), std::to_string(highlight.counted)});
+        }
+      }
+    }
+    return table.empty() ? "" : "<h3>Overflow and loss</h3>\n" + table.html();
+  }
+
+  // Models and precisions side by side for the traced samples: how far each layer lies from float.
+  std::string traces() const {
+    std::vector<std::string> header{"layer"};
+    std::vector<std::pair<const ReportScan*, const Highlight*>> columns;
+    std::vector<std::string> layers;
+    for (const ReportScan& scan : report_.scans) {
+      if (scan.float_trace.empty()) continue;
+      bool first = true;
+      for (const Highlight& highlight : scan.highlights) {
+        if (highlight.trace.empty()) continue;
+        const Point& p = highlight.point.point;
+        if (first) header.push_back(scan.name + ": mean |float|");
+        header.push_back(scan.name + ": largest |difference| at " + to_string(fixed(p.v_full, p.v_int)) + " / " +
+                         to_string(fixed(p.wb_full, p.wb_int)));
+        columns.emplace_back(&scan, &highlight);
+        first = false;
+      }
+      for (const std::string& layer : scan.layers) {
+        if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
+      }
+    }
+    HtmlTable table("trace", "Layers of the traced samples: float and fixed, models and precisions side by side", header);
+    for (const std::string& layer : layers) {
+      std::vector<std::string> row{escape_html(layer)};
+      const ReportScan* last = nullptr;
+      for (const auto& [scan, highlight] : columns) {
+        const auto reference = scan->float_trace.find(layer);
+        const auto values = highlight->trace.find(layer);
+        const bool known =
+            reference != scan->float_trace.end() && values != highlight->trace.end() && values->second.size() <= reference->second.size();
+        double magnitude = 0;
+        double largest = 0;
+        for (std::size_t i = 0; known && i < values->second.size(); ++i) {
+          magnitude += std::abs(reference->second[i]) / static_cast<double>(values->second.size());
+          largest = std::max(largest, std::abs(values->second[i] - reference->second[i]));
+        }
+        if (scan != last) row.push_back(known ? number(magnitude) : "");
+        row.push_back(known ? number(largest) : "");
+        last = scan;
+      }
+      table.add(row);
+    }
+    return columns.empty() ? "" : "<h3>Trace</h3>\n" + table.html();
+  }
+
+  std::string commands() const {
+    std::string html = "<section id=\"commands\"><h2>Commands</h2>\n<p>This page: <code>" + escape_html(command_) + "</code></p>\n";
+    for (const ReportStudy& study : report_.studies) {
+      for (const Store::KnownDefinition& known : study.definitions) {
+        html += "<details><summary>" + escape_html(study.label) + ": <code>" + escape_html(known.command) + "</code>, narrow " +
+                escape_html(known.version) + ", " + escape_html(known.started) + "</summary><pre>" + escape_html(known.definition) +
+                "</pre></details>\n";
+      }
+    }
+    return html + "</section>\n";
+  }
+
+  std::string scripts() const {
+    nlohmann::ordered_json data = {
+        {"points", points_table(report_)}, {"figures", nlohmann::ordered_json::array()}, {"best", nlohmann::ordered_json::array()}};
+    for (const Figure& figure : figures_) data["figures"].push_back({{"id", figure.id}, {"spec", figure.spec}});
+    for (const ReportScan& scan : report_.scans) {
+      if (scan.highlights.empty()) {
+        data["best"].push_back(nullptr);
+        continue;
+      }
+      const Point& p = scan.highlights.front().point.point;
+      data["best"].push_back({p.v_full, p.v_int, p.wb_full, p.wb_int});
+    }
+    return "<script type=\"application/json\" id=\"report\">" +
+           escape_script(data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "</script>\n<script>" +
+           std::string(vega_bundle()) + "</script>\n<script>" + std::string(between(narrow_script_begin, narrow_script_end)) +
+           "</script>\n";
+  }
+
+  const Report& report_;
+  const std::vector<Figure>& figures_;
+  const Command& command_;
+};
+
+}  // namespace
+
+std::string report_page(const Report& report, const std::vector<Figure>& figures, const Command& command) {
+  if (vega_bundle().empty())
+    throw Error("this narrow was built without vega, which draws figures; build it with tools/setup.sh, as ./study does");
+  return Page(report, figures, command).html();
+}
+
+}  // namespace narrow

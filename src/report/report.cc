@@ -1,0 +1,338 @@
+#include "report/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "data/text.h"
+#include "error.h"
+#include "study/best.h"
+#include "study/definition.h"
+#include "study/kept.h"
+#include "study/layout.h"
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// The next point of the grid in one direction: those alike in the other bits, of which the nearest.
+template <class Alike, class Bits>
+const StoredPoint* next_below(const std::vector<StoredPoint>& points, const Alike& alike, const Bits& bits, const StoredPoint& from) {
+  const StoredPoint* found = nullptr;
+  for (const StoredPoint& point : points) {
+    if (!alike(point.point) || bits(point.point) >= bits(from.point)) continue;
+    if (found == nullptr || bits(point.point) > bits(found->point)) found = &point;
+  }
+  return found;
+}
+
+std::string less(const char* what, const char* kind, int bits) {
+  return std::string(what) + ": " + std::to_string(bits) + " " + kind + (bits == 1 ? " bit less" : " bits less");
+}
+
+// The best point, the one of least error, and what lies one step below the best in each direction.
+std::vector<std::pair<std::string, const StoredPoint*>> roles_of(const Report& report, ReportScan& scan) {
+  std::vector<std::pair<std::string, const StoredPoint*>> roles;
+  const std::vector<StoredPoint>& points = scan.points;
+  const std::string& metric = report.metrics[report.metric].name;
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
+  const StoredPoint* best = nullptr;
+  const StoredPoint* least = nullptr;
+  for (const StoredPoint& point : points) {
+    if (std::isnan(cost(point))) continue;
+    const auto key = [&](const StoredPoint* p) { return std::pair(bits_of(p->point), cost(*p)); };
+    if (least == nullptr || std::pair(cost(point), bits_of(point.point)) < std::pair(cost(*least), bits_of(least->point))) least = &point;
+    if (cost(point) <= report.bound && (best == nullptr || key(&point) < key(best))) best = &point;
+  }
+  if (least == nullptr) return roles;
+  scan.within = best != nullptr;
+  if (best != nullptr) roles.emplace_back("fewest bits", best);
+  if (best != least) roles.emplace_back("least " + metric, least);
+  const StoredPoint& from = *roles.front().second;
+  const Point& b = from.point;
+  const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
+  const auto same_vectors = [&](const Point& p) { return p.v_full == b.v_full && p.v_int == b.v_int; };
+  const auto add = [&](const StoredPoint* point, const char* what, const char* kind, auto bits) {
+    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(point->point)), point);
+  };
+  const auto v_int = [](const Point& p) { return p.v_int; };
+  const auto v_full = [](const Point& p) { return p.v_full; };
+  const auto wb_int = [](const Point& p) { return p.wb_int; };
+  const auto wb_full = [](const Point& p) { return p.wb_full; };
+  // Where the grid has no such point, its total bits stay and the fraction gains what the integer part loses.
+  const auto integer_below = [&](auto integer, auto full, const auto& same_others) {
+    const StoredPoint* exact = next_below(
+        points, [&](const Point& p) { return same_others(p) && full(p) - integer(p) == full(b) - integer(b); }, integer, from);
+    return exact != nullptr ? exact
+                            : next_below(
+                                  points, [&](const Point& p) { return same_others(p) && full(p) == full(b); }, integer, from);
+  };
+  add(integer_below(v_int, v_full, same_weights), "vectors", "integer", v_int);
+  add(next_below(
+          points, [&](const Point& p) { return same_weights(p) && p.v_int == b.v_int; }, v_full, from),
+      "vectors", "fractional", v_full);
+  add(integer_below(wb_int, wb_full, same_vectors), "weights", "integer", wb_int);
+  add(next_below(
+          points, [&](const Point& p) { return same_vectors(p) && p.wb_int == b.wb_int; }, wb_full, from),
+      "weights", "fractional", wb_full);
+  return roles;
+}
+
+std::vector<std::string> layers_in(const std::string& types) {
+  std::vector<std::string> layers;
+  if (types.empty()) return layers;
+  const auto parsed = nlohmann::ordered_json::parse(types);
+  for (const auto& item : parsed.items()) layers.push_back(item.key());
+  return layers;
+}
+
+// Histories of the models that the study trained, and of those with a history beside them.
+void add_histories(Report& report, const ReportStudy& study) {
+  std::set<std::string> seen;
+  for (const Store::KnownDefinition& known : study.definitions) {
+    const Definition definition = parse_definition(known.definition, study.folder + "/study.db");
+    std::vector<std::string> paths = definition.models;
+    for (const Family& family : definition.training) {
+      const std::vector<std::string> more = paths_of(family);
+      paths.insert(paths.end(), more.begin(), more.end());
+    }
+    for (const std::string& path : paths) {
+      const std::string stem = path.substr(0, path.rfind('.'));
+      if (!seen.insert(stem).second || !fs::exists(stem + ".history.json")) continue;
+      const auto json = nlohmann::json::parse(read_file(stem + ".history.json"), nullptr, false);
+      if (!json.is_object()) continue;
+      TrainingHistory history{fs::path(stem).filename().string(), {}};
+      for (const auto& item : json.items()) {
+        if (!item.value().is_array()) continue;
+        history.epochs.resize(std::max(history.epochs.size(), item.value().size()));
+        for (std::size_t i = 0; i < item.value().size(); ++i) {
+          history.epochs[i]["epoch"] = static_cast<double>(i + 1);
+          if (item.value()[i].is_number()) history.epochs[i][item.key()] = item.value()[i];
+        }
+      }
+      report.histories.push_back(std::move(history));
+    }
+  }
+}
+
+// A study as its store has it.
+class StoredStudy {
+ public:
+  StoredStudy(const std::string& folder) : folder_(folder), store_(folder, Store::Mode::kRead) {}
+
+  std::vector<MetricName> metrics() const { return store_.metrics(); }
+  ReportStudy study(const std::string& label) const { return {label, folder_, store_.definitions()}; }
+
+  void add_scans(Report& report, const std::string& label) const {
+    std::vector<std::string> names;
+    for (const MetricName& metric : report.metrics) names.push_back(metric.name);
+    for (const Scan& scan : store_.scans()) {
+      ReportScan own;
+      own.study = label;
+      own.scan = scan;
+      own.points = store_.points(scan, names);
+      own.planned = own.points.size();
+      std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
+      own.float_metrics = store_.float_metrics(scan);
+      own.float_curves = store_.float_curves(scan);
+      own.profile = store_.profile(scan);
+      const std::string files = folder_ + (scan.folder.empty() ? "" : "/" + scan.folder);
+      for (const auto& [role, point] : roles_of(report, own)) {
+        Highlight highlight{role, *point, store_.counts(*point), store_.counted(*point), store_.types(*point), store_.curves(*point), {}};
+        highlight.trace = kept_trace(files, scan.label, *point, true);
+        if (own.float_trace.empty()) own.float_trace = kept_trace(files, scan.label, *point, false);
+        own.highlights.push_back(std::move(highlight));
+      }
+      if (!own.highlights.empty()) own.layers = layers_in(own.highlights.front().types);
+      report.scans.push_back(std::move(own));
+    }
+  }
+
+ private:
+  std::string folder_;
+  Store store_;
+};
+
+std::vector<double> numbers_in(const std::string& path) {
+  std::istringstream stream(read_file(path));
+  std::vector<double> numbers;
+  for (std::string word; stream >> word;) {
+    try {
+      numbers.push_back(std::stod(word));
+    } catch (const std::exception&) {
+      throw Error(path + ": '" + word + "' is no number; it should be what numpy.savetxt writes");
+    }
+  }
+  return numbers;
+}
+
+// A study in the text layout alone: folders of predictions.
+class TextStudy {
+ public:
+  explicit TextStudy(const std::string& folder) : folder_(folder) {
+    const std::regex name(R"((.+)\.(\d+)\.(-?\d+)\.wb_(\d+)\.(-?\d+)\.model)");
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      std::smatch match;
+      const std::string text = entry.path().filename().string();
+      if (!entry.is_directory() || !std::regex_match(text, match, name)) continue;
+      scans_[match[1]].push_back(
+          {entry.path().string(), {std::stoi(match[2]), std::stoi(match[3]), std::stoi(match[4]), std::stoi(match[5])}});
+    }
+    if (scans_.empty()) throw Error(folder + ": it holds no study (study.db), nor folders like 64.16.6.wb_12.3.model");
+  }
+
+  static std::vector<MetricName> metrics() { return Measure({}, {}, {}, {}).names(); }
+  ReportStudy study(const std::string& label) const { return {label, folder_, {}}; }
+
+  void add_scans(Report& report, const std::string& label) const {
+    for (const auto& [model, entries] : scans_) {
+      ReportScan own;
+      own.study = label;
+      own.scan.label = own.scan.model = model;
+      own.scan.data = folder_;
+      own.scan.options = "as in the files";
+      own.planned = entries.size();
+      for (const Entry& entry : entries) {
+        const std::string fixed_path = entry.folder + "/hls_predictions.txt";
+        const std::string float_path = entry.folder + "/keras_predictions.txt";
+        if (!fs::exists(fixed_path) || !fs::exists(float_path)) continue;
+        const std::vector<double> fixed = numbers_in(fixed_path);
+        const std::vector<double> reference = numbers_in(float_path);
+        if (fixed.size() != reference.size()) {
+          throw Error(fixed_path + ": it has " + std::to_string(fixed.size()) + " predictions, keras_predictions.txt " +
+                      std::to_string(reference.size()));
+        }
+        const Measure measure({}, {reference.begin(), reference.end()}, {}, {});
+        const std::vector<double> values = measure.values(fixed);
+        StoredPoint point{static_cast<std::int64_t>(own.points.size() + 1), entry.point, true, true, 0, false, "", {}};
+        for (const MetricName& metric : report.metrics) {
+          const auto at =
+              std::find_if(measure.names().begin(), measure.names().end(), [&](const auto& n) { return n.name == metric.name; });
+          point.values.push_back(at == measure.names().end() ? kNan : values[static_cast<std::size_t>(at - measure.names().begin())]);
+        }
+        own.scan.samples = fixed.size();
+        own.points.push_back(std::move(point));
+      }
+      for (const auto& [role, point] : roles_of(report, own)) own.highlights.push_back({role, *point, {}, 0, "", {}, {}});
+      report.scans.push_back(std::move(own));
+    }
+  }
+
+ private:
+  struct Entry {
+    std::string folder;
+    Point point;
+  };
+  std::string folder_;
+  std::map<std::string, std::vector<Entry>> scans_;
+};
+
+// As short as tells the scans apart: the model, its types, its data, its study.
+void give_names(Report& report) {
+  const auto several = [&](auto of) {
+    std::set<std::string> values;
+    for (const ReportScan& scan : report.scans) values.insert(of(scan));
+    return values.size() > 1;
+  };
+  const bool options = several([](const ReportScan& scan) { return scan.scan.options; }) && report.studies.size() == 1;
+  const bool data = several([](const ReportScan& scan) { return scan.scan.data_name; });
+  const bool studies = report.studies.size() > 1;
+  for (ReportScan& scan : report.scans) {
+    scan.name = scan.scan.label;
+    if (options) scan.name += " " + scan.scan.options;
+    if (data && !scan.scan.data_name.empty()) scan.name += " on " + scan.scan.data_name;
+    if (studies) scan.name += " (" + scan.study + ")";
+  }
+}
+
+void note_missing(Report& report) {
+  if (report.scans.empty()) report.missing.emplace_back("no model has been studied yet");
+  for (const ReportScan& scan : report.scans) {
+    if (scan.points.size() < scan.planned) {
+      report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
+                               std::to_string(scan.planned) + " points are not done; the same narrow run or sweep goes on");
+    }
+    if (scan.highlights.empty()) continue;
+    const bool stored = !scan.highlights.front().types.empty();
+    if (!stored) report.missing.push_back(scan.name + ": only predictions are known, no types, overflows or curves");
+    if (stored && scan.highlights.front().trace.empty())
+      report.missing.push_back(scan.name +
+                               ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
+    if (stored && scan.float_curves.empty())
+      report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
+  }
+}
+
+}  // namespace
+
+Report read_studies(const std::vector<std::string>& folders, const std::vector<std::string>& labels, const ReportOptions& options) {
+  Report report;
+  std::vector<std::optional<StoredStudy>> stored;
+  std::vector<std::optional<TextStudy>> texts;
+  const auto add_metrics = [&](const std::vector<MetricName>& metrics) {
+    for (const MetricName& metric : metrics) {
+      const auto same = [&](const MetricName& other) { return other.name == metric.name; };
+      if (std::none_of(report.metrics.begin(), report.metrics.end(), same)) report.metrics.push_back(metric);
+    }
+  };
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": there is no such folder");
+    const bool has_store = fs::exists(folders[i] + "/study.db");
+    stored.emplace_back();
+    texts.emplace_back();
+    if (has_store) {
+      stored.back().emplace(folders[i]);
+      add_metrics(stored.back()->metrics());
+      report.studies.push_back(stored.back()->study(labels[i]));
+    } else {
+      texts.back().emplace(folders[i]);
+      add_metrics(TextStudy::metrics());
+      report.studies.push_back(texts.back()->study(labels[i]));
+    }
+  }
+  if (report.metrics.empty()) report.metrics = TextStudy::metrics();
+  const auto chosen = std::find_if(report.metrics.begin(), report.metrics.end(), [&](const auto& m) { return m.name == options.metric; });
+  if (chosen == report.metrics.end()) {
+    std::vector<std::string> names;
+    for (const MetricName& metric : report.metrics) names.push_back(metric.name);
+    throw Error("there is no metric '" + options.metric + "'; there are " + listed(names));
+  }
+  report.metric = static_cast<std::size_t>(chosen - report.metrics.begin());
+  report.bound = options.bound;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    if (stored[i]) stored[i]->add_scans(report, labels[i]);
+    else texts[i]->add_scans(report, labels[i]);
+    add_histories(report, report.studies[i]);
+  }
+  give_names(report);
+  note_missing(report);
+  return report;
+}
+
+Report read_predictions(const std::string& first, const std::string& second, const std::vector<std::string>& labels) {
+  Report report;
+  for (std::size_t i = 0; i < 2; ++i) report.studies.push_back({labels[i], i == 0 ? first : second, {}});
+  PredictionPair pair{labels[0], labels[1], numbers_in(first), numbers_in(second), {}};
+  if (pair.values.size() != pair.reference.size()) {
+    throw Error(second + ": it has " + std::to_string(pair.values.size()) + " predictions, " + first + " " +
+                std::to_string(pair.reference.size()));
+  }
+  if (pair.values.empty()) throw Error(first + ": there is no prediction in it");
+  const Measure measure({}, {pair.reference.begin(), pair.reference.end()}, {}, {});
+  report.metrics = measure.names();
+  pair.metrics = measure.values(pair.values);
+  report.pair = std::move(pair);
+  return report;
+}
+
+}  // namespace narrow

@@ -1,0 +1,83 @@
+#ifndef NARROW_REPORT_REPORT_H_
+#define NARROW_REPORT_REPORT_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "study/store.h"
+
+namespace narrow {
+
+// A point of a scan that a report speaks of, with what the store and the kept files know of it.
+struct Highlight {
+  std::string role;  // `least mpe`, `fewest bits`, `vectors: 1 integer bit less`
+  StoredPoint point;
+  std::vector<StoredCounts> counts;  // layers at which something was lost
+  std::size_t counted = 0;           // on so many samples
+  std::string types;                 // JSON, hls4ml's words
+  std::map<std::string, std::vector<double>> curves;
+  std::map<std::string, std::vector<double>> trace;  // by layer, of the traced samples; empty where none is kept
+};
+
+// A scan as a report shows it.
+struct ReportScan {
+  std::string study;  // its label, where the report has several
+  std::string name;   // `64`, `64 uniform`, `64 uniform on test`: as short as the report allows
+  Scan scan;
+  std::size_t planned = 0;
+  std::vector<StoredPoint> points;  // finished; values in the order of Report::metrics, NaN where a point lacks one
+  std::map<std::string, double> float_metrics;
+  std::vector<Curve> float_curves;
+  std::vector<Profile> profile;
+  std::map<std::string, std::vector<double>> float_trace;
+  std::vector<std::string> layers;    // of the model, in order; those of the types
+  std::vector<Highlight> highlights;  // the first is the best by the report's metric and bound; none without points
+  bool within = false;                // whether that one is within the bound
+};
+
+struct ReportStudy {
+  std::string label, folder;
+  std::vector<Store::KnownDefinition> definitions;
+};
+
+struct TrainingHistory {
+  std::string model;
+  std::vector<std::map<std::string, double>> epochs;  // epoch, loss, val_loss, learning_rate
+};
+
+// Two files of predictions of the same samples.
+struct PredictionPair {
+  std::string first, second;  // their names; the first is what the second is compared with
+  std::vector<double> reference, values;
+  std::vector<double> metrics;  // of Report::metrics
+};
+
+// What is in one or several studies, ready to be shown.
+struct Report {
+  std::vector<ReportStudy> studies;
+  std::vector<MetricName> metrics;
+  std::size_t metric = 0;  // of `metrics`: by which points are judged
+  double bound = 0;        // what it may be at most
+  std::vector<ReportScan> scans;
+  std::vector<TrainingHistory> histories;
+  std::optional<PredictionPair> pair;  // where predictions are compared instead of studies
+  std::vector<std::string> missing;    // what is not there, a line each
+};
+
+struct ReportOptions {
+  std::string metric = "mpe";
+  double bound = 5;
+};
+
+// Reads studies: folders with a study.db, or folders in the study's text layout ({nodes}.16.6.wb_12.3.model/), as hls4ml scripts write
+// them. `labels` name them where there are several. Throws Error for a folder that is neither.
+Report read_studies(const std::vector<std::string>& folders, const std::vector<std::string>& labels, const ReportOptions& options);
+
+// Two files of predictions as numpy.savetxt writes them. Throws Error where they are not of equally many samples.
+Report read_predictions(const std::string& first, const std::string& second, const std::vector<std::string>& labels);
+
+}  // namespace narrow
+
+#endif  // NARROW_REPORT_REPORT_H_

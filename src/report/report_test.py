@@ -1,0 +1,319 @@
+"""The report in a real browser, opened from disk with the network off; its files; and what is said of half a study."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+NARROW = os.environ["NARROW"]
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+STUDY = """
+out: study
+train: {data: train.h5, nodes: [6, 8], phi_layers: 2, rho_layers: 1, epochs: 4, out: "m{nodes}.keras"}
+data: {files: test.h5, samples: 150}
+grid: {v_full: 10:16:2, v_int: 6:9, wb_full: 8:12:2, wb_int: 2:3}
+metrics: {threshold: 20}
+keep: [predictions, trace]
+"""
+
+
+def narrow(*arguments, status=0, **how):
+    done = subprocess.run([NARROW, *map(str, arguments)], capture_output=True, text=True, **how)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def rows(study, sql):
+    with sqlite3.connect(f"file:{study}/study.db?mode=ro", uri=True) as database:
+        return database.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    narrow("--quiet", "generate", folder / "train.h5", "--samples", 400)
+    narrow("--quiet", "generate", folder / "test.h5", "--samples", 150, "--seed", 2)
+    (folder / "study.yml").write_text(STUDY)
+    narrow("--quiet", "run", "study.yml", cwd=folder)
+    narrow("report", "study", "--below", 30, "--figures", "none", cwd=folder)
+    return folder / "study"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page, and everything that it complained of or asked for."""
+
+    def __init__(self, browser, path, **how):
+        self.context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **how})
+        self.page = self.context.new_page()
+        self.said, self.asked = [], []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append("dialog: " + dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(f"file://{path}")
+        self.page.wait_for_selector("html[data-ready=yes]")
+
+    def draw_all(self):
+        self.page.evaluate("narrow.drawAll()")
+        self.page.wait_for_function("[...document.querySelectorAll('figure')].every(f => f.dataset.drawn)")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.context.close()
+        if failure[0] is None:
+            assert self.said == [], self.said
+            assert all(url.startswith(("file://", "blob:")) for url in self.asked) and len(self.asked) < 5, self.asked
+
+
+def marks(page, figure, kind):
+    return page.evaluate(f"document.querySelectorAll('#{figure} svg .mark-{kind}.role-mark > path, #{figure} svg .mark-{kind}.role-mark > line').length")
+
+
+def test_every_figure_is_drawn(study, browser):
+    with Opened(browser, study / "report.html") as opened:
+        opened.draw_all()
+        page = opened.page
+        figures = {figure.get_attribute("id") for figure in page.query_selector_all("figure")}
+        assert figures >= {"error-vectors", "error-weights", "heatmap-vectors", "heatmap-weights", "pareto", "model-size", "ranges-6", "ranges-8", "differences-6",
+                           "differences-8", "linearity", "resolution-68", "turn-on-20", "training"}
+        specs = {figure["id"]: figure["spec"] for figure in json.loads(page.inner_text("#report", timeout=1000) or page.evaluate("document.getElementById('report').textContent"))["figures"]}
+        # A mark for each value of the data.
+        for figure in ("pareto", "model-size", "error-vectors"):
+            assert marks(page, figure, "symbol") == len(specs[figure]["data"]["values"]) > 3, figure
+        for figure in ("differences-6", "differences-8"):
+            assert marks(page, figure, "symbol") == len(specs[figure]["data"]["values"]) > 300
+        for figure in ("ranges-6", "ranges-8"):
+            # Of each row the type and the box; a box of no width has no area, but a mark.
+            assert marks(page, figure, "rect") >= 2 * len(specs[figure]["data"]["values"]) > 20
+        assert marks(page, "training", "line") == 4 and marks(page, "turn-on-20", "line") == 4
+        assert marks(page, "linearity", "symbol") == sum(row["value"] is not None for row in specs["linearity"]["data"]["values"]) == 40
+        plane = rows(study, "SELECT count(*) FROM results WHERE model = '6' AND wb_full = 12 AND wb_int = 2 AND mpe IS NOT NULL")[0][0]
+        set_sliders(page, wb_full=12, wb_int=2)
+        assert marks(page, "heatmap-vectors", "rect") == plane + 1 == 17, "the cells and the best one's frame"
+        assert all("undefined" not in text for text in page.locator("svg").all_inner_texts())
+
+
+def set_sliders(page, **values):
+    for name, value in values.items():
+        page.evaluate("""([name, value]) => {
+            const steps = [...new Set(JSON.parse(document.getElementById('report').textContent).points.values[['scan', 'v_full', 'v_int', 'wb_full', 'wb_int'].indexOf(name)])].sort((a, b) => a - b);
+            const slider = document.getElementById(name);
+            slider.value = steps.indexOf(value);
+            slider.dispatchEvent(new Event('input', { bubbles: true }));
+        }""", [name, value])
+    page.wait_for_timeout(200)
+
+
+def test_sliders_move_the_heat_map(study, browser):
+    with Opened(browser, study / "report.html") as opened:
+        opened.draw_all()
+        page = opened.page
+        fills = lambda: page.evaluate("[...document.querySelectorAll('#heatmap-vectors svg .mark-rect.role-mark > path')].map(p => p.getAttribute('aria-label') + p.getAttribute('fill'))")
+        seen = set()
+        for wb_full in (8, 10, 12):
+            set_sliders(page, wb_full=wb_full, wb_int=3, v_full=14, v_int=8)
+            seen.add(tuple(fills()))
+            mpe = rows(study, f"SELECT mpe FROM results WHERE model = '6' AND v_full = 14 AND v_int = 8 AND wb_full = {wb_full} AND wb_int = 3")[0][0]
+            said = page.inner_text("#here")
+            assert said.startswith(f"ap_fixed<14,8> / ap_fixed<{wb_full},3>: mpe ") and float(said.split()[4].rstrip(";")) == pytest.approx(mpe, rel=1e-3)
+        assert len(seen) == 3
+        # The keyboard does the same, and another model and metric.
+        page.focus("#v_full")
+        page.keyboard.press("ArrowLeft")
+        assert page.inner_text("#here").startswith("ap_fixed<12,8>")
+        page.select_option("#scan", label="8")
+        page.select_option("#metric", "mae")
+        page.wait_for_timeout(200)
+        assert ": mae " in page.inner_text("#here") and tuple(fills()) not in seen
+
+
+def test_tables_sort_with_the_keyboard_too(study, browser):
+    with Opened(browser, study / "report.html") as opened:
+        page = opened.page
+        headers = page.locator("#best thead button").all_inner_texts()
+        column = headers.index("mpe [%]")
+        values = lambda: [float(text) for text in page.locator(f"#best tbody tr td:nth-child({column + 1})").all_inner_texts()]
+        before = values()
+        page.locator("#best thead button").nth(column).focus()
+        page.keyboard.press("Enter")
+        assert values() == sorted(before) and page.get_attribute(f"#best thead th:nth-child({column + 1})", "aria-sort") == "ascending"
+        page.keyboard.press("Enter")
+        assert values() == sorted(before, reverse=True)
+        # Every table can be reached and scrolled without a mouse, and says what it is.
+        tables = page.locator(".table").all()
+        assert len(tables) == 3 and all(table.get_attribute("tabindex") == "0" and table.get_attribute("aria-label") for table in tables)
+        assert all(page.locator("figure .drawing").nth(i).get_attribute("aria-label") for i in range(page.locator("figure").count()))
+
+
+def test_data_come_as_csv(study, browser, tmp_path):
+    with Opened(browser, study / "report.html", accept_downloads=True) as opened:
+        def download(button):
+            with opened.page.expect_download() as waiting:
+                opened.page.click(button)
+            waiting.value.save_as(tmp_path / "data.csv")
+            return list(csv.DictReader((tmp_path / "data.csv").open()))
+
+        points = download("button[data-csv=heatmap-vectors]")
+        assert len(points) == rows(study, "SELECT count(*) FROM results")[0][0] == 192
+        mine = next(row for row in points if (row["scan"], row["v_full"], row["v_int"], row["wb_full"], row["wb_int"]) == ("1", "12", "7", "10", "2"))
+        mpe = rows(study, "SELECT mpe FROM results WHERE model = '8' AND v_full = 12 AND v_int = 7 AND wb_full = 10 AND wb_int = 2")[0][0]
+        assert float(mine["mpe"]) == pytest.approx(mpe, rel=1e-4)
+        assert {row["layer"] for row in download("button[data-csv-table=overflows]")} >= {"KSum"}
+
+
+def test_what_came_out_is_what_the_store_says(study):
+    text = narrow("report", study, "--below", 30, "--figures", "none")
+    for model in ("6", "8"):
+        good = rows(study, f"SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results WHERE model = '{model}' AND mpe <= 30 ORDER BY bits, mpe LIMIT 1")
+        if good:
+            bits, mpe, v_full, v_int, wb_full, wb_int = good[0]
+            assert f"{model}: For mpe of at most 30 % {bits} bits are enough: vectors ap_fixed<{v_full},{v_int}>, weights ap_fixed<{wb_full},{wb_int}>, with mpe {mpe:.3g} %." in text
+        else:
+            assert f"{model}: No precision of the grid reaches mpe of at most 30 %" in text
+    named = re.search(r"What breaks first when bits are taken away: (\w+): (\d+) (integer|fractional) bits? less gives mpe ([\d.e+]+) %; (\S+) (overflows|loses|has)", text)
+    assert named, text
+    assert rows(study, f"SELECT count(*) FROM overflows WHERE layer = '{named.group(5)}'")[0][0] > 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_narrow_windows_and_both_schemes(study, browser, scheme, width):
+    with Opened(browser, study / "report.html", viewport={"width": width, "height": 800}, color_scheme=scheme) as opened:
+        opened.draw_all()
+        page = opened.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page itself does not scroll sideways"
+        channel = lambda text: [int(part) for part in re.findall(r"\d+", text)[:3]]
+        paper = channel(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        ink = channel(page.evaluate("getComputedStyle(document.body).color"))
+        label = page.evaluate("document.querySelector('#pareto svg .role-axis-title text').getAttribute('fill')")
+        shade = int(label[1:3], 16)
+        assert (sum(paper) < 150 and sum(ink) > 600 and shade > 200) if scheme == "dark" else (sum(paper) > 700 and sum(ink) < 150 and shade < 60)
+        shots = os.environ.get("NARROW_SCREENSHOTS")
+        if shots:
+            page.screenshot(path=f"{shots}/report-{width}-{scheme}.png", full_page=True)
+
+
+def test_it_prints_without_its_controls(study, browser, tmp_path):
+    with Opened(browser, study / "report.html") as opened:
+        opened.page.emulate_media(media="print")
+        assert not opened.page.is_visible(".controls") and not opened.page.is_visible("nav") and opened.page.is_visible("#best")
+
+
+def test_figures_are_files_from_the_same_specifications(study, tmp_path):
+    narrow("report", study, "--below", 30, "--out", tmp_path / "talk.html", "--only", "pareto,heatmap-vectors")
+    assert not (tmp_path / "talk.html").exists()
+    folder = tmp_path / "talk-figures"
+    assert {path.name for path in folder.iterdir()} == {f"{figure}.{kind}" for figure in ("pareto", "heatmap-vectors") for kind in ("svg", "png", "pdf", "vl.json")}
+    assert (folder / "pareto.png").read_bytes().startswith(b"\x89PNG") and (folder / "pareto.pdf").read_bytes().startswith(b"%PDF")
+    spec = json.loads((folder / "pareto.vl.json").read_text())
+    assert (folder / "pareto.svg").read_text().count('aria-roledescription="point"') == len(spec["data"]["values"])
+    cells = (folder / "heatmap-vectors.svg").read_text().count('aria-roledescription="rect mark"')
+    assert cells == 16 + 1
+    page = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', (study / "report.html").read_text()).group(1))
+    mine = next(figure["spec"] for figure in page["figures"] if figure["id"] == "pareto")
+    assert {key: spec[key] for key in mine} == mine
+    assert "there is no such figure; there are error-vectors" in narrow("report", study, "--only", "pie", status=1)
+
+
+def test_half_a_study_says_what_is_missing(study, browser, tmp_path):
+    out = tmp_path / "half"
+    grid = ["--v-full", "8:24", "--v-int", "4:12", "--wb-full", "8:16", "--wb-int", "2:4", "--samples", 100, "--keep", "none"]
+    process = subprocess.Popen([NARROW, "sweep", str(GOLDEN / "ds16.keras"), "--data", str(GOLDEN / "clusters.h5"), *map(str, grid), "--out", str(out)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (out / "study.db").exists() or not rows(out, "SELECT count(*) FROM sqlite_master WHERE name = 'results'")[0][0] or rows(out, "SELECT count(*) FROM results")[0][0] < 50:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    done = rows(out, "SELECT count(*) FROM results")[0][0]
+    said = narrow("report", out, "--figures", "none")
+    assert f"missing: 16: {3861 - done} of 3861 points are not done" in said and "no trace of the best point is kept" in said
+    with Opened(browser, out / "report.html") as opened:
+        opened.draw_all()
+        assert f"{3861 - done} of 3861 points are not done" in opened.page.inner_text(".missing")
+    # Nothing at all.
+    shutil.copy(study.parent / "train.h5", tmp_path)
+    shutil.copy(study.parent / "test.h5", tmp_path)
+    (tmp_path / "study.yml").write_text(STUDY)
+    narrow("--quiet", "run", "study.yml", "--train-only", cwd=tmp_path)
+    assert "no model has been studied yet" in narrow("report", tmp_path / "study", "--figures", "none")
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert "Nothing has been computed yet" in opened.page.inner_text("body")
+    assert "it holds no study (study.db), nor folders" in narrow("report", GOLDEN, status=1)
+
+
+def test_names_with_markup_are_shown_not_run(browser, tmp_path):
+    evil = "<img src=x onerror=alert(1)>&'\"</script><script>alert(2)</script>"
+    for name in ("plain", evil.replace("/", "\u2215")):
+        shutil.copy(GOLDEN / "ds16.keras", tmp_path / f"{name}.keras")
+    name = evil.replace("/", "\u2215")
+    narrow("--quiet", "sweep", tmp_path / "plain.keras", tmp_path / f"{name}.keras", "--data", GOLDEN / "clusters.h5", "--v-full", "12:14", "--v-int", "6:7", "--wb-full", 10,
+           "--wb-int", 2, "--samples", 20, "--out", tmp_path / "a <b> study")
+    narrow("report", tmp_path / "a <b> study", "--figures", "none")
+    with Opened(browser, tmp_path / "a <b> study" / "report.html") as opened:
+        opened.draw_all()
+        assert opened.page.inner_text("h1") == "a <b> study"
+        assert f"Model {name}" in opened.page.inner_text("#summary")
+        assert opened.page.locator("img").count() == 0
+
+
+def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
+    """Our own results, and the same as folders that a script of the study would have written."""
+    (tmp_path / "hls4ml").mkdir()
+    for folder in study.glob("6.*.model"):
+        shutil.copytree(folder, tmp_path / "hls4ml" / folder.name)
+    said = narrow("compare", study, tmp_path / "hls4ml", "--labels", "PTQ,QAT", "--below", 1e9, "--figures", "none", "--out", tmp_path / "both.html")
+    mine, theirs = (re.search(rf"^6 \({label}\): For mpe .*", said, re.MULTILINE).group(0).split(": ", 1)[1] for label in ("PTQ", "QAT"))
+    assert mine == theirs
+    with Opened(browser, tmp_path / "both.html") as opened:
+        opened.draw_all()
+        assert opened.page.inner_text("h1") == "PTQ and QAT"
+        dashes = opened.page.evaluate("[...document.querySelectorAll('#pareto svg .mark-line.role-mark > path')].map(p => p.getAttribute('stroke-dasharray'))")
+        assert len(dashes) == 3 and len(set(dashes)) == 2
+    (tmp_path / "hls4ml" / next(study.glob("6.*.model")).name / "hls_predictions.txt").write_text("1\n2\n")
+    assert "it has 2 predictions, keras_predictions.txt 150" in narrow("compare", study, tmp_path / "hls4ml", status=1)
+
+
+def test_predictions_are_compared(study, browser, tmp_path):
+    folder = next(study.glob("8.12.7.wb_10.2.model"))
+    files = [folder / "keras_predictions.txt", folder / "hls_predictions.txt"]
+    said = narrow("compare", *files, "--out", tmp_path / "two.html", "--figures", "none")
+    error = np.loadtxt(files[1]) - np.loadtxt(files[0])
+    assert "150 predictions of hls_predictions.txt against those of keras_predictions.txt." in said and f"mae {np.abs(error).mean():.3g}," in said
+    with Opened(browser, tmp_path / "two.html") as opened:
+        opened.draw_all()
+        assert marks(opened.page, "difference-scatter", "symbol") == 150
+
+
+def test_twenty_thousand_points_are_a_page_below_ten_megabytes(browser, tmp_path):
+    narrow("--quiet", "sweep", GOLDEN / "ds16.keras", "--data", GOLDEN / "clusters.h5", "--v-full", "8:32", "--v-int", "-4:12", "--wb-full", "8:19", "--wb-int", "1:4", "--samples", 10,
+           "--keep", "none", "--counted", 5, "--target", "true_energy:log/10", "--threshold", "30", "--out", tmp_path / "study")
+    assert rows(tmp_path / "study", "SELECT count(*) FROM results")[0][0] > 20000
+    narrow("report", tmp_path / "study", "--figures", "none")
+    page = tmp_path / "study" / "report.html"
+    print(f"{page.stat().st_size / 1e6:.2f} MB")
+    assert page.stat().st_size < 10e6
+    with Opened(browser, page) as opened:
+        opened.draw_all()
+        timing = opened.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+        print(f"ready after {timing:.0f} ms")

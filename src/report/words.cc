@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <set>
+
+#include "fixed/format.h"
+#include "report/page.h"
+#include "study/best.h"
+
+namespace narrow {
+namespace {
+
+std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
+
+std::string types(const Point& p) { return "vectors " + type(p.v_full, p.v_int) + ", weights " + type(p.wb_full, p.wb_int); }
+
+std::string rounded(double value) {
+  if (std::isnan(value)) return "unknown";
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", value);
+  return text.data();
+}
+
+std::string with_unit(const MetricName& metric, double value) {
+  return metric.name + " " + rounded(value) + (metric.unit.empty() ? "" : " " + metric.unit);
+}
+
+std::string plural(std::size_t number, const std::string& noun) { return std::to_string(number) + " " + noun + (number == 1 ? "" : "s"); }
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// The layer at which most more is lost than at the best point, and what: the reason for a worse error, where there is one.
+std::string reason(const Highlight& worse, const Highlight& best) {
+  struct Loss {
+    double share = 0;
+    std::string text;
+  } most;
+  const auto of = [](const Highlight& highlight, const std::string& layer) {
+    const auto found =
+        std::find_if(highlight.counts.begin(), highlight.counts.end(), [&](const StoredCounts& c) { return c.layer == layer; });
+    return found == highlight.counts.end() ? StoredCounts{} : *found;
+  };
+  // An overflow is worse than any loss to 0: a little of it comes first.
+  for (const bool overflow : {true, false}) {
+    for (const StoredCounts& now : worse.counts) {
+      const StoredCounts before = of(best, now.layer);
+      const auto consider = [&](double more, const std::string& what) {
+        if (more > most.share) most = {more, now.layer + " " + what};
+      };
+      if (overflow) {
+        consider(share(now.overflows, now.values) - share(before.overflows, before.values),
+                 "overflows (" + rounded(share(now.overflows, now.values)) + " % of its values)");
+        consider(share(now.sum_overflows, now.values) - share(before.sum_overflows, before.values),
+                 "has sums that overflow (" + rounded(share(now.sum_overflows, now.values)) + " % of its values)");
+        consider(share(now.weight_overflows, now.weights) - share(before.weight_overflows, before.weights),
+                 "has weights that do not fit (" + rounded(share(now.weight_overflows, now.weights)) + " %)");
+      } else {
+        consider(share(now.zeros, now.values) - share(before.zeros, before.values),
+                 "loses values to 0 (" + rounded(share(now.zeros, now.values)) + " %)");
+        consider(share(now.weight_zeros, now.weights) - share(before.weight_zeros, before.weights),
+                 "has weights that become 0 (" + rounded(share(now.weight_zeros, now.weights)) + " %)");
+      }
+    }
+    if (most.share > 0) return most.text;
+  }
+  return "";
+}
+
+template <class Of>
+std::string range(const Report& report, const Of& of) {
+  int low = std::numeric_limits<int>::max();
+  int high = std::numeric_limits<int>::min();
+  for (const ReportScan& scan : report.scans) {
+    for (const StoredPoint& point : scan.points) {
+      low = std::min(low, of(point.point));
+      high = std::max(high, of(point.point));
+    }
+  }
+  return low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
+}
+
+}  // namespace
+
+std::vector<std::string> studied(const Report& report) {
+  if (report.pair) {
+    std::string metrics;
+    for (std::size_t i = 0; i < report.metrics.size(); ++i)
+      metrics += (metrics.empty() ? "" : ", ") + with_unit(report.metrics[i], report.pair->metrics[i]);
+    return {std::to_string(report.pair->values.size()) + " predictions of " + report.pair->second + " against those of " +
+                report.pair->first + ".",
+            metrics + "."};
+  }
+  std::size_t points = 0;
+  std::set<std::string> models;
+  std::set<std::string> data;
+  for (const ReportScan& scan : report.scans) {
+    points += scan.points.size();
+    models.insert(scan.scan.label);
+    data.insert(std::to_string(scan.scan.samples) + " samples of " + scan.scan.data);
+  }
+  if (points == 0) return {"Nothing has been computed yet."};
+  std::string names;
+  for (const std::string& name : models) names += (names.empty() ? "" : ", ") + name;
+  std::string samples;
+  for (const std::string& each : data) samples += (samples.empty() ? "" : "; ") + each;
+  return {plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples + ".",
+          "Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
+              range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
+              range(report, [](const Point& p) { return p.wb_full; }) + " bits, of which " +
+              range(report, [](const Point& p) { return p.wb_int; }) + " integer bits."};
+}
+
+std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {
+  if (scan.highlights.empty()) return {"No point is done."};
+  const MetricName& metric = report.metrics[report.metric];
+  const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
+  const auto cost = [&](const Highlight& highlight) { return cost_of(metric.name, value(highlight)); };
+  const std::string bound = metric.name + " of at most " + rounded(report.bound) + (metric.unit.empty() ? "" : " " + metric.unit);
+  const Highlight& best = scan.highlights.front();
+  std::vector<std::string> said;
+  if (scan.within) {
+    said.push_back("For " + bound + " " + std::to_string(bits_of(best.point.point)) + " bits are enough: " + types(best.point.point) +
+                   ", with " + with_unit(metric, value(best)) + ".");
+  } else {
+    said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(best.point.point)) +
+                   " bits: " + types(best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
+  }
+  const Highlight* first = nullptr;
+  for (std::size_t i = 1; i < scan.highlights.size(); ++i) {
+    const Highlight& other = scan.highlights[i];
+    if (other.role.starts_with("least")) {
+      said.push_back("The least of the grid is " + with_unit(metric, value(other)) + ", at " + std::to_string(bits_of(other.point.point)) +
+                     " bits: " + types(other.point.point) + ".");
+    } else if (cost(other) > cost(best) && (first == nullptr || cost(other) > cost(*first))) {
+      first = &other;
+    }
+  }
+  if (first != nullptr) {
+    const std::string why = reason(*first, best);
+    said.push_back("What breaks first when bits are taken away: " + first->role + " gives " + with_unit(metric, value(*first)) +
+                   (why.empty() ? "" : "; " + why) + ".");
+  }
+  std::string costs;
+  for (std::size_t i = 0; i < report.metrics.size(); ++i) {
+    const MetricName& other = report.metrics[i];
+    const bool shown = other.name == "resolution_loss" || other.name.starts_with("turn_on_shift") || other.name.starts_with("rate_change");
+    if (shown && !std::isnan(best.point.values[i])) costs += (costs.empty() ? "" : ", ") + with_unit(other, best.point.values[i]);
+  }
+  if (!costs.empty()) said.push_back("Against the float model: " + costs + ".");
+  return said;
+}
+
+}  // namespace narrow

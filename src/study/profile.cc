@@ -1,0 +1,85 @@
+#include "study/profile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <span>
+
+#include "model/inference.h"
+
+namespace narrow {
+namespace {
+
+// Values of one kind, of which every n-th is kept where there are many.
+class Magnitudes {
+ public:
+  explicit Magnitudes(std::size_t expected) : stride_(std::max<std::size_t>(1, expected / kKept)) {}
+
+  // Values number `first` and on, of all.
+  void add(std::size_t first, std::span<const float> values) {
+    seen_ += values.size();
+    for (const float value : values) {
+      const bool chosen = first++ % stride_ == 0;
+      const double magnitude = std::abs(static_cast<double>(value));
+      negative_ |= value < 0;
+      if (magnitude == 0) {
+        ++zeros_;
+      } else {
+        if (largest_ == 0 || magnitude < smallest_) smallest_ = magnitude;
+        largest_ = std::max(largest_, magnitude);
+        if (chosen) kept_.push_back(magnitude);
+      }
+    }
+  }
+
+  Profile result(const std::string& layer, const std::string& kind) {
+    Profile profile{layer, kind, {}, seen_ == 0 ? 0 : static_cast<double>(zeros_) / static_cast<double>(seen_), negative_};
+    if (largest_ == 0) return profile;
+    kept_.push_back(smallest_);
+    kept_.push_back(largest_);
+    std::sort(kept_.begin(), kept_.end());
+    for (const double share : kProfileShares)
+      profile.quantiles.push_back(kept_[static_cast<std::size_t>(std::lround(share * static_cast<double>(kept_.size() - 1)))]);
+    return profile;
+  }
+
+ private:
+  static constexpr std::size_t kKept = 50'000;
+  std::size_t stride_;
+  std::size_t seen_ = 0, zeros_ = 0;
+  double smallest_ = 0, largest_ = 0;
+  bool negative_ = false;
+  std::vector<double> kept_;
+};
+
+Profile profile_of(const std::string& layer, const std::string& kind, const std::vector<float>& values) {
+  Magnitudes magnitudes(values.size());
+  magnitudes.add(0, values);
+  return magnitudes.result(layer, kind);
+}
+
+}  // namespace
+
+std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_t samples) {
+  samples = std::min(samples, data.size);
+  std::vector<Magnitudes> outputs;
+  std::mutex mutex;
+  for (const Layer& layer : model.layers) outputs.emplace_back(samples * size_of(layer.shape));
+  infer(model, std::span(data.x).first(samples * size_of(data.shape)), samples,
+        [&](std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values) {
+          const std::scoped_lock lock(mutex);
+          outputs[layer].add(first * (values.size() / count), values);
+        });
+  std::vector<Profile> profiles;
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const Layer& layer = model.layers[i];
+    profiles.push_back(outputs[i].result(layer.name, "output"));
+    if (const auto* dense = as<DenseOp>(layer)) {
+      profiles.push_back(profile_of(layer.name, "weight", dense->kernel));
+      if (!dense->bias.empty()) profiles.push_back(profile_of(layer.name, "bias", dense->bias));
+    }
+  }
+  return profiles;
+}
+
+}  // namespace narrow
