@@ -61,11 +61,13 @@ Json tooltip(const std::vector<std::pair<std::string, std::string>>& fields) {
   return all;
 }
 
+// Okabe and Ito's colours, which all readers can tell apart; black and yellow left out for dark and light paper.
 Json base(Json rows) {
   return {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
           {"width", kWidth},
           {"height", kHeight},
-          {"data", {{"values", std::move(rows)}}}};
+          {"data", {{"values", std::move(rows)}}},
+          {"config", {{"range", {{"category", {"#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a8a8a"}}}}}}};
 }
 
 class Figures {
@@ -479,6 +481,7 @@ class Figures {
                            {{"field", "arithmetic"},
                             {"type", "nominal"},
                             {"title", "arithmetic"},
+                            {"legend", {{"symbolType", "stroke"}}},
                             {"scale", {{"domain", {"fixed", "float"}}, {"range", {{1, 0}, {4, 3}}}}}}},
                           {"tooltip", tooltip({{"model", "model"},
                                                {"arithmetic", "arithmetic"},
@@ -546,9 +549,10 @@ class Figures {
                          {{"field", "kind"},
                           {"type", "nominal"},
                           {"title", "of"},
+                          {"legend", {{"symbolType", "stroke"}}},
                           {"scale", {{"domain", {"val_loss", "loss"}}, {"range", {{1, 0}, {4, 3}}}}}}},
                         {"tooltip", tooltip({{"model", "model"}, {"epoch", "epoch"}, {"kind", "of"}, {"value", "loss"}})}};
-    add("training", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
+    add("history", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
   }
 
   static std::string plain_id(std::string text) {

@@ -7,15 +7,13 @@
   const { columns, values } = report.points;
   const rows = (values[0] || []).map((_, i) => Object.fromEntries(columns.map((name, c) => [name, values[c][i]])));
 
-  // Okabe and Ito's colours, which all readers can tell apart; black and yellow left out for dark and light paper.
-  const palette = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#8a8a8a'];
   const dark = matchMedia('(prefers-color-scheme: dark)');
   let printing = false;
   const config = () => {
     const ink = dark.matches && !printing ? '#e8e8e8' : '#1a1a1a';
     const line = dark.matches && !printing ? '#444a52' : '#d9dce0';
     return {
-      background: 'transparent', font: 'system-ui, sans-serif', range: { category: palette },
+      background: 'transparent', font: 'system-ui, sans-serif',
       axis: { labelColor: ink, titleColor: ink, domainColor: ink, tickColor: ink, gridColor: line, labelFontSize: 12, titleFontSize: 13 },
       legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 }, header: { labelColor: ink, titleColor: ink },
       title: { color: ink }, view: { stroke: line }, rule: { color: ink }, tick: { color: ink }
@@ -135,7 +133,7 @@
     link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
     link.download = name + '.csv';
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
   document.addEventListener('click', event => {
     const { csv: id, csvTable } = event.target.dataset || {};

@@ -123,7 +123,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   const Highlight& best = scan.highlights.front();
   std::vector<std::string> said;
   if (scan.within) {
-    said.push_back("For " + bound + " " + std::to_string(bits_of(best.point.point)) + " bits are enough: " + types(best.point.point) +
+    said.push_back("For " + bound + ", " + std::to_string(bits_of(best.point.point)) + " bits are enough: " + types(best.point.point) +
                    ", with " + with_unit(metric, value(best)) + ".");
   } else {
     said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(best.point.point)) +
