@@ -48,6 +48,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
     write_file(out, report_page(report, figures, command_of(arguments, name)));
   } else {
     std::vector<std::string> ids;
+    ids.reserve(figures.size());
     for (const Figure& figure : figures) ids.push_back(figure.id);
     for (const std::string& id : arguments.only) {
       if (std::find(ids.begin(), ids.end(), id) == ids.end())

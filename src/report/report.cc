@@ -128,7 +128,7 @@ void add_histories(Report& report, const ReportStudy& study) {
 // A study as its store has it.
 class StoredStudy {
  public:
-  StoredStudy(const std::string& folder) : folder_(folder), store_(folder, Store::Mode::kRead) {}
+  explicit StoredStudy(const std::string& folder) : folder_(folder), store_(folder, Store::Mode::kRead) {}
 
   std::vector<MetricName> metrics() const { return store_.metrics(); }
   ReportStudy study(const std::string& label) const { return {label, folder_, store_.definitions()}; }
@@ -265,11 +265,13 @@ void note_missing(Report& report) {
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
     if (!stored) report.missing.push_back(scan.name + ": only predictions are known, no types, overflows or curves");
-    if (stored && scan.highlights.front().trace.empty())
+    if (stored && scan.highlights.front().trace.empty()) {
       report.missing.push_back(scan.name +
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
-    if (stored && scan.float_curves.empty())
+    }
+    if (stored && scan.float_curves.empty()) {
       report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
+    }
   }
 }
 

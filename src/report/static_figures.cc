@@ -55,6 +55,7 @@ void write_figures(const Report& report, const std::vector<Figure>& figures, con
   }
   if (formats.empty() || figures.empty()) return;
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t process = 0;
