@@ -17,6 +17,13 @@ namespace {
 
 std::atomic<bool> interrupted = false;
 
+void stop_at_ctrl_c() {
+  std::signal(SIGINT, [](int) {
+    interrupted = true;
+    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends at once
+  });
+}
+
 // Training is stopped at once and goes on from its checkpoint; points are finished first.
 class Training : public TrainingShown {
  public:
@@ -24,6 +31,10 @@ class Training : public TrainingShown {
   void begin(const std::string& path, std::size_t samples, std::size_t validation, std::size_t epochs_done) override {
     std::signal(SIGINT, SIG_DFL);
     TrainingShown::begin(path, samples, validation, epochs_done);
+  }
+  void end(const std::string& path, const std::string& training, const TrainState& state) override {
+    stop_at_ctrl_c();
+    TrainingShown::end(path, training, state);
   }
 };
 
@@ -70,17 +81,12 @@ void run_and_show(Definition definition, RunOptions options, const std::string& 
   Progress progress("points", globals.quiet);
   bool running = false;
   const auto show = [&](const RunProgress& now) {
-    if (!running) {
-      running = true;
-      std::signal(SIGINT, [](int) {
-        interrupted = true;
-        std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends at once
-      });
-      progress.restart();
-    }
+    if (!running) progress.restart();
+    running = true;
     progress.show({now.done, now.all, now.found, now.samples, now.best});
   };
   const RunWatch watch{training, [&](const std::vector<std::string>& notes) { print_notes(notes, globals.quiet); }, show};
+  stop_at_ctrl_c();
   const std::vector<ScanResult> results = run_study(definition, options, watch);
   if (!globals.quiet && !options.train_only) print_results(definition.out, results);
 }

@@ -118,6 +118,8 @@ class Figures {
   }
 
   void add(std::string id, std::string section, std::string title, std::string caption, Json spec) {
+    // Names that differ only in what an id may not hold.
+    while (std::any_of(figures_.begin(), figures_.end(), [&](const Figure& figure) { return figure.id == id; })) id += "-2";
     figures_.push_back({std::move(id), std::move(section), std::move(title), std::move(caption), std::move(spec)});
   }
 

@@ -61,7 +61,7 @@ std::string describe(const PrecisionOptions& options);
 // `predictions,trace` or `none`. Throws Error, naming `option`.
 void parse_keep(const std::string& option, const std::string& text, Keep& keep);
 
-// Throws Error where a threshold or the bins' edges cannot be the target's.
+// Throws Error for a negative tolerance, values that stand twice, and edges that do not rise.
 void check_metrics(const MetricOptions& options);
 
 }  // namespace narrow

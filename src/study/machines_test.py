@@ -126,6 +126,8 @@ def test_a_slurm_job_array_and_merge_are_the_whole_study(slurm, desk):
     assert "252 of 252 points are done" in merged.stdout and "missing" not in merged.stdout, merged.stdout + merged.stderr
     subprocess.run([NARROW, "--quiet", "run", "study.yml", "--out", "whole"], cwd=desk, check=True)
     assert results(desk / "results") == results(desk / "whole") != []
+    with sqlite3.connect(desk / "results" / "study.db") as database:
+        assert [text.splitlines()[0] for (text,) in database.execute("SELECT definition FROM definitions")] == ["out: results"], "shards are of one definition"
     for path in (desk / "whole").rglob("*.txt"):
         assert path.read_bytes() == (desk / "results" / path.relative_to(desk / "whole")).read_bytes(), path
 

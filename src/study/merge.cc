@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 bool is_shared(const fs::path& file) {
   const std::string name = file.filename().string();
   if (name.ends_with(".partial") || name.starts_with("study.")) return false;
-  for (const char* made : {"results_", "points_", "heatmap_"}) {
+  for (const char* made : {"results_", "points_", "heatmap_", "report"}) {
     if (name.starts_with(made)) return false;
   }
   return true;

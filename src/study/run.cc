@@ -180,7 +180,9 @@ class StudyRun {
     make_folder(definition_.out);
     Store store(definition_.out, Store::Mode::kWrite);
     if (options_.shard.of > 1) store.set("shard", std::to_string(options_.shard.number) + "/" + std::to_string(options_.shard.of));
-    store.add_definition(to_yaml(definition_), options_.command);
+    Definition whole = definition_;
+    if (options_.shard.of > 1) whole.out = fs::path(definition_.out).parent_path().string();
+    store.add_definition(to_yaml(whole), options_.command);
     train(store);
     if (options_.train_only) return {};
     subjects_ = all_models(definition_, true);

@@ -267,7 +267,10 @@ class Store::Impl {
 
   void close() {
     // One plain file again, which can be read where nothing can be written; not while others read.
-    if (database_ != nullptr && mode_ == Mode::kWrite) sqlite3_exec(database_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
+    if (database_ != nullptr && mode_ == Mode::kWrite) {
+      sqlite3_busy_timeout(database_, 0);
+      sqlite3_exec(database_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
+    }
     if (database_ != nullptr) sqlite3_close(database_);
     database_ = nullptr;
     if (lock_ >= 0) ::close(lock_);

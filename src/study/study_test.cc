@@ -202,6 +202,8 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
            Fault{"data: test.h5", "data: {files: a, samples: 0}", "study.yml, line 3: '0' should be a whole number, at least 1"},
            Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: of several data sets each should have a name"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
+           Fault{"data: test.h5", "data: test.h5\nmetrics: {tolerance: [5, 5.0]}",
+                 "study.yml, line 4: the tolerance or threshold 5 stands there twice"},
            Fault{"data: test.h5", "data: test.h5\nkeep: all", "study.yml, line 4: keep: 'all' is none of predictions, trace"},
            Fault{"data: test.h5", "data: test.h5\ndata: b.h5", "study.yml, line 4: 'data' stands here twice"},
            Fault{"models: [a.keras]", "train: {data: a.h5, nodes: [16, 32], out: a.keras}",
