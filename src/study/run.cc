@@ -245,8 +245,9 @@ class StudyRun {
   void run_one(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
                const ScanGrid& grid) {
     const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
-    const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(),
-                          target_of(of.options, data, subject.model));
+    const Feature target = target_of(of.options, data, subject.model);
+    if (against_target) keep_target(store, of, data, target);
+    const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
     store.measure(measure.names());
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
@@ -273,6 +274,17 @@ class StudyRun {
     });
     write_results(definition_.out, store, scan);
     results_.push_back(result);
+  }
+
+  // What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
+  static void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target) {
+    const std::string fact = "target of data" + (of.name.empty() ? "" : " " + of.name);
+    const std::string known = store.known(fact);
+    if (!known.empty() && known != to_string(target)) {
+      throw Error(data.path + ": this study took its target as " + known + " until now, and " + to_string(target) +
+                  " is asked for; give another --out, or the same target");
+    }
+    store.set(fact, to_string(target));
   }
 
   void tell(const Subject& subject, const Point& point, double mpe) {

@@ -190,6 +190,18 @@ def test_new_metrics_are_computed_where_nothing_is_kept(tmp_path):
     assert content(tmp_path / "grown") == content(tmp_path / "whole")
 
 
+def test_another_target_is_not_mixed_in(tmp_path):
+    """Its metrics would have the same names."""
+    succeed(command(tmp_path / "study", grid=SMALL))
+    before = content(tmp_path / "study")
+    said = fail(command(tmp_path / "study", *TARGET, grid=SMALL))
+    assert "this study took its target as target until now, and true_energy:log/10 is asked for" in said
+    assert content(tmp_path / "study") == before
+    for number, more in ((1, TARGET), (2, [])):
+        succeed(command(tmp_path / "parts", *more, "--shard", f"{number}/2", grid=SMALL))
+    assert "took the target as target, other parts did not" in fail([NARROW, "merge", str(tmp_path / "parts")])
+
+
 def test_best_takes_the_magnitude_of_shifts(measured):
     points = rows(measured, 'SELECT bits, "turn_on_shift@30" FROM results')
     for bound in (0.05, 0.5, 5):

@@ -517,6 +517,11 @@ void Store::take(const std::string& folder) {
       if (other.step()) throw Error(folder + ": its model " + other.text(0) + " is not the one of that name in the other parts");
       auto data = impl_->statement("SELECT data.path FROM data JOIN part.data AS theirs USING(name, shape) WHERE data.hash != theirs.hash");
       if (data.step()) throw Error(folder + ": its data " + data.text(0) + " are not those of that name in the other parts");
+      auto target = impl_->statement(
+          "SELECT theirs.value FROM study JOIN part.study AS theirs USING(name) WHERE name LIKE 'target of %' AND study.value != "
+          "theirs.value");
+      if (target.step()) throw Error(folder + ": it took the target as " + target.text(0) + ", other parts did not");
+      impl_->run("INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' ON CONFLICT DO NOTHING");
       impl_->run(
           "INSERT INTO definitions(definition, command, version, started) SELECT definition, command, version, started "
           "FROM part.definitions WHERE true ON CONFLICT DO NOTHING");
