@@ -5,6 +5,7 @@
 
 #include "app/options.h"
 #include "app/table.h"
+#include "study/layout.h"
 
 namespace narrow {
 namespace {
@@ -12,14 +13,16 @@ namespace {
 struct Best {
   std::string study, metric = "mpe";
   double below = 1;
-  bool pareto = false;
+  bool pareto = false, steady = false;
 };
 
 void run(const Best& best) {
   const Store store(best.study, Store::Mode::kRead);
   const MetricName metric = metric_of(store, best.metric);
+  const Criterion criterion{metric.name, best.below};
   Table table(
       {"model", "data", "types", "bits", "vectors", "weights", metric.name + (metric.unit.empty() ? "" : " [" + metric.unit + "]")});
+  std::vector<std::pair<std::string, StoredPoint>> by_chance;
   for (const Scan& scan : store.scans()) {
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
     const auto add = [&](std::vector<std::string> rest) {
@@ -33,14 +36,21 @@ void run(const Best& best) {
     };
     const std::vector<StoredPoint> points = store.points(scan, {metric.name});
     if (best.pareto) {
-      for (const StoredPoint& point : pareto_front(points, metric.name)) row(point);
-    } else if (const auto found = fewest_bits(points, metric.name, best.below)) {
+      for (const StoredPoint& point : pareto_front(points, criterion)) row(point);
+    } else if (const auto found = best.steady ? fewest_steady_bits(points, criterion) : fewest_bits(points, criterion)) {
       row(*found);
+      if (best.steady) continue;
+      if (const auto worse = worse_with_more_bits(points, *found, criterion))
+        by_chance.emplace_back(scan.label + (scan.data_name.empty() ? "" : " on " + scan.data_name) + ", " + scan.options, *worse);
     } else {
       add({"-", "none is below", short_number(best.below), "-"});
     }
   }
   std::printf("%s", table.text().c_str());
+  for (const auto& [label, worse] : by_chance) {
+    std::printf("%s: errors cancel by chance there: with more bits, %s, %s is %s; --steady has the fewest from which on it stays below\n",
+                label.c_str(), types_of(worse.point).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
+  }
 }
 
 }  // namespace
@@ -52,7 +62,9 @@ void add_best(CLI::App& app, const Globals&) {
   command->add_option("--metric", best->metric, "mpe, mae, resolution_loss, turn_on_shift@50, or another metric of the study")
       ->capture_default_str();
   command->add_option("--below", best->below, "the bound, in the metric's unit")->capture_default_str();
-  command->add_flag("--pareto", best->pareto, "every point that no other beats in bits and error at once, instead");
+  auto* steady = command->add_flag("--steady", best->steady,
+                                   "only points from which on more bits never leave the bound: errors cancel by chance at others");
+  command->add_flag("--pareto", best->pareto, "every point that no other beats in bits and error at once, instead")->excludes(steady);
   command->callback([best] { run(*best); });
 }
 

@@ -15,18 +15,51 @@ double cost_of(const std::string& metric, double value) {
   return signed_one ? std::abs(value) : value;
 }
 
-std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const std::string& metric, double bound) {
-  std::optional<StoredPoint> best;
-  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), cost_of(metric, point.values.front())); };
-  for (const StoredPoint& point : points) {
-    if (!point.finished || !(cost_of(metric, point.values.front()) <= bound)) continue;
-    if (!best || key(point) < key(*best)) best = point;
-  }
-  return best;
+namespace {
+
+bool has_no_fewer_bits(const Point& p, const Point& from) {
+  return p.v_int >= from.v_int && p.wb_int >= from.wb_int && p.v_full - p.v_int >= from.v_full - from.v_int &&
+         p.wb_full - p.wb_int >= from.wb_full - from.wb_int;
 }
 
-std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const std::string& metric) {
-  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values.front()); };
+bool is_steady(const std::vector<StoredPoint>& points, const StoredPoint& from, const Criterion& criterion) {
+  return std::all_of(points.begin(), points.end(),
+                     [&](const StoredPoint& p) { return !p.finished || criterion.met_by(p) || !has_no_fewer_bits(p.point, from.point); });
+}
+
+}  // namespace
+
+std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
+  const StoredPoint* best = nullptr;
+  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), criterion.cost(point)); };
+  for (const StoredPoint& point : points) {
+    if (criterion.met_by(point) && (best == nullptr || key(point) < key(*best))) best = &point;
+  }
+  return best == nullptr ? std::nullopt : std::optional(*best);
+}
+
+std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
+  const StoredPoint* best = nullptr;
+  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), criterion.cost(point)); };
+  for (const StoredPoint& point : points) {
+    if (!criterion.met_by(point) || (best != nullptr && key(*best) < key(point))) continue;
+    if (is_steady(points, point, criterion)) best = &point;
+  }
+  return best == nullptr ? std::nullopt : std::optional(*best);
+}
+
+std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
+                                                const Criterion& criterion) {
+  const StoredPoint* worst = nullptr;
+  for (const StoredPoint& point : points) {
+    if (!(criterion.cost(point) > criterion.bound) || !has_no_fewer_bits(point.point, from.point)) continue;
+    if (worst == nullptr || criterion.cost(point) > criterion.cost(*worst)) worst = &point;
+  }
+  return worst == nullptr ? std::nullopt : std::optional(*worst);
+}
+
+std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Criterion& criterion) {
+  const auto cost = [&](const StoredPoint& point) { return criterion.cost(point); };
   std::vector<StoredPoint> sorted;
   for (const StoredPoint& point : points) {
     if (point.finished && !std::isnan(cost(point))) sorted.push_back(point);

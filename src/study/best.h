@@ -16,14 +16,29 @@ int bits_of(const Point& point);
 // magnitude, of others the value.
 double cost_of(const std::string& metric, double value);
 
-// These take points with the values of one metric, `metric`.
+// By what points are judged.
+struct Criterion {
+  std::string metric;
+  double bound = 0;    // what its cost may be at most
+  std::size_t at = 0;  // of StoredPoint::values
+  double cost(const StoredPoint& point) const { return cost_of(metric, point.values[at]); }
+  bool met_by(const StoredPoint& point) const { return point.finished && cost(point) <= bound; }
+};
 
-// The finished point of the fewest bits whose cost is at most `bound`; of several the one with the least. Nothing where none
-// is good enough.
-std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const std::string& metric, double bound);
+// The point of the fewest bits that meets the criterion; of several the one of least cost. Nothing where none does.
+std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
+
+// The same among the steady points: those from which on every point with at least as many integer and fractional bits, of
+// vectors and of weights, meets it too. Errors that cancel by chance meet a bound at one point and miss it with more bits.
+std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
+
+// Of the points with at least as many integer and fractional bits everywhere, the one of largest cost above the bound; nothing where
+// all meet the criterion.
+std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
+                                                const Criterion& criterion);
 
 // Finished points that no other beats in bits and cost at once, by rising bits.
-std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const std::string& metric);
+std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Criterion& criterion);
 
 // A metric of the study by its name. Throws Error with those that there are.
 MetricName metric_of(const Store& store, const std::string& name);
