@@ -10,27 +10,40 @@
 #include "error.h"
 #include "report/page.h"
 #include "report/static_figures.h"
+#include "report/words.h"
 
 namespace narrow {
 namespace {
 
 struct ReportArguments {
   std::vector<std::string> studies, labels, formats, only;
-  std::string out, metric = "mpe";
-  double below = 5;
+  std::vector<int> at;
+  std::string out;
+  ReportOptions options;
 };
 
 // What makes this report again, without what chooses its files.
-std::string command_of(const ReportArguments& arguments, const std::string& name) {
-  std::string text = "narrow " + name;
-  for (const std::string& study : arguments.studies) text += " " + shell_quoted(study);
-  std::string labels;
-  for (const std::string& label : arguments.labels) labels += (labels.empty() ? "" : ",") + label;
-  if (!labels.empty()) text += " --labels " + shell_quoted(labels);
-  return text + " --metric " + shell_quoted(arguments.metric) + " --below " + short_text(arguments.below);
+Command command_of(const ReportArguments& arguments, const std::string& name) {
+  const ReportOptions& options = arguments.options;
+  const auto joined = [](const auto& values, const auto& text_of) {
+    std::string text;
+    for (const auto& value : values) text += (text.empty() ? "" : ",") + text_of(value);
+    return text;
+  };
+  Command command{"narrow " + name, "--metric " + shell_quoted(options.metric) + " --below " + short_text(options.bound)};
+  for (const std::string& study : arguments.studies) command.studies += " " + shell_quoted(study);
+  const std::string labels = joined(arguments.labels, [](const std::string& label) { return label; });
+  if (!labels.empty()) command.studies += " --labels " + shell_quoted(labels);
+  if (!options.model.empty()) command.options += " --model " + shell_quoted(options.model);
+  if (!arguments.at.empty()) command.options += " --at " + joined(arguments.at, [](int bits) { return std::to_string(bits); });
+  if (options.percentile != ReportOptions().percentile) command.options += " --percentile " + std::to_string(options.percentile);
+  if (options.sample > 0) command.options += " --sample " + std::to_string(options.sample);
+  return command;
 }
 
 void run(const ReportArguments& arguments, const std::string& name, const Globals& globals) {
+  ReportOptions options = arguments.options;
+  if (const auto& at = arguments.at; !at.empty()) options.at = Point{at[0], at[1], at[2], at[3]};
   std::vector<std::string> labels = arguments.labels;
   if (labels.empty()) {
     for (const std::string& study : arguments.studies) {
@@ -40,8 +53,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
   if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
   const std::vector<std::string>& of = arguments.studies;
   const bool predictions = of.size() == 2 && std::filesystem::is_regular_file(of[0]) && std::filesystem::is_regular_file(of[1]);
-  const Report report =
-      predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, {arguments.metric, arguments.below});
+  const Report report = predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, options);
   std::vector<Figure> figures = figures_of(report);
   const std::string out = !arguments.out.empty() ? arguments.out : predictions ? "report.html" : of.front() + "/report.html";
   if (arguments.only.empty()) {
@@ -92,8 +104,19 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
         ->allow_extra_args(false);
   }
   command->add_option("--out", arguments->out, "the page; report.html in the (first) folder otherwise");
-  command->add_option("--metric", arguments->metric, "by which precisions are judged")->capture_default_str();
-  command->add_option("--below", arguments->below, "what it may be at most, in its unit")->capture_default_str();
+  command->add_option("--metric", arguments->options.metric, "by which precisions are judged")->capture_default_str();
+  command->add_option("--below", arguments->options.bound, "what it may be at most, in its unit")->capture_default_str();
+  command->add_option("--model", arguments->options.model, "which model the heat maps show first; the first otherwise");
+  command->add_option("--at", arguments->at, "V_FULL,V_INT,WB_FULL,WB_INT: where they begin; the model's best point otherwise")
+      ->delimiter(',')
+      ->expected(4)
+      ->allow_extra_args(false);
+  command->add_option("--percentile", arguments->options.percentile, "of the values, at which their colours end")
+      ->check(CLI::Range(50, 100))
+      ->capture_default_str();
+  command
+      ->add_option("--sample", arguments->options.sample, "whose layers are in the table of traces, of those that are kept; 0 is the first")
+      ->capture_default_str();
   command->add_option("--figures", arguments->formats, "figures as files beside the page: svg, png, pdf (all), or none")
       ->delimiter(',')
       ->allow_extra_args(false)

@@ -50,6 +50,7 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   numbers("--tolerance", definition.metrics.tolerances, "per cent: also measure the share of samples that lie farther off (1)");
   numbers("--threshold", definition.metrics.thresholds, "of a trigger, in the target's unit: also measure turn-on and rate");
   numbers("--bins", definition.metrics.bins, "edges of the target's bins for linearity; ten with equally many samples otherwise");
+  command->add_option("--unit", definition.metrics.unit, "of the target, for tables and axes: GeV");
   command->add_option("--keep", sweep->keep, "what is kept of each point besides the store: predictions, trace, both, or none")
       ->capture_default_str();
   command->add_option("--layout", sweep->layout, "of what is kept: text, the study's folders; hdf5, a file a point")

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "fixed/format.h"
+#include "report/words.h"
 #include "study/best.h"
 
 namespace narrow {
@@ -26,8 +27,6 @@ std::string type(int full, int integer) { return to_string(fixed(full, integer))
 
 // A number, or null for NaN and the infinities.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-std::string label_of(const MetricName& metric) { return metric.name + (metric.unit.empty() ? "" : " [" + metric.unit + "]"); }
 
 // A logarithmic axis has no 0.
 double above_zero(double value) {
@@ -59,6 +58,20 @@ Json tooltip(const std::vector<std::pair<std::string, std::string>>& fields) {
     all.push_back(one);
   }
   return all;
+}
+
+// Of a legend of dashes.
+Json line_symbols() { return {{"symbolType", "stroke"}, {"symbolStrokeColor", "#8a8a8a"}, {"symbolStrokeWidth", 2}, {"symbolSize", 300}}; }
+
+// Lines and their points as two layers: what dashes mean is then said with lines.
+void draw_lines(Json& spec, Json encoding) {
+  Json line = {{"mark", {{"type", "line"}}}};
+  if (encoding.contains("strokeDash")) {
+    line["encoding"] = {{"strokeDash", encoding["strokeDash"]}};
+    encoding.erase("strokeDash");
+  }
+  spec["encoding"] = std::move(encoding);
+  spec["layer"] = Json::array({std::move(line), {{"mark", {{"type", "point"}, {"filled", true}, {"size", 25}, {"opacity", 1}}}}});
 }
 
 // Okabe and Ito's colours, which all readers can tell apart; black and yellow left out for dark and light paper.
@@ -113,8 +126,11 @@ class Figures {
       labels.push_back(report_.studies[i].label);
       dashes.push_back(i == 0 ? Json::array({1, 0}) : Json::array({6 - static_cast<int>(i % 3), 3}));
     }
-    encoding["strokeDash"] = {
-        {"field", "study"}, {"type", "nominal"}, {"title", "study"}, {"scale", {{"domain", labels}, {"range", dashes}}}};
+    encoding["strokeDash"] = {{"field", "study"},
+                              {"type", "nominal"},
+                              {"title", "study"},
+                              {"legend", line_symbols()},
+                              {"scale", {{"domain", labels}, {"range", dashes}}}};
   }
 
   void add(std::string id, std::string section, std::string title, std::string caption, Json spec) {
@@ -152,27 +168,26 @@ class Figures {
     encoding["x"]["scale"] = {{"zero", false}};
     encoding["color"]["legend"] = {{"orient", "bottom"}, {"columns", 1}, {"labelLimit", 500}};
     dash_studies(encoding);
-    spec["mark"] = {{"type", "line"}, {"point", true}};
-    spec["encoding"] = std::move(encoding);
+    draw_lines(spec, std::move(encoding));
     add(id, "error", title, "One line a model; the other bits are held where the model is best.", std::move(spec));
   }
 
   // (b) and the 4-D grid: a plane of it, the other two held by parameters.
   void grid(const std::string& id, const std::string& shown, const std::string& held, const std::string& title) {
-    const auto scan = std::find_if(report_.scans.begin(), report_.scans.end(), [](const ReportScan& s) { return !s.highlights.empty(); });
-    if (scan == report_.scans.end()) return;
-    const Point& best = scan->highlights.front().point.point;
+    if (report_.scans[report_.view.scan].highlights.empty()) return;
+    const Point& at = report_.view.at;
+    const auto [low, high] = color_range(report_.scans[report_.view.scan]);
     const bool of_vectors = held == "v";
     const std::string integer = shown + "_int";
     const std::string full = shown + "_full";
     Json spec = base(Json::array());
     spec["data"] = {{"name", "points"}};
-    spec["params"] = Json::array({{{"name", "scan"}, {"value", scan - report_.scans.begin()}},
+    spec["params"] = Json::array({{{"name", "scan"}, {"value", report_.view.scan}},
                                   {{"name", "metric"}, {"value", metric_.name}},
-                                  {{"name", "held_full"}, {"value", of_vectors ? best.v_full : best.wb_full}},
-                                  {{"name", "held_int"}, {"value", of_vectors ? best.v_int : best.wb_int}},
-                                  {{"name", "low"}, {"value", color_range(*scan).first}},
-                                  {{"name", "high"}, {"value", color_range(*scan).second}}});
+                                  {{"name", "held_full"}, {"value", of_vectors ? at.v_full : at.wb_full}},
+                                  {{"name", "held_int"}, {"value", of_vectors ? at.v_int : at.wb_int}},
+                                  {{"name", "low"}, {"value", low}},
+                                  {{"name", "high"}, {"value", high}}});
     spec["transform"] = Json::array({{{"filter", "datum.scan == scan && datum." + held + "_full == held_full && datum." + held +
                                                      "_int == held_int && isValid(datum[metric])"}},
                                      {{"calculate", "abs(datum[metric])"}, {"as", "value"}},
@@ -183,11 +198,11 @@ class Figures {
     x["axis"] = {{"labelAngle", 0}};
     Json y = field(integer, "ordinal", "integer bits");
     y["sort"] = "descending";
-    Json tips = tooltip({{full, "total bits"}, {integer, "integer bits"}, {"value", "value"}, {"overflow", "anything overflows"}});
+    Json tips = tooltip({{full, "total bits"}, {integer, "integer bits"}, {"value", title_}, {"overflow", "anything overflows"}});
     const Json colors = {
         {"field", "shown"},
         {"type", "quantitative"},
-        {"title", "value"},
+        {"title", title_},
         {"scale",
          {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domainMin", {{"expr", "low"}}}, {"domainMax", {{"expr", "high"}}}}},
         {"legend", {{"format", ".2~g"}}}};
@@ -204,7 +219,7 @@ class Figures {
         std::move(spec));
   }
 
-  // From the least to the 95th percentile of the report's metric.
+  // Of the report's metric, from the least value to the percentile that is set.
   std::pair<double, double> color_range(const ReportScan& scan) const {
     std::vector<double> values;
     for (const StoredPoint& point : scan.points) {
@@ -212,8 +227,7 @@ class Figures {
     }
     if (values.empty()) return {1e-9, 1};
     std::sort(values.begin(), values.end());
-    constexpr double kCut = 0.95;
-    const double high = values[static_cast<std::size_t>(kCut * static_cast<double>(values.size() - 1))];
+    const double high = values[static_cast<std::size_t>(report_.view.percentile / 100.0 * static_cast<double>(values.size() - 1))];
     return {values.front(), std::max(high, values.front() * 1.0001)};
   }
 
@@ -304,8 +318,7 @@ class Figures {
         {"tooltip",
          tooltip({{"model", "model"}, {"parameters", "parameters"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}})}};
     dash_studies(encoding);
-    spec["mark"] = {{"type", "line"}, {"point", true}};
-    spec["encoding"] = std::move(encoding);
+    draw_lines(spec, std::move(encoding));
     add("model-size", "error", "Error by model size at equal bits",
         "The least error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
   }
@@ -359,6 +372,7 @@ class Figures {
     const Json y = {{"field", "name"}, {"type", "nominal"}, {"title", nullptr}, {"sort", order}, {"axis", {{"labelLimit", 220}}}};
     const auto span = [&](const char* from, const char* to) {
       Json x = field(from, "quantitative", "log2 of the magnitude");
+      x["axis"] = {{"tickCount", 6}, {"labelSeparation", 8}};
       return Json{{"x", x}, {"x2", {{"field", to}}}, {"y", y}};
     };
     const Json tips = {{{"field", "name"}, {"title", "values"}},
@@ -390,15 +404,15 @@ class Figures {
 
   // (d) Signed differences between fixed and float, layer by layer, of the traced samples.
   void differences(const ReportScan& scan) {
-    if (scan.highlights.empty() || scan.highlights.front().trace.empty() || scan.float_trace.empty()) return;
+    if (scan.highlights.empty() || scan.highlights.front().trace.layers.empty() || scan.float_trace.layers.empty()) return;
     const Highlight& best = scan.highlights.front();
     Json rows = Json::array();
     Json order = Json::array();
     constexpr std::size_t kShown = 300;  // values a layer
     for (const std::string& layer : scan.layers) {
-      const auto fixed_values = best.trace.find(layer);
-      const auto float_values = scan.float_trace.find(layer);
-      if (fixed_values == best.trace.end() || float_values == scan.float_trace.end() ||
+      const auto fixed_values = best.trace.layers.find(layer);
+      const auto float_values = scan.float_trace.layers.find(layer);
+      if (fixed_values == best.trace.layers.end() || float_values == scan.float_trace.layers.end() ||
           fixed_values->second.size() > float_values->second.size())
         continue;
       const std::vector<double>& values = fixed_values->second;
@@ -424,7 +438,7 @@ class Figures {
         {"mark", {{"type", "point"}, {"filled", true}, {"size", 8}, {"opacity", 0.5}}},
         {"encoding",
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
-    add("differences-" + id_of(scan), "layers", "Fixed less float by layer, model " + scan.name,
+    add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
         "The traced samples at " + type(best.point.point.v_full, best.point.point.v_int) + " / " +
             type(best.point.point.wb_full, best.point.point.wb_int) + "; at most " + std::to_string(kShown) + " values a layer.",
         std::move(spec));
@@ -445,9 +459,11 @@ class Figures {
                                                                : "resolution: central 68 % half-width [%]";
       Json rows = Json::array();
       bool positive = true;
+      std::string target;
       for (const ReportScan& scan : report_.scans) {
         for (const Curve& curve : scan.float_curves) {
           if (curve.name != name || scan.highlights.empty()) continue;
+          target = scan.target;
           const auto fixed_values = scan.highlights.front().curves.find(name);
           for (std::size_t i = 0; i < curve.values.size(); ++i) {
             const bool log = curve.edges[i] > 0;
@@ -471,32 +487,33 @@ class Figures {
       }
       if (rows.empty()) continue;
       Json spec = base(std::move(rows));
-      Json x = field("true", "quantitative", "true value");
+      Json x = field("true", "quantitative", target);
       if (positive) x = axis_log(x);
       x["scale"]["zero"] = false;
       if (positive) x["scale"] = {{"type", "log"}, {"nice", false}};
-      spec["mark"] = {{"type", "line"}, {"point", {{"size", 25}}}};
-      spec["encoding"] = {{"x", x},
-                          {"y", field("value", "quantitative", what)},
-                          {"color", color()},
-                          {"strokeDash",
-                           {{"field", "arithmetic"},
-                            {"type", "nominal"},
-                            {"title", "arithmetic"},
-                            {"legend", {{"symbolType", "stroke"}}},
-                            {"scale", {{"domain", {"fixed", "float"}}, {"range", {{1, 0}, {4, 3}}}}}}},
-                          {"tooltip", tooltip({{"model", "model"},
-                                               {"arithmetic", "arithmetic"},
-                                               {"type", "type"},
-                                               {"low", "from"},
-                                               {"high", "to"},
-                                               {"samples", "samples"},
-                                               {"value", what}})}};
-      if (!name.starts_with("linearity")) spec["encoding"]["y"]["scale"] = {{"domainMin", 0}};
-      const std::string of = turn_on                         ? "Turn-on at a threshold of " + name.substr(name.find('@') + 1)
-                             : name.starts_with("linearity") ? "Linearity by true value"
-                                                             : "Resolution by true value";
-      add(plain_id(name), "physics", of, "Fixed at each model's best precision (solid) and float (dashed).", std::move(spec));
+      Json encoding = {{"x", x},
+                       {"y", field("value", "quantitative", what)},
+                       {"color", color()},
+                       {"strokeDash",
+                        {{"field", "arithmetic"},
+                         {"type", "nominal"},
+                         {"title", "arithmetic"},
+                         {"legend", line_symbols()},
+                         {"scale", {{"domain", {"fixed", "float"}}, {"range", {{1, 0}, {4, 3}}}}}}},
+                       {"tooltip", tooltip({{"model", "model"},
+                                            {"arithmetic", "arithmetic"},
+                                            {"type", "type"},
+                                            {"low", "from"},
+                                            {"high", "to"},
+                                            {"samples", "samples"},
+                                            {"value", what}})}};
+      if (!name.starts_with("linearity")) encoding["y"]["scale"] = {{"domainMin", 0}};
+      draw_lines(spec, std::move(encoding));
+      const std::string of = turn_on                         ? "Turn-on at a threshold of " + with_unit(name)
+                             : name.starts_with("linearity") ? "Linearity"
+                                                             : "Resolution";
+      add(plain_id(name), "physics", of, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
+          std::move(spec));
     }
   }
 
@@ -551,10 +568,17 @@ class Figures {
                          {{"field", "kind"},
                           {"type", "nominal"},
                           {"title", "of"},
-                          {"legend", {{"symbolType", "stroke"}}},
+                          {"legend", line_symbols()},
                           {"scale", {{"domain", {"val_loss", "loss"}}, {"range", {{1, 0}, {4, 3}}}}}}},
                         {"tooltip", tooltip({{"model", "model"}, {"epoch", "epoch"}, {"kind", "of"}, {"value", "loss"}})}};
     add("history", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
+  }
+
+  // The threshold of a turn-on.
+  std::string with_unit(const std::string& name) const {
+    const auto metric = std::find_if(report_.metrics.begin(), report_.metrics.end(), [&](const MetricName& m) { return m.name == name; });
+    const std::string threshold = name.substr(name.find('@') + 1);
+    return metric == report_.metrics.end() || metric->unit.empty() ? threshold : threshold + " " + metric->unit;
   }
 
   static std::string plain_id(std::string text) {

@@ -4,11 +4,13 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <span>
 #include <string_view>
 
 #include "error.h"
 #include "figure/heatmap.h"
 #include "fixed/format.h"
+#include "report/words.h"
 #include "study/best.h"
 
 // The page's style and script, put into the program by the assembler.
@@ -38,17 +40,26 @@ std::string number(double value) {
   return text.data();
 }
 
+struct Column {
+  std::string name;
+  bool text = false;  // rather than numbers
+  std::string hint = {};
+};
+
 // A table that can be sorted by each of its columns.
 class HtmlTable {
  public:
-  HtmlTable(std::string id, std::string caption, const std::vector<std::string>& header)
-      : id_(std::move(id)), caption_(std::move(caption)) {
-    for (const std::string& name : header) head_ += "<th scope=\"col\"><button type=\"button\">" + escape_html(name) + "</button></th>";
+  HtmlTable(std::string id, std::string caption, const std::vector<Column>& columns) : id_(std::move(id)), caption_(std::move(caption)) {
+    for (const Column& column : columns) {
+      classes_.emplace_back(column.text ? " class=\"text\"" : "");
+      head_ += "<th scope=\"col\"" + classes_.back() + (column.hint.empty() ? "" : " title=\"" + escape_html(column.hint) + "\"") +
+               "><button type=\"button\">" + escape_html(column.name) + "</button></th>";
+    }
   }
   // Cells are HTML; the first is the row's header.
   void add(const std::vector<std::string>& cells) {
-    body_ += "<tr><th scope=\"row\">" + cells.front() + "</th>";
-    for (std::size_t i = 1; i < cells.size(); ++i) body_ += "<td>" + cells[i] + "</td>";
+    body_ += "<tr><th scope=\"row\"" + classes_.front() + ">" + cells.front() + "</th>";
+    for (std::size_t i = 1; i < cells.size(); ++i) body_ += "<td" + classes_[i] + ">" + cells[i] + "</td>";
     body_ += "</tr>\n";
   }
   bool empty() const { return body_.empty(); }
@@ -60,6 +71,7 @@ class HtmlTable {
 
  private:
   std::string id_, caption_, head_, body_;
+  std::vector<std::string> classes_;
 };
 
 class Page {
@@ -120,9 +132,9 @@ class Page {
       for (const std::string& sentence : came_out(report_, scan)) html += "<li>" + escape_html(sentence) + "</li>";
       html += "</ul>\n";
     }
-    std::vector<std::string> header{"model", "point", "parameters", "bits", "vectors", "weights"};
-    for (const MetricName& each : report_.metrics) header.push_back(each.name + (each.unit.empty() ? "" : " [" + each.unit + "]"));
-    HtmlTable table("best", "The best precision by " + metric.name + " and its neighbours", header);
+    std::vector<Column> columns{{"model", true}, {"point", true}, {"parameters"}, {"bits"}, {"vectors", true}, {"weights", true}};
+    for (const MetricName& each : report_.metrics) columns.push_back({label_of(each), false, each.name + ": " + each.meaning});
+    HtmlTable table("best", "The best precision by " + title_of(metric) + " and its neighbours", columns);
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
         const Point& p = highlight.point.point;
@@ -140,8 +152,10 @@ class Page {
            "</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"" + escape_html(figure.title + ". " + figure.caption) +
            "\"></div>\n<figcaption>" + escape_html(figure.caption) +
            "</figcaption>\n<p class=\"tools\"><button type=\"button\" data-csv=\"" + figure.id + "\">CSV</button> <code>" +
-           escape_html(command_ + " --only " + figure.id) + "</code></p></figure>\n";
+           escape_html(whole_command() + " --only " + figure.id) + "</code></p></figure>\n";
   }
+
+  std::string whole_command() const { return command_.studies + " " + command_.options; }
 
   std::string figures_html(const std::string& section) const {
     std::string html;
@@ -161,13 +175,14 @@ class Page {
     std::string options;
     for (std::size_t i = 0; i < report_.scans.size(); ++i) {
       if (report_.scans[i].highlights.empty()) continue;
-      options += "<option value=\"" + std::to_string(i) + "\">" + escape_html(report_.scans[i].name) + "</option>";
+      options += "<option value=\"" + std::to_string(i) + "\"" + (i == report_.view.scan ? " selected" : "") + ">" +
+                 escape_html(report_.scans[i].name) + "</option>";
     }
     std::string metrics;
     for (std::size_t i = 0; i < report_.metrics.size(); ++i) {
       const MetricName& metric = report_.metrics[i];
       metrics += "<option value=\"" + escape_html(metric.name) + "\"" + (i == report_.metric ? " selected" : "") + ">" +
-                 escape_html(metric.name) + (metric.unit.empty() ? "" : " [" + escape_html(metric.unit) + "]") + "</option>";
+                 escape_html(label_of(metric)) + "</option>";
     }
     std::string sliders;
     for (const auto& [id, name] : {std::pair("v_full", "vectors, total bits"), std::pair("v_int", "vectors, integer bits"),
@@ -185,9 +200,11 @@ class Page {
           "<div id=\"explorer\"><h3>The grid</h3>\n<form class=\"controls\" aria-label=\"Through the grid\"><label>model <select "
           "id=\"scan\">" +
           options + "</select></label>\n<label>metric <select id=\"metric\">" + metrics + "</select></label>\n" + sliders +
-          "<label>colours up to the percentile <input type=\"range\" id=\"cut\" min=\"50\" max=\"100\" step=\"1\" value=\"95\"> <output "
-          "for=\"cut\"></output></label>\n" +
-          "<p id=\"here\" aria-live=\"polite\"></p></form>\n<div class=\"figures\">" + maps + "</div></div>\n";
+          "<label>colours up to the percentile <input type=\"range\" id=\"cut\" min=\"50\" max=\"100\" step=\"1\" value=\"" +
+          std::to_string(report_.view.percentile) +
+          "\"> <output for=\"cut\"></output></label>\n"
+          "<p id=\"here\" aria-live=\"polite\"></p></form>\n<div class=\"figures\">" +
+          maps + "</div></div>\n";
     }
     return "<section id=\"error\"><h2>Error and bits</h2>\n" + figures_html("error") + explorer + "</section>\n";
   }
@@ -195,8 +212,16 @@ class Page {
   // Overflow and underflow shares in the open.
   std::string overflows() const {
     HtmlTable table("overflows", "What is lost at the best precision and its neighbours, % of the values that were counted",
-                    {"layer", "model", "point", "type", "overflow", "sum overflow", "lost to 0", "weights that overflow",
-                     "weights lost to 0", "samples"});
+                    {{"layer", true},
+                     {"model", true},
+                     {"point", true},
+                     {"type", true},
+                     {"overflow"},
+                     {"sum overflow"},
+                     {"lost to 0"},
+                     {"weights that overflow"},
+                     {"weights lost to 0"},
+                     {"samples"}});
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
         if (highlight.types.empty() || highlight.counted == 0) continue;
@@ -216,53 +241,67 @@ class Page {
     return table.empty() ? "" : "<h3>Overflow and loss</h3>\n" + table.html();
   }
 
-  // Models and precisions side by side for the traced samples: how far each layer lies from float.
+  // Models and precisions side by side for one sample: how far each layer lies from float.
   std::string traces() const {
-    std::vector<std::string> header{"layer"};
-    std::vector<std::pair<const ReportScan*, const Highlight*>> columns;
+    std::vector<Column> columns{{"layer", true}};
+    std::vector<std::pair<const ReportScan*, const Highlight*>> shown;  // of the columns
     std::vector<std::string> layers;
     for (const ReportScan& scan : report_.scans) {
-      if (scan.float_trace.empty()) continue;
-      bool first = true;
+      const bool known = scan.float_trace.samples > report_.sample;
       for (const Highlight& highlight : scan.highlights) {
-        if (highlight.trace.empty()) continue;
+        if (!known || highlight.trace.samples <= report_.sample) continue;
         const Point& p = highlight.point.point;
-        if (first) header.push_back(scan.name + ": mean |float|");
-        header.push_back(scan.name + ": largest |difference| at " + to_string(fixed(p.v_full, p.v_int)) + " / " +
-                         to_string(fixed(p.wb_full, p.wb_int)));
-        columns.emplace_back(&scan, &highlight);
-        first = false;
+        const std::string types = to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int));
+        if (shown.empty() || shown.back().first != &scan) columns.push_back({scan.name + ": float"});
+        columns.push_back({scan.name + ": " + types, false, highlight.role});
+        columns.push_back({"largest difference", false, scan.name + ": " + types});
+        shown.emplace_back(&scan, &highlight);
       }
       for (const std::string& layer : scan.layers) {
-        if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
+        if (known && std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
       }
     }
-    HtmlTable table("trace", "Layers of the traced samples: float and fixed, models and precisions side by side", header);
+    if (shown.empty()) return "";
+    HtmlTable table("trace",
+                    "Layers of sample " + std::to_string(report_.sample) +
+                        ": mean magnitude of the values (of a single value, the value itself), float and fixed, and the largest "
+                        "difference between them",
+                    columns);
     for (const std::string& layer : layers) {
       std::vector<std::string> row{escape_html(layer)};
       const ReportScan* last = nullptr;
-      for (const auto& [scan, highlight] : columns) {
-        const auto reference = scan->float_trace.find(layer);
-        const auto values = highlight->trace.find(layer);
-        const bool known =
-            reference != scan->float_trace.end() && values != highlight->trace.end() && values->second.size() <= reference->second.size();
-        double magnitude = 0;
+      for (const auto& [scan, highlight] : shown) {
+        const std::span<const double> reference = of_sample(scan->float_trace, layer);
+        const std::span<const double> values = of_sample(highlight->trace, layer);
+        const bool known = !values.empty() && values.size() == reference.size();
         double largest = 0;
-        for (std::size_t i = 0; known && i < values->second.size(); ++i) {
-          magnitude += std::abs(reference->second[i]) / static_cast<double>(values->second.size());
-          largest = std::max(largest, std::abs(values->second[i] - reference->second[i]));
-        }
-        if (scan != last) row.push_back(known ? number(magnitude) : "");
+        for (std::size_t i = 0; known && i < values.size(); ++i) largest = std::max(largest, std::abs(values[i] - reference[i]));
+        if (scan != last) row.push_back(known ? number(magnitude(reference)) : "");
+        row.push_back(known ? number(magnitude(values)) : "");
         row.push_back(known ? number(largest) : "");
         last = scan;
       }
       table.add(row);
     }
-    return columns.empty() ? "" : "<h3>Trace</h3>\n" + table.html();
+    return "<h3>Trace</h3>\n" + table.html();
+  }
+
+  std::span<const double> of_sample(const KeptTrace& trace, const std::string& layer) const {
+    const auto found = trace.layers.find(layer);
+    if (found == trace.layers.end()) return {};
+    const std::size_t size = found->second.size() / trace.samples;
+    return std::span(found->second).subspan(report_.sample * size, size);
+  }
+
+  static double magnitude(std::span<const double> values) {
+    if (values.size() == 1) return values.front();
+    double sum = 0;
+    for (const double value : values) sum += std::abs(value);
+    return sum / static_cast<double>(values.size());
   }
 
   std::string commands() const {
-    std::string html = "<section id=\"commands\"><h2>Commands</h2>\n<p>This page: <code>" + escape_html(command_) + "</code></p>\n";
+    std::string html = "<section id=\"commands\"><h2>Commands</h2>\n<p>This page: <code>" + escape_html(whole_command()) + "</code></p>\n";
     for (const ReportStudy& study : report_.studies) {
       for (const Store::KnownDefinition& known : study.definitions) {
         html += "<details><summary>" + escape_html(study.label) + ": <code>" + escape_html(known.command) + "</code>, narrow " +
@@ -274,8 +313,18 @@ class Page {
   }
 
   std::string scripts() const {
-    nlohmann::ordered_json data = {
-        {"points", points_table(report_)}, {"figures", nlohmann::ordered_json::array()}, {"best", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json data = {{"points", points_table(report_)},
+                                   {"figures", nlohmann::ordered_json::array()},
+                                   {"best", nlohmann::ordered_json::array()},
+                                   {"metrics", nlohmann::ordered_json::object()},
+                                   {"command", {{"studies", command_.studies}, {"below", report_.bound}}}};
+    for (const MetricName& metric : report_.metrics) {
+      data["metrics"][metric.name] = {{"title", title_of(metric)}, {"label", label_of(metric)}, {"unit", metric.unit}};
+    }
+    if (!report_.scans.empty()) {
+      const Point& at = report_.view.at;
+      data["view"] = {{"scan", report_.view.scan}, {"at", {at.v_full, at.v_int, at.wb_full, at.wb_int}}};
+    }
     for (const Figure& figure : figures_) data["figures"].push_back({{"id", figure.id}, {"spec", figure.spec}});
     for (const ReportScan& scan : report_.scans) {
       if (scan.highlights.empty()) {

@@ -9,18 +9,16 @@
 
 namespace narrow {
 
-// How the report's user would make it, or one of its figures, again: `narrow report study --metric mpe --below 5`.
-using Command = std::string;
+// How the report's user would make it, or one of its figures, again.
+struct Command {
+  std::string studies;  // `narrow report study`
+  std::string options;  // `--metric mpe --below 5`
+};
 
 // The report as one HTML page that needs nothing else: what was studied and what came out in words and tables, then the figures,
 // with sliders through the grid and every figure's data as CSV. Throws Error where narrow was built without the
 // drawing library (CMake option NARROW_VEGA_BUNDLE).
 std::string report_page(const Report& report, const std::vector<Figure>& figures, const Command& command);
-
-// What was studied and what came out: plain sentences.
-std::vector<std::string> studied(const Report& report);
-// Of one scan: the best precision, what it costs, what breaks first.
-std::vector<std::string> came_out(const Report& report, const ReportScan& scan);
 
 }  // namespace narrow
 

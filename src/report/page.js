@@ -64,9 +64,12 @@
     let steps = {};  // of each slider the values it may take
     const at = name => steps[name][$(name).value];
     const set = (id, values) => {
+      const again = settings[id] && settings[id].metric !== values.metric;
       settings[id] = { ...settings[id], ...values };
+      specs.get(id).layer[0].encoding.color.title = report.metrics[values.metric].label;
       const view = views.get(id);
       if (!view) return;
+      if (again) return void draw(id).catch(console.error);  // a legend's title is no signal
       for (const [name, value] of Object.entries(values)) view.signal(name, value);
       view.runAsync();
     };
@@ -76,6 +79,7 @@
       const high = sorted[Math.floor($('cut').value / 100 * (sorted.length - 1))];
       return { low: sorted[0], high: Math.max(high, sorted[0] * 1.0001) };
     };
+    const quoted = text => /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
     const show = () => {
       const scan = Number($('scan').value);
       const metric = $('metric').value;
@@ -84,24 +88,30 @@
       set('heatmap-vectors', { ...common, held_full: at('wb_full'), held_int: at('wb_int') });
       set('heatmap-weights', { ...common, held_full: at('v_full'), held_int: at('v_int') });
       const here = of(scan).find(row => bits.every(name => row[name] === at(name)));
+      const { studies, below } = report.command;
+      const model = $('scan').selectedOptions[0].textContent;
+      for (const id of ['heatmap-vectors', 'heatmap-weights']) {
+        $(id).querySelector('code').textContent = `${studies} --metric ${quoted(metric)} --below ${below} --model ${quoted(model)} --at ${bits.map(at).join(',')} --percentile ${$('cut').value} --only ${id}`;
+      }
+      const { title, unit } = report.metrics[metric];
       const types = `ap_fixed<${at('v_full')},${at('v_int')}> / ap_fixed<${at('wb_full')},${at('wb_int')}>`;
       $('here').textContent = here === undefined ? `${types} is not in the grid`
-        : `${types}: ${metric} ${here[metric] === null ? 'unknown' : Number(here[metric].toPrecision(4))}` + (here.overflowed ? '; something overflows' : '');
+        : `${types}: ${title} ${here[metric] === null ? 'unknown' : Number(here[metric].toPrecision(4)) + (unit && ` ${unit}`)}` + (here.overflowed ? '; something overflows' : '');
     };
-    const begin = () => {
+    const begin = start => {
       const scan = Number($('scan').value);
       bits.forEach((name, i) => {
         steps[name] = [...new Set(of(scan).map(row => row[name]))].sort((a, b) => a - b);
         $(name).max = steps[name].length - 1;
-        $(name).value = steps[name].indexOf(report.best[scan][i]);
+        $(name).value = steps[name].indexOf(start[i]);
         $(name).disabled = steps[name].length < 2;
       });
       show();
     };
-    $('scan').addEventListener('change', begin);
+    $('scan').addEventListener('change', () => begin(report.best[Number($('scan').value)]));
     for (const name of [...bits, 'cut', 'metric']) $(name).addEventListener('input', show);
     $('explorer').querySelector('form').addEventListener('submit', event => event.preventDefault());
-    begin();
+    begin(report.view.at);
   }
 
   // --- tables

@@ -13,6 +13,7 @@
 
 #include "data/text.h"
 #include "error.h"
+#include "report/words.h"
 #include "study/best.h"
 #include "study/definition.h"
 #include "study/kept.h"
@@ -41,29 +42,31 @@ std::string less(const char* what, const char* kind, int bits) {
 }
 
 // The best point, the one of least error, and what lies one step below the best in each direction.
-std::vector<std::pair<std::string, const StoredPoint*>> roles_of(const Report& report, ReportScan& scan) {
-  std::vector<std::pair<std::string, const StoredPoint*>> roles;
+std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, ReportScan& scan) {
+  std::vector<std::pair<std::string, StoredPoint>> roles;
   const std::vector<StoredPoint>& points = scan.points;
-  const std::string& metric = report.metrics[report.metric].name;
-  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
-  const StoredPoint* best = nullptr;
+  const Criterion criterion{report.metrics[report.metric].name, report.bound, report.metric};
   const StoredPoint* least = nullptr;
+  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(point.point)); };
   for (const StoredPoint& point : points) {
-    if (std::isnan(cost(point))) continue;
-    const auto key = [&](const StoredPoint* p) { return std::pair(bits_of(p->point), cost(*p)); };
-    if (least == nullptr || std::pair(cost(point), bits_of(point.point)) < std::pair(cost(*least), bits_of(least->point))) least = &point;
-    if (cost(point) <= report.bound && (best == nullptr || key(&point) < key(best))) best = &point;
+    if (!std::isnan(criterion.cost(point)) && (least == nullptr || key(point) < key(*least))) least = &point;
   }
   if (least == nullptr) return roles;
-  scan.within = best != nullptr;
-  if (best != nullptr) roles.emplace_back("fewest bits", best);
-  if (best != least) roles.emplace_back("least " + metric, least);
-  const StoredPoint& from = *roles.front().second;
+  const std::optional<StoredPoint> best = fewest_bits(points, criterion);
+  scan.within = best.has_value();
+  if (best) {
+    roles.emplace_back("fewest bits", *best);
+    scan.by_chance = worse_with_more_bits(points, *best, criterion);
+    const std::optional<StoredPoint> steady = fewest_steady_bits(points, criterion);
+    if (steady && steady->id != best->id) roles.emplace_back(kSteady, *steady);
+  }
+  if (!best || best->id != least->id) roles.emplace_back("least " + title_of(report.metrics[report.metric]), *least);
+  const StoredPoint from = roles.front().second;
   const Point& b = from.point;
   const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
   const auto same_vectors = [&](const Point& p) { return p.v_full == b.v_full && p.v_int == b.v_int; };
   const auto add = [&](const StoredPoint* point, const char* what, const char* kind, auto bits) {
-    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(point->point)), point);
+    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(point->point)), *point);
   };
   const auto v_int = [](const Point& p) { return p.v_int; };
   const auto v_full = [](const Point& p) { return p.v_full; };
@@ -142,15 +145,19 @@ class StoredStudy {
       own.scan = scan;
       own.points = store_.points(scan, names);
       own.planned = own.points.size();
+      const std::string target = store_.known(fact_of_target(scan.data_name));
+      if (!target.empty()) own.target = parse_feature(target).name;
+      const std::string unit = store_.known(kUnitFact);
+      if (!target.empty() && !unit.empty()) own.target += " [" + unit + "]";
       std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
       own.float_metrics = store_.float_metrics(scan);
       own.float_curves = store_.float_curves(scan);
       own.profile = store_.profile(scan);
       const std::string files = folder_ + (scan.folder.empty() ? "" : "/" + scan.folder);
       for (const auto& [role, point] : roles_of(report, own)) {
-        Highlight highlight{role, *point, store_.counts(*point), store_.counted(*point), store_.types(*point), store_.curves(*point), {}};
-        highlight.trace = kept_trace(files, scan.label, *point, true);
-        if (own.float_trace.empty()) own.float_trace = kept_trace(files, scan.label, *point, false);
+        Highlight highlight{role, point, store_.counts(point), store_.counted(point), store_.types(point), store_.curves(point), {}};
+        highlight.trace = kept_trace(files, scan.label, point, true);
+        if (own.float_trace.layers.empty()) own.float_trace = kept_trace(files, scan.label, point, false);
         own.highlights.push_back(std::move(highlight));
       }
       if (!own.highlights.empty()) own.layers = layers_in(own.highlights.front().types);
@@ -223,7 +230,7 @@ class TextStudy {
         own.scan.samples = fixed.size();
         own.points.push_back(std::move(point));
       }
-      for (const auto& [role, point] : roles_of(report, own)) own.highlights.push_back({role, *point, {}, 0, "", {}, {}});
+      for (const auto& [role, point] : roles_of(report, own)) own.highlights.push_back({role, point, {}, 0, "", {}, {}});
       report.scans.push_back(std::move(own));
     }
   }
@@ -265,7 +272,7 @@ void note_missing(Report& report) {
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
     if (!stored) report.missing.push_back(scan.name + ": only predictions are known, no types, overflows or curves");
-    if (stored && scan.highlights.front().trace.empty()) {
+    if (stored && scan.highlights.front().trace.layers.empty()) {
       report.missing.push_back(scan.name +
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
     }
@@ -273,6 +280,38 @@ void note_missing(Report& report) {
       report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
     }
   }
+}
+
+void choose_view(Report& report, const ReportOptions& options) {
+  const auto shown = [&](const ReportScan& scan) {
+    return !scan.highlights.empty() && (options.model.empty() || scan.name == options.model);
+  };
+  const auto scan = std::find_if(report.scans.begin(), report.scans.end(), shown);
+  if (scan == report.scans.end()) {
+    if (options.model.empty()) return;
+    std::vector<std::string> names;
+    for (const ReportScan& each : report.scans) names.push_back(each.name);
+    throw Error("--model " + options.model + ": there is no such model with points; there are " + listed(names));
+  }
+  report.view = {static_cast<std::size_t>(scan - report.scans.begin()), scan->highlights.front().point.point, options.percentile};
+  if (!options.at) return;
+  const Point& at = *options.at;
+  const auto has = [&](auto same) { return std::any_of(scan->points.begin(), scan->points.end(), same); };
+  if (!has([&](const StoredPoint& p) { return p.point.v_full == at.v_full && p.point.v_int == at.v_int; }) ||
+      !has([&](const StoredPoint& p) { return p.point.wb_full == at.wb_full && p.point.wb_int == at.wb_int; })) {
+    throw Error("--at: model " + scan->name + " has no points with " + types_of(at));
+  }
+  report.view.at = at;
+}
+
+void choose_sample(Report& report, const ReportOptions& options) {
+  std::size_t traced = 0;
+  for (const ReportScan& scan : report.scans) traced = std::max(traced, scan.float_trace.samples);
+  if (options.sample > 0 && options.sample >= traced) {
+    throw Error("--sample " + std::to_string(options.sample) + ": the layers of " + std::to_string(traced) +
+                " samples are kept (they count from 0); a study keeps more with --trace N");
+  }
+  report.sample = options.sample;
 }
 
 }  // namespace
@@ -318,6 +357,8 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   }
   give_names(report);
   note_missing(report);
+  choose_view(report, options);
+  choose_sample(report, options);
   return report;
 }
 

@@ -6,35 +6,41 @@
 #include <string>
 #include <vector>
 
+#include "study/kept.h"
 #include "study/store.h"
 
 namespace narrow {
 
 // A point of a scan that a report speaks of, with what the store and the kept files know of it.
 struct Highlight {
-  std::string role;  // `least mpe`, `fewest bits`, `vectors: 1 integer bit less`
+  std::string role;  // `least MPE`, `fewest bits`, `vectors: 1 integer bit less`
   StoredPoint point;
   std::vector<StoredCounts> counts;  // layers at which something was lost
   std::size_t counted = 0;           // on so many samples
   std::string types;                 // JSON, hls4ml's words
   std::map<std::string, std::vector<double>> curves;
-  std::map<std::string, std::vector<double>> trace;  // by layer, of the traced samples; empty where none is kept
+  KeptTrace trace;  // empty where none is kept
 };
+
+// Highlight::role of the fewest bits from which on more bits never leave the bound, where those are not the fewest of all.
+inline constexpr const char* kSteady = "fewest bits, steady";
 
 // A scan as a report shows it.
 struct ReportScan {
   std::string study;  // its label, where the report has several
   std::string name;   // `64`, `64 uniform`, `64 uniform on test`: as short as the report allows
   Scan scan;
+  std::string target;  // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
   std::size_t planned = 0;
   std::vector<StoredPoint> points;  // finished; values in the order of Report::metrics, NaN where a point lacks one
   std::map<std::string, double> float_metrics;
   std::vector<Curve> float_curves;
   std::vector<Profile> profile;
-  std::map<std::string, std::vector<double>> float_trace;
-  std::vector<std::string> layers;    // of the model, in order; those of the types
-  std::vector<Highlight> highlights;  // the first is the best by the report's metric and bound; none without points
-  bool within = false;                // whether that one is within the bound
+  KeptTrace float_trace;
+  std::vector<std::string> layers;       // of the model, in order; those of the types
+  std::vector<Highlight> highlights;     // the first is the best by the report's metric and bound; none without points
+  bool within = false;                   // whether that one is within the bound
+  std::optional<StoredPoint> by_chance;  // with more bits than that one, and beyond the bound
 };
 
 struct ReportStudy {
@@ -54,6 +60,13 @@ struct PredictionPair {
   std::vector<double> metrics;  // of Report::metrics
 };
 
+// What of the 4-D grid the heat maps show: a model, the bits that are held, and the percentile at which colours end.
+struct GridView {
+  std::size_t scan = 0;  // of Report::scans
+  Point at;
+  int percentile = 95;
+};
+
 // What is in one or several studies, ready to be shown.
 struct Report {
   std::vector<ReportStudy> studies;
@@ -61,6 +74,8 @@ struct Report {
   std::size_t metric = 0;  // of `metrics`: by which points are judged
   double bound = 0;        // what it may be at most
   std::vector<ReportScan> scans;
+  GridView view;           // of a scan with highlights, where there is one
+  std::size_t sample = 0;  // whose layers are in the table of traces
   std::vector<TrainingHistory> histories;
   std::optional<PredictionPair> pair;  // where predictions are compared instead of studies
   std::vector<std::string> missing;    // what is not there, a line each
@@ -69,10 +84,16 @@ struct Report {
 struct ReportOptions {
   std::string metric = "mpe";
   double bound = 5;
+  // The heat maps' view; the first model at its best point where nothing is said.
+  std::string model;  // a scan's name, as the report shows it
+  std::optional<Point> at;
+  int percentile = 95;
+  std::size_t sample = 0;
 };
 
 // Reads studies: folders with a study.db, or folders in the study's text layout ({nodes}.16.6.wb_12.3.model/), as hls4ml scripts write
-// them. `labels` name them where there are several. Throws Error for a folder that is neither.
+// them. `labels` name them where there are several. Throws Error for a folder that is neither, and for a metric, model, point or sample
+// that they do not have.
 Report read_studies(const std::vector<std::string>& folders, const std::vector<std::string>& labels, const ReportOptions& options);
 
 // Two files of predictions as numpy.savetxt writes them. Throws Error where they are not of equally many samples.

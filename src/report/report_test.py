@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
@@ -20,7 +21,7 @@ out: study
 train: {data: train.h5, nodes: [6, 8], phi_layers: 2, rho_layers: 1, epochs: 30, batch: 50, out: "m{nodes}.keras"}
 data: {files: test.h5, samples: 150}
 grid: {v_full: 10:16:2, v_int: 6:9, wb_full: 8:12:2, wb_int: 2:3}
-metrics: {threshold: 20}
+metrics: {threshold: 20, unit: GeV}
 keep: [predictions, trace]
 """
 
@@ -116,6 +117,10 @@ def test_every_figure_is_drawn(study, browser):
 def set_sliders(page, **values):
     for name, value in values.items():
         page.evaluate("""([name, value]) => {
+            if (name === 'cut') {
+                document.getElementById('cut').value = value;
+                return document.getElementById('cut').dispatchEvent(new Event('input', { bubbles: true }));
+            }
             const steps = [...new Set(JSON.parse(document.getElementById('report').textContent).points.values[['scan', 'v_full', 'v_int', 'wb_full', 'wb_int'].indexOf(name)])].sort((a, b) => a - b);
             const slider = document.getElementById(name);
             slider.value = steps.indexOf(value);
@@ -124,7 +129,7 @@ def set_sliders(page, **values):
     page.wait_for_timeout(200)
 
 
-def test_sliders_move_the_heat_map(study, browser):
+def test_sliders_move_the_heat_map(study, browser, tmp_path):
     with Opened(browser, study / "report.html") as opened:
         opened.draw_all()
         page = opened.page
@@ -135,7 +140,7 @@ def test_sliders_move_the_heat_map(study, browser):
             seen.add(tuple(fills()))
             mpe = rows(study, f"SELECT mpe FROM results WHERE model = '6' AND v_full = 14 AND v_int = 8 AND wb_full = {wb_full} AND wb_int = 3")[0][0]
             said = page.inner_text("#here")
-            assert said.startswith(f"ap_fixed<14,8> / ap_fixed<{wb_full},3>: mpe ") and float(said.split()[4].rstrip(";")) == pytest.approx(mpe, rel=1e-3)
+            assert said.startswith(f"ap_fixed<14,8> / ap_fixed<{wb_full},3>: MPE ") and float(said.split()[4]) == pytest.approx(mpe, rel=1e-3)
         assert len(seen) == 3
         # The keyboard does the same, and another model and metric.
         page.focus("#v_full")
@@ -144,14 +149,24 @@ def test_sliders_move_the_heat_map(study, browser):
         page.select_option("#scan", label="8")
         page.select_option("#metric", "mae")
         page.wait_for_timeout(200)
-        assert ": mae " in page.inner_text("#here") and tuple(fills()) not in seen
+        assert ": MAE " in page.inner_text("#here") and tuple(fills()) not in seen
+        assert page.text_content("#heatmap-vectors .role-legend-title") == "MAE"
+        # What is seen is what its command draws.
+        set_sliders(page, v_full=12, v_int=7, wb_full=10, wb_int=2, cut=80)
+        shown = page.evaluate("[...document.querySelectorAll('#heatmap-vectors svg .mark-rect.role-mark > path')].map(p => p.getAttribute('fill'))")
+        said = page.inner_text("#heatmap-vectors code")
+        assert "--model 8 --at 12,7,10,2 --percentile 80 --only heatmap-vectors" in said and said.startswith("narrow report study ")
+        narrow(*said.split()[1:], "--figures", "svg", "--out", tmp_path / "again.html", cwd=study.parent)
+        again = (tmp_path / "again-figures" / "heatmap-vectors.svg").read_text()
+        fill = r'aria-roledescription="rect mark"[^>]*? fill="(rgb[^"]+)"'
+        assert [colour.replace(" ", "") for colour in re.findall(fill, again)] == [colour.replace(" ", "") for colour in shown if colour and colour.startswith("rgb")] != []
 
 
 def test_tables_sort_with_the_keyboard_too(study, browser):
     with Opened(browser, study / "report.html") as opened:
         page = opened.page
         headers = page.locator("#best thead button").all_inner_texts()
-        column = headers.index("mpe [%]")
+        column = headers.index("MPE [%]")
         values = lambda: [float(text) for text in page.locator(f"#best tbody tr td:nth-child({column + 1})").all_inner_texts()]
         before = values()
         page.locator("#best thead button").nth(column).focus()
@@ -163,6 +178,31 @@ def test_tables_sort_with_the_keyboard_too(study, browser):
         tables = page.locator(".table").all()
         assert len(tables) == 3 and all(table.get_attribute("tabindex") == "0" and table.get_attribute("aria-label") for table in tables)
         assert all(page.locator("figure .drawing").nth(i).get_attribute("aria-label") for i in range(page.locator("figure").count()))
+
+
+def test_the_trace_is_of_one_sample(study, browser, tmp_path):
+    for name in ("train.h5", "test.h5"):
+        shutil.copy(study.parent / name, tmp_path)
+    for model in study.parent.glob("m*.keras"):
+        shutil.copy(model, tmp_path)
+    narrow("--quiet", "sweep", "m6.keras", "m8.keras", "--data", "test.h5", "--v-full", "12:14:2", "--v-int", 7, "--wb-full", 10, "--wb-int", 2, "--samples", 20, "--trace", 3,
+           "--out", "traced", cwd=tmp_path)
+    narrow("report", "traced", "--sample", 2, "--figures", "none", cwd=tmp_path)
+    with Opened(browser, tmp_path / "traced" / "report.html") as opened:
+        assert "Layers of sample 2" in opened.page.inner_text("#trace caption")
+        header = opened.page.locator("#trace thead button").all_inner_texts()
+        column = header.index("8: ap_fixed<12,7> / ap_fixed<10,2>")
+        cell = lambda layer, at: float(opened.page.locator(f"#trace tbody tr:has(th:text-is('{layer}')) > *").all_inner_texts()[at])
+        with h5py.File(tmp_path / "traced" / "8.12.7.wb_10.2.model" / "hls_trace.h5") as fixed, h5py.File(tmp_path / "traced" / "8.keras_trace.h5") as exact:
+            for layer in ("KSum", "phi1"):
+                own, reference = fixed["trace"][layer][2], exact["trace"][layer][2]
+                assert cell(layer, column) == pytest.approx(np.abs(own).mean(), rel=1e-3)
+                assert cell(layer, header.index("8: float")) == pytest.approx(np.abs(reference).mean(), rel=1e-3)
+                assert cell(layer, column + 1) == pytest.approx(np.abs(own - reference).max(), rel=1e-3)
+            assert cell("regression", column) == pytest.approx(fixed["trace"]["regression"][2].item(), rel=1e-3), "a single value with its sign"
+    assert "the layers of 3 samples are kept" in narrow("report", "traced", "--sample", 3, status=1, cwd=tmp_path)
+    assert "there is no such model with points; there are 6, 8" in narrow("report", "traced", "--model", 7, status=1, cwd=tmp_path)
+    assert "model 6 has no points with ap_fixed<9,7> / ap_fixed<10,2>" in narrow("report", "traced", "--at", "9,7,10,2", status=1, cwd=tmp_path)
 
 
 def test_data_come_as_csv(study, browser, tmp_path):
@@ -183,16 +223,24 @@ def test_data_come_as_csv(study, browser, tmp_path):
         assert {row["layer"] for row in download("button[data-csv-table=overflows]")} >= {"KSum"}
 
 
-def test_what_came_out_is_what_the_store_says(study):
-    text = narrow("report", study, "--below", 30, "--figures", "none")
+@pytest.mark.parametrize("bound", [30, 60, 100, 300])
+def test_what_came_out_is_what_the_store_says(study, tmp_path, bound):
+    text = narrow("report", study, "--below", bound, "--figures", "none", "--out", tmp_path / "page.html")
     for model in ("6", "8"):
-        good = rows(study, f"SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results WHERE model = '{model}' AND mpe <= 30 ORDER BY bits, mpe LIMIT 1")
-        if good:
-            bits, mpe, v_full, v_int, wb_full, wb_int = good[0]
-            assert f"{model}: For mpe of at most 30 %, {bits} bits are enough: vectors ap_fixed<{v_full},{v_int}>, weights ap_fixed<{wb_full},{wb_int}>, with mpe {mpe:.3g} %." in text
-        else:
-            assert f"{model}: No precision of the grid reaches mpe of at most 30 %" in text
-    named = re.search(r"What breaks first when bits are taken away: (\w+): (\d+) (integer|fractional) bits? less gives mpe ([\d.e+]+) %; (\S+) (overflows|loses|has)", text)
+        points = rows(study, f"SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results WHERE model = '{model}'")
+        good = sorted(point for point in points if point[1] <= bound)
+        if not good:
+            assert f"{model}: No precision of the grid reaches MPE of at most {bound} %" in text
+            continue
+        apart = lambda point: (point[3], point[2] - point[3], point[5], point[4] - point[5])
+        worse = lambda point: [other for other in points if other[1] > bound and all(o >= p for o, p in zip(apart(other), apart(point)))]
+        bits, mpe, v_full, v_int, wb_full, wb_int = good[0]
+        said = f"{model}: For MPE of at most {bound} %, {bits} bits are enough: vectors ap_fixed<{v_full},{v_int}>, weights ap_fixed<{wb_full},{wb_int}>, with MPE "
+        assert said in text and float(text.split(said)[1].split()[0]) == pytest.approx(mpe, rel=1e-2)
+        assert (f"{model}: Errors cancel by chance there" in text) == bool(worse(good[0]))
+        steady = next((point for point in good if not worse(point)), None)
+        assert (f"{model}: From {steady[0] if steady else 0} bits on more bits stay" in text) == (steady not in (None, good[0]))
+    named = re.search(r"What breaks first when bits are taken away: (\w+): (\d+) (integer|fractional) bits? less gives MPE ([\d.e+]+) %; (\S+) (overflows|loses|has)", text)
     assert named, text
     assert rows(study, f"SELECT count(*) FROM overflows WHERE layer = '{named.group(5)}'")[0][0] > 0
 
@@ -284,7 +332,7 @@ def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
     for folder in study.glob("6.*.model"):
         shutil.copytree(folder, tmp_path / "hls4ml" / folder.name)
     said = narrow("compare", study, tmp_path / "hls4ml", "--labels", "PTQ,QAT", "--below", 1e9, "--figures", "none", "--out", tmp_path / "both.html")
-    mine, theirs = (re.search(rf"^6 \({label}\): For mpe .*", said, re.MULTILINE).group(0).split(": ", 1)[1] for label in ("PTQ", "QAT"))
+    mine, theirs = (re.search(rf"^6 \({label}\): For MPE .*", said, re.MULTILINE).group(0).split(": ", 1)[1] for label in ("PTQ", "QAT"))
     assert mine == theirs
     with Opened(browser, tmp_path / "both.html") as opened:
         opened.draw_all()
@@ -300,7 +348,7 @@ def test_predictions_are_compared(study, browser, tmp_path):
     files = [folder / "keras_predictions.txt", folder / "hls_predictions.txt"]
     said = narrow("compare", *files, "--out", tmp_path / "two.html", "--figures", "none")
     error = np.loadtxt(files[1]) - np.loadtxt(files[0])
-    assert "150 predictions of hls_predictions.txt against those of keras_predictions.txt." in said and f"mae {np.abs(error).mean():.3g}," in said
+    assert "150 predictions of hls_predictions.txt against those of keras_predictions.txt." in said and f"MAE {np.abs(error).mean():.3g}," in said
     with Opened(browser, tmp_path / "two.html") as opened:
         opened.draw_all()
         assert marks(opened.page, "difference-scatter", "symbol") == 150

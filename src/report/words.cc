@@ -1,3 +1,5 @@
+#include "report/words.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -6,7 +8,6 @@
 #include <set>
 
 #include "fixed/format.h"
-#include "report/page.h"
 #include "study/best.h"
 
 namespace narrow {
@@ -18,14 +19,21 @@ std::string types(const Point& p) { return "vectors " + type(p.v_full, p.v_int) 
 
 std::string rounded(double value) {
   if (std::isnan(value)) return "unknown";
+  constexpr double kPlain = 1e3;  // up to a thousand times this, digits rather than a power of ten
+  const double magnitude = std::abs(value);
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.3g", value);
+  if (magnitude >= kPlain && magnitude < kPlain * kPlain) {
+    const double step = std::pow(10, std::floor(std::log10(magnitude)) - 2);
+    std::snprintf(text.data(), text.size(), "%.0f", std::round(value / step) * step);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.3g", value);
+  }
   return text.data();
 }
 
-std::string with_unit(const MetricName& metric, double value) {
-  return metric.name + " " + rounded(value) + (metric.unit.empty() ? "" : " " + metric.unit);
-}
+std::string unit_after(const MetricName& metric) { return metric.unit.empty() ? "" : " " + metric.unit; }
+
+std::string with_unit(const MetricName& metric, double value) { return title_of(metric) + " " + rounded(value) + unit_after(metric); }
 
 std::string plural(std::size_t number, const std::string& noun) { return std::to_string(number) + " " + noun + (number == 1 ? "" : "s"); }
 
@@ -85,6 +93,25 @@ std::string range(const Report& report, const Of& of) {
 
 }  // namespace
 
+std::string title_of(const MetricName& metric) {
+  const std::size_t at = metric.name.find('@');
+  const std::string kind = metric.name.substr(0, at);
+  const std::string of = at == std::string::npos ? "" : metric.name.substr(at + 1);
+  std::string title = kind;
+  std::replace(title.begin(), title.end(), '_', ' ');
+  for (const auto& [name, words] :
+       {std::pair("mae", "MAE"), std::pair("mpe", "MPE"), std::pair("rmse", "RMSE"), std::pair("left_out", "left out of MPE"),
+        std::pair("largest", "largest deviation"), std::pair("beyond", "share beyond"), std::pair("resolution_68", "central resolution"),
+        std::pair("turn_on", "50 % point"), std::pair("turn_on_shift", "turn-on shift")}) {
+    if (kind == name) title = words;
+  }
+  if (of.empty()) return title;
+  if (kind == "beyond") return title + " " + of + " %";
+  return title + (kind == "linearity" ? " in bins " : " at ") + of;
+}
+
+std::string label_of(const MetricName& metric) { return title_of(metric) + (metric.unit.empty() ? "" : " [" + metric.unit + "]"); }
+
 std::vector<std::string> studied(const Report& report) {
   if (report.pair) {
     std::string metrics;
@@ -119,7 +146,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   const MetricName& metric = report.metrics[report.metric];
   const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
   const auto cost = [&](const Highlight& highlight) { return cost_of(metric.name, value(highlight)); };
-  const std::string bound = metric.name + " of at most " + rounded(report.bound) + (metric.unit.empty() ? "" : " " + metric.unit);
+  const std::string bound = title_of(metric) + " of at most " + rounded(report.bound) + unit_after(metric);
   const Highlight& best = scan.highlights.front();
   std::vector<std::string> said;
   if (scan.within) {
@@ -129,10 +156,17 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
     said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(best.point.point)) +
                    " bits: " + types(best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
   }
+  if (scan.by_chance) {
+    said.push_back("Errors cancel by chance there: with more bits, " + types(scan.by_chance->point) + ", " +
+                   with_unit(metric, scan.by_chance->values[report.metric]) + ".");
+  }
   const Highlight* first = nullptr;
   for (std::size_t i = 1; i < scan.highlights.size(); ++i) {
     const Highlight& other = scan.highlights[i];
-    if (other.role.starts_with("least")) {
+    if (other.role == kSteady) {
+      said.push_back("From " + std::to_string(bits_of(other.point.point)) + " bits on more bits stay within the bound: " +
+                     types(other.point.point) + ", with " + with_unit(metric, value(other)) + ".");
+    } else if (other.role.starts_with("least")) {
       said.push_back("The least of the grid is " + with_unit(metric, value(other)) + ", at " + std::to_string(bits_of(other.point.point)) +
                      " bits: " + types(other.point.point) + ".");
     } else if (cost(other) > cost(best) && (first == nullptr || cost(other) > cost(*first))) {
@@ -148,7 +182,9 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   for (std::size_t i = 0; i < report.metrics.size(); ++i) {
     const MetricName& other = report.metrics[i];
     const bool shown = other.name == "resolution_loss" || other.name.starts_with("turn_on_shift") || other.name.starts_with("rate_change");
-    if (shown && !std::isnan(best.point.values[i])) costs += (costs.empty() ? "" : ", ") + with_unit(other, best.point.values[i]);
+    const double change = best.point.values[i];
+    if (!shown || std::isnan(change)) continue;
+    costs += (costs.empty() ? "" : ", ") + title_of(other) + " " + (change > 0 ? "+" : "") + rounded(change) + unit_after(other);
   }
   if (!costs.empty()) said.push_back("Against the float model: " + costs + ".");
   return said;

@@ -300,7 +300,8 @@ Definition parse_definition(const std::string& content, const std::string& path)
                   reader.read(node, "metrics",
                               {{"tolerance", [&](const YAML::Node& value) { metrics.tolerances = reader.numbers(value); }},
                                {"threshold", [&](const YAML::Node& value) { metrics.thresholds = reader.numbers(value); }},
-                               {"bins", [&](const YAML::Node& value) { metrics.bins = reader.numbers(value); }}});
+                               {"bins", [&](const YAML::Node& value) { metrics.bins = reader.numbers(value); }},
+                               {"unit", [&](const YAML::Node& value) { metrics.unit = reader.text(value); }}});
                   reader.parsed(node, [&] { return check_metrics(metrics), 0; });
                 }},
                {"keep",
@@ -436,6 +437,7 @@ std::string to_yaml(const Definition& definition) {
   out << YAML::EndSeq;
   list(out, "threshold", definition.metrics.thresholds);
   list(out, "bins", definition.metrics.bins);
+  if (!definition.metrics.unit.empty()) out << YAML::Key << "unit" << YAML::Value << definition.metrics.unit;
   out << YAML::EndMap;
   const Keep& keep = definition.keep;
   std::vector<std::string> kept;

@@ -185,8 +185,7 @@ std::optional<std::vector<double>> KeptFiles::predictions(const Point& point, co
   return values;
 }
 
-std::map<std::string, std::vector<double>> kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point,
-                                                      bool fixed) {
+KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed) {
   const Kept kept = parse(point.kept);
   if (!holds_trace(kept.what)) return {};
   const std::string stem = folder + "/" + point_name(label, point.point);
@@ -194,11 +193,15 @@ std::map<std::string, std::vector<double>> kept_trace(const std::string& folder,
   std::string path = text ? stem + ".model/" + kTrace : stem + ".h5";
   if (!fixed) path = folder + "/" + label + (text ? ".keras_trace.h5" : ".keras.h5");
   if (!fs::exists(path)) return {};
-  std::map<std::string, std::vector<double>> layers;
+  KeptTrace trace;
   const std::scoped_lock lock(hdf5);
   const Hdf5Reader file(path);
-  for (const std::string& layer : file.children("trace")) layers[layer] = file.read<double>("trace/" + layer).values;
-  return layers;
+  for (const std::string& layer : file.children("trace")) {
+    auto array = file.read<double>("trace/" + layer);
+    trace.samples = array.shape.empty() ? 0 : array.shape.front();
+    trace.layers[layer] = std::move(array.values);
+  }
+  return trace;
 }
 
 }  // namespace narrow

@@ -61,10 +61,15 @@ class KeptFiles {
   std::string keras_text_;
 };
 
-// The layers' values of the traced samples in a point's files, layer by layer: of the fixed-point program, and of the float model
-// (`fixed` false). Empty where no trace is kept, or it is gone.
-std::map<std::string, std::vector<double>> kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point,
-                                                      bool fixed);
+// Values of the first samples, layer by layer, one sample behind the other.
+struct KeptTrace {
+  std::size_t samples = 0;
+  std::map<std::string, std::vector<double>> layers;
+};
+
+// What a point's files have of the fixed-point program, or of the float model (`fixed` false). Empty where no trace is kept, or it is
+// gone.
+KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed);
 
 }  // namespace narrow
 

@@ -135,10 +135,11 @@ Measure::Measure(const MetricOptions& options, std::vector<float> reference, con
   make_bins(options_.bins);
   for (const double threshold : options_.thresholds) {
     const std::string text = short_text(threshold);
-    names_.push_back({"rate@" + text, "%", "samples that pass a threshold of " + text});
+    const std::string shown = text + (options_.unit.empty() ? "" : " " + options_.unit);
+    names_.push_back({"rate@" + text, "%", "samples that pass a threshold of " + shown});
     names_.push_back({"rate_change@" + text, "%", "change of that rate against the float model"});
-    names_.push_back({"turn_on@" + text, "", target_.name + " at which half of the samples pass a threshold of " + text});
-    names_.push_back({"turn_on_shift@" + text, "", "the same less the float model's"});
+    names_.push_back({"turn_on@" + text, options_.unit, target_.name + " at which half of the samples pass a threshold of " + shown});
+    names_.push_back({"turn_on_shift@" + text, options_.unit, "the same less the float model's"});
     make_turn_on(threshold, truth);
   }
   const std::vector<double> predictions = undone(float_);

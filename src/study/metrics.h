@@ -29,6 +29,7 @@ struct MetricOptions {
   std::vector<double> tolerances = {1};  // per cent of the float prediction
   std::vector<double> thresholds;        // of a trigger, in the target's unit
   std::vector<double> bins;              // edges in the target's unit; none for ten bins with equally many samples
+  std::string unit;                      // the target's, as tables and axes call it
   bool operator==(const MetricOptions&) const = default;
 };
 

@@ -277,14 +277,15 @@ class StudyRun {
   }
 
   // What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
-  static void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target) {
-    const std::string fact = "target of data" + (of.name.empty() ? "" : " " + of.name);
+  void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target) const {
+    const std::string fact = fact_of_target(of.name);
     const std::string known = store.known(fact);
     if (!known.empty() && known != to_string(target)) {
       throw Error(data.path + ": this study took its target as " + known + " until now, and " + to_string(target) +
                   " is asked for; give another --out, or the same target");
     }
     store.set(fact, to_string(target));
+    store.set(kUnitFact, definition_.metrics.unit);
   }
 
   void tell(const Subject& subject, const Point& point, double mpe) {

@@ -302,7 +302,7 @@ def test_memory_does_not_grow_with_the_points(tmp_path):
 
 def test_run_and_sweep_are_one_thing(tmp_path):
     grid = ["--v-full", "8:12:2", "--v-int", "4:6", "--wb-full", "10", "--wb-int", "1:2", "--samples", 40]
-    options = ["--types", "uniform", "--relu", "AP_RND,AP_SAT", "--maximum", "30,12", *TARGET, "--threshold", 30, "--tolerance", "1,2", "--keep", "trace", "--trace", 2]
+    options = ["--types", "uniform", "--relu", "AP_RND,AP_SAT", "--maximum", "30,12", *TARGET, "--threshold", 30, "--unit", "GeV", "--tolerance", "1,2", "--keep", "trace", "--trace", 2]
     succeed(command(tmp_path / "out", *options, grid=grid))
     shutil.move(tmp_path / "out", tmp_path / "swept")
     succeed(study(tmp_path, f"""
@@ -311,7 +311,7 @@ models: [{GOLDEN}/ds16.keras]
 data: {{files: ["{GOLDEN}/clusters.h5"], samples: 40, target: "true_energy:log/10"}}
 grid:
   - {{v_full: [8, 10, 12], v_int: 4:6, wb_full: 10, wb_int: [2, 1], types: uniform, relu: "AP_RND,AP_SAT", maximum: "30,12"}}
-metrics: {{threshold: 30, tolerance: [1, 2]}}
+metrics: {{threshold: 30, tolerance: [1, 2], unit: GeV}}
 keep: trace
 traced: 2
 """))
@@ -319,6 +319,7 @@ traced: 2
     definitions = "SELECT definition FROM definitions"
     assert rows(tmp_path / "out", definitions) == rows(tmp_path / "swept", definitions)
     assert "sweep" in rows(tmp_path / "swept", "SELECT command FROM definitions")[0][0]
+    assert rows(tmp_path / "out", "SELECT name FROM metric_names WHERE unit = 'GeV' ORDER BY name") == [("turn_on@30",), ("turn_on_shift@30",)]
     # What the store holds is a definition again.
     (tmp_path / "again.yml").write_text(rows(tmp_path / "out", definitions)[0][0])
     assert "18 points were done before" in succeed([NARROW, "run", str(tmp_path / "again.yml")])

@@ -498,6 +498,8 @@ void Store::Impl::make_results_view() const {
           .c_str());
 }
 
+std::string fact_of_target(const std::string& data_name) { return "target of data" + (data_name.empty() ? "" : " " + data_name); }
+
 void Store::set(const std::string& name, const std::string& value) {
   impl_->statement("INSERT OR REPLACE INTO study(name, value) VALUES(?, ?)").bind(name, value).step();
 }
@@ -521,7 +523,8 @@ void Store::take(const std::string& folder) {
           "SELECT theirs.value FROM study JOIN part.study AS theirs USING(name) WHERE name LIKE 'target of %' AND study.value != "
           "theirs.value");
       if (target.step()) throw Error(folder + ": it took the target as " + target.text(0) + ", other parts did not");
-      impl_->run("INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' ON CONFLICT DO NOTHING");
+      impl_->run(
+          "INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' OR name = 'unit of the target' ON CONFLICT DO NOTHING");
       impl_->run(
           "INSERT INTO definitions(definition, command, version, started) SELECT definition, command, version, started "
           "FROM part.definitions WHERE true ON CONFLICT DO NOTHING");

@@ -58,6 +58,10 @@ struct PointResult {
   std::vector<StoredCounts> counts;         // of the layers at which something was lost; empty for a point that follows another
 };
 
+// What a data set's target is (to_string(Feature)), and the unit that the user gave it: facts of a study.
+std::string fact_of_target(const std::string& data_name);
+inline constexpr const char* kUnitFact = "unit of the target";
+
 // A study in one SQLite file, STUDY/study.db: its definitions, models and data by the hash of their content, every point that
 // is planned, and of those that are done the types, metrics, overflows, kernels, time and narrow's version. A point is in it whole or
 // not at all, whenever the program ends. docs/study.md has the tables and views.
@@ -93,7 +97,7 @@ class Store {
   void add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   std::vector<double> values(std::int64_t point) const;  // of the metrics asked for
 
-  // Facts of the study as a whole, by name; `known` gives "" for one that is not there.
+  // Facts of the study as a whole, by name, such as those below; `known` gives "" for one that is not there.
   void set(const std::string& name, const std::string& value);
   std::string known(const std::string& name) const;
 

@@ -167,7 +167,7 @@ data:
 grid:
   - {v_full: [8, 12:16:2, 8], v_int: 4, wb_full: 8, wb_int: [2, 3], types: [auto, uniform], relu: "AP_RND,AP_SAT", maximum: "24,10"}
   - {v_full: 8, v_int: -2, wb_full: 8, wb_int: 2, relu: AP_RND}
-metrics: {tolerance: [0.5, 5], threshold: [20, 50], bins: [5, 10, 20]}
+metrics: {tolerance: [0.5, 5], threshold: [20, 50], bins: [5, 10, 20], unit: GeV}
 keep: [predictions, trace]
 layout: hdf5
 traced: 3
@@ -180,6 +180,7 @@ out: "a folder: #1"
   EXPECT_EQ(large.grids.front().grid.v_full, (std::vector<int>{8, 12, 14, 16}));
   EXPECT_EQ(large.data.back().options.samples, 10U);
   EXPECT_EQ(large.out, "a folder: #1");
+  EXPECT_EQ(large.metrics.unit, "GeV");
 }
 
 TEST(Definition, FaultsAreSaidWithTheirLine) {
