@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -165,6 +164,7 @@ class Store::Impl {
     const bool exists = std::filesystem::exists(path_);
     if (!exists && mode == Mode::kRead) throw Error(folder + ": it holds no study (study.db)");
     if (mode == Mode::kWrite) lock(folder);
+    else check_host(folder);
     const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     if (sqlite3_open_v2(path_.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
       const std::string why = sqlite3_errmsg(database_);
@@ -249,20 +249,49 @@ class Store::Impl {
     const std::string path = folder + "/study.lock";
     lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
-    std::array<char, 256> text{};
-    if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-      const ssize_t got = ::read(lock_, text.data(), text.size() - 1);
+    struct flock whole = lock_of(F_WRLCK);
+    if (fcntl(lock_, F_OFD_SETLK, &whole) != 0) {
+      const std::string holder = holder_in(lock_);
       ::close(lock_);
       lock_ = -1;
-      throw Error(folder + ": the study is being run by " + (got > 0 ? text.data() : "another narrow") +
-                  "; wait for it, or look with narrow status");
+      throw Error(folder + ": the study is being run by " + holder + "; wait for it, or look with narrow status");
     }
-    std::array<char, 128> host{};
-    gethostname(host.data(), host.size() - 1);
-    const int size = std::snprintf(text.data(), text.size(), "process %d on %s", static_cast<int>(getpid()), host.data());
-    if (ftruncate(lock_, 0) != 0 || ::write(lock_, text.data(), static_cast<std::size_t>(size)) != size) {
+    const std::string text = "process " + std::to_string(getpid()) + " on " + host();
+    if (ftruncate(lock_, 0) != 0 || ::write(lock_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
       throw Error(path + ": writing failed; is the disk full?");
     }
+  }
+
+  // SQLite's log is shared in the memory of one machine: what another one still writes could be misread from here.
+  static void check_host(const std::string& folder) {
+    const int file = ::open((folder + "/study.lock").c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    struct flock held = lock_of(F_RDLCK);
+    const bool is_held = fcntl(file, F_OFD_GETLK, &held) == 0 && held.l_type != F_UNLCK;
+    const std::string holder = holder_in(file);
+    ::close(file);
+    if (is_held && !holder.ends_with(" on " + host())) {
+      throw Error(folder + ": the study is being run by " + holder + "; look at it from there, or wait for its end");
+    }
+  }
+
+  static struct flock lock_of(short type) {
+    struct flock whole {};
+    whole.l_type = type;
+    whole.l_whence = SEEK_SET;
+    return whole;
+  }
+
+  static std::string holder_in(int file) {
+    std::array<char, 256> text{};
+    const ssize_t got = ::pread(file, text.data(), text.size() - 1, 0);
+    return got > 0 ? text.data() : "another narrow";
+  }
+
+  static std::string host() {
+    std::array<char, 128> name{};
+    gethostname(name.data(), name.size() - 1);
+    return name.data();
   }
 
   void close() {
