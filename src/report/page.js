@@ -24,6 +24,7 @@
   const specs = new Map(report.figures.map(figure => [figure.id, figure.spec]));
   const views = new Map();
   const drawing = new Map();
+  let settled = Promise.resolve();  // when everything that was asked for is seen
   const settings = {};  // what sliders have set, for figures that are drawn later or again
 
   const draw = id => {
@@ -69,9 +70,12 @@
       specs.get(id).layer[0].encoding.color.title = report.metrics[values.metric].label;
       const view = views.get(id);
       if (!view) return;
-      if (again) return void draw(id).catch(console.error);  // a legend's title is no signal
+      if (again) {  // a legend's title is no signal
+        settled = Promise.all([settled, draw(id)]).catch(console.error);
+        return;
+      }
       for (const [name, value] of Object.entries(values)) view.signal(name, value);
-      view.runAsync();
+      settled = Promise.all([settled, view.runAsync()]);
     };
     const colours = (scan, metric) => {
       const sorted = of(scan).map(row => Math.abs(row[metric])).filter(value => value > 0).sort((a, b) => a - b);
@@ -157,6 +161,6 @@
   });
 
   for (const figure of document.querySelectorAll('figure')) near.observe(figure);
-  window.narrow = { views, drawAll };
+  window.narrow = { views, drawAll, settled: () => settled.then(() => true) };
   document.documentElement.dataset.ready = 'yes';
 })();
