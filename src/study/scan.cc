@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "engine/engine.h"
 #include "study/trace.h"
@@ -84,6 +85,7 @@ class ScanRun {
   // A point of a group that was run without any overflow: its types, found when they are first asked for.
   struct Leader {
     std::size_t index = 0;
+    std::vector<double> values;  // empty where an earlier run computed it
     std::optional<Resolved> resolved;
   };
 
@@ -114,7 +116,8 @@ class ScanRun {
       const bool whole = point.finished && job_.files.whole(point.point, point.kept);
       if (whole && point.measured) done_(PointEnd::kFound, point.point, kNan);
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
-      if (point.clean && point.computed_as == point.id) leaders.push_back({index, {}});
+      if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(point.values, {}), {}});
+      point.values = {};
     }
   }
 
@@ -133,7 +136,7 @@ class ScanRun {
     if (job_.options.share) {
       for (Leader& leader : leaders) {
         if (!leader.resolved) leader.resolved = resolved_at(stored_[leader.index].point);
-        if (answers_for(*leader.resolved, resolved)) return follow(point, stored_[leader.index], resolved);
+        if (answers_for(*leader.resolved, resolved)) return follow(point, leader, resolved);
       }
     }
     // What it waits for inside may not take up another point, which would wait in turn.
@@ -158,10 +161,11 @@ class ScanRun {
     for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     end.kept = job_.files.write(point.point, program, result.run.predictions);
-    // Last: a point is done when all that is kept of it is written.
-    job_.store.finish(end);
     settle(point, end);
-    done_(PointEnd::kComputed, point.point, mpe_of(end.values));
+    const double mpe = mpe_of(end.values);
+    // Last: a point is done when all that is kept of it is written.
+    job_.store.finish(std::move(end));
+    done_(PointEnd::kComputed, point.point, mpe);
   }
 
   // Overflows and losses layer by layer, on the first samples.
@@ -187,16 +191,18 @@ class ScanRun {
   }
 
   // The same numbers under another precision's name.
-  void follow(StoredPoint& point, const StoredPoint& leader, const Resolved& resolved) {
+  void follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
+    const StoredPoint& run = stored_[leader.index];
     PointResult end;
     end.id = point.id;
-    end.computed_as = leader.id;
+    end.computed_as = run.id;
     end.types = types_json(resolved);
-    end.values = job_.store.values(leader.id);
-    end.kept = job_.files.follow(point.point, leader.point, leader.kept);
-    job_.store.finish(end);
+    end.values = leader.values.empty() ? job_.store.values(run.id) : leader.values;
+    end.kept = job_.files.follow(point.point, run.point, run.kept);
     settle(point, end);
-    done_(PointEnd::kFollowed, point.point, mpe_of(end.values));
+    const double mpe = mpe_of(end.values);
+    job_.store.finish(std::move(end));
+    done_(PointEnd::kFollowed, point.point, mpe);
   }
 
   static void settle(StoredPoint& point, const PointResult& end) {
@@ -204,6 +210,7 @@ class ScanRun {
     point.computed_as = end.computed_as;
     point.clean = !end.overflowed;
     point.kept = end.kept;
+    point.values = end.values;
   }
 
   double mpe_of(const std::vector<double>& values) const {

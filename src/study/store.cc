@@ -112,6 +112,7 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   ~Statement() { sqlite3_finalize(statement_); }
+  void reset() { sqlite3_reset(statement_); }
 
   template <class... Values>
   Statement& bind(const Values&... values) {
@@ -195,11 +196,11 @@ class Store::Impl {
 
   // Everything in `work` or nothing.
   template <class Work>
-  void transaction(const Work& work) const {
-    run("BEGIN IMMEDIATE");
+  void transaction(const Work& work) {
+    prepared("BEGIN IMMEDIATE")->step();
     try {
       work();
-      run("COMMIT");
+      prepared("COMMIT")->step();
     } catch (...) {
       sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
       throw;
@@ -208,10 +209,27 @@ class Store::Impl {
 
   Statement statement(const char* sql) const { return {database_, path_, sql}; }
 
+  // The same for what every point needs: prepared once. For one at a time, under the mutex; reset when it is let go.
+  struct Reset {
+    void operator()(Statement* statement) const { statement->reset(); }
+  };
+  using Prepared = std::unique_ptr<Statement, Reset>;
+  Prepared prepared(const char* sql) {
+    auto& known = prepared_[sql];
+    if (!known) known = std::make_unique<Statement>(database_, path_, sql);
+    return Prepared(known.get());
+  }
+
+  // Points that have come to their end. One thread at a time writes them; others leave theirs to it and go on.
+  void write_waiting();
+  void write_point(const PointResult& point);
   void write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   void make_results_view() const;
 
-  std::mutex mutex;
+  std::mutex mutex;         // of the database
+  std::mutex writer_mutex;  // of who writes what waits
+  std::mutex waiting_mutex;
+  std::vector<PointResult> waiting;
   std::vector<std::string> wanted, curve_names;  // of the metrics and curves that are asked for
 
  private:
@@ -300,6 +318,7 @@ class Store::Impl {
       sqlite3_busy_timeout(database_, 0);
       sqlite3_exec(database_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
     }
+    prepared_.clear();
     if (database_ != nullptr) sqlite3_close(database_);
     database_ = nullptr;
     if (lock_ >= 0) ::close(lock_);
@@ -309,6 +328,7 @@ class Store::Impl {
   std::string path_;
   Mode mode_;
   sqlite3* database_ = nullptr;
+  std::map<std::string, std::unique_ptr<Statement>> prepared_;  // by their SQL
   int lock_ = -1;
 };
 
@@ -467,26 +487,52 @@ std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<Point>&
   return planned;
 }
 
-void Store::finish(const PointResult& point) {
-  const std::scoped_lock lock(impl_->mutex);
-  impl_->transaction([&] {
-    auto update = impl_->statement(
-        "UPDATE points SET computed_as = ?, overflowed = ?, counted = ?, types = ?, kernels = ?, kept = ?, seconds = ?, version = ?, "
-        "finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?");
-    update
-        .bind(point.computed_as, point.overflowed ? 1 : 0, point.counted, point.types, point.kernels, point.kept, point.seconds,
-              std::string(NARROW_VERSION), point.id)
+void Store::finish(PointResult point) {
+  {
+    const std::scoped_lock lock(impl_->waiting_mutex);
+    impl_->waiting.push_back(std::move(point));
+  }
+  impl_->write_waiting();
+}
+
+void Store::Impl::write_waiting() {
+  const auto take = [&] {
+    const std::scoped_lock lock(waiting_mutex);
+    return std::exchange(waiting, {});
+  };
+  const auto any = [&] {
+    const std::scoped_lock lock(waiting_mutex);
+    return !waiting.empty();
+  };
+  // Asked again when the role is given up: who could not take it meanwhile left its point to this thread.
+  while (any()) {
+    const std::unique_lock writer(writer_mutex, std::try_to_lock);
+    if (!writer) return;
+    const std::vector<PointResult> points = take();
+    const std::scoped_lock lock(mutex);
+    transaction([&] {
+      for (const PointResult& point : points) write_point(point);
+    });
+  }
+}
+
+void Store::Impl::write_point(const PointResult& point) {
+  const auto update = prepared(
+      "UPDATE points SET computed_as = ?, overflowed = ?, counted = ?, types = ?, kernels = ?, kept = ?, seconds = ?, version = ?, "
+      "finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?");
+  update
+      ->bind(point.computed_as, point.overflowed ? 1 : 0, point.counted, point.types, point.kernels, point.kept, point.seconds,
+             std::string(NARROW_VERSION), point.id)
+      .step();
+  write_metrics(point.id, point.values, point.curves);
+  const auto count = prepared("INSERT OR REPLACE INTO counts VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  for (const StoredCounts& c : point.counts) {
+    const auto n = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+    count
+        ->bind(point.id, c.layer, n(c.values), n(c.overflows), n(c.sum_overflows), n(c.zeros), n(c.weights), n(c.weight_overflows),
+               n(c.weight_zeros))
         .step();
-    impl_->write_metrics(point.id, point.values, point.curves);
-    auto count = impl_->statement("INSERT OR REPLACE INTO counts VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    for (const StoredCounts& c : point.counts) {
-      const auto n = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
-      count
-          .bind(point.id, c.layer, n(c.values), n(c.overflows), n(c.sum_overflows), n(c.zeros), n(c.weights), n(c.weight_overflows),
-                n(c.weight_zeros))
-          .step();
-    }
-  });
+  }
 }
 
 void Store::add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves) {
@@ -496,19 +542,19 @@ void Store::add_metrics(std::int64_t point, const std::vector<double>& values, c
 
 std::vector<double> Store::values(std::int64_t point) const {
   const std::scoped_lock lock(impl_->mutex);
-  auto find = impl_->statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  const auto find = impl_->prepared("SELECT value FROM metrics WHERE point = ? AND name = ?");
   std::vector<double> values;
   for (const std::string& name : impl_->wanted) {
-    values.push_back(find.bind(point, name).step() ? find.real(0) : std::numeric_limits<double>::quiet_NaN());
+    values.push_back(find->bind(point, name).step() ? find->real(0) : std::numeric_limits<double>::quiet_NaN());
   }
   return values;
 }
 
 void Store::Impl::write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves) {
-  auto metric = statement("INSERT OR REPLACE INTO metrics(point, name, value) VALUES(?, ?, ?)");
-  for (std::size_t i = 0; i < values.size(); ++i) metric.bind(point, wanted[i], values[i]).step();
-  auto curve = statement("INSERT OR REPLACE INTO curves(point, name, \"values\") VALUES(?, ?, ?)");
-  for (std::size_t i = 0; i < curves.size(); ++i) curve.bind(point, curve_names[i], json_of(curves[i])).step();
+  const auto metric = prepared("INSERT OR REPLACE INTO metrics(point, name, value) VALUES(?, ?, ?)");
+  for (std::size_t i = 0; i < values.size(); ++i) metric->bind(point, wanted[i], values[i]).step();
+  const auto curve = prepared("INSERT OR REPLACE INTO curves(point, name, \"values\") VALUES(?, ?, ?)");
+  for (std::size_t i = 0; i < curves.size(); ++i) curve->bind(point, curve_names[i], json_of(curves[i])).step();
 }
 
 void Store::Impl::make_results_view() const {

@@ -93,7 +93,8 @@ class Store {
   // The scan's points, planned where they are new, in the order given; without values.
   std::vector<StoredPoint> plan(const Scan& scan, const std::vector<Point>& points);
   // These may be called from any thread.
-  void finish(const PointResult& point);
+  // The point is in the store when this or another thread's call, made at the same time, returns.
+  void finish(PointResult point);
   void add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   std::vector<double> values(std::int64_t point) const;  // of the metrics asked for
 
