@@ -237,7 +237,7 @@ def test_what_came_out_is_what_the_store_says(study, tmp_path, bound):
         bits, mpe, v_full, v_int, wb_full, wb_int = good[0]
         said = f"{model}: For MPE of at most {bound} %, {bits} bits are enough: vectors ap_fixed<{v_full},{v_int}>, weights ap_fixed<{wb_full},{wb_int}>, with MPE "
         assert said in text and float(text.split(said)[1].split()[0]) == pytest.approx(mpe, rel=1e-2)
-        assert (f"{model}: Errors cancel by chance there" in text) == bool(worse(good[0]))
+        assert (f"{model}: The bound is met by chance there" in text) == bool(worse(good[0]))
         steady = next((point for point in good if not worse(point)), None)
         assert (f"{model}: From {steady[0] if steady else 0} bits on more bits stay" in text) == (steady not in (None, good[0]))
     named = re.search(r"What breaks first when bits are taken away: (\w+): (\d+) (integer|fractional) bits? less gives MPE ([\d.e+]+) %; (\S+) (overflows|loses|has)", text)

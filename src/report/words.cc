@@ -157,7 +157,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
                    " bits: " + types(best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
   }
   if (scan.by_chance) {
-    said.push_back("Errors cancel by chance there: with more bits, " + types(scan.by_chance->point) + ", " +
+    said.push_back("The bound is met by chance there: with more bits, " + types(scan.by_chance->point) + ", " +
                    with_unit(metric, scan.by_chance->values[report.metric]) + ".");
   }
   const Highlight* first = nullptr;

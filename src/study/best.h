@@ -29,7 +29,7 @@ struct Criterion {
 std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
 
 // The same among the steady points: those from which on every point with at least as many integer and fractional bits, of
-// vectors and of weights, meets it too. Errors that cancel by chance meet a bound at one point and miss it with more bits.
+// vectors and of weights, meets it too. Where errors cancel, or overflows happen to do little, a bound is met by chance.
 std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
 
 // Of the points with at least as many integer and fractional bits everywhere, the one of largest cost above the bound; nothing where

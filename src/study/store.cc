@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "data/hash.h"
@@ -269,9 +271,13 @@ class Store::Impl {
     if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
     struct flock whole = lock_of(F_WRLCK);
     if (fcntl(lock_, F_OFD_SETLK, &whole) != 0) {
+      const int why = errno;
       const std::string holder = holder_in(lock_);
       ::close(lock_);
       lock_ = -1;
+      if (why != EAGAIN && why != EACCES) {
+        throw Error(path + ": it cannot be locked (" + std::generic_category().message(why) + "); a study needs a file system with locks");
+      }
       throw Error(folder + ": the study is being run by " + holder + "; wait for it, or look with narrow status");
     }
     const std::string text = "process " + std::to_string(getpid()) + " on " + host();
