@@ -65,7 +65,8 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
   if (sum.measured > 0) std::printf("%zu points were done before; new metrics are from their predictions\n", sum.measured);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", sum.computed,
               sum.followed);
-  std::printf("%sresults in %s: study.db, results_*.txt, heatmap_*.html\n", table.text().c_str(), study.c_str());
+  std::printf("%sresults in %s: study.db, results_*.txt, heatmap_*.html; narrow report %s makes a page of them\n", table.text().c_str(),
+              study.c_str(), shell_quoted(study).c_str());
 }
 
 }  // namespace

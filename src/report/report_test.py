@@ -317,12 +317,14 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         shutil.copy(GOLDEN / "ds16.keras", tmp_path / f"{name}.keras")
     name = evil.replace("/", "\u2215")
     narrow("--quiet", "sweep", tmp_path / "plain.keras", tmp_path / f"{name}.keras", "--data", GOLDEN / "clusters.h5", "--v-full", "12:14", "--v-int", "6:7", "--wb-full", 10,
-           "--wb-int", 2, "--samples", 20, "--out", tmp_path / "a <b> study")
+           "--wb-int", 2, "--samples", 20, "--target", "<img src=x onerror=alert(3)>:log", "--threshold", 2, "--unit", "<b>'&\"", "--out", tmp_path / "a <b> study")
     narrow("report", tmp_path / "a <b> study", "--figures", "none")
     with Opened(browser, tmp_path / "a <b> study" / "report.html") as opened:
         opened.draw_all()
         assert opened.page.inner_text("h1") == "a <b> study"
         assert f"Model {name}" in opened.page.inner_text("#summary")
+        assert opened.page.text_content("#linearity .role-axis-title") == "<img src=x onerror=alert(3)> [<b>'&\"]"
+        assert "<img src=x onerror=alert(3)> at which half" in opened.page.get_attribute("#best th[title^='turn_on@2']", "title")
         assert opened.page.locator("img").count() == 0
 
 
