@@ -462,7 +462,7 @@ class Figures {
       std::string target;
       for (const ReportScan& scan : report_.scans) {
         for (const Curve& curve : scan.float_curves) {
-          if (curve.name != name || scan.highlights.empty()) continue;
+          if (curve.name != name || scan.highlights.empty() || is_empty(curve)) continue;
           target = scan.target;
           const auto fixed_values = scan.highlights.front().curves.find(name);
           for (std::size_t i = 0; i < curve.values.size(); ++i) {

@@ -276,6 +276,9 @@ void note_missing(Report& report) {
       report.missing.push_back(scan.name +
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
     }
+    for (const Curve& curve : scan.float_curves) {
+      if (is_empty(curve)) report.missing.push_back(scan.name + ": " + curve.name + " has no value in any bin (are there targets near it?), so it is not shown");
+    }
     if (stored && scan.float_curves.empty()) {
       report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
     }
@@ -315,6 +318,10 @@ void choose_sample(Report& report, const ReportOptions& options) {
 }
 
 }  // namespace
+
+bool is_empty(const Curve& curve) {
+  return std::all_of(curve.values.begin(), curve.values.end(), [](double value) { return std::isnan(value); });
+}
 
 Report read_studies(const std::vector<std::string>& folders, const std::vector<std::string>& labels, const ReportOptions& options) {
   Report report;

@@ -67,6 +67,9 @@ struct GridView {
   int percentile = 95;
 };
 
+// Whether it has no value in any bin, as where no sample lies in one.
+bool is_empty(const Curve& curve);
+
 // What is in one or several studies, ready to be shown.
 struct Report {
   std::vector<ReportStudy> studies;

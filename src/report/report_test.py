@@ -323,6 +323,7 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         opened.draw_all()
         assert opened.page.inner_text("h1") == "a <b> study"
         assert f"Model {name}" in opened.page.inner_text("#summary")
+        assert "turn_on@2 has no value in any bin" in opened.page.inner_text(".missing")
         assert opened.page.text_content("#linearity .role-axis-title") == "<img src=x onerror=alert(3)> [<b>'&\"]"
         assert "<img src=x onerror=alert(3)> at which half" in opened.page.get_attribute("#best th[title^='turn_on@2']", "title")
         assert opened.page.locator("img").count() == 0
