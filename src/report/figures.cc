@@ -204,7 +204,7 @@ class Figures {
         {"type", "quantitative"},
         {"title", title_},
         {"scale",
-         {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domainMin", {{"expr", "low"}}}, {"domainMax", {{"expr", "high"}}}}},
+         {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
         {"legend", {{"format", ".2~g"}}}};
     spec["layer"] =
         Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
@@ -253,6 +253,7 @@ class Figures {
                         {"type", type(point->point.v_full, point->point.v_int) + " / " + type(point->point.wb_full, point->point.wb_int)}});
       }
     }
+    if (rows.empty()) return;
     Json spec = base(std::move(rows));
     Json x = field("bits", "quantitative", "bits: total of vectors + total of weights");
     x["scale"] = {{"zero", false}};

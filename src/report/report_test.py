@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import h5py
+import keras
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
@@ -327,6 +329,32 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         assert opened.page.text_content("#linearity .role-axis-title") == "<img src=x onerror=alert(3)> [<b>'&\"]"
         assert "<img src=x onerror=alert(3)> at which half" in opened.page.get_attribute("#best th[title^='turn_on@2']", "title")
         assert opened.page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("kind", ["dead", "constant", "far", "one sample"])
+def test_odd_studies_are_shown_without_a_complaint(browser, tmp_path, kind):
+    """Nothing to measure against, nothing to choose from, nothing that passes."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    y = {"constant": np.full((50, 1), 3), "far": rng.uniform(100, 101, size=(50, 1))}.get(kind, rng.uniform(1, 3, size=(50, 1)))
+    np.savez(tmp_path / "data.npz", x=x, y=y.astype(np.float32))
+    layers = [keras.Input((4,)), keras.layers.Dense(6, activation="relu", name="hidden"), keras.layers.Dense(1, name="out")]
+    model = keras.Sequential(layers)
+    model.set_weights([0 * rng.normal(size=w.shape) if kind == "dead" else rng.normal(size=w.shape) for w in model.get_weights()])
+    model.save(tmp_path / "model.keras")
+    narrow("--quiet", "sweep", "model.keras", "--data", "data.npz", "--v-full", "8:12:2", "--v-int", 4, "--wb-full", 8, "--wb-int", 3, "--threshold", 2,
+           "--samples", 1 if kind == "one sample" else 50, "--out", "study", cwd=tmp_path)
+    said = narrow("report", "study", "--figures", "none", cwd=tmp_path)
+    assert ("No point has a value of MPE" in said) == (kind == "dead")
+    for metric in ("mae", "mpe"):
+        narrow("report", "study", "--metric", metric, "--figures", "none", cwd=tmp_path)
+        with Opened(browser, tmp_path / "study" / "report.html") as opened:
+            opened.draw_all()
+            for option in opened.page.evaluate("[...document.querySelectorAll('#metric option')].map(option => option.value)"):
+                opened.page.select_option("#metric", option)
+                opened.page.evaluate("narrow.settled()")
+            shown = opened.page.evaluate("[...document.querySelectorAll('svg text, main, header')].map(node => node.textContent).join(' ')")
+            assert not re.search(r"undefined|NaN|Infinity|\bnull\b|\bnan\b|\binf\b", shown)
 
 
 def test_studies_and_text_folders_are_compared(study, browser, tmp_path):

@@ -142,8 +142,9 @@ std::vector<std::string> studied(const Report& report) {
 }
 
 std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {
-  if (scan.highlights.empty()) return {"No point is done."};
   const MetricName& metric = report.metrics[report.metric];
+  if (scan.points.empty()) return {"No point is done."};
+  if (scan.highlights.empty()) return {"No point has a value of " + title_of(metric) + "; judge by another --metric."};
   const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
   const auto cost = [&](const Highlight& highlight) { return cost_of(metric.name, value(highlight)); };
   const std::string bound = title_of(metric) + " of at most " + rounded(report.bound) + unit_after(metric);
