@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -32,6 +33,13 @@ class Reader {
     }
   }
 
+  // The same for what is read from the value's text.
+  template <class Parse>
+  auto parsed_text(const YAML::Node& node, const Parse& parse) const {
+    const std::string value = text(node);
+    return parsed(node, [&] { return parse(value); });
+  }
+
   std::string text(const YAML::Node& node) const {
     if (!node.IsScalar()) throw fault(node, "a single value is expected here");
     return node.as<std::string>();
@@ -46,10 +54,10 @@ class Reader {
 
   double number(const YAML::Node& node) const {
     try {
-      return node.as<double>();
+      if (const auto value = node.as<double>(); std::isfinite(value)) return value;
     } catch (const YAML::Exception&) {
-      throw fault(node, "'" + shown(node) + "' should be a number");
     }
+    throw fault(node, "'" + shown(node) + "' should be a number");
   }
   std::vector<double> numbers(const YAML::Node& node) const {
     std::vector<double> all;
@@ -127,7 +135,7 @@ Reader::Fields data_fields(const Reader& reader, DataOptions& options) {
       {"features",
        [&](const YAML::Node& node) {
          options.features = reader.texts(node);
-         for (const YAML::Node& item : Reader::items(node)) reader.parsed(item, [&] { return parse_feature(reader.text(item)); });
+         for (const YAML::Node& item : Reader::items(node)) reader.parsed_text(item, parse_feature);
        }},
       {"target",
        [&](const YAML::Node& node) {
@@ -220,7 +228,7 @@ std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
   const auto range = [&](const std::string& name, std::vector<int>& values) {
     return std::pair<std::string, std::function<void(const YAML::Node&)>>(name, [&reader, &values, name](const YAML::Node& value) {
       for (const YAML::Node& item : Reader::items(value)) {
-        const std::vector<int> more = reader.parsed(item, [&] { return parse_range(name, reader.text(item)); });
+        const std::vector<int> more = reader.parsed_text(item, [&](const std::string& text) { return parse_range(name, text); });
         values.insert(values.end(), more.begin(), more.end());
       }
       std::sort(values.begin(), values.end());
@@ -228,21 +236,21 @@ std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
       if (values.empty()) throw reader.fault(value, name + " is empty");
     });
   };
-  reader.read(
-      node, "a grid",
-      {range("v_full", grid.grid.v_full),
-       range("v_int", grid.grid.v_int),
-       range("wb_full", grid.grid.wb_full),
-       range("wb_int", grid.grid.wb_int),
-       {"types",
-        [&](const YAML::Node& value) {
-          types.clear();
-          for (const YAML::Node& item : Reader::items(value)) types.push_back(reader.choice(item, {"auto", "uniform"}));
-        }},
-       {"relu", [&](const YAML::Node& value) { reader.parsed(value, [&] { return parse_relu(reader.text(value), grid.precision), 0; }); }},
-       {"maximum", [&](const YAML::Node& value) {
-          grid.precision.maximum = reader.parsed(value, [&] { return parse_short_format(reader.text(value)); });
-        }}});
+  reader.read(node, "a grid",
+              {range("v_full", grid.grid.v_full),
+               range("v_int", grid.grid.v_int),
+               range("wb_full", grid.grid.wb_full),
+               range("wb_int", grid.grid.wb_int),
+               {"types",
+                [&](const YAML::Node& value) {
+                  types.clear();
+                  for (const YAML::Node& item : Reader::items(value)) types.push_back(reader.choice(item, {"auto", "uniform"}));
+                }},
+               {"relu",
+                [&](const YAML::Node& value) {
+                  reader.parsed_text(value, [&](const std::string& text) { return parse_relu(text, grid.precision), 0; });
+                }},
+               {"maximum", [&](const YAML::Node& value) { grid.precision.maximum = reader.parsed_text(value, parse_short_format); }}});
   for (const auto& [name, values] : {std::pair("v_full", &grid.grid.v_full), std::pair("v_int", &grid.grid.v_int),
                                      std::pair("wb_full", &grid.grid.wb_full), std::pair("wb_int", &grid.grid.wb_int)}) {
     if (values->empty()) throw reader.fault(node, std::string("a grid should say ") + name + ", as in `" + name + ": 8:16`");
@@ -275,6 +283,7 @@ Definition parse_definition(const std::string& content, const std::string& path)
   } catch (const YAML::Exception& error) {
     throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is no YAML: " + error.msg);
   }
+  if (root.IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
   Definition definition;
   reader.read(root, "a study",
               {{"out", [&](const YAML::Node& node) { definition.out = reader.text(node); }},
@@ -306,9 +315,9 @@ Definition parse_definition(const std::string& content, const std::string& path)
                 }},
                {"keep",
                 [&](const YAML::Node& node) {
-                  for (const YAML::Node& item : Reader::items(node)) {
-                    reader.parsed(item, [&] { return parse_keep("keep", reader.text(item), definition.keep), 0; });
-                  }
+                  std::string all;
+                  for (const std::string& item : reader.texts(node)) all += (all.empty() ? "" : ",") + item;
+                  reader.parsed(node, [&] { return parse_keep("keep", all, definition.keep), 0; });
                 }},
                {"layout",
                 [&](const YAML::Node& node) {

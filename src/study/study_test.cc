@@ -205,6 +205,10 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
            Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {tolerance: [5, 5.0]}",
                  "study.yml, line 4: the tolerance or threshold 5 stands there twice"},
+           Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, .nan, 5]}", "study.yml, line 4: '.nan' should be a number"},
+           Fault{"data: test.h5", "data: test.h5\nkeep: [predictions, none]",
+                 "study.yml, line 4: keep: 'none' is none of predictions, trace"},
+           Fault{"data: test.h5", "data: test.h5\nkeep: {a: b}", "study.yml, line 4: a single value is expected here"},
            Fault{"data: test.h5", "data: test.h5\nkeep: all", "study.yml, line 4: keep: 'all' is none of predictions, trace"},
            Fault{"data: test.h5", "data: test.h5\ndata: b.h5", "study.yml, line 4: 'data' stands here twice"},
            Fault{"models: [a.keras]", "train: {data: a.h5, nodes: [16, 32], out: a.keras}",
@@ -216,7 +220,9 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
       parse_definition(replaced(kSmall, fault.from, fault.to), "study.yml");
       ADD_FAILURE() << fault.to << " was taken";
     } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(fault.said), std::string::npos) << fault.to << ": " << error.what();
+      const std::string said = error.what();
+      EXPECT_NE(said.find(fault.said), std::string::npos) << fault.to << ": " << said;
+      EXPECT_EQ(said.rfind("study.yml, line"), said.find("study.yml, line")) << said;
     }
   }
 }
