@@ -1,10 +1,12 @@
 #include "study/best.h"
 
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
 #include "app/options.h"
 #include "app/table.h"
+#include "error.h"
 #include "study/layout.h"
 
 namespace narrow {
@@ -17,6 +19,7 @@ struct Best {
 };
 
 void run(const Best& best) {
+  if (std::isnan(best.below)) throw Error("--below: the bound should be a number");
   const Store store(best.study, Store::Mode::kRead);
   const MetricName metric = metric_of(store, best.metric);
   const Criterion criterion{metric.name, best.below};

@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -41,7 +42,19 @@ Command command_of(const ReportArguments& arguments, const std::string& name) {
   return command;
 }
 
+void check(const ReportArguments& arguments) {
+  if (std::isnan(arguments.options.bound)) throw Error("--below: the bound should be a number");
+  if (const std::string& out = arguments.out; !out.empty() && !out.ends_with(".html") && !out.ends_with(".htm")) {
+    throw Error("--out " + out + ": the page is HTML; give it a name that ends in .html");
+  }
+  const std::vector<std::string>& formats = arguments.formats;
+  const bool none = std::find(formats.begin(), formats.end(), "none") != formats.end();
+  if (none && formats.size() > 1) throw Error("--figures: none stands alone");
+  if (none && !arguments.only.empty()) throw Error("--figures none: --only draws figures and nothing else");
+}
+
 void run(const ReportArguments& arguments, const std::string& name, const Globals& globals) {
+  check(arguments);
   ReportOptions options = arguments.options;
   if (const auto& at = arguments.at; !at.empty()) options.at = Point{at[0], at[1], at[2], at[3]};
   std::vector<std::string> labels = arguments.labels;

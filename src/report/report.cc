@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "data/text.h"
@@ -171,14 +171,20 @@ class StoredStudy {
 };
 
 std::vector<double> numbers_in(const std::string& path) {
-  std::istringstream stream(read_file(path));
+  const std::string text = read_file(path);
   std::vector<double> numbers;
-  for (std::string word; stream >> word;) {
-    try {
-      numbers.push_back(std::stod(word));
-    } catch (const std::exception&) {
-      throw Error(path + ": '" + word + "' is no number; it should be what numpy.savetxt writes");
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (is_space(text[at])) continue;
+    char* end = nullptr;
+    const double number = std::strtod(text.c_str() + at, &end);
+    const auto next = static_cast<std::size_t>(end - text.c_str());
+    if (next == at || (next < text.size() && !is_space(text[next]))) {
+      const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+      throw Error(path + ", line " + std::to_string(line) + ": a number should stand there, as numpy.savetxt writes it");
     }
+    numbers.push_back(number);
+    at = next;
   }
   return numbers;
 }
@@ -277,7 +283,9 @@ void note_missing(Report& report) {
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
     }
     for (const Curve& curve : scan.float_curves) {
-      if (is_empty(curve)) report.missing.push_back(scan.name + ": " + curve.name + " has no value in any bin (are there targets near it?), so it is not shown");
+      if (is_empty(curve))
+        report.missing.push_back(scan.name + ": " + curve.name +
+                                 " has no value in any bin (are there targets near it?), so it is not shown");
     }
     if (stored && scan.float_curves.empty()) {
       report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");

@@ -331,6 +331,22 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         assert opened.page.locator("img").count() == 0
 
 
+def test_what_makes_no_sense_is_refused(study, tmp_path):
+    for options, said in [
+        (["--below", "nan"], "--below: the bound should be a number"),
+        (["--out", tmp_path / "page.pdf"], "page.pdf: the page is HTML; give it a name that ends in .html"),
+        (["--figures", "svg,none"], "--figures: none stands alone"),
+        (["--figures", "none", "--only", "pareto"], "--only draws figures and nothing else"),
+        (["--metric", "pi"], "there is no metric 'pi'; there are mae, mpe"),
+    ]:
+        assert said in narrow("report", study, *options, status=1)
+    assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
+    (tmp_path / "good.txt").write_text("1.0\n2e-3\nnan\n")
+    (tmp_path / "bad.txt").write_text("1.0\n2.0\n3.0,\n")
+    assert "bad.txt, line 3: a number should stand there" in narrow("compare", tmp_path / "good.txt", tmp_path / "bad.txt", status=1)
+    assert list(tmp_path.glob("*.html")) == []
+
+
 @pytest.mark.parametrize("kind", ["dead", "constant", "far", "one sample"])
 def test_odd_studies_are_shown_without_a_complaint(browser, tmp_path, kind):
     """Nothing to measure against, nothing to choose from, nothing that passes."""

@@ -484,7 +484,7 @@ void parse_keep(const std::string& option, const std::string& text, Keep& keep) 
 
 void check_metrics(const MetricOptions& options) {
   for (const double tolerance : options.tolerances) {
-    if (!(tolerance >= 0)) throw Error("a tolerance is a share of the prediction in per cent, at least 0");
+    if (!(tolerance >= 0) || std::isinf(tolerance)) throw Error("a tolerance is a share of the prediction in per cent, at least 0");
   }
   for (const auto* values : {&options.tolerances, &options.thresholds}) {
     std::set<std::string> names;
@@ -492,7 +492,8 @@ void check_metrics(const MetricOptions& options) {
       if (!names.insert(short_text(value)).second) throw Error("the tolerance or threshold " + short_text(value) + " stands there twice");
     }
   }
-  if (options.bins.size() == 1 ||
+  const bool finite = std::all_of(options.bins.begin(), options.bins.end(), [](double edge) { return std::isfinite(edge); });
+  if (!finite || options.bins.size() == 1 ||
       std::adjacent_find(options.bins.begin(), options.bins.end(), std::greater_equal<>()) != options.bins.end()) {
     throw Error("bins should be edges that rise, at least two");
   }
