@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "app/options.h"
 #include "data/text.h"
@@ -42,6 +43,19 @@ Command command_of(const ReportArguments& arguments, const std::string& name) {
   return command;
 }
 
+// Names of the studies, each its own: as the user says, or their folders' names, or the paths where folders have one name.
+std::vector<std::string> labels_of(const ReportArguments& arguments) {
+  std::vector<std::string> labels = arguments.labels;
+  const auto differ = [&] { return std::set<std::string>(labels.begin(), labels.end()).size() == arguments.studies.size(); };
+  if (labels.empty()) {
+    for (const std::string& study : arguments.studies) labels.push_back(std::filesystem::weakly_canonical(study).filename().string());
+    if (!differ()) labels = arguments.studies;
+  }
+  if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
+  if (!differ()) throw Error("--labels: two studies are called the same; they would be one in every figure");
+  return labels;
+}
+
 void check(const ReportArguments& arguments) {
   if (std::isnan(arguments.options.bound)) throw Error("--below: the bound should be a number");
   if (const std::string& out = arguments.out; !out.empty() && !out.ends_with(".html") && !out.ends_with(".htm")) {
@@ -57,13 +71,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
   check(arguments);
   ReportOptions options = arguments.options;
   if (const auto& at = arguments.at; !at.empty()) options.at = Point{at[0], at[1], at[2], at[3]};
-  std::vector<std::string> labels = arguments.labels;
-  if (labels.empty()) {
-    for (const std::string& study : arguments.studies) {
-      labels.push_back(std::filesystem::weakly_canonical(study).filename().string());
-    }
-  }
-  if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
+  const std::vector<std::string> labels = labels_of(arguments);
   const std::vector<std::string>& of = arguments.studies;
   const bool predictions = of.size() == 2 && std::filesystem::is_regular_file(of[0]) && std::filesystem::is_regular_file(of[1]);
   const Report report = predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, options);
