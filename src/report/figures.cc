@@ -403,13 +403,22 @@ class Figures {
         std::move(spec));
   }
 
+  // Of a layer: fewer where there are many layers, for the page's sake.
+  std::size_t shown_values() const {
+    constexpr std::size_t kLayer = 300;
+    constexpr std::size_t kPage = 40'000;
+    std::size_t layers = 1;
+    for (const ReportScan& scan : report_.scans) layers += scan.float_trace.layers.size();
+    return std::clamp<std::size_t>(kPage / layers, 1, kLayer);
+  }
+
   // (d) Signed differences between fixed and float, layer by layer, of the traced samples.
   void differences(const ReportScan& scan) {
     if (scan.highlights.empty() || scan.highlights.front().trace.layers.empty() || scan.float_trace.layers.empty()) return;
     const Highlight& best = scan.highlights.front();
     Json rows = Json::array();
     Json order = Json::array();
-    constexpr std::size_t kShown = 300;  // values a layer
+    const std::size_t most = shown_values();
     for (const std::string& layer : scan.layers) {
       const auto fixed_values = best.trace.layers.find(layer);
       const auto float_values = scan.float_trace.layers.find(layer);
@@ -417,10 +426,11 @@ class Figures {
           fixed_values->second.size() > float_values->second.size())
         continue;
       const std::vector<double>& values = fixed_values->second;
-      const std::size_t stride = std::max<std::size_t>(1, values.size() / kShown);
+      const std::size_t stride = stride_for(values.size(), most);
       order.push_back(layer);
       for (std::size_t i = 0; i < values.size(); i += stride) {
-        rows.push_back({{"layer", layer}, {"float", float_values->second[i]}, {"difference", values[i] - float_values->second[i]}});
+        const double exact = float_values->second[i];
+        rows.push_back({{"layer", layer}, {"float", five_digits(exact)}, {"difference", five_digits(values[i] - exact)}});
       }
     }
     if (rows.empty()) return;
@@ -441,7 +451,7 @@ class Figures {
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
     add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
         "The traced samples at " + type(best.point.point.v_full, best.point.point.v_int) + " / " +
-            type(best.point.point.wb_full, best.point.point.wb_int) + "; at most " + std::to_string(kShown) + " values a layer.",
+            type(best.point.point.wb_full, best.point.point.wb_int) + "; at most " + std::to_string(most) + " values a layer.",
         std::move(spec));
   }
 

@@ -260,9 +260,6 @@ def test_narrow_windows_and_both_schemes(study, browser, scheme, width):
         label = page.evaluate("document.querySelector('#pareto svg .role-axis-title text').getAttribute('fill')")
         shade = int(label[1:3], 16)
         assert (sum(paper) < 150 and sum(ink) > 600 and shade > 200) if scheme == "dark" else (sum(paper) > 700 and sum(ink) < 150 and shade < 60)
-        shots = os.environ.get("NARROW_SCREENSHOTS")
-        if shots:
-            page.screenshot(path=f"{shots}/report-{width}-{scheme}.png", full_page=True)
 
 
 def test_it_prints_without_its_controls(study, browser, tmp_path):

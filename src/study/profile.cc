@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <numeric>
 #include <span>
 
 #include "model/inference.h"
@@ -13,7 +14,7 @@ namespace {
 // Values of one kind, of which every n-th is kept where there are many.
 class Magnitudes {
  public:
-  explicit Magnitudes(std::size_t expected) : stride_(std::max<std::size_t>(1, expected / kKept)) {}
+  explicit Magnitudes(std::size_t expected) : stride_(stride_for(expected, kKept)) {}
 
   // Values number `first` and on, of all.
   void add(std::size_t first, std::span<const float> values) {
@@ -80,6 +81,12 @@ std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_
     }
   }
   return profiles;
+}
+
+std::size_t stride_for(std::size_t values, std::size_t most) {
+  std::size_t stride = std::max<std::size_t>(1, (values + most - 1) / most);
+  while (std::gcd(stride, values) > 1) ++stride;
+  return stride;
 }
 
 }  // namespace narrow

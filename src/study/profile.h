@@ -25,6 +25,10 @@ inline constexpr double kProfileShares[] = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
 // a layer; and of its weights.
 std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_t samples);
 
+// Every how many of `values` to take at most `most` of them. It shares no factor with their number, so that of a layer's values, node
+// after node, all nodes are met.
+std::size_t stride_for(std::size_t values, std::size_t most);
+
 }  // namespace narrow
 
 #endif  // NARROW_STUDY_PROFILE_H_

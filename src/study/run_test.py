@@ -1,5 +1,6 @@
 """Studies defined in a file: what is measured, kept, trained and validated, and what happens when parts of it are lost."""
 
+import json
 import math
 import os
 import pty
@@ -295,6 +296,26 @@ def test_memory_does_not_grow_with_the_points(tmp_path):
     assert many == 8 * few > 6000
     # A store's page cache and a list of the points: some hundred bytes a point. All types of all points would be 60 MB.
     assert high - low < 8
+
+
+def test_the_profile_is_of_the_float_models_values(tmp_path):
+    out = tmp_path / "study"
+    succeed(command(out, "--trace", 100, "--counted", 100, grid=["--v-full", 12, "--v-int", 6, "--wb-full", 10, "--wb-int", 2, "--samples", 100], models=("ds64",)))
+    profiles = {(layer, kind): (json.loads(quantiles), zeros, negative) for layer, kind, quantiles, zeros, negative in rows(out, "SELECT layer, kind, quantiles, zeros, negative FROM profiles")}
+    checked = 0
+    with h5py.File(out / "64.keras_trace.h5") as trace:
+        for layer, values in trace["trace"].items():
+            values = values[...].ravel()
+            quantiles, zeros, negative = profiles[layer, "output"]
+            magnitudes = np.abs(values[values != 0].astype(np.float64))
+            assert zeros == pytest.approx(np.mean(values == 0)) and negative == (values < 0).any()
+            assert [quantiles[0], quantiles[-1]] == pytest.approx([magnitudes.min(), magnitudes.max()], rel=1e-6)
+            # The shares between are of at most 50,000 values, of all nodes.
+            margin = 0.5 / min(len(magnitudes), 50) if len(magnitudes) < 5000 else 0.02
+            for share, quantile in zip([0.05, 0.25, 0.5, 0.75, 0.95], quantiles[1:-1]):
+                assert np.mean(magnitudes < quantile * (1 - 1e-7)) - margin <= share <= np.mean(magnitudes <= quantile * (1 + 1e-7)) + margin, (layer, share)
+            checked += values.size > 500_000
+    assert checked > 5, "layers of which not all values were kept"
 
 
 # --- run and sweep are one thing
