@@ -317,7 +317,7 @@ class Page {
                                    {"figures", nlohmann::ordered_json::array()},
                                    {"best", nlohmann::ordered_json::array()},
                                    {"metrics", nlohmann::ordered_json::object()},
-                                   {"command", {{"studies", command_.studies}, {"below", report_.bound}}}};
+                                   {"command", {{"studies", command_.studies}, {"below", short_text(report_.bound)}}}};
     for (const MetricName& metric : report_.metrics) {
       data["metrics"][metric.name] = {{"title", title_of(metric)}, {"label", label_of(metric)}, {"unit", metric.unit}};
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "error.h"
@@ -51,9 +52,13 @@ std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& po
 std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
                                                 const Criterion& criterion) {
   const StoredPoint* worst = nullptr;
+  const auto cost = [&](const StoredPoint& point) {
+    const double cost = criterion.cost(point);
+    return std::isnan(cost) ? std::numeric_limits<double>::infinity() : cost;
+  };
   for (const StoredPoint& point : points) {
-    if (!(criterion.cost(point) > criterion.bound) || !has_no_fewer_bits(point.point, from.point)) continue;
-    if (worst == nullptr || criterion.cost(point) > criterion.cost(*worst)) worst = &point;
+    if (!point.finished || criterion.met_by(point) || !has_no_fewer_bits(point.point, from.point)) continue;
+    if (worst == nullptr || cost(point) > cost(*worst)) worst = &point;
   }
   return worst == nullptr ? std::nullopt : std::optional(*worst);
 }

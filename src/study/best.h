@@ -32,8 +32,8 @@ std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, c
 // vectors and of weights, meets it too. Where errors cancel, or overflows happen to do little, a bound is met by chance.
 std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
 
-// Of the points with at least as many integer and fractional bits everywhere, the one of largest cost above the bound; nothing where
-// all meet the criterion.
+// Of the points with at least as many integer and fractional bits everywhere, the one of largest cost that does not meet the
+// criterion (a cost that is not known is the largest); nothing where all meet it.
 std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
                                                 const Criterion& criterion);
 
