@@ -283,9 +283,8 @@ void note_missing(Report& report) {
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
     }
     for (const Curve& curve : scan.float_curves) {
-      if (is_empty(curve))
-        report.missing.push_back(scan.name + ": " + curve.name +
-                                 " has no value in any bin (are there targets near it?), so it is not shown");
+      if (!is_empty(curve)) continue;
+      report.missing.push_back(scan.name + ": " + curve.name + " has no value in any bin (are there targets near it?), so it is not shown");
     }
     if (stored && scan.float_curves.empty()) {
       report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
