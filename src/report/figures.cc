@@ -14,6 +14,7 @@
 #include "fixed/format.h"
 #include "report/words.h"
 #include "study/best.h"
+#include "study/layout.h"
 
 namespace narrow {
 namespace {
@@ -60,8 +61,17 @@ Json tooltip(const std::vector<std::pair<std::string, std::string>>& fields) {
   return all;
 }
 
-// Of a legend of dashes.
-Json line_symbols() { return {{"symbolType", "stroke"}, {"symbolStrokeColor", "#8a8a8a"}, {"symbolStrokeWidth", 2}, {"symbolSize", 300}}; }
+// Lines apart by their dashes, which the legend shows.
+Json dashed_by(const std::string& name, const std::string& title, const Json& domain, const Json& dashes) {
+  const Json legend = {{"symbolType", "stroke"}, {"symbolStrokeColor", "#8a8a8a"}, {"symbolStrokeWidth", 2}, {"symbolSize", 300}};
+  Json channel = field(name, "nominal", title);
+  channel["legend"] = legend;
+  channel["scale"] = {{"domain", domain}, {"range", dashes}};
+  return channel;
+}
+
+// The first of two drawn solid, the second dashed.
+Json solid_and_dashed() { return Json::array({{1, 0}, {4, 3}}); }
 
 // Lines and their points as two layers: what dashes mean is then said with lines.
 void draw_lines(Json& spec, Json encoding) {
@@ -126,11 +136,7 @@ class Figures {
       labels.push_back(report_.studies[i].label);
       dashes.push_back(i == 0 ? Json::array({1, 0}) : Json::array({6 - static_cast<int>(i % 3), 3}));
     }
-    encoding["strokeDash"] = {{"field", "study"},
-                              {"type", "nominal"},
-                              {"title", "study"},
-                              {"legend", line_symbols()},
-                              {"scale", {{"domain", labels}, {"range", dashes}}}};
+    encoding["strokeDash"] = dashed_by("study", "study", labels, dashes);
   }
 
   void add(std::string id, std::string section, std::string title, std::string caption, Json spec) {
@@ -155,7 +161,7 @@ class Figures {
                         {"shown", above_zero(cost(point))},
                         {"model", scan.name + ": " + words(best)},
                         {"study", scan.study},
-                        {"type", type(point.point.v_full, point.point.v_int) + " / " + type(point.point.wb_full, point.point.wb_int)}});
+                        {"type", types_of(point.point)}});
       }
     }
     if (seen.size() < 2) return;
@@ -250,7 +256,7 @@ class Figures {
                         {"front", on_front},
                         {"model", scan.name},
                         {"study", scan.study},
-                        {"type", type(point->point.v_full, point->point.v_int) + " / " + type(point->point.wb_full, point->point.wb_int)}});
+                        {"type", types_of(point->point)}});
       }
     }
     if (rows.empty()) return;
@@ -307,7 +313,7 @@ class Figures {
                         {"model", scan.name},
                         {"study", scan.study},
                         {"kind", scan.scan.options + (scan.scan.data_name.empty() ? "" : " on " + scan.scan.data_name)},
-                        {"type", type(best->point.v_full, best->point.v_int) + " / " + type(best->point.wb_full, best->point.wb_int)}});
+                        {"type", types_of(best->point)}});
       }
     }
     Json spec = base(std::move(rows));
@@ -398,8 +404,7 @@ class Figures {
     add("ranges-" + id_of(scan), "layers", "Values and types, model " + scan.name,
         "Magnitudes of the float model's values and weights: smallest to largest (line), half of them (box), median (tick); behind them "
         "the type at " +
-            type(best.point.point.v_full, best.point.point.v_int) + " / " + type(best.point.point.wb_full, best.point.point.wb_int) +
-            ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
+            types_of(best.point.point) + ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
         std::move(spec));
   }
 
@@ -450,9 +455,7 @@ class Figures {
         {"encoding",
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
     add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
-        "The traced samples at " + type(best.point.point.v_full, best.point.point.v_int) + " / " +
-            type(best.point.point.wb_full, best.point.point.wb_int) + "; at most " + std::to_string(most) + " values a layer.",
-        std::move(spec));
+        "The traced samples at " + types_of(best.point.point) + "; at most " + std::to_string(most) + " values a layer.", std::move(spec));
   }
 
   // Float and fixed together: resolution, linearity, turn-on.
@@ -491,7 +494,7 @@ class Figures {
                               {"value", number(value)},
                               {"model", scan.name},
                               {"arithmetic", is_fixed ? "fixed" : "float"},
-                              {"type", is_fixed ? type(p.v_full, p.v_int) + " / " + type(p.wb_full, p.wb_int) : "float32"}});
+                              {"type", is_fixed ? types_of(p) : "float32"}});
             }
           }
         }
@@ -505,12 +508,7 @@ class Figures {
       Json encoding = {{"x", x},
                        {"y", field("value", "quantitative", what)},
                        {"color", color()},
-                       {"strokeDash",
-                        {{"field", "arithmetic"},
-                         {"type", "nominal"},
-                         {"title", "arithmetic"},
-                         {"legend", line_symbols()},
-                         {"scale", {{"domain", {"fixed", "float"}}, {"range", {{1, 0}, {4, 3}}}}}}},
+                       {"strokeDash", dashed_by("arithmetic", "arithmetic", {"fixed", "float"}, solid_and_dashed())},
                        {"tooltip", tooltip({{"model", "model"},
                                             {"arithmetic", "arithmetic"},
                                             {"type", "type"},
@@ -575,12 +573,7 @@ class Figures {
     spec["encoding"] = {{"x", field("epoch", "quantitative", "epoch")},
                         {"y", axis_log(field("shown", "quantitative", "loss"))},
                         {"color", color()},
-                        {"strokeDash",
-                         {{"field", "kind"},
-                          {"type", "nominal"},
-                          {"title", "of"},
-                          {"legend", line_symbols()},
-                          {"scale", {{"domain", {"val_loss", "loss"}}, {"range", {{1, 0}, {4, 3}}}}}}},
+                        {"strokeDash", dashed_by("kind", "of", {"val_loss", "loss"}, solid_and_dashed())},
                         {"tooltip", tooltip({{"model", "model"}, {"epoch", "epoch"}, {"kind", "of"}, {"value", "loss"}})}};
     add("history", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
   }

@@ -12,6 +12,7 @@
 #include "fixed/format.h"
 #include "report/words.h"
 #include "study/best.h"
+#include "study/layout.h"
 
 // The page's style and script, put into the program by the assembler.
 __asm__(
@@ -250,8 +251,7 @@ class Page {
       const bool known = scan.float_trace.samples > report_.sample;
       for (const Highlight& highlight : scan.highlights) {
         if (!known || highlight.trace.samples <= report_.sample) continue;
-        const Point& p = highlight.point.point;
-        const std::string types = to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int));
+        const std::string types = types_of(highlight.point.point);
         if (shown.empty() || shown.back().first != &scan) columns.push_back({scan.name + ": float"});
         columns.push_back({scan.name + ": " + types, false, highlight.role});
         columns.push_back({"largest difference", false, scan.name + ": " + types});

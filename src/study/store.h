@@ -98,7 +98,7 @@ class Store {
   void add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   std::vector<double> values(std::int64_t point) const;  // of the metrics asked for
 
-  // Facts of the study as a whole, by name, such as those below; `known` gives "" for one that is not there.
+  // Facts of the study as a whole, by name, such as those above; `known` gives "" for one that is not there.
   void set(const std::string& name, const std::string& value);
   std::string known(const std::string& name) const;
 
