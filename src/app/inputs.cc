@@ -107,10 +107,16 @@ std::string describe_counts(const Program& program, const std::vector<LayerCount
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const LayerCounts& seen = counts[i];
     const Step& step = program.steps[i];
-    const std::uint64_t weights = step.kernel.raw.size() + step.bias.raw.size();
+    QuantizedWeights all;
+    std::uint64_t weights = 0;
+    for (const auto& [type, each] : step.weights) {
+      weights += each->raw.size();
+      all.overflows += each->overflows;
+      all.zeros += each->zeros;
+    }
     table.add({program.model().layers[i].name, to_string(program.format(i)), share(seen.overflows, seen.values),
-               share(seen.accum_overflows, seen.values), share(seen.zeros, seen.values),
-               share(step.kernel.overflows + step.bias.overflows, weights), share(step.kernel.zeros + step.bias.zeros, weights)});
+               share(seen.accum_overflows, seen.values), share(seen.zeros, seen.values), share(all.overflows, weights),
+               share(all.zeros, weights)});
   }
   return table.text();
 }

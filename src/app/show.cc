@@ -17,7 +17,7 @@ struct Show {
   std::string save, save_model;
 };
 
-std::string range_of(const std::vector<float>& values) {
+std::string range_of(std::span<const float> values) {
   if (values.empty()) return "-";
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   char text[64];
@@ -32,16 +32,11 @@ void print_layers(const Model& model) {
   std::size_t all_parameters = 0;
   std::size_t all_multiplications = 0;
   for (const Layer& layer : model.layers) {
-    const auto* dense = as<DenseOp>(layer);
-    const auto* norm = as<BatchNormOp>(layer);
+    std::string weights = "-";
+    std::string biases = "-";
+    for (const WeightArray& array : layer.op->weights()) (array.type == TypeName::kBias ? biases : weights) = range_of(array.values);
     table.add({layer.name, layer.keras_class, to_string(layer.shape), count_or_dash(parameters(layer)),
-               count_or_dash(multiplications(layer)),
-               range_of(dense != nullptr  ? dense->kernel
-                        : norm != nullptr ? norm->scale()
-                                          : std::vector<float>()),
-               range_of(dense != nullptr  ? dense->bias
-                        : norm != nullptr ? norm->bias()
-                                          : std::vector<float>())});
+               count_or_dash(multiplications(layer)), weights, biases});
     all_parameters += parameters(layer);
     all_multiplications += multiplications(layer);
   }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "fixed/cast.h"
+#include "layers/dense.h"
 
 namespace narrow {
 namespace {
@@ -57,13 +58,13 @@ bool fits_small(const Format& format) { return format.width + (format.is_signed 
 DenseKernel::DenseKernel(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& input,
                          Counting counting)
     : layer_(layer), relu_(relu), counting_(counting) {
-  const auto& dense = std::get<DenseOp>(program.model().layers[layer].op);
+  const auto& dense = dynamic_cast<const Dense&>(*program.model().layers[layer].op);
   const LayerPrecision& types = program.resolved.precision[layer];
   n_in_ = dense.n_in;
   n_out_ = dense.n_out;
   input_ = program.format(static_cast<std::size_t>(program.model().layers[layer].inputs.front()));
-  accum_ = types.accum;
-  result_ = types.result;
+  accum_ = types[TypeName::kAccum];
+  result_ = types.result();
   output_ = program.format(output_layer());
   const int word_bits = program.steps[layer].word_bits;
   const auto quirk = [](const Format& from, const Format& to) { return to.is_integer && from.integer <= 0; };
@@ -113,10 +114,11 @@ static Int128 plane(Int128 value, const std::vector<int>& shifts, std::size_t p)
 bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   const Step& step = program.steps[layer_];
   const LayerPrecision& types = program.resolved.precision[layer_];
-  const std::optional<SumBounds> known = sum_bounds(program, layer_, input);
+  const std::optional<SumBounds> known =
+      sum_bounds(dynamic_cast<const Dense&>(*program.model().layers[layer_].op), program.place(layer_), step, input);
   if (!known) return false;
   const SumBounds& bounds = *known;
-  const int product_fraction = input_.fraction() + types.weight.fraction();
+  const int product_fraction = input_.fraction() + types[TypeName::kWeight].fraction();
   up_ = accum_.fraction() - product_fraction;
   constexpr int kMaxUp = 24;
   if (up_ < 0 || up_ > kMaxUp || step.word_bits > 62 || accum_.is_integer) return false;
@@ -125,15 +127,16 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
                                                                 : (bounds.magnitude >> (bounds.fraction - accum_.fraction())) + n_in_ + 1;
   const Int128 least = accum_.overflow == Overflow::kSatSym && accum_.is_signed ? -max_raw(accum_) : min_raw(accum_);
   const bool stays = magnitude <= max_raw(accum_) && -magnitude >= least;
-  const bool unsigned_stays = !accum_.is_signed && bounds.sum.low >= 0 && input.low >= 0 && magnitude <= max_raw(accum_) &&
-                              std::all_of(step.kernel.raw.begin(), step.kernel.raw.end(), [](Int128 w) { return w >= 0; });
+  const bool unsigned_stays =
+      !accum_.is_signed && bounds.sum.low >= 0 && input.low >= 0 && magnitude <= max_raw(accum_) &&
+      std::all_of(step[TypeName::kWeight].raw.begin(), step[TypeName::kWeight].raw.end(), [](Int128 w) { return w >= 0; });
   if (!stays && !unsigned_stays) {
     if (!wraps(accum_)) return false;
     fit_accum_ = make_lane_cast(accum_.fraction(), accum_, step.word_bits);
     if (!fit_accum_) return false;
   }
   Interval weights;
-  for (const Int128 w : step.kernel.raw) weights = {std::min(weights.low, w), std::max(weights.high, w)};
+  for (const Int128 w : step[TypeName::kWeight].raw) weights = {std::min(weights.low, w), std::max(weights.high, w)};
   w_shift_ = planes_of(weights, kPlaneBits, kMax16);
   // Each pair of planes must sum in int32, whatever the order: planes of fewer bits where the weights are large.
   const auto n_out = static_cast<std::size_t>(n_out_);
@@ -141,8 +144,8 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   for (std::size_t q = 0; q < w_shift_.size(); ++q) {
     for (std::size_t j = 0; j < n_out; ++j) {
       Int128 sum = 0;
-      for (std::size_t i = j; i < step.kernel.raw.size(); i += n_out) {
-        const Int128 w = plane(step.kernel.raw[i], w_shift_, q);
+      for (std::size_t i = j; i < step[TypeName::kWeight].raw.size(); i += n_out) {
+        const Int128 w = plane(step[TypeName::kWeight].raw[i], w_shift_, q);
         sum += w < 0 ? -w : w;
       }
       column = std::max(column, sum);
@@ -160,8 +163,9 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   if (!fits) return false;
   family_ = Family::kPlanes;
   for (std::size_t q = 0; q < w_shift_.size(); ++q) {
-    planes_.push_back(
-        pack16(n_in_, n_out_, [&](int i, int j) { return plane(step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)], w_shift_, q); }));
+    planes_.push_back(pack16(n_in_, n_out_, [&](int i, int j) {
+      return plane(step[TypeName::kWeight].raw[static_cast<std::size_t>(i * n_out_ + j)], w_shift_, q);
+    }));
   }
   // The bias with accum's fractional bits, rounded as accum rounds but never wrapped.
   bias32_.resize(static_cast<std::size_t>(planes_.front().blocks()) * kBlock);
@@ -169,7 +173,7 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   bias_.assign(static_cast<std::size_t>(n_out_), 0);
   const bool one_sum = x_shift_.size() * w_shift_.size() == 1 && up_ == 0 && magnitude <= kMax32;
   for (std::size_t j = 0; j < bias_.size(); ++j) {
-    const CastResult bias = cast(step.bias.raw[j], types.bias, unbounded(accum_));
+    const CastResult bias = cast(step[TypeName::kBias].raw[j], types[TypeName::kBias], unbounded(accum_));
     if (one_sum) bias32_[j] = static_cast<std::int32_t>(bias.raw);
     else bias_[j] = static_cast<std::int64_t>(bias.raw);
   }
@@ -187,8 +191,9 @@ bool DenseKernel::try_planes(const Program& program, const Interval& input) {
   // Bytes: weights of 8 bits, inputs that may turn out to be small.
   const bool small_weights = weights.low >= -128 && weights.high <= 127;
   if (one_sum && small_weights && fits_small(input_)) {
-    std::vector<std::int8_t> narrow(step.kernel.raw.size());
-    std::transform(step.kernel.raw.begin(), step.kernel.raw.end(), narrow.begin(), [](Int128 w) { return static_cast<std::int8_t>(w); });
+    std::vector<std::int8_t> narrow(step[TypeName::kWeight].raw.size());
+    std::transform(step[TypeName::kWeight].raw.begin(), step[TypeName::kWeight].raw.end(), narrow.begin(),
+                   [](Int128 w) { return static_cast<std::int8_t>(w); });
     bytes_ = pack8(n_in_, n_out_, narrow);
     for (const std::int64_t sum : bytes_->sums_of) {
       const int limit = static_cast<int>(std::min<std::int64_t>(kMax16 / std::max<std::int64_t>(sum, 1), kMaxByte));
@@ -254,10 +259,10 @@ void DenseKernel::plan_wide_epilogue(Int128 magnitude) {
 bool DenseKernel::try_truncating(const Program& program, const Interval& input) {
   const Step& step = program.steps[layer_];
   const LayerPrecision& types = program.resolved.precision[layer_];
-  drop_ = input_.fraction() + types.weight.fraction() - accum_.fraction();
+  drop_ = input_.fraction() + types[TypeName::kWeight].fraction() - accum_.fraction();
   constexpr int kMaxDrop = 15;
   constexpr Int128 kMaxWeight = 1 << 14;
-  const Format& bias_type = types.bias;
+  const Format& bias_type = types[TypeName::kBias];
   if (drop_ < 1 || drop_ > kMaxDrop || accum_.rounding != Rounding::kTrn || accum_.is_integer || !wraps(accum_) || !fits_small(input_) ||
       bias_type.fraction() > accum_.fraction() || accum_.width > 31 || step.word_bits > 62) {
     return false;
@@ -269,13 +274,13 @@ bool DenseKernel::try_truncating(const Program& program, const Interval& input) 
   Int128 largest = 0;
   for (std::size_t j = 0; j < n_out; ++j) {
     Int128 column = 0;
-    for (std::size_t i = j; i < step.kernel.raw.size(); i += n_out) {
-      const Int128 w = step.kernel.raw[i] < 0 ? -step.kernel.raw[i] : step.kernel.raw[i];
+    for (std::size_t i = j; i < step[TypeName::kWeight].raw.size(); i += n_out) {
+      const Int128 w = step[TypeName::kWeight].raw[i] < 0 ? -step[TypeName::kWeight].raw[i] : step[TypeName::kWeight].raw[i];
       if (w >= kMaxWeight) return false;
       column += w;
     }
     if (column + n_in_ > kMax16) return false;
-    const Int128 bias = step.bias.raw[j] << bias_up;
+    const Int128 bias = step[TypeName::kBias].raw[j] << bias_up;
     largest = std::max(largest, column * (x_high + 1) + n_in_ + (bias < 0 ? -bias : bias));
   }
   if (largest > kMax32) return false;
@@ -285,12 +290,12 @@ bool DenseKernel::try_truncating(const Program& program, const Interval& input) 
     fit_accum_ = make_lane_cast(accum_.fraction(), accum_, 62);
     if (!fit_accum_) return false;
   }
-  const auto weight = [&](int i, int j) { return step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)]; };
+  const auto weight = [&](int i, int j) { return step[TypeName::kWeight].raw[static_cast<std::size_t>(i * n_out_ + j)]; };
   planes_.push_back(pack16(n_in_, n_out_, weight));
   high_ = pack_high(n_in_, n_out_, [&](int i, int j) { return 2 * weight(i, j); });
   bias32_.resize(static_cast<std::size_t>(planes_.front().blocks()) * kBlock);
   bias32_.fill(0);
-  for (std::size_t j = 0; j < n_out; ++j) bias32_[j] = static_cast<std::int32_t>(step.bias.raw[j] << bias_up);
+  for (std::size_t j = 0; j < n_out; ++j) bias32_[j] = static_cast<std::int32_t>(step[TypeName::kBias].raw[j] << bias_up);
   bias16_.resize(static_cast<std::size_t>(high_->blocks()) * kHighBlock);
   bias16_.fill(0);
   plan_epilogue({-largest, largest});
@@ -303,17 +308,18 @@ bool DenseKernel::try_truncating(const Program& program, const Interval& input) 
 bool DenseKernel::try_high(const Program& program, const Interval& input) {
   const Step& step = program.steps[layer_];
   const LayerPrecision& types = program.resolved.precision[layer_];
-  const int drop = input_.fraction() + types.weight.fraction() - accum_.fraction();
+  const int drop = input_.fraction() + types[TypeName::kWeight].fraction() - accum_.fraction();
   if (counting_ != Counting::kNone || drop < 1 || drop > 15 || accum_.width > 16 || !accum_.is_signed || accum_.is_integer ||
       accum_.rounding != Rounding::kTrn || !wraps(accum_) || accum_ != result_ || output_ != result_ || !fits_small(input_) ||
-      types.weight.width > 16 || !types.weight.is_signed || types.bias.fraction() > accum_.fraction() || types.bias.width > 32) {
+      types[TypeName::kWeight].width > 16 || !types[TypeName::kWeight].is_signed || types[TypeName::kBias].fraction() > accum_.fraction() ||
+      types[TypeName::kBias].width > 32) {
     return false;
   }
   const int up = 16 - drop;
   x_up_ = 0;
   while (x_up_ < up && (input.high << (x_up_ + 1)) <= kMax16 && (input.low << (x_up_ + 1)) >= -kMax16 - 1) ++x_up_;
   const int w_up = up - x_up_;
-  const auto shifted = [&](int i, int j) { return step.kernel.raw[static_cast<std::size_t>(i * n_out_ + j)] << w_up; };
+  const auto shifted = [&](int i, int j) { return step[TypeName::kWeight].raw[static_cast<std::size_t>(i * n_out_ + j)] << w_up; };
   const auto low_part = [&](int i, int j) { return static_cast<Int128>(static_cast<std::int16_t>(shifted(i, j))); };
   const auto rest = [&](int i, int j) { return (shifted(i, j) - low_part(i, j)) >> 16; };
   for (int i = 0; i < n_in_; ++i) {
@@ -342,7 +348,7 @@ bool DenseKernel::try_high(const Program& program, const Interval& input) {
   bias16_.resize(static_cast<std::size_t>(high_->blocks()) * kHighBlock);
   bias16_.fill(0);
   for (std::size_t j = 0; j < static_cast<std::size_t>(n_out_); ++j)
-    bias16_[j] = static_cast<std::int16_t>(cast(step.bias.raw[j], types.bias, accum_).raw);
+    bias16_[j] = static_cast<std::int16_t>(cast(step[TypeName::kBias].raw[j], types[TypeName::kBias], accum_).raw);
   return true;
 }
 

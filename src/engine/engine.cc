@@ -5,13 +5,13 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
-#include <cassert>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <random>
+#include <stdexcept>
 
 #include "engine/bounds.h"
 #include "engine/dense_kernel.h"
@@ -124,9 +124,7 @@ class Engine::Impl {
  public:
   Impl(Program program, const EngineOptions& options) : program_(std::move(program)), options_(options) {
     const Model& model = program_.model();
-    if (model.inputs().size() != 1) {
-      throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
-    }
+    input_ = only_input(model);
     wide_ = !fits_int64(program_);
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     if (!wide_) plan();
@@ -153,6 +151,7 @@ class Engine::Impl {
   void run_machine(std::size_t layer, std::size_t samples, Workspace& work) const;
 
   const Layer& layer(std::size_t i) const { return program_.model().layers[i]; }
+  Form form(std::size_t i) const { return layer(i).op->form(program_.place(i)); }
   std::size_t input_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).inputs.front()); }
   bool is_set(std::size_t i) const { return layer(i).shape.size() > 1; }
   std::size_t width_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).shape.back()); }
@@ -162,6 +161,7 @@ class Engine::Impl {
 
   Program program_;
   EngineOptions options_;
+  std::size_t input_ = 0;
   bool wide_ = false;
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
@@ -180,7 +180,7 @@ std::optional<std::size_t> Engine::Impl::fusable_relu(std::size_t index) const {
     if (user) return std::nullopt;
     user = i;
   }
-  return user && as<ReluOp>(layer(*user)) != nullptr ? user : std::nullopt;
+  return user && form(*user) == Form::kReluCast ? user : std::nullopt;
 }
 
 void Engine::Impl::plan() {
@@ -190,14 +190,14 @@ void Engine::Impl::plan() {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     Stage& stage = stages_[i];
     if (stage.kind == Stage::Kind::kFused) continue;
-    if (as<InputOp>(layer(i)) != nullptr) {
+    if (form(i) == Form::kInput) {
       stage.kind = Stage::Kind::kInput;
       stage.by_row = true;
       quantizer_.emplace(program_.format(i));
       continue;
     }
     const Interval& input = intervals[input_of(i)];
-    if (as<DenseOp>(layer(i)) != nullptr) {
+    if (form(i) == Form::kMatrixProduct) {
       const auto relu = fusable_relu(i);
       DenseKernel kernel(program_, i, relu, input, options_.counting);
       if (!kernel.usable()) continue;
@@ -208,12 +208,12 @@ void Engine::Impl::plan() {
         stages_[*relu].kind = Stage::Kind::kFused;
         stages_[*relu].by_row = true;
       }
-    } else if ((as<ReluOp>(layer(i)) != nullptr || as<LinearOp>(layer(i)) != nullptr) && lanes_[i].cast) {
+    } else if ((form(i) == Form::kReluCast || form(i) == Form::kCast) && lanes_[i].cast) {
       stage.kind = Stage::Kind::kCast;
       stage.by_row = true;
       stage.cast = lanes_[i].cast;
-      stage.relu = as<ReluOp>(layer(i)) != nullptr;
-    } else if (as<SetSumOp>(layer(i)) != nullptr && lanes_[i].cast && lanes_[i].cast->align == Align::kUp) {
+      stage.relu = form(i) == Form::kReluCast;
+    } else if (form(i) == Form::kRowSum && lanes_[i].cast && lanes_[i].cast->align == Align::kUp) {
       // A wrapping sum is the wrapped exact sum; one that saturates at the upper end and never falls is the saturated one.
       const bool climbs = lanes_[i].cast->fit == Fit::kClamp && input.low >= 0;
       if (!wraps(program_.format(i)) && !climbs) continue;
@@ -236,7 +236,7 @@ bool Engine::Impl::can_dedup() const {
     }
   }
   for (const int output : program_.model().outputs) any_sum &= !is_set(static_cast<std::size_t>(output));
-  return any_sum && is_set(static_cast<std::size_t>(program_.model().inputs().front()));
+  return any_sum && is_set(input_);
 }
 
 std::vector<std::string> Engine::Impl::kernels() const {
@@ -293,7 +293,7 @@ double Engine::Impl::layer_rate(std::size_t index) const {
 
 // The row that most of the first samples repeat, if it is worth counting.
 std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::size_t n) const {
-  const auto input = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t input = input_;
   const std::size_t width = width_of(input);
   const std::size_t size = size_of(layer(input).shape);
   std::map<std::vector<std::int64_t>, std::size_t> seen;
@@ -346,7 +346,7 @@ PadRow Engine::Impl::run_pad(const std::vector<std::int64_t>& row) const {
 }
 
 void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const {
-  const auto input = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t input = input_;
   const std::size_t size = size_of(layer(input).shape);
   Tensor& y = work.tensors[input];
   y.small = fits_small(program_.format(input));
@@ -384,7 +384,7 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
 
 // A block of samples into the working memory.
 void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
-  const auto index = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t index = input_;
   if (!input.quantized) {
     const std::size_t size = size_of(layer(index).shape);
     quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
@@ -406,6 +406,7 @@ void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size
 }
 
 PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, bool quantized) const {
+  check_samples(program_, x.size(), n);
   PreparedInput input;
   input.x = x;
   input.n = n;
@@ -413,7 +414,7 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
   if (dedup_) input.pad = find_pad(x, n);
   // Counts of the input layer are made while it is quantized.
   if (!quantized || options_.counting == Counting::kAll) return input;
-  const auto index = static_cast<std::size_t>(program_.model().inputs().front());
+  const std::size_t index = input_;
   const std::size_t size = size_of(layer(index).shape);
   const std::size_t width = width_of(index);
   input.quantized = true;
@@ -542,12 +543,12 @@ EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const
     for (const LayerCounts& counts : result.run.counts) result.overflowed |= counts.overflows + counts.accum_overflows > 0;
     return result;
   }
-  const auto input = static_cast<std::size_t>(model.inputs().front());
+  const std::size_t input = input_;
   const std::size_t output_size = model.output_size();
   result.run.predictions.resize(n * output_size);
   result.run.trace.resize(model.layers.size());
   if (traced) {
-    assert(!options_.fuse && !dedup_);
+    if (options_.fuse || dedup_) throw std::logic_error("a trace needs an engine with neither fuse nor dedup");
     for (std::size_t i = 0; i < model.layers.size(); ++i) result.run.trace[i].resize(n * size_of(layer(i).shape));
   }
   PadRow pad_row;

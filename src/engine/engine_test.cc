@@ -9,6 +9,10 @@
 
 #include "engine/kernels.h"
 #include "engine/random_program.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/relu.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -110,19 +114,19 @@ Program deep_sets(int nodes, const PrecisionOptions& options) {
   };
   Model model;
   model.name = "deep_sets";
-  model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {128, 4}});
-  const auto push = [&](const std::string& name, Op op) {
+  model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(Shape{128, 4}), {}, {128, 4}});
+  const auto push = [&](const std::string& name, OperationPtr op) {
     Layer layer{name, "Layer", std::move(op), {static_cast<int>(model.layers.size()) - 1}, {}};
     layer.shape = output_shape(layer, {model.layers.back().shape});
     model.layers.push_back(std::move(layer));
   };
   for (const char* name : {"phi1", "phi2", "rho1"}) {
-    if (name[0] == 'r') push("KSum", SetSumOp{});
+    if (name[0] == 'r') push("KSum", std::make_shared<SetSum>());
     const int n_in = model.layers.back().shape.back();
-    push(name, DenseOp{n_in, nodes, weights(n_in, nodes), weights(1, nodes)});
-    push(std::string(name) + "_relu", ReluOp{});
+    push(name, std::make_shared<Dense>(n_in, nodes, weights(n_in, nodes), weights(1, nodes)));
+    push(std::string(name) + "_relu", std::make_shared<Relu>());
   }
-  push("out", DenseOp{nodes, 1, weights(nodes, 1), {0.F}});
+  push("out", std::make_shared<Dense>(nodes, 1, weights(nodes, 1), std::vector<float>{0.F}));
   model.outputs = {static_cast<int>(model.layers.size()) - 1};
   return build_program(resolve(model, make_config(model, options)));
 }

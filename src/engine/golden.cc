@@ -1,6 +1,7 @@
 #include "engine/golden.h"
 
 #include "data/hdf5.h"
+#include "layers/dense.h"
 
 namespace narrow {
 
@@ -49,7 +50,7 @@ PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
   for (const Layer& layer : model.layers) {
     ConfigEntry& entry = config.by_name[lower(layer.name)];
     const bool fused = layer.name.ends_with("_relu") && model.find(layer.name.substr(0, layer.name.size() - 5)) >= 0;
-    if (as<DenseOp>(layer) != nullptr) {
+    if (as<Dense>(layer) != nullptr) {
       for (const char* key : {"weight", "bias"}) {
         if (description.contains(key)) entry.types[key] = format(key);
       }

@@ -35,16 +35,8 @@ void expect_types(const GoldenCase& golden, const Resolved& resolved) {
     const LayerPrecision& types = resolved.precision[i];
     ASSERT_TRUE(golden.types.contains(layer.name)) << layer.name;
     const auto& expected = golden.types.at(layer.name);
-    EXPECT_EQ(to_hls4ml_string(types.result), expected.at("result_t")) << layer.name;
-    if (as<DenseOp>(layer) != nullptr) {
-      EXPECT_EQ(to_hls4ml_string(types.weight), expected.at("weight_t")) << layer.name;
-      EXPECT_EQ(to_hls4ml_string(types.bias), expected.at("bias_t")) << layer.name;
-    }
-    if (as<DenseOp>(layer) != nullptr || as<SetMeanOp>(layer) != nullptr) {
-      EXPECT_EQ(to_hls4ml_string(types.accum), expected.at("accum_t")) << layer.name;
-    }
-    if (as<BatchNormOp>(layer) != nullptr) {
-      EXPECT_EQ(to_hls4ml_string(types.scale), expected.at("scale_t")) << layer.name;
+    for (const auto& [name, format] : types.all()) {
+      EXPECT_EQ(to_hls4ml_string(format), expected.at(std::string(name_of(name)) + "_t")) << layer.name;
     }
   }
 }

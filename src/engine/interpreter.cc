@@ -8,6 +8,7 @@
 
 #include "engine/machine.h"
 #include "error.h"
+#include "fixed/cast.h"
 
 namespace narrow {
 namespace {
@@ -17,7 +18,7 @@ RunResult run(const Program& program, std::span<const float> x, std::size_t n, c
   const Model& model = program.model();
   std::vector<LaneStep> lanes;
   for (std::size_t i = 0; i < model.layers.size(); ++i) lanes.push_back(options.one_by_one ? LaneStep{} : make_lane_step(program, i));
-  const std::size_t input_size = size_of(model.layers[static_cast<std::size_t>(model.inputs().front())].shape);
+  const std::size_t input_size = size_of(model.layers[only_input(model)].shape);
   const std::size_t output_size = model.output_size();
   const std::size_t traced = std::min(options.traced, n);
   RunResult result{std::vector<double>(n * output_size), std::vector<std::vector<double>>(model.layers.size()),
@@ -51,11 +52,16 @@ RunResult run(const Program& program, std::span<const float> x, std::size_t n, c
 
 }  // namespace
 
-RunResult interpret(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options) {
+void check_samples(const Program& program, std::size_t values, std::size_t n) {
   const Model& model = program.model();
-  if (model.inputs().size() != 1) {
-    throw Error("model " + model.name + " has " + std::to_string(model.inputs().size()) + " inputs; data for one can be given");
-  }
+  const std::size_t size = size_of(model.layers[only_input(model)].shape);
+  if (values == n * size) return;
+  throw Error("model " + model.name + " takes " + std::to_string(size) + " values per sample; " + std::to_string(values) +
+              " values are not " + std::to_string(n) + " samples");
+}
+
+RunResult interpret(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options) {
+  check_samples(program, x.size(), n);
   return fits_int64(program) ? run<std::int64_t>(program, x, n, options) : run<Int128>(program, x, n, options);
 }
 

@@ -9,23 +9,6 @@
 
 namespace narrow {
 
-// What a layer's values met on the way to their types, over all samples of a run.
-struct LayerCounts {
-  std::uint64_t values = 0;     // outputs computed
-  std::uint64_t overflows = 0;  // outputs that did not fit the result type
-  std::uint64_t accum_overflows =
-      0;                    // outputs whose sum left the accum type: the whole exact sum where it wraps, any step where it saturates
-  std::uint64_t zeros = 0;  // outputs other than 0 that the result type rounded to 0
-  bool operator==(const LayerCounts&) const = default;
-  LayerCounts& operator+=(const LayerCounts& more) {
-    values += more.values;
-    overflows += more.overflows;
-    accum_overflows += more.accum_overflows;
-    zeros += more.zeros;
-    return *this;
-  }
-};
-
 struct RunResult {
   std::vector<double> predictions;         // (n, model.output_size())
   std::vector<std::vector<double>> trace;  // layer by layer: (traced samples, layer.shape)
@@ -38,9 +21,12 @@ struct InterpretOptions {
   bool one_by_one = false;
 };
 
+// Throws Error unless the model has one input and n samples of it are `values` numbers.
+void check_samples(const Program& program, std::size_t values, std::size_t n);
+
 // Runs n samples, x (n, input shape) as double(float), by the rules of docs/numerics.md, one operation after the other: any
 // types to 64 bits, sums to 127. This is the reference that every faster path is held against. Uses all cores. Throws Error if the model
-// has another number of inputs than one.
+// has another number of inputs than one, or x another number of values.
 RunResult interpret(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options = {});
 
 }  // namespace narrow

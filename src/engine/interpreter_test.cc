@@ -8,6 +8,8 @@
 
 #include "engine/random_program.h"
 #include "fixed/cast.h"
+#include "layers/dense.h"
+#include "layers/input.h"
 
 namespace narrow {
 namespace {
@@ -47,8 +49,8 @@ TEST(Interpreter, LanesAreCastsOneByOneForWideTypes) {
 Program one_dense(float weight, float bias, const PrecisionOptions& options) {
   Model model;
   model.name = "one";
-  model.layers.push_back({"x", "InputLayer", InputOp{}, {}, {1}});
-  model.layers.push_back({"y", "Dense", DenseOp{1, 1, {weight}, {bias}}, {0}, {1}});
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{weight}, std::vector{bias}), {0}, {1}});
   model.outputs = {1};
   return build_program(resolve(model, make_config(model, options)));
 }
@@ -69,17 +71,17 @@ TEST(Counts, OverflowsAndLostValuesAreSeen) {
 TEST(Counts, WeightsThatDoNotFitAreSeen) {
   const Program program = one_dense(
       100.F, 0.001F, {.vector = fixed(8, 4), .weight = {}, .uniform = true, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}});
-  EXPECT_EQ(program.steps[1].kernel.overflows, 1U);
-  EXPECT_EQ(program.steps[1].bias.zeros, 1U);
+  EXPECT_EQ(program.steps[1][TypeName::kWeight].overflows, 1U);
+  EXPECT_EQ(program.steps[1][TypeName::kBias].zeros, 1U);
 }
 
 TEST(QuantizeWeights, GoThroughDecimalText) {
   // With 2 fractional bits -0.0016 prints as "-0.00" (numerics.md); straight into the type it would be -0.25.
-  EXPECT_EQ(static_cast<int>(quantize_weights({-0.0016F}, fixed(8, 6)).raw.front()), 0);
+  EXPECT_EQ(static_cast<int>(quantize_weights(std::vector{-0.0016F}, fixed(8, 6)).raw.front()), 0);
   EXPECT_EQ(static_cast<int>(cast(-0.0016, fixed(8, 6)).raw), -1);
   // "0.12" is below 1/8 = 0.125, which the format could hold.
-  EXPECT_EQ(static_cast<int>(quantize_weights({0.125F}, fixed(8, 5)).raw.front()), 1);
-  EXPECT_EQ(static_cast<int>(quantize_weights({0.375F}, fixed(8, 6)).raw.front()), 1);
+  EXPECT_EQ(static_cast<int>(quantize_weights(std::vector{0.125F}, fixed(8, 5)).raw.front()), 1);
+  EXPECT_EQ(static_cast<int>(quantize_weights(std::vector{0.375F}, fixed(8, 6)).raw.front()), 1);
 }
 
 // The quick way to a weight's text against printf and strtod themselves.
@@ -93,7 +95,7 @@ TEST(QuantizeWeights, TextIsThatOfPrintf) {
     const Format format = {.width = 64, .integer = 64 - fraction};
     char text[512];
     std::snprintf(text, sizeof text, "%.*f", fraction, static_cast<double>(value));
-    ASSERT_TRUE(quantize_weights({value}, format).raw.front() == cast(std::strtod(text, nullptr), format).raw)
+    ASSERT_TRUE(quantize_weights(std::vector{value}, format).raw.front() == cast(std::strtod(text, nullptr), format).raw)
         << "seed " << seed << ": " << text;
   }
 }

@@ -10,6 +10,7 @@ namespace narrow {
 
 // What of a layer runs in lanes; the rest goes through fixed/cast.h one value at a time.
 struct LaneStep {
+  Form form = Form::kAny;          // what runs in lanes; kAny: nothing
   std::optional<LaneCast> cast;    // of the input, or of accum, to the result type
   std::optional<LaneDense> dense;  // up to accum
 };

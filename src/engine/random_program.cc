@@ -5,6 +5,14 @@
 #include <cstdlib>
 
 #include "error.h"
+#include "layers/batch_normalization.h"
+#include "layers/dense.h"
+#include "layers/flatten.h"
+#include "layers/input.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "layers/set_mean.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -41,7 +49,7 @@ class Generator {
     return values;
   }
 
-  void push(Model& model, const std::string& name, Op op, const std::string& keras_class) {
+  void push(Model& model, const std::string& name, OperationPtr op, const std::string& keras_class) {
     const int before = static_cast<int>(model.layers.size()) - 1;
     Layer layer{name, keras_class, std::move(op), {before}, {}};
     layer.shape = output_shape(layer, {model.layers.back().shape});
@@ -53,27 +61,30 @@ class Generator {
     int n_out = number(1, limits_.max_nodes);
     constexpr int kBlock = 16;  // the kernels have a way of their own for whole blocks of outputs
     if (one_in(3) && limits_.max_nodes >= kBlock) n_out = kBlock * number(1, limits_.max_nodes / kBlock);
-    DenseOp dense{n_in, n_out, weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out)), {}};
-    if (!one_in(5)) dense.bias = weights(static_cast<std::size_t>(n_out));
-    push(model, name, std::move(dense), "Dense");
+    std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
+    std::vector<float> bias;
+    if (!one_in(5)) bias = weights(static_cast<std::size_t>(n_out));
+    push(model, name, std::make_shared<Dense>(n_in, n_out, std::move(kernel), std::move(bias)), "Dense");
     if (one_in(6)) {
       const auto size = static_cast<std::size_t>(n_out);
-      BatchNormOp norm{weights(size), weights(size), weights(size), std::vector<float>(size, 0.7F), 1e-3F};
-      push(model, name + "_bn", std::move(norm), "BatchNormalization");
+      std::vector<float> gamma = weights(size), beta = weights(size), mean = weights(size);
+      push(model, name + "_bn", std::make_shared<BatchNormalization>(gamma, beta, mean, std::vector<float>(size, 0.7F)),
+           "BatchNormalization");
     }
-    if (!one_in(5)) push(model, name + "_relu", ReluOp{}, "Activation");
-    if (one_in(8)) push(model, name + "_linear", LinearOp{}, "Activation");
+    if (!one_in(5)) push(model, name + "_relu", std::make_shared<Relu>(), "Activation");
+    if (one_in(8)) push(model, name + "_linear", std::make_shared<Linear>(), "Activation");
   }
 
   Model model() {
     Model model;
     model.name = "random";
-    model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {number(1, limits_.max_set), number(1, 6)}});
+    const Shape shape{number(1, limits_.max_set), number(1, 6)};
+    model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(shape), {}, shape});
     for (int i = number(0, 2); i > 0; --i) push_dense(model, "phi" + std::to_string(i));
     switch (number(0, 4)) {
-      case 0: push(model, "mean", SetMeanOp{}, "GlobalAveragePooling1D"); break;
-      case 1: push(model, "flatten", FlattenOp{}, "Flatten"); break;
-      default: push(model, "sum", SetSumOp{}, "KSum");
+      case 0: push(model, "mean", std::make_shared<SetMean>(), "GlobalAveragePooling1D"); break;
+      case 1: push(model, "flatten", std::make_shared<Flatten>(), "Flatten"); break;
+      default: push(model, "sum", std::make_shared<SetSum>(), "KSum");
     }
     for (int i = number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
     model.outputs = {static_cast<int>(model.layers.size()) - 1};

@@ -116,6 +116,27 @@ Format parse_short_format(std::string_view text) {
   return from_fields(split_commas(text), true, false, text);
 }
 
+bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
+
+bool rounds_by_sign(const Format& format) {
+  return format.is_integer || format.rounding == Rounding::kTrnZero || format.rounding == Rounding::kRndZero ||
+         format.rounding == Rounding::kRndInf;
+}
+
+Format unbounded(const Format& format) {
+  Format result = format;
+  result.width = kMaxSumWidth;
+  result.integer = kMaxSumWidth - format.fraction();
+  result.is_signed = true;
+  result.is_integer = false;
+  if (format.is_integer) result.rounding = Rounding::kTrnZero;
+  return result;
+}
+
+int bits_at(const Format& format, int fraction) {
+  return format.width + (format.is_signed ? 0 : 1) + std::max(0, fraction - format.fraction());
+}
+
 std::string to_string(Rounding rounding) { return "AP_" + std::string(kRoundingNames[static_cast<std::size_t>(rounding)]); }
 std::string to_string(Overflow overflow) { return "AP_" + std::string(kOverflowNames[static_cast<std::size_t>(overflow)]); }
 

@@ -65,6 +65,15 @@ constexpr Int128 min_raw(const Format& format) {
   return format.is_signed ? -static_cast<Int128>(static_cast<Uint128>(1) << (format.width - 1)) : 0;
 }
 
+// A type whose sums may be wrapped once, in the end: AP_WRAP without saturated bits.
+bool wraps(const Format& format);
+// Whether its rounding looks at the sign of what it rounds (toward zero, or away from it).
+bool rounds_by_sign(const Format& format);
+// The steps and the rounding of a type, without its ends.
+Format unbounded(const Format& format);
+// Bits, sign included, of a value of the type seen at `fraction` fractional bits.
+int bits_at(const Format& format, int fraction);
+
 // Reads a type as AMD or hls4ml spell it: `ap_fixed<16,6,AP_RND,AP_SAT>`, `ufixed<9,4,RND,SAT,0>`, `ap_int<8>`, `uint<1>`.
 // Throws Error, with `text` and what would be right, on anything else, a width outside 1 to kMaxSumWidth or a bad mode.
 Format parse_format(std::string_view text);

@@ -9,6 +9,14 @@
 #include <string_view>
 
 #include "error.h"
+#include "layers/batch_normalization.h"
+#include "layers/dense.h"
+#include "layers/flatten.h"
+#include "layers/input.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "layers/set_mean.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -109,10 +117,10 @@ std::string activation_of(const KerasLayer& layer) {
   return "?";
 }
 
-Op activation_op(const KerasLayer& layer) {
+OperationPtr activation_op(const KerasLayer& layer) {
   const std::string name = activation_of(layer);
-  if (name == "relu" || name == "ReLU") return ReluOp{};
-  if (name == "linear") return LinearOp{};
+  if (name == "relu" || name == "ReLU") return std::make_shared<Relu>();
+  if (name == "linear") return std::make_shared<Linear>();
   throw Error(describe(layer) + ": the activation '" + name + "' is not supported; relu and linear are");
 }
 
@@ -121,11 +129,11 @@ double number_or(const json& config, const char* key, double fallback) {
   return found != config.end() && found->is_number() ? found->get<double>() : fallback;
 }
 
-Op relu_op(const KerasLayer& layer) {
+OperationPtr relu_op(const KerasLayer& layer) {
   const bool plain = (!layer.config.contains("max_value") || layer.config.at("max_value").is_null()) &&
                      number_or(layer.config, "negative_slope", 0) == 0 && number_or(layer.config, "threshold", 0) == 0;
   if (!plain) throw Error(describe(layer) + ": only a ReLU without max_value, negative_slope and threshold is supported");
-  return ReluOp{};
+  return std::make_shared<Relu>(true);
 }
 
 void require_float32(const KerasLayer& layer) {
@@ -151,39 +159,40 @@ bool is_set_sum(const KerasLayer& layer) {
   return true;
 }
 
-DenseOp dense_op(const KerasLayer& layer, const LayerWeights& weights) {
+OperationPtr dense_op(const KerasLayer& layer, const LayerWeights& weights) {
   const json units = layer.config.value("units", json());
   const Weight& kernel = weights.at(0);
   if (kernel.shape.size() != 2) throw Error(describe(layer) + ": its kernel should have 2 dimensions");
-  DenseOp dense{static_cast<int>(kernel.shape[0]), static_cast<int>(kernel.shape[1]), kernel.values, {}};
-  if (units.is_number_integer() && units.get<int>() != dense.n_out) {
+  const auto n_in = static_cast<int>(kernel.shape[0]);
+  const auto n_out = static_cast<int>(kernel.shape[1]);
+  std::vector<float> bias;
+  if (units.is_number_integer() && units.get<int>() != n_out) {
     throw Error(describe(layer) + ": its configuration says " + std::to_string(units.get<int>()) + " units, its kernel has " +
-                std::to_string(dense.n_out) + " columns");
+                std::to_string(n_out) + " columns");
   }
   if (weights.size() > 1) {
-    dense.bias = weights.at(1).values;
-    if (dense.bias.size() != kernel.shape[1]) {
-      throw Error(describe(layer) + ": its bias has " + std::to_string(dense.bias.size()) + " values for " + std::to_string(dense.n_out) +
-                  " units");
+    bias = weights.at(1).values;
+    if (bias.size() != kernel.shape[1]) {
+      throw Error(describe(layer) + ": its bias has " + std::to_string(bias.size()) + " values for " + std::to_string(n_out) + " units");
     }
   }
-  return dense;
+  return std::make_shared<Dense>(n_in, n_out, kernel.values, std::move(bias));
 }
 
-BatchNormOp batch_norm_op(const KerasLayer& layer, const LayerWeights& weights) {
+OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights) {
   const std::vector<std::string> names = weight_names(layer);
   const std::size_t size = weights.back().values.size();
-  BatchNormOp norm{
-      std::vector<float>(size, 1.F), std::vector<float>(size, 0.F), {}, {}, static_cast<float>(number_or(layer.config, "epsilon", 1e-3))};
+  std::vector<float> gamma(size, 1.F);
+  std::vector<float> beta(size, 0.F);
+  std::vector<float> mean;
+  std::vector<float> variance;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (weights[i].values.size() != size) throw Error(describe(layer) + ": its weights have unequal lengths");
-    std::vector<float>& target = names[i] == "gamma"         ? norm.gamma
-                                 : names[i] == "beta"        ? norm.beta
-                                 : names[i] == "moving_mean" ? norm.mean
-                                                             : norm.variance;
+    std::vector<float>& target = names[i] == "gamma" ? gamma : names[i] == "beta" ? beta : names[i] == "moving_mean" ? mean : variance;
     target = weights[i].values;
   }
-  return norm;
+  const auto epsilon = static_cast<float>(number_or(layer.config, "epsilon", 1e-3));
+  return std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon);
 }
 
 void require_last_axis(const KerasLayer& layer, std::size_t rank) {
@@ -206,18 +215,18 @@ Error unsupported(const KerasLayer& layer) {
                "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
 }
 
-Op op_of(const KerasLayer& layer, const LayerWeights& weights) {
+OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "Dense") return dense_op(layer, weights);
   if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
   if (layer.class_name == "Activation") return activation_op(layer);
   if (layer.class_name == "ReLU") return relu_op(layer);
-  if (contains(kDropouts, layer.class_name)) return LinearOp{};
-  if (layer.class_name == "Flatten") return FlattenOp{};
+  if (contains(kDropouts, layer.class_name)) return std::make_shared<Linear>();
+  if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
   if (layer.class_name == "GlobalAveragePooling1D") {
     require_channels_last(layer);
-    return SetMeanOp{};
+    return std::make_shared<SetMean>();
   }
-  if (is_set_sum(layer)) return SetSumOp{};
+  if (is_set_sum(layer)) return std::make_shared<SetSum>();
   throw unsupported(layer);
 }
 
@@ -241,12 +250,12 @@ class Builder {
     }
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
-    const Op op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
-    if (std::holds_alternative<BatchNormOp>(op)) require_last_axis(layer, shape(layer.inputs.front()).size());
+    const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
+    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size());
     push(layer.name, layer.class_name, op, layer.inputs.front());
     if (layer.class_name != "Dense") return;
-    const Op activation = activation_op(layer);
-    if (std::holds_alternative<LinearOp>(activation)) return;
+    const OperationPtr activation = activation_op(layer);
+    if (dynamic_cast<const Linear*>(activation.get()) != nullptr) return;
     const std::string dense = layer.name;
     push(dense + "_" + activation_of(layer), "Activation", activation, dense);
     index_[dense] = index_.at(dense + "_" + activation_of(layer));
@@ -265,11 +274,11 @@ class Builder {
     if (!declared || std::any_of(declared->begin(), declared->end(), [](int d) { return d <= 0; })) {
       throw Error(describe(layer) + ": its shape must be fixed, as in Input((128, 4)); hardware has no variable lengths");
     }
-    model_.layers.push_back({layer.name, layer.class_name, InputOp{}, {}, *declared});
+    model_.layers.push_back({layer.name, layer.class_name, std::make_shared<Input>(*declared), {}, *declared});
     index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
   }
 
-  void push(const std::string& name, const std::string& keras_class, Op op, const std::string& input) {
+  void push(const std::string& name, const std::string& keras_class, OperationPtr op, const std::string& input) {
     Layer layer{name, keras_class, std::move(op), {index_.at(input)}, {}};
     layer.shape = output_shape(layer, {shape(input)});
     model_.layers.push_back(std::move(layer));

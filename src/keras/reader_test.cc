@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "layers/dense.h"
 #include "model/inference.h"
 
 namespace narrow {
@@ -27,11 +28,11 @@ void expect_same_model(const Model& a, const Model& b) {
     EXPECT_EQ(a.layers[i].name, b.layers[i].name);
     EXPECT_EQ(a.layers[i].shape, b.layers[i].shape);
     EXPECT_EQ(a.layers[i].inputs, b.layers[i].inputs);
-    EXPECT_EQ(a.layers[i].op.index(), b.layers[i].op.index());
-    const auto* dense = as<DenseOp>(a.layers[i]);
+    EXPECT_EQ(a.layers[i].op->keras_class(), b.layers[i].op->keras_class());
+    const auto* dense = as<Dense>(a.layers[i]);
     if (dense == nullptr) continue;
-    EXPECT_EQ(dense->kernel, as<DenseOp>(b.layers[i])->kernel) << a.layers[i].name;
-    EXPECT_EQ(dense->bias, as<DenseOp>(b.layers[i])->bias) << a.layers[i].name;
+    EXPECT_EQ(dense->kernel, as<Dense>(b.layers[i])->kernel) << a.layers[i].name;
+    EXPECT_EQ(dense->bias, as<Dense>(b.layers[i])->bias) << a.layers[i].name;
   }
 }
 
@@ -57,7 +58,7 @@ TEST(ReadKeras, LayersAreAsInKeras) {
                                              "regression"}));
   EXPECT_TRUE(model.dropped.empty());
   EXPECT_EQ(model.name, "bn16");
-  EXPECT_TRUE(as<DenseOp>(model.layers[3])->bias.empty());
+  EXPECT_TRUE(as<Dense>(model.layers[3])->bias.empty());
   EXPECT_EQ(common_width(model), 16);
 }
 

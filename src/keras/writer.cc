@@ -17,36 +17,10 @@ using nlohmann::ordered_json;
 
 constexpr const char* kKerasVersion = "3.5.0";  // the oldest that is known to read these files
 
-struct WeightArray {
-  std::string name;  // as Keras calls it: kernel, bias, gamma, ...
-  std::vector<hsize_t> shape;
-  const std::vector<float>* values;
-};
-
-// In the order in which Keras saves them.
-std::vector<WeightArray> weights_of(const Layer& layer) {
-  if (const auto* dense = as<DenseOp>(layer)) {
-    std::vector<WeightArray> weights{{"kernel", {static_cast<hsize_t>(dense->n_in), static_cast<hsize_t>(dense->n_out)}, &dense->kernel}};
-    if (!dense->bias.empty()) weights.push_back({"bias", {static_cast<hsize_t>(dense->n_out)}, &dense->bias});
-    return weights;
-  }
-  if (const auto* norm = as<BatchNormOp>(layer)) {
-    const std::vector<hsize_t> shape{norm->gamma.size()};
-    return {{"gamma", shape, &norm->gamma},
-            {"beta", shape, &norm->beta},
-            {"moving_mean", shape, &norm->mean},
-            {"moving_variance", shape, &norm->variance}};
-  }
-  return {};
-}
-
 ordered_json keras_object(const std::string& module, const std::string& class_name, ordered_json config) {
   return {{"module", module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
 }
-ordered_json initializer(const std::string& class_name) {
-  return keras_object("keras.initializers", class_name,
-                      class_name == "GlorotUniform" ? ordered_json{{"seed", nullptr}} : ordered_json::object());
-}
+std::vector<hsize_t> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 ordered_json batch_shape(const Shape& shape) {
   ordered_json json = {nullptr};
@@ -54,39 +28,9 @@ ordered_json batch_shape(const Shape& shape) {
   return json;
 }
 
-// A layer's class in Keras and its own part of the configuration.
-struct KerasClass {
-  std::string name;
-  ordered_json config;
-};
-
-KerasClass class_of(const Layer& layer) {
-  if (const auto* dense = as<DenseOp>(layer)) {
-    ordered_json config = {{"units", dense->n_out}, {"activation", "linear"}, {"use_bias", !dense->bias.empty()}};
-    config["kernel_initializer"] = initializer("GlorotUniform");
-    config["bias_initializer"] = initializer("Zeros");
-    for (const char* key : {"kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"}) config[key] = nullptr;
-    return {"Dense", config};
-  }
-  if (const auto* norm = as<BatchNormOp>(layer)) {
-    ordered_json config = {
-        {"axis", -1}, {"momentum", 0.99}, {"epsilon", static_cast<double>(norm->epsilon)}, {"center", true}, {"scale", true}};
-    config["beta_initializer"] = initializer("Zeros");
-    config["gamma_initializer"] = initializer("Ones");
-    config["moving_mean_initializer"] = initializer("Zeros");
-    config["moving_variance_initializer"] = initializer("Ones");
-    return {"BatchNormalization", config};
-  }
-  if (as<ReluOp>(layer) != nullptr) return {"Activation", {{"activation", "relu"}}};
-  if (as<SetSumOp>(layer) != nullptr) return {"KSum", ordered_json::object()};
-  if (as<SetMeanOp>(layer) != nullptr) return {"GlobalAveragePooling1D", {{"data_format", "channels_last"}, {"keepdims", false}}};
-  if (as<FlattenOp>(layer) != nullptr) return {"Flatten", {{"data_format", "channels_last"}}};
-  return {"Activation", {{"activation", "linear"}}};
-}
-
 ordered_json json_of(const Model& model, const Layer& layer) {
   ordered_json json;
-  if (as<InputOp>(layer) != nullptr) {
+  if (layer.op->inputs() == 0) {
     json = keras_object(
         "keras.layers", "InputLayer",
         {{"batch_shape", batch_shape(layer.shape)}, {"dtype", "float32"}, {"sparse", false}, {"ragged", false}, {"name", layer.name}});
@@ -94,11 +38,13 @@ ordered_json json_of(const Model& model, const Layer& layer) {
     json["inbound_nodes"] = ordered_json::array();
     return json;
   }
-  const KerasClass keras = class_of(layer);
   ordered_json config = {{"name", layer.name}, {"trainable", true}, {"dtype", keras_object("keras", "DTypePolicy", {{"name", "float32"}})}};
-  config.update(keras.config);
-  json = keras_object("keras.layers", keras.name, std::move(config));
-  if (keras.name == "KSum") {
+  for (const auto& [name, value] : layer.op->settings()) {
+    std::visit([&, key = std::string(name)](const auto& each) { config[key] = each; }, value);
+  }
+  const std::string keras_class(layer.op->keras_class());
+  json = keras_object("keras.layers", keras_class, std::move(config));
+  if (keras_class == "KSum") {
     json["module"] = nullptr;
     json["registered_name"] = "Custom>KSum";
   }
@@ -142,14 +88,15 @@ ordered_json extras_of(const Model& model) {
 void write_weights(const Model& model, Hdf5Writer& file) {
   std::map<std::string, int> used;
   for (const Layer& layer : model.layers) {
-    const std::string base = snake_case(as<InputOp>(layer) != nullptr ? "InputLayer" : class_of(layer).name);
+    const std::string base = snake_case(std::string(layer.op->keras_class()));
     const int number = used[base]++;
     const std::string group = "/layers/" + base + (number == 0 ? "" : "_" + std::to_string(number)) + "/vars";
     file.make_group(group);
     file.write_attribute(group, "name", layer.name);
     int index = 0;
-    for (const WeightArray& weight : weights_of(layer))
-      file.write<float>(group + "/" + std::to_string(index++), weight.shape, *weight.values);
+    for (const ParameterArray& array : layer.op->parameters()) {
+      file.write<float>(group + "/" + std::to_string(index++), sizes_of(array.shape), array.values);
+    }
   }
   file.make_group("/vars");
 }
@@ -168,9 +115,9 @@ void write_legacy(const Model& model, const std::string& path) {
     const std::string group = root + "/" + layer.name;
     file.make_group(group);
     std::vector<std::string> weight_names;
-    for (const WeightArray& weight : weights_of(layer)) {
-      weight_names.push_back(layer.name + "/" + weight.name);
-      file.write<float>(group + "/" + weight_names.back(), weight.shape, *weight.values);
+    for (const ParameterArray& array : layer.op->parameters()) {
+      weight_names.push_back(layer.name + "/" + std::string(array.name));
+      file.write<float>(group + "/" + weight_names.back(), sizes_of(array.shape), array.values);
     }
     file.write_attributes(group, "weight_names", weight_names);
   }

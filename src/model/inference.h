@@ -14,7 +14,8 @@ namespace narrow {
 using FloatObserver = std::function<void(std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values)>;
 
 // The model in float32, as Keras runs it. `x` holds n samples of the model's one input, (n, input shape) row major.
-// Returns (n, model.output_size()). Uses all cores. Throws Error if the model has another number of inputs than one.
+// Returns (n, model.output_size()). Uses all cores. Throws Error if the model has another number of inputs than one, or x another
+// number of values.
 std::vector<float> infer(const Model& model, std::span<const float> x, std::size_t n, const FloatObserver& observe = {});
 
 }  // namespace narrow

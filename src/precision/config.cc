@@ -8,13 +8,14 @@
 #include <string_view>
 
 #include "error.h"
+#include "layers/relu.h"
 
 namespace narrow {
 namespace {
 
 // The types that hls4ml's layers may have. Those after `scale` belong to layers and tables that narrow's models do not use.
-constexpr std::array<std::string_view, 13> kTypeNames = {"default", "result", "weight",  "bias",      "accum",     "scale",  "table",
-                                                         "param",   "index",  "inv_inp", "exp_table", "inv_table", "maximum"};
+constexpr std::array<std::string_view, 13> kKnownTypes = {"default", "result", "weight",  "bias",      "accum",     "scale",  "table",
+                                                          "param",   "index",  "inv_inp", "exp_table", "inv_table", "maximum"};
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -94,7 +95,7 @@ class ConfigReader {
     if (const YAML::Node precision = node["Precision"]; precision && precision.IsMap()) {
       for (const auto& item : precision) {
         const auto name = item.first.as<std::string>();
-        if (std::find(kTypeNames.begin(), kTypeNames.end(), name) == kTypeNames.end()) {
+        if (std::find(kKnownTypes.begin(), kKnownTypes.end(), name) == kKnownTypes.end()) {
           throw fault(item.first, "'" + name + "' is no type of a layer; there are default, result, weight, bias, accum, scale");
         }
         entry.types[name] = type(item.second);
@@ -145,8 +146,11 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
   for (const Layer& layer : model.layers) {
     ConfigEntry entry;
     if (!options.uniform) entry.types = {{"result", {}}, {"weight", {}}, {"bias", {}}, {"accum", {}}, {"scale", {}}};
-    if (as<DenseOp>(layer) != nullptr && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
-    if (as<ReluOp>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
+    const std::vector<WeightArray> weights = layer.op->weights();
+    const bool has_kernel =
+        std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
+    if (has_kernel && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
+    if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
       Format result = options.vector;
       if (options.relu_rounding) result.rounding = *options.relu_rounding;
       if (options.relu_overflow) result.overflow = *options.relu_overflow;

@@ -11,6 +11,10 @@
 
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/relu.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -27,11 +31,13 @@ class ConfigFile : public testing::Test {
   static Model small_model() {
     Model model;
     model.name = "small";
-    model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {4, 2}});
-    model.layers.push_back({"phi1", "Dense", DenseOp{2, 2, {1, 2, 3, 4}, {0, 0}}, {0}, {4, 2}});
-    model.layers.push_back({"phi1_relu", "Activation", ReluOp{}, {1}, {4, 2}});
-    model.layers.push_back({"KSum", "KSum", SetSumOp{}, {2}, {2}});
-    model.layers.push_back({"regression", "Dense", DenseOp{2, 1, {1, 2}, {}}, {3}, {1}});
+    model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(Shape{4, 2}), {}, {4, 2}});
+    model.layers.push_back(
+        {"phi1", "Dense", std::make_shared<Dense>(2, 2, std::vector<float>{1, 2, 3, 4}, std::vector<float>{0, 0}), {0}, {4, 2}});
+    model.layers.push_back({"phi1_relu", "Activation", std::make_shared<Relu>(), {1}, {4, 2}});
+    model.layers.push_back({"KSum", "KSum", std::make_shared<SetSum>(), {2}, {2}});
+    model.layers.push_back(
+        {"regression", "Dense", std::make_shared<Dense>(2, 1, std::vector<float>{1, 2}, std::vector<float>{}), {3}, {1}});
     model.outputs = {4};
     return model;
   }
@@ -70,15 +76,15 @@ LayerName:
     Precision: ap_ufixed<9,4,AP_RND,AP_SAT>
 )"),
                                                        model));
-  EXPECT_EQ(to_string(resolved.precision[0].result), "ap_fixed<16,6>");
-  EXPECT_EQ(to_string(resolved.precision[1].weight), "ap_fixed<12,3>");
-  EXPECT_EQ(to_string(resolved.precision[1].accum),
+  EXPECT_EQ(to_string(resolved.precision[0].result()), "ap_fixed<16,6>");
+  EXPECT_EQ(to_string(resolved.precision[1][TypeName::kWeight]), "ap_fixed<12,3>");
+  EXPECT_EQ(to_string(resolved.precision[1][TypeName::kAccum]),
             "ap_fixed<30,11>");                      // 10 + 9 fractional bits; 6 + 3 + 1 integer ones, and the bias adds one
   EXPECT_EQ(resolved.precision[1].reuse_factor, 2);  // 3 does not divide 2x2
   EXPECT_EQ(resolved.notes.size(), 1U);
-  EXPECT_EQ(to_string(resolved.precision[2].result), "ap_ufixed<9,4,AP_RND,AP_SAT>");
-  EXPECT_EQ(to_string(resolved.precision[4].bias), "ap_uint<1>");  // no bias
-  EXPECT_EQ(to_string(resolved.precision[4].accum), "ap_fixed<16,6>");
+  EXPECT_EQ(to_string(resolved.precision[2].result()), "ap_ufixed<9,4,AP_RND,AP_SAT>");
+  EXPECT_EQ(to_string(resolved.precision[4][TypeName::kBias]), "ap_uint<1>");  // no bias
+  EXPECT_EQ(to_string(resolved.precision[4][TypeName::kAccum]), "ap_fixed<16,6>");
 }
 
 TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
@@ -114,7 +120,7 @@ TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {
 
 TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
   Model model;
-  model.layers.push_back({"x", "InputLayer", InputOp{}, {}, {8}});
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4, 2}), {}, {8}});
   model.layers.push_back({"wide", "Dense", DenseOp{8, 1, std::vector<float>(8, 1.F), {1.F}}, {0}, {1}});
   model.outputs = {1};
   PrecisionOptions options;

@@ -53,7 +53,7 @@ class Magnitudes {
   std::vector<double> kept_;
 };
 
-Profile profile_of(const std::string& layer, const std::string& kind, const std::vector<float>& values) {
+Profile profile_of(const std::string& layer, const std::string& kind, std::span<const float> values) {
   Magnitudes magnitudes(values.size());
   magnitudes.add(0, values);
   return magnitudes.result(layer, kind);
@@ -75,9 +75,9 @@ std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const Layer& layer = model.layers[i];
     profiles.push_back(outputs[i].result(layer.name, "output"));
-    if (const auto* dense = as<DenseOp>(layer)) {
-      profiles.push_back(profile_of(layer.name, "weight", dense->kernel));
-      if (!dense->bias.empty()) profiles.push_back(profile_of(layer.name, "bias", dense->bias));
+    for (const WeightArray& weights : layer.op->weights()) {
+      const bool any = std::any_of(weights.values.begin(), weights.values.end(), [](float value) { return value != 0; });
+      if (any) profiles.push_back(profile_of(layer.name, std::string(name_of(weights.type)), weights.values));
     }
   }
   return profiles;

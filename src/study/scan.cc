@@ -152,7 +152,9 @@ class ScanRun {
     const EngineResult result = engine.run(*prepared_.get(engine));
     PointResult end;
     end.overflowed = result.overflowed;
-    for (const Step& step : program.steps) end.overflowed |= step.kernel.overflows + step.bias.overflows > 0;
+    for (const Step& step : program.steps) {
+      for (const auto& [type, weights] : step.weights) end.overflowed |= weights->overflows > 0;
+    }
     count_into(end, program);
     end.values = job_.measure.values(result.run.predictions);
     end.curves = job_.measure.curve_values(result.run.predictions);
@@ -177,14 +179,12 @@ class ScanRun {
     for (std::size_t i = 0; i < program.steps.size(); ++i) {
       const LayerCounts& seen = result.run.counts[i];
       const Step& step = program.steps[i];
-      StoredCounts counts{program.model().layers[i].name,
-                          seen.values,
-                          seen.overflows,
-                          seen.accum_overflows,
-                          seen.zeros,
-                          step.kernel.raw.size() + step.bias.raw.size(),
-                          step.kernel.overflows + step.bias.overflows,
-                          step.kernel.zeros + step.bias.zeros};
+      StoredCounts counts{program.model().layers[i].name, seen.values, seen.overflows, seen.accum_overflows, seen.zeros};
+      for (const auto& [type, weights] : step.weights) {
+        counts.weights += weights->raw.size();
+        counts.weight_overflows += weights->overflows;
+        counts.weight_zeros += weights->zeros;
+      }
       if (counts.overflows + counts.sum_overflows + counts.zeros + counts.weight_overflows + counts.weight_zeros > 0)
         end.counts.push_back(std::move(counts));
     }

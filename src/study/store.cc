@@ -85,17 +85,19 @@ std::string hash_of(const Model& model) {
   Hash hash;
   for (const Layer& layer : model.layers) {
     hash.add(layer.name);
-    hash.add(layer.op.index());
+    hash.add(std::string(layer.op->keras_class()));
     for (const int input : layer.inputs) hash.add(static_cast<std::uint64_t>(input));
     for (const int d : layer.shape) hash.add(static_cast<std::uint64_t>(d));
-    if (const auto* dense = as<DenseOp>(layer)) {
-      hash.add(dense->kernel);
-      hash.add(dense->bias);
-    } else if (const auto* norm = as<BatchNormOp>(layer)) {
-      for (const auto* values : {&norm->gamma, &norm->beta, &norm->mean, &norm->variance}) hash.add(*values);
-      hash.add(std::vector<float>{norm->epsilon});
+    for (const auto& [name, value] : layer.op->settings()) {
+      hash.add(std::string(name));
+      std::visit([&](const auto& each) { hash.add(nlohmann::json(each).dump()); }, value);
+    }
+    for (const ParameterArray& array : layer.op->parameters()) {
+      hash.add(std::string(array.name));
+      hash.add(std::vector<float>(array.values.begin(), array.values.end()));
     }
   }
+  for (const int output : model.outputs) hash.add(static_cast<std::uint64_t>(output));
   return hash.text();
 }
 

@@ -22,17 +22,7 @@ std::string types_json(const Resolved& resolved) {
     const Layer& layer = resolved.model.layers[i];
     const LayerPrecision& precision = resolved.precision[i];
     auto& entry = types[layer.name];
-    entry["result_t"] = to_hls4ml_string(precision.result);
-    if (as<DenseOp>(layer) != nullptr) {
-      entry["accum_t"] = to_hls4ml_string(precision.accum);
-      entry["weight_t"] = to_hls4ml_string(precision.weight);
-      entry["bias_t"] = to_hls4ml_string(precision.bias);
-    }
-    if (as<SetMeanOp>(layer) != nullptr) entry["accum_t"] = to_hls4ml_string(precision.accum);
-    if (as<BatchNormOp>(layer) != nullptr) {
-      entry["scale_t"] = to_hls4ml_string(precision.scale);
-      entry["bias_t"] = to_hls4ml_string(precision.bias);
-    }
+    for (const auto& [name, format] : precision.all()) entry[std::string(name_of(name)) + "_t"] = to_hls4ml_string(format);
   }
   return types.dump();
 }

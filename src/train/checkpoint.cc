@@ -6,6 +6,7 @@
 #include "data/hash.h"
 #include "data/hdf5.h"
 #include "error.h"
+#include "layers/dense.h"
 
 namespace narrow {
 namespace {
@@ -40,7 +41,7 @@ void for_arrays(State& state, const Use& use) {
 std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options) {
   ordered_json layers = ordered_json::array();
   for (const Layer& layer : model.layers) {
-    if (const auto* dense = as<DenseOp>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
+    if (const auto* dense = as<Dense>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
   }
   return ordered_json{{"layers", layers},
                       {"data", hash_of(data)},

@@ -3,6 +3,10 @@
 #include <map>
 
 #include "data/portable.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/relu.h"
+#include "layers/set_sum.h"
 #include "train/train.h"
 
 namespace narrow {
@@ -11,31 +15,31 @@ Model make_deep_sets(const DeepSets& shape, std::uint64_t seed) {
   PortableRandom random(seed);
   Model model;
   model.name = "deep_sets";
-  model.layers.push_back({"cells", "InputLayer", InputOp{}, {}, {shape.vmax, shape.features}});
-  const auto push = [&](const std::string& name, Op op, const std::string& keras_class) {
+  model.layers.push_back(
+      {"cells", "InputLayer", std::make_shared<Input>(Shape{shape.vmax, shape.features}), {}, {shape.vmax, shape.features}});
+  const auto push = [&](const std::string& name, OperationPtr op, const std::string& keras_class) {
     Layer layer{name, keras_class, std::move(op), {static_cast<int>(model.layers.size()) - 1}, {}};
     layer.shape = output_shape(layer, {model.layers.back().shape});
     model.layers.push_back(std::move(layer));
   };
   const auto push_dense = [&](const std::string& name, int nodes) {
     const int n_in = model.layers.back().shape.back();
-    DenseOp dense{n_in, nodes, std::vector<float>(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(nodes)),
-                  std::vector<float>(static_cast<std::size_t>(nodes))};
+    std::vector<float> kernel(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(nodes));
     // GlorotUniform: Glorot and Bengio, AISTATS 2010, eq. 16.
     const double limit = std::sqrt(6.0 / (n_in + nodes));
-    for (float& weight : dense.kernel) weight = static_cast<float>(random.uniform(-limit, limit));
-    push(name, std::move(dense), "Dense");
+    for (float& weight : kernel) weight = static_cast<float>(random.uniform(-limit, limit));
+    push(name, std::make_shared<Dense>(n_in, nodes, std::move(kernel), std::vector<float>(static_cast<std::size_t>(nodes))), "Dense");
   };
   for (std::size_t i = 0; i < shape.phi.size(); ++i) {
     const std::string name = "phi" + std::to_string(i + 1);
     push_dense(name, shape.phi[i]);
-    push(name + "_relu", ReluOp{}, "Activation");
+    push(name + "_relu", std::make_shared<Relu>(), "Activation");
   }
-  push("KSum", SetSumOp{}, "KSum");
+  push("KSum", std::make_shared<SetSum>(), "KSum");
   for (std::size_t i = 0; i < shape.rho.size(); ++i) {
     const std::string name = "rho" + std::to_string(i + 1);
     push_dense(name, shape.rho[i]);
-    push(name + "_relu", ReluOp{}, "Activation");
+    push(name + "_relu", std::make_shared<Relu>(), "Activation");
   }
   push_dense("regression", shape.outputs);
   model.outputs = {static_cast<int>(model.layers.size()) - 1};

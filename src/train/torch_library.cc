@@ -1,4 +1,3 @@
-// C++17, as libtorch 1.13 needs.
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
@@ -13,6 +12,8 @@
 #include <random>
 
 #include "error.h"
+#include "layers/dense.h"
+#include "layers/set_sum.h"
 #include "train/train.h"
 
 namespace narrow {
@@ -25,9 +26,9 @@ using torch::Tensor;
 constexpr std::size_t kParts = 8;
 
 struct Layers {
-  std::vector<DenseOp*> phi, rho;  // of the model; the last of rho is linear
-  std::vector<DenseOp*> all() const {
-    std::vector<DenseOp*> both = phi;
+  std::vector<Layer*> phi, rho;  // Dense layers of the model; the last of rho is linear
+  std::vector<Layer*> all() const {
+    std::vector<Layer*> both = phi;
     both.insert(both.end(), rho.begin(), rho.end());
     return both;
   }
@@ -37,8 +38,8 @@ Layers layers_of(Model& model) {
   Layers layers;
   bool after_sum = false;
   for (Layer& layer : model.layers) {
-    if (as<SetSumOp>(layer) != nullptr) after_sum = true;
-    if (auto* dense = std::get_if<DenseOp>(&layer.op)) (after_sum ? layers.rho : layers.phi).push_back(dense);
+    if (as<SetSum>(layer) != nullptr) after_sum = true;
+    if (as<Dense>(layer) != nullptr) (after_sum ? layers.rho : layers.phi).push_back(&layer);
   }
   return layers;
 }
@@ -125,7 +126,8 @@ class Trainer {
   Trainer(Model& model, const TrainOptions& options) : options_(options), layers_(layers_of(model)), device_(options.device) {
     // Keeps memory of torch's own threads out of the way: parts are the parallel work.
     at::set_num_threads(1);
-    for (DenseOp* dense : layers_.all()) {
+    for (const Layer* layer : layers_.all()) {
+      const auto* dense = as<Dense>(*layer);
       weights_.push_back(torch::tensor(dense->kernel).reshape({dense->n_in, dense->n_out}).to(device_));
       weights_.push_back(torch::tensor(dense->bias).to(device_));
     }
@@ -205,9 +207,10 @@ class Trainer {
   // Weights into the model.
   void finish(const std::vector<std::vector<float>>& weights) const {
     std::size_t at = 0;
-    for (DenseOp* dense : layers_.all()) {
-      dense->kernel = weights[at++];
-      dense->bias = weights[at++];
+    for (Layer* layer : layers_.all()) {
+      const auto* dense = as<Dense>(*layer);
+      layer->op = std::make_shared<Dense>(dense->n_in, dense->n_out, weights[at], weights[at + 1]);
+      at += 2;
     }
   }
 

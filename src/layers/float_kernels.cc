@@ -1,10 +1,10 @@
-#include "model/float_kernels.h"
+#include "layers/float_kernels.h"
 
 #include <algorithm>
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/float_kernels.cc"
+#define HWY_TARGET_INCLUDE "layers/float_kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
@@ -39,7 +39,7 @@ void dense_block(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weights,
 }
 
 template <int kRows>
-void dense_rows(const PackedKernel& kernel, const std::vector<float>& bias, const float* x, float* y) {
+void dense_rows(const PackedKernel& kernel, std::span<const float> bias, const float* x, float* y) {
   constexpr int kColumns = PackedKernel::kColumns;
   float sums[kRows * kColumns];
   for (int first = 0; first < kernel.n_out; first += kColumns) {
@@ -53,7 +53,7 @@ void dense_rows(const PackedKernel& kernel, const std::vector<float>& bias, cons
   }
 }
 
-void dense_all(const PackedKernel& kernel, const std::vector<float>& bias, const float* x, std::size_t rows, float* y) {
+void dense_all(const PackedKernel& kernel, std::span<const float> bias, const float* x, std::size_t rows, float* y) {
   for (; rows >= 4; rows -= 4, x += 4 * kernel.n_in, y += 4 * kernel.n_out) dense_rows<4>(kernel, bias, x, y);
   for (; rows > 0; --rows, x += kernel.n_in, y += kernel.n_out) dense_rows<1>(kernel, bias, x, y);
 }
@@ -66,20 +66,20 @@ namespace narrow {
 
 HWY_EXPORT(dense_all);
 
-PackedKernel pack(const DenseOp& dense) {
+PackedKernel pack(int n_in, int n_out, std::span<const float> kernel) {
   constexpr int kColumns = PackedKernel::kColumns;
-  const int blocks = (dense.n_out + kColumns - 1) / kColumns;
-  PackedKernel kernel{dense.n_in, dense.n_out, std::vector<float>(static_cast<std::size_t>(blocks * dense.n_in) * kColumns, 0.F)};
-  for (int k = 0; k < dense.n_in; ++k) {
-    for (int j = 0; j < dense.n_out; ++j) {
-      const auto to = static_cast<std::size_t>(((j / kColumns) * dense.n_in + k) * kColumns + j % kColumns);
-      kernel.weights[to] = dense.kernel[static_cast<std::size_t>(k * dense.n_out + j)];
+  const int blocks = (n_out + kColumns - 1) / kColumns;
+  PackedKernel packed{n_in, n_out, std::vector<float>(static_cast<std::size_t>(blocks * n_in) * kColumns, 0.F)};
+  for (int k = 0; k < n_in; ++k) {
+    for (int j = 0; j < n_out; ++j) {
+      const auto to = static_cast<std::size_t>(((j / kColumns) * n_in + k) * kColumns + j % kColumns);
+      packed.weights[to] = kernel[static_cast<std::size_t>(k * n_out + j)];
     }
   }
-  return kernel;
+  return packed;
 }
 
-void dense_float(const PackedKernel& kernel, const std::vector<float>& bias, const float* x, std::size_t rows, float* y) {
+void dense_float(const PackedKernel& kernel, std::span<const float> bias, const float* x, std::size_t rows, float* y) {
   HWY_DYNAMIC_DISPATCH(dense_all)(kernel, bias, x, rows, y);
 }
 

@@ -1,10 +1,9 @@
-#ifndef NARROW_MODEL_FLOAT_KERNELS_H_
-#define NARROW_MODEL_FLOAT_KERNELS_H_
+#ifndef NARROW_LAYERS_FLOAT_KERNELS_H_
+#define NARROW_LAYERS_FLOAT_KERNELS_H_
 
 #include <cstddef>
+#include <span>
 #include <vector>
-
-#include "model/model.h"
 
 namespace narrow {
 
@@ -20,14 +19,14 @@ struct PackedKernel {
   std::vector<float> weights;  // (columns / kColumns, n_in, kColumns)
   static constexpr int kColumns = 16;
 };
-PackedKernel pack(const DenseOp& dense);
+PackedKernel pack(int n_in, int n_out, std::span<const float> kernel);  // (n_in, n_out)
 
 // y (rows, n_out) = x (rows, n_in) * kernel + bias; `bias` may be empty.
-void dense_float(const PackedKernel& kernel, const std::vector<float>& bias, const float* x, std::size_t rows, float* y);
+void dense_float(const PackedKernel& kernel, std::span<const float> bias, const float* x, std::size_t rows, float* y);
 
 // y (n) = sum over the rows of x (set, n).
 void set_sum_float(const float* x, std::size_t set, std::size_t n, float* y);
 
 }  // namespace narrow
 
-#endif  // NARROW_MODEL_FLOAT_KERNELS_H_
+#endif  // NARROW_LAYERS_FLOAT_KERNELS_H_

@@ -1,0 +1,132 @@
+#include "layers/batch_normalization.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "layers/inferred_sum.h"
+#include "layers/product.h"
+#include "layers/turns.h"
+
+namespace narrow {
+namespace {
+
+std::vector<float> scale_of(const std::vector<float>& gamma, const std::vector<float>& variance, float epsilon) {
+  std::vector<float> result(gamma.size());
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = gamma[i] / std::sqrt(variance[i] + epsilon);
+  return result;
+}
+
+std::vector<float> bias_of(const std::vector<float>& scale, const std::vector<float>& beta, const std::vector<float>& mean) {
+  std::vector<float> result(beta.size());
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const float shift = scale[i] * mean[i];
+    result[i] = beta[i] - shift;
+  }
+  return result;
+}
+
+// x * scale + bias, exact, at `fraction` fractional bits.
+struct Sum {
+  explicit Sum(const Place& place) {
+    const Format& scale = place.types[TypeName::kScale];
+    const Format& bias = place.types[TypeName::kBias];
+    const int product = place.input().fraction() + scale.fraction();
+    fraction = std::max(product, bias.fraction());
+    product_up = fraction - product;
+    bias_up = fraction - bias.fraction();
+    no_integer_bits = std::max(product_integer(place.input(), scale), bias.integer) + 1 <= 0;
+  }
+  Int128 operator()(Int128 x, Int128 scale, Int128 bias) const { return ((x * scale) << product_up) + (bias << bias_up); }
+
+  int fraction = 0, product_up = 0, bias_up = 0;
+  bool no_integer_bits = false;
+};
+
+}  // namespace
+
+BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<float> beta_, std::vector<float> mean_,
+                                       std::vector<float> variance_, float epsilon_)
+    : gamma(std::move(gamma_)),
+      beta(std::move(beta_)),
+      mean(std::move(mean_)),
+      variance(std::move(variance_)),
+      epsilon(epsilon_),
+      scale(scale_of(gamma, variance, epsilon)),
+      bias(bias_of(scale, beta, mean)) {}
+
+std::vector<Setting> BatchNormalization::settings() const {
+  return {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<double>(epsilon)}, {"center", true}, {"scale", true}};
+}
+
+std::vector<ParameterArray> BatchNormalization::parameters() const {
+  const Shape shape{static_cast<int>(gamma.size())};
+  return {{"gamma", shape, gamma}, {"beta", shape, beta}, {"moving_mean", shape, mean}, {"moving_variance", shape, variance}};
+}
+
+Shape BatchNormalization::shape(const std::vector<Shape>& inputs) const {
+  if (static_cast<std::size_t>(inputs.front().back()) != gamma.size()) {
+    throw Misfit{std::to_string(gamma.size()) + " features, the length of its weights"};
+  }
+  return inputs.front();
+}
+
+FloatFunction BatchNormalization::float_function() const {
+  return [this](const FloatCall& call) {
+    const std::span<const float> x = call.inputs.front();
+    for (std::size_t i = 0; i < x.size(); ++i) call.y[i] = x[i] * scale[i % scale.size()] + bias[i % scale.size()];
+  };
+}
+
+LayerPrecision BatchNormalization::types(const TypeRequest& request) const {
+  LayerPrecision types;
+  const Format scale_type = request.asked(TypeName::kScale);
+  const Format bias_type = request.asked(TypeName::kBias);
+  types.set(TypeName::kScale, scale_type);
+  types.set(TypeName::kBias, bias_type);
+  const Format& x = request.inputs.front();
+  // _infer_bn_precision.
+  types.set(TypeName::kResult, request.choice(TypeName::kResult)
+                                   .value_or(inferred_sum(x.width + scale_type.width, x.integer + scale_type.integer,
+                                                          x.is_signed || scale_type.is_signed, bias_type, request.maximum)));
+  return types;
+}
+
+void BatchNormalization::plan(const Place& place, Step& step) const {
+  const Format& scale_type = place.types[TypeName::kScale];
+  read_ternary(step, TypeName::kScale, scale_type);
+  const Sum sum(place);
+  step.bits =
+      std::max(place.input().width + scale_type.width + 1 + sum.product_up, bits_at(place.types[TypeName::kBias], sum.fraction)) + 1;
+  step.word_bits = cast_bits(step.bits, sum.fraction, place.types.result());
+}
+
+template <class Raw>
+void BatchNormalization::compute(const ExactCall<Raw>& call) const {
+  const Sum sum(call.place);
+  const std::vector<Int128>& scales = call.step[TypeName::kScale].raw;
+  const std::vector<Int128>& biases = call.step[TypeName::kBias].raw;
+  for (std::size_t i = 0; i < call.y.size(); ++i) {
+    const Int128 exact = sum(static_cast<Int128>(call.x()[i]), scales[i % scales.size()], biases[i % scales.size()]);
+    const CastResult result = cast(exact, sum.fraction, call.place.types.result(), sum.no_integer_bits);
+    count(call.counts, result, exact != 0);
+    call.y[i] = static_cast<Raw>(result.raw);
+  }
+}
+template void BatchNormalization::compute(const ExactCall<std::int64_t>&) const;
+template void BatchNormalization::compute(const ExactCall<Int128>&) const;
+
+Interval BatchNormalization::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
+  const Sum sum(place);
+  const std::vector<Int128>& scales = step[TypeName::kScale].raw;
+  const std::vector<Int128>& biases = step[TypeName::kBias].raw;
+  Interval all;
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const Int128 a = sum(inputs.front().low, scales[i], biases[i]);
+    const Int128 b = sum(inputs.front().high, scales[i], biases[i]);
+    const Interval value{std::min(a, b), std::max(a, b)};
+    all = i == 0 ? value : hull(all, value);
+  }
+  return cast_interval(all, sum.fraction, place.types.result());
+}
+
+}  // namespace narrow

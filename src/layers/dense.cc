@@ -1,0 +1,319 @@
+#include "layers/dense.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <numeric>
+
+#include "layers/float_kernels.h"
+#include "layers/inferred_sum.h"
+#include "layers/product.h"
+#include "layers/turns.h"
+
+namespace narrow {
+namespace {
+
+Int128 magnitude(Int128 value) { return value < 0 ? -value : value; }
+int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
+
+int bits_of(Int128 value) {
+  const auto high = static_cast<std::uint64_t>(static_cast<Uint128>(value) >> 64);
+  return static_cast<int>(high != 0 ? 64 + std::bit_width(high) : std::bit_width(static_cast<std::uint64_t>(value)));
+}
+
+// FPGABackend._validate_reuse_factor.
+bool valid_reuse_factor(int n_in, int n_out, int reuse) {
+  const int limit = (n_in * n_out + std::min(n_in, reuse) - 1) / std::min(n_in, reuse);
+  return (limit % n_out == 0 || reuse >= n_in) && (reuse % n_in == 0 || reuse < n_in) && (n_in * n_out) % reuse == 0;
+}
+
+// FPGABackend.set_closest_reuse_factor: the nearest valid one, the smaller of two equally near.
+int closest_reuse_factor(int n_in, int n_out, int asked) {
+  int best = 1;
+  for (int reuse = 1; reuse <= n_in * n_out; ++reuse) {
+    if (valid_reuse_factor(n_in, n_out, reuse) && std::abs(reuse - asked) < std::abs(best - asked)) best = reuse;
+  }
+  return best;
+}
+
+// The products of a place, as C++ types them.
+struct Product {
+  explicit Product(const Place& place)
+      : fraction(place.input().fraction() + place.types[TypeName::kWeight].fraction()),
+        no_integer_bits(product_integer(place.input(), place.types[TypeName::kWeight]) <= 0) {}
+  int fraction;
+  bool no_integer_bits;
+};
+
+Interval times(const Interval& x, Int128 w) { return w < 0 ? Interval{x.high * w, x.low * w} : Interval{x.low * w, x.high * w}; }
+
+}  // namespace
+
+Dense::Dense(int n_in_, int n_out_, std::vector<float> kernel_, std::vector<float> bias_)
+    : n_in(n_in_),
+      n_out(n_out_),
+      kernel(std::move(kernel_)),
+      bias(std::move(bias_)),
+      added_(bias.empty() ? std::vector<float>(static_cast<std::size_t>(n_out), 0.F) : bias) {
+  assert(kernel.size() == static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
+  assert(added_.size() == static_cast<std::size_t>(n_out));
+}
+
+std::vector<Setting> Dense::settings() const { return {{"units", std::int64_t{n_out}}, {"use_bias", !bias.empty()}}; }
+
+std::vector<ParameterArray> Dense::parameters() const {
+  std::vector<ParameterArray> arrays{{"kernel", {n_in, n_out}, kernel}};
+  if (!bias.empty()) arrays.push_back({"bias", {n_out}, bias});
+  return arrays;
+}
+
+Shape Dense::shape(const std::vector<Shape>& inputs) const {
+  Shape shape = inputs.front();
+  if (shape.back() != n_in) throw Misfit{std::to_string(n_in) + " features, the rows of its kernel"};
+  shape.back() = n_out;
+  return shape;
+}
+
+FloatFunction Dense::float_function() const {
+  return [this, packed = pack(n_in, n_out, kernel)](const FloatCall& call) {
+    const std::span<const float> x = call.inputs.front();
+    dense_float(packed, bias, x.data(), x.size() / static_cast<std::size_t>(n_in), call.y.data());
+  };
+}
+
+std::string_view Dense::hls4ml_class(const std::vector<Shape>& inputs) const {
+  constexpr std::array<std::string_view, 3> kClasses = {"Dense", "PointwiseConv1D", "PointwiseConv2D"};
+  return kClasses[std::min(inputs.front().size() - 1, kClasses.size() - 1)];
+}
+
+LayerPrecision Dense::types(const TypeRequest& request) const {
+  LayerPrecision types;
+  const Format weight = request.asked(TypeName::kWeight);
+  const Format bias_type = bias.empty() ? parse_format("uint<1>") : request.asked(TypeName::kBias);
+  types.set(TypeName::kWeight, weight);
+  types.set(TypeName::kBias, bias_type);
+  // _infer_common_precision.
+  const Format& x = request.inputs.front();
+  const int log = log2_ceil(static_cast<std::size_t>(n_in));
+  const Format inferred = inferred_sum(weight.width + x.width + log, weight.integer + x.integer + log, weight.is_signed || x.is_signed,
+                                       bias_type, request.maximum);
+  types.set(TypeName::kAccum, request.choice(TypeName::kAccum).value_or(inferred));
+  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(inferred));
+  types.strategy = request.strategy;
+  types.reuse_factor = request.reuse_factor;
+  if (request.strategy == Strategy::kLatency) return types;
+  types.reuse_factor = closest_reuse_factor(n_in, n_out, request.reuse_factor);
+  if (types.reuse_factor != request.reuse_factor) {
+    request.notes.push_back("layer " + request.layer + ": reuse factor " + std::to_string(types.reuse_factor) + " instead of " +
+                            std::to_string(request.reuse_factor) + ", which does not fit " + std::to_string(n_in) + "x" +
+                            std::to_string(n_out) + " weights, as hls4ml does");
+  }
+  return types;
+}
+
+OperationPtr Dense::scaled(std::span<const float> scale, std::span<const float> shift) const {
+  std::vector<float> weights = kernel;
+  for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = scale[k % scale.size()] * weights[k];
+  std::vector<float> biases(scale.size());
+  for (std::size_t j = 0; j < scale.size(); ++j) {
+    const float product = scale[j] * added_[j];
+    biases[j] = product + shift[j];
+  }
+  return std::make_shared<Dense>(n_in, n_out, std::move(weights), std::move(biases));
+}
+
+std::vector<WeightArray> Dense::weights() const { return {{TypeName::kWeight, kernel}, {TypeName::kBias, added_}}; }
+
+void Dense::plan(const Place& place, Step& step) const {
+  const LayerPrecision& types = place.types;
+  read_ternary(step, TypeName::kWeight, types[TypeName::kWeight]);
+  step.order.resize(static_cast<std::size_t>(n_in));
+  std::iota(step.order.begin(), step.order.end(), 0);
+  // A reuse factor above n_in is a multiple of it (valid_reuse_factor), which leaves the order as it is.
+  if (types.strategy == Strategy::kResource) {
+    std::stable_sort(step.order.begin(), step.order.end(), [&](int a, int b) { return a % types.reuse_factor < b % types.reuse_factor; });
+  }
+  const Format& accum = types[TypeName::kAccum];
+  const Format& weight = types[TypeName::kWeight];
+  const int product = place.input().width + weight.width + (place.input().is_signed || weight.is_signed ? 0 : 1);
+  // A binary network's sum is doubled, with whole numbers in its steps.
+  const int doubled = is_binary(place.input(), weight) ? 1 + std::max(0, -accum.fraction()) : 0;
+  step.bits = std::max(product, accum.width + 2 + doubled);
+  step.word_bits = std::max(word_bits(place, step), cast_bits(accum.width + 1, accum.fraction(), types.result()));
+}
+
+// From the largest input and the weights as they are: no sum is larger than the largest |x| times the sum of the |w|.
+int Dense::word_bits(const Place& place, const Step& step) const {
+  const Format& accum = place.types[TypeName::kAccum];
+  const int up = accum.fraction() - Product(place).fraction;
+  if (up > kMaxSumWidth || -up > kMaxSumWidth || step.bits > kMaxSumWidth / 2) return kMaxSumWidth;
+  const Int128 x = std::max(max_raw(place.input()), -min_raw(place.input()));
+  const Int128 range = static_cast<Int128>(1) << accum.width;
+  const std::vector<Int128>& weights = step[TypeName::kWeight].raw;
+  std::vector<Int128> columns(static_cast<std::size_t>(n_out));
+  Int128 largest = 0;
+  for (std::size_t i = 0; i < weights.size();) {
+    for (Int128& column : columns) {
+      const Int128 weight = magnitude(weights[i++]);
+      largest = std::max(largest, weight);
+      column += weight;
+    }
+  }
+  const Int128 product = x * largest;
+  const Int128 whole_sum = x * *std::max_element(columns.begin(), columns.end());
+  Int128 largest_bias = 0;
+  for (const Int128 b : step[TypeName::kBias].raw) largest_bias = std::max(largest_bias, magnitude(b));
+  const int bias_up = accum.fraction() - place.types[TypeName::kBias].fraction();
+  const int operand_bits = std::max(bits_of(product) + std::max(0, up), bits_of(largest_bias) + std::max(0, bias_up));
+  if (operand_bits + log2_ceil(static_cast<std::size_t>(n_in) + 1) >= kMaxSumWidth) return kMaxSumWidth;
+  const auto align = [](Int128 value, int shift) { return shift >= 0 ? value << shift : (value >> std::min(-shift, 127)) + 1; };
+  const Int128 rounding = up < 0 ? static_cast<Int128>(1) << -up : 0;
+  const Int128 aligned_bias = align(largest_bias, bias_up);
+  const bool wrapped_once = accum.overflow == Overflow::kWrap;
+  // Each product rounds up by less than one step. `range` is what bringing a value into range adds to it on the way.
+  const Int128 sum = wrapped_once ? align(whole_sum, up) + n_in + aligned_bias : std::max(align(product, up), range);
+  return bits_of(std::max({product + rounding, align(product, up), aligned_bias, sum + range})) + 1;
+}
+
+Form Dense::form(const Place& place) const {
+  return is_binary(place.input(), place.types[TypeName::kWeight]) ? Form::kAny : Form::kMatrixProduct;
+}
+
+template <class Raw>
+void Dense::compute(const ExactCall<Raw>& call) const {
+  const Place& place = call.place;
+  const Format& accum = place.types[TypeName::kAccum];
+  const Format& result = place.types.result();
+  const Format& bias_type = place.types[TypeName::kBias];
+  const Product product(place);
+  const bool binary = is_binary(place.input(), place.types[TypeName::kWeight]);
+  const Format count_of_ones{.width = log2_ceil(static_cast<std::size_t>(n_in)) + 2,
+                             .integer = log2_ceil(static_cast<std::size_t>(n_in)) + 2,
+                             .is_signed = true,
+                             .is_integer = true};
+  const std::vector<Int128>& weights = call.step[TypeName::kWeight].raw;
+  const std::vector<Int128>& biases = call.step[TypeName::kBias].raw;
+  const auto outputs = static_cast<std::size_t>(n_out);
+  const auto inputs = static_cast<std::size_t>(n_in);
+  for (std::size_t at = 0; at < call.y.size(); ++at) {
+    const std::size_t j = at % outputs;
+    const Raw* x = call.x().data() + at / outputs * inputs;
+    Int128 sum = cast(biases[j], bias_type, accum).raw;
+    Turns turns(accum);
+    turns.bring(biases[j], bias_type.fraction(), sum);
+    for (const int k : call.step.order) {
+      const auto i = static_cast<std::size_t>(k);
+      const Int128 exact = static_cast<Int128>(x[i]) * weights[i * outputs + j];
+      const Int128 term = cast(exact, product.fraction, accum, product.no_integer_bits).raw;
+      turns.bring(exact, product.fraction, term);
+      const Int128 next = sum + term;
+      sum = cast(next, accum.fraction(), accum).raw;
+      turns.bring(next, accum.fraction(), sum);
+    }
+    call.counts.accum_overflows += turns.left_range() ? 1 : 0;
+    if (binary) {
+      // (ap_int)(2 * sum - n_in): n_in is a whole number, the sum may have fractional bits, or steps larger than one.
+      const int fraction = std::max(accum.fraction(), 0);
+      const Int128 twice = (sum << (fraction - accum.fraction() + 1)) - (static_cast<Int128>(n_in) << fraction);
+      const CastResult ones = cast(twice, fraction, count_of_ones);
+      CastResult y = cast(ones.raw, count_of_ones, result);
+      y.overflow |= ones.overflow;
+      count(call.counts, y, twice != 0);
+      call.y[at] = static_cast<Raw>(y.raw);
+    } else if (accum == result) {
+      call.y[at] = static_cast<Raw>(sum);  // the same type takes every value as it is
+    } else {
+      const CastResult y = cast(sum, accum, result);
+      count(call.counts, y, sum != 0);
+      call.y[at] = static_cast<Raw>(y.raw);
+    }
+  }
+}
+template void Dense::compute(const ExactCall<std::int64_t>&) const;
+template void Dense::compute(const ExactCall<Int128>&) const;
+
+Interval Dense::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
+  const Format& accum = place.types[TypeName::kAccum];
+  const Format& result = place.types.result();
+  if (is_binary(place.input(), place.types[TypeName::kWeight])) return range_of(result);
+  const Interval sum = accumulated(*this, place, step, inputs.front());
+  return accum == result ? sum : cast_interval(sum, accum.fraction(), result);
+}
+
+std::optional<SumBounds> sum_bounds(const Dense& dense, const Place& place, const Step& step, const Interval& input) {
+  const int product_fraction = Product(place).fraction;
+  const int bias_fraction = place.types[TypeName::kBias].fraction();
+  SumBounds bounds;
+  bounds.fraction = std::max(product_fraction, bias_fraction);
+  const int product_shift = bounds.fraction - product_fraction;
+  const int bias_shift = bounds.fraction - bias_fraction;
+  constexpr int kMaxShift = 40;
+  constexpr int kMaxBits = 64;
+  if (product_shift > kMaxShift || bias_shift > kMaxShift || step.word_bits > kMaxBits) return std::nullopt;
+  const std::vector<Int128>& weights = step[TypeName::kWeight].raw;
+  const std::vector<Int128>& biases = step[TypeName::kBias].raw;
+  const auto n_out = static_cast<std::size_t>(dense.n_out);
+  const Interval x{input.low << product_shift, input.high << product_shift};
+  for (std::size_t j = 0; j < n_out; ++j) {
+    const Int128 bias = biases[j] << bias_shift;
+    Interval sum{bias, bias};
+    Int128 partial = magnitude(bias);
+    for (std::size_t i = j; i < weights.size(); i += n_out) {
+      const Interval product = times(x, weights[i]);
+      sum = sum + product;
+      partial += std::max(magnitude(product.low), magnitude(product.high));
+    }
+    bounds.sum = j == 0 ? sum : hull(bounds.sum, sum);
+    bounds.magnitude = std::max(bounds.magnitude, partial);
+  }
+  return bounds;
+}
+
+Interval accumulated(const Dense& dense, const Place& place, const Step& step, const Interval& input) {
+  const Format& accum = place.types[TypeName::kAccum];
+  const Format& bias_type = place.types[TypeName::kBias];
+  const Product product(place);
+  const int up = accum.fraction() - product.fraction;
+  constexpr int kMaxBits = 100;
+  constexpr int kMaxShift = 60;
+  // An ap_int has rules of its own for what it is made from (fixed/cast.h).
+  if (accum.is_integer || step.word_bits > kMaxBits || std::abs(up) > kMaxShift) return range_of(accum);
+  const Format free = unbounded(accum);
+  // A product with accum's steps: rounding keeps the order of values.
+  const auto aligned = [&](const Interval& exact) {
+    if (up >= 0) return Interval{exact.low << up, exact.high << up};
+    return Interval{cast(exact.low, product.fraction, free).raw, cast(exact.high, product.fraction, free).raw};
+  };
+  const Interval range = cast_interval(range_of(free), free.fraction(), accum);  // AP_SAT_SYM's low end is raised
+  const std::vector<Int128>& weights = step[TypeName::kWeight].raw;
+  const std::vector<Int128>& biases = step[TypeName::kBias].raw;
+  const auto n_out = static_cast<std::size_t>(dense.n_out);
+  std::vector<Interval> terms(static_cast<std::size_t>(dense.n_in));
+  Interval all;
+  for (std::size_t j = 0; j < n_out; ++j) {
+    const Int128 start = cast(biases[j], bias_type.fraction(), wraps(accum) ? free : accum).raw;
+    Interval sum{start, start};
+    Interval reached = sum;  // by any partial sum, in any order
+    bool inside = true;      // every product is in accum's range
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      terms[k] = aligned(times(input, weights[k * n_out + j]));
+      sum = sum + terms[k];
+      reached.low += std::min<Int128>(terms[k].low, 0);
+      reached.high += std::max<Int128>(terms[k].high, 0);
+      inside &= terms[k].within(range);
+    }
+    if (wraps(accum)) {
+      sum = cast_interval(sum, accum.fraction(), accum);
+    } else if (!inside || !reached.within(range)) {
+      sum = {start, start};
+      for (const int k : step.order) {
+        const Interval term = cast_interval(terms[static_cast<std::size_t>(k)], accum.fraction(), accum);
+        sum = cast_interval(sum + term, accum.fraction(), accum);
+      }
+    }
+    all = j == 0 ? sum : hull(all, sum);
+  }
+  return all;
+}
+
+}  // namespace narrow

@@ -1,0 +1,32 @@
+#ifndef NARROW_LAYERS_PRODUCT_H_
+#define NARROW_LAYERS_PRODUCT_H_
+
+#include "model/operation.h"
+
+namespace narrow {
+
+// hls4ml multiplies by templates that it chooses by the types' C++ names (fpga_backend.py, product_type; nnet_mult.h).
+
+// Weights of the literal type ap_int<2> are taken for the signs of a ternary network: 0 is 0, -1 is -x, and anything else is +x,
+// -2 too.
+inline bool is_ternary(const Format& weight) { return weight.is_integer && weight.is_signed && weight.width == 2; }
+// Where x and w are both the literal type ap_uint<1>, the sum of products counts the ones of a binary network, and the result is
+// 2 * sum - n_in (nnet::cast).
+inline bool is_binary(const Format& x, const Format& w) {
+  const auto is_bit = [](const Format& f) { return f.is_integer && !f.is_signed && f.width == 1; };
+  return is_bit(x) && is_bit(w);
+}
+
+// Integer bits of the product's C++ type, which decide how it becomes an ap_int (fixed/cast.h).
+inline int product_integer(const Format& x, const Format& w) { return x.integer + (is_ternary(w) ? 1 : w.integer); }
+
+// Replaces weights of ap_int<2> by the factors that they count as.
+void read_ternary(Step& step, TypeName type, const Format& format);
+
+// Bits, sign included, that a cast to `to` of a value of `bits` bits, `fraction` of them fractional, needs in one machine word: room to
+// align, and a bit for rounding up.
+int cast_bits(int bits, int fraction, const Format& to);
+
+}  // namespace narrow
+
+#endif  // NARROW_LAYERS_PRODUCT_H_

@@ -1,0 +1,205 @@
+// The contract of a layer: everything that the rest of narrow asks of it. Each layer of src/layers/ answers all of it in one
+// file; whatever is forgotten does not compile.
+#ifndef NARROW_MODEL_OPERATION_H_
+#define NARROW_MODEL_OPERATION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "fixed/format.h"
+#include "model/interval.h"
+#include "model/types.h"
+
+namespace narrow {
+
+// Shape of one sample's tensor, the batch left out: {vmax, features} for a cluster, {features} after the sum over cells.
+using Shape = std::vector<int>;
+std::size_t size_of(const Shape& shape);
+std::string to_string(const Shape& shape);  // `128x4`
+
+// --- what a layer is
+
+// An array of trained numbers under Keras' name for it, row major.
+struct ParameterArray {
+  std::string_view name;
+  Shape shape;
+  std::span<const float> values;
+};
+
+// An input's shape that a layer cannot take; `needs` is what would be right: "a set of rows, such as 128x64".
+struct Misfit {
+  std::string needs;
+};
+
+// A fact of a layer that is no array, under Keras' name for it.
+struct Setting {
+  std::string_view name;
+  std::variant<bool, std::int64_t, double, std::string> value;
+};
+
+// --- in float32
+
+struct FloatCall {
+  std::vector<std::span<const float>> inputs;  // (samples, shape) each
+  const std::vector<Shape>& shapes;            // of the inputs
+  std::size_t samples;
+  std::span<float> y;  // (samples, the layer's shape)
+};
+// Computes the layer as Keras does. Called from several threads at once.
+using FloatFunction = std::function<void(const FloatCall&)>;
+
+// --- types
+
+// What decides a layer's types: what was asked for, and what stands before it.
+struct TypeRequest {
+  const std::string& layer;
+  std::vector<Format> inputs;                             // result types of the layers before
+  std::function<std::optional<Format>(TypeName)> choice;  // a type that was given; nothing for `auto`
+  Format fallback;                                        // the default precision
+  std::optional<Format> maximum;                          // the cap on inferred types
+  Strategy strategy = Strategy::kLatency;
+  int reuse_factor = 1;             // as asked for
+  std::vector<std::string>& notes;  // lines that a user should see
+
+  // `auto` on a type that hls4ml does not infer is the default precision.
+  Format asked(TypeName type) const { return choice(type).value_or(fallback); }
+};
+
+// --- in fixed point
+
+// Numbers that the layer keeps in a type of its own: hls4ml prints them as decimal text and casts that (layers/quantize.h).
+struct WeightArray {
+  TypeName type;
+  std::span<const float> values;
+};
+
+// One array of weights in its type, and what quantizing did to it.
+struct QuantizedWeights {
+  std::vector<Int128> raw;
+  std::size_t overflows = 0;  // did not fit the type
+  std::size_t zeros = 0;      // not 0 before, 0 after
+};
+
+// One layer ready to run.
+struct Step {
+  // Of each of Operation::weights, by its type; shared by all programs that need the same.
+  std::vector<std::pair<TypeName, std::shared_ptr<const QuantizedWeights>>> weights;
+  // Of a matrix product: the k in the order in which products are added (numerics.md: Latency 0, 1, 2, ...; Resource by
+  // (k mod R, k)).
+  std::vector<int> order;
+  // Bits, sign included, that hold every exact value when the layer is computed one operation at a time with fixed/cast.h.
+  int bits = 0;
+  // Bits, sign included, that also hold operands shifted to a common step, room for rounding up, and a whole sum of cast
+  // products before it is brought into accum's range: what arithmetic in one machine word needs.
+  int word_bits = 0;
+
+  // Requires that the layer has weights of this type.
+  const QuantizedWeights& operator[](TypeName type) const;
+};
+
+// Where an operation stands in a program.
+struct Place {
+  const LayerPrecision& types;
+  const Shape& shape;
+  std::vector<const Format*> inputs;  // result types and shapes of the layers before
+  std::vector<const Shape*> shapes;
+  const Format& input() const { return *inputs.front(); }
+};
+
+// What a layer's values met on the way to their types, over all samples of a run.
+struct LayerCounts {
+  std::uint64_t values = 0;     // outputs computed
+  std::uint64_t overflows = 0;  // outputs that did not fit the result type
+  std::uint64_t accum_overflows =
+      0;                    // outputs whose sum left the accum type: the whole exact sum where it wraps, any step where it saturates
+  std::uint64_t zeros = 0;  // outputs other than 0 that the result type rounded to 0
+  bool operator==(const LayerCounts&) const = default;
+  LayerCounts& operator+=(const LayerCounts& more) {
+    values += more.values;
+    overflows += more.overflows;
+    accum_overflows += more.accum_overflows;
+    zeros += more.zeros;
+    return *this;
+  }
+};
+
+// One sample of a layer: raws in, raws out. Raw is std::int64_t where every tensor of the network fits it, else Int128.
+template <class Raw>
+struct ExactCall {
+  const Place& place;
+  const Step& step;
+  std::vector<std::span<const Raw>> inputs;
+  std::span<const float> sample;  // of an Input
+  std::span<Raw> y;
+  LayerCounts& counts;  // `values` is counted by the caller
+  std::span<const Raw> x() const { return inputs.front(); }
+};
+
+// What a layer's arithmetic amounts to, by which the engine chooses a kernel; kAny is computed by `exact`.
+enum class Form : std::uint8_t {
+  kInput,          // samples into the result type
+  kMatrixProduct,  // y = (result) of a sum of products in accum, on each row of the last axis
+  kCast,           // y = (result) x
+  kReluCast,       // y = (result) max(x, 0)
+  kRowSum,         // y = sum over the rows of a set, in result
+  kAny,
+};
+
+class Operation;
+using OperationPtr = std::shared_ptr<const Operation>;
+
+// Immutable, so that models share them.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+
+  // What it is.
+  virtual std::string_view keras_class() const = 0;  // of Keras' layer that saves it
+  virtual std::vector<Setting> settings() const = 0;
+  virtual std::vector<ParameterArray> parameters() const = 0;  // in the order in which Keras saves them
+  virtual std::size_t inputs() const = 0;                      // how many layers it reads
+  // Of the output. Throws Misfit where the inputs do not fit.
+  virtual Shape shape(const std::vector<Shape>& inputs) const = 0;
+  virtual std::size_t multiplications(const Shape& shape) const = 0;  // for one sample; `shape` is the output's
+
+  virtual FloatFunction float_function() const = 0;
+
+  // Types.
+  virtual std::string_view hls4ml_class(const std::vector<Shape>& inputs) const = 0;  // under which LayerType entries are looked up
+  virtual LayerPrecision types(const TypeRequest& request) const = 0;
+  // Whether hls4ml drops a linear activation behind it where its own result is left to `auto` (MergeLinearActivation).
+  virtual bool takes_linear() const = 0;
+  // The same layer with y * scale + shift behind it, in float32 as hls4ml fuses a BatchNormalization; null where it does not.
+  virtual OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const = 0;
+
+  // Fixed point (docs/numerics.md has the rules).
+  virtual std::vector<WeightArray> weights() const = 0;
+  // Settles what is left of `step`, whose weights are quantized: bits, the order of sums, weights that hls4ml reads otherwise.
+  virtual void plan(const Place& place, Step& step) const = 0;
+  virtual Form form(const Place& place) const = 0;
+  virtual void exact(const ExactCall<std::int64_t>& call) const = 0;
+  virtual void exact(const ExactCall<Int128>& call) const = 0;
+  // Of its results, whatever lies in the inputs' intervals.
+  virtual Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const = 0;
+};
+
+// For a layer whose `exact` is one template, compute<Raw>(call).
+template <class Self>
+class ExactOperation : public Operation {
+ public:
+  void exact(const ExactCall<std::int64_t>& call) const override { static_cast<const Self&>(*this).compute(call); }
+  void exact(const ExactCall<Int128>& call) const override { static_cast<const Self&>(*this).compute(call); }
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_MODEL_OPERATION_H_

@@ -1,0 +1,63 @@
+#ifndef NARROW_MODEL_TYPES_H_
+#define NARROW_MODEL_TYPES_H_
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fixed/format.h"
+
+namespace narrow {
+
+// The types that a layer may have, under hls4ml's names: `weight` of a configuration is `weight_t` of hls4ml's C++.
+enum class TypeName : std::uint8_t { kResult, kWeight, kBias, kAccum, kScale, kParam };
+inline constexpr std::array<std::string_view, 6> kTypeNames = {"result", "weight", "bias", "accum", "scale", "param"};
+inline constexpr std::string_view name_of(TypeName type) { return kTypeNames[static_cast<std::size_t>(type)]; }
+
+// How hls4ml orders the products of a sum (docs/numerics.md, Dense).
+enum class Strategy : std::uint8_t { kLatency, kResource };
+
+// The types of one layer: a list of those that it has, in the order of TypeName. Whatever is written of a layer's types (a
+// configuration, JSON, the identity of a point) goes through this list.
+class LayerPrecision {
+ public:
+  struct Named {
+    TypeName name;
+    Format format;
+    bool operator==(const Named&) const = default;
+  };
+
+  // Requires that the layer has such a type.
+  const Format& operator[](TypeName name) const {
+    const std::optional<Format>& format = formats_[static_cast<std::size_t>(name)];
+    assert(format);
+    return *format;
+  }
+  bool has(TypeName name) const { return formats_[static_cast<std::size_t>(name)].has_value(); }
+  void set(TypeName name, const Format& format) { formats_[static_cast<std::size_t>(name)] = format; }
+  const Format& result() const { return (*this)[TypeName::kResult]; }
+  std::vector<Named> all() const {
+    std::vector<Named> named;
+    for (std::size_t i = 0; i < formats_.size(); ++i) {
+      if (formats_[i]) named.push_back({static_cast<TypeName>(i), *formats_[i]});
+    }
+    return named;
+  }
+
+  // Of layers that multiply by a matrix; a reuse factor is valid for the layer's shape, as hls4ml would correct it.
+  std::optional<Strategy> strategy;
+  int reuse_factor = 1;
+
+  bool operator==(const LayerPrecision&) const = default;
+
+ private:
+  std::array<std::optional<Format>, kTypeNames.size()> formats_;
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_MODEL_TYPES_H_
