@@ -46,6 +46,8 @@ struct TrainOptions {
   std::string device = "cpu";  // or cuda, where libtorch has it
   bool count_padding = true;   // phi of the pad row once a batch, times their number; else every row like any other
   int threads = 0;             // 0: all cores; results do not depend on it
+  // Computes in double precision, so that a test can tell rounding from a fault. What is kept (weights, checkpoints) is float32.
+  bool double_precision = false;
 };
 
 // Samples in memory, the rows at a sample's end that repeat the pad row left out.
