@@ -75,6 +75,8 @@ void add_train(CLI::App& app, const Globals& globals) {
   command->add_option("--device", options.device, "cpu, or cuda where libtorch has it")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  // For tests: without rounding, Keras and narrow must agree on any machine.
+  command->add_flag("--double-precision", options.double_precision)->group("");
   command->add_flag("!--no-shuffle", options.shuffle, "take the samples of each epoch as they come");
   command->add_flag("--restart", family.restart, "begin anew where a checkpoint of an interrupted training is found");
   command->callback([train, &globals] { run(*train, globals); });

@@ -120,8 +120,8 @@ TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {
 
 TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
   Model model;
-  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4, 2}), {}, {8}});
-  model.layers.push_back({"wide", "Dense", DenseOp{8, 1, std::vector<float>(8, 1.F), {1.F}}, {0}, {1}});
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{8}), {}, {8}});
+  model.layers.push_back({"wide", "Dense", std::make_shared<Dense>(8, 1, std::vector<float>(8, 1.F), std::vector{1.F}), {0}, {1}});
   model.outputs = {1};
   PrecisionOptions options;
   options.vector = fixed(64, 8);

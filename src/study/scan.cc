@@ -153,7 +153,7 @@ class ScanRun {
     PointResult end;
     end.overflowed = result.overflowed;
     for (const Step& step : program.steps) {
-      for (const auto& [type, weights] : step.weights) end.overflowed |= weights->overflows > 0;
+      for (const auto& [type, quantized] : step.weights) end.overflowed |= quantized->overflows > 0;
     }
     count_into(end, program);
     end.values = job_.measure.values(result.run.predictions);

@@ -43,19 +43,20 @@ std::string describe_training(const Model& model, const TrainData& data, const T
   for (const Layer& layer : model.layers) {
     if (const auto* dense = as<Dense>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
   }
-  return ordered_json{{"layers", layers},
-                      {"data", hash_of(data)},
-                      {"validation", hash_of(validation)},
-                      {"loss", to_string(options.loss)},
-                      {"batch_size", options.batch_size},
-                      {"learning_rate", options.learning_rate},
-                      {"shuffle", options.shuffle},
-                      {"reduce", {options.reduce_factor, options.reduce_patience, options.min_learning_rate}},
-                      {"stop_patience", options.stop_patience},
-                      {"seed", options.seed},
-                      {"device", options.device},
-                      {"count_padding", options.count_padding}}
-      .dump();
+  ordered_json training{{"layers", layers},
+                        {"data", hash_of(data)},
+                        {"validation", hash_of(validation)},
+                        {"loss", to_string(options.loss)},
+                        {"batch_size", options.batch_size},
+                        {"learning_rate", options.learning_rate},
+                        {"shuffle", options.shuffle},
+                        {"reduce", {options.reduce_factor, options.reduce_patience, options.min_learning_rate}},
+                        {"stop_patience", options.stop_patience},
+                        {"seed", options.seed},
+                        {"device", options.device},
+                        {"count_padding", options.count_padding}};
+  if (options.double_precision) training["double_precision"] = true;
+  return training.dump();
 }
 
 void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training) {

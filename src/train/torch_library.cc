@@ -1,3 +1,4 @@
+// C++17, as libtorch 1.13 needs.
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
@@ -12,9 +13,7 @@
 #include <random>
 
 #include "error.h"
-#include "layers/dense.h"
-#include "layers/set_sum.h"
-#include "train/train.h"
+#include "train/training.h"
 
 namespace narrow {
 namespace {
@@ -25,38 +24,20 @@ using torch::Tensor;
 // is fixed, so that results do not depend on the cores.
 constexpr std::size_t kParts = 8;
 
-struct Layers {
-  std::vector<Layer*> phi, rho;  // Dense layers of the model; the last of rho is linear
-  std::vector<Layer*> all() const {
-    std::vector<Layer*> both = phi;
-    both.insert(both.end(), rho.begin(), rho.end());
-    return both;
-  }
-};
-
-Layers layers_of(Model& model) {
-  Layers layers;
-  bool after_sum = false;
-  for (Layer& layer : model.layers) {
-    if (as<SetSum>(layer) != nullptr) after_sum = true;
-    if (as<Dense>(layer) != nullptr) (after_sum ? layers.rho : layers.phi).push_back(&layer);
-  }
-  return layers;
-}
-
 // (rows, n) -> (samples, n): the sum of each sample's rows, and so many times the last row, which stands for padding.
-struct SegmentSum : public torch::autograd::Function<SegmentSum> {
+template <class Real>
+struct SegmentSum : public torch::autograd::Function<SegmentSum<Real>> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& rows, const Tensor& starts, const Tensor& padded) {
     context->save_for_backward({starts, padded});
     context->saved_data["rows"] = rows.size(0);
     const int64_t samples = starts.size(0) - 1;
     const int64_t n = rows.size(1);
-    Tensor sums = torch::empty({samples, n});
-    const auto* from = rows.data_ptr<float>();
+    Tensor sums = torch::empty({samples, n}, rows.options());
+    const auto* from = rows.data_ptr<Real>();
     const auto* begin = starts.data_ptr<int64_t>();
-    const auto* times = padded.data_ptr<float>();
-    const float* pad = from + (rows.size(0) - 1) * n;
-    auto* to = sums.data_ptr<float>();
+    const auto* times = padded.data_ptr<Real>();
+    const Real* pad = from + (rows.size(0) - 1) * n;
+    auto* to = sums.data_ptr<Real>();
     for (int64_t s = 0; s < samples; ++s, to += n) {
       for (int64_t j = 0; j < n; ++j) to[j] = times[s] * pad[j];
       for (int64_t r = begin[s]; r < begin[s + 1]; ++r) {
@@ -70,13 +51,13 @@ struct SegmentSum : public torch::autograd::Function<SegmentSum> {
     const Tensor gradient = gradients[0].contiguous();
     const int64_t n = gradient.size(1);
     const int64_t rows = context->saved_data["rows"].toInt();
-    Tensor result = torch::empty({rows, n});
+    Tensor result = torch::empty({rows, n}, gradient.options());
     const auto* begin = saved[0].data_ptr<int64_t>();
-    const auto* times = saved[1].data_ptr<float>();
-    const auto* from = gradient.data_ptr<float>();
-    auto* to = result.data_ptr<float>();
-    float* pad = to + (rows - 1) * n;
-    std::fill_n(pad, n, 0.F);
+    const auto* times = saved[1].data_ptr<Real>();
+    const auto* from = gradient.data_ptr<Real>();
+    auto* to = result.data_ptr<Real>();
+    Real* pad = to + (rows - 1) * n;
+    std::fill_n(pad, n, Real{0});
     for (int64_t s = 0; s < gradient.size(0); ++s, from += n) {
       for (int64_t r = begin[s]; r < begin[s + 1]; ++r) std::copy_n(from, n, to + r * n);
       for (int64_t j = 0; j < n; ++j) pad[j] += times[s] * from[j];
@@ -123,13 +104,13 @@ Part gather(const TrainData& data, const std::vector<std::size_t>& order, std::s
 
 class Trainer {
  public:
-  Trainer(Model& model, const TrainOptions& options) : options_(options), layers_(layers_of(model)), device_(options.device) {
+  Trainer(DeepSetsWeights& network, const TrainOptions& options)
+      : options_(options), network_(network), device_(options.device), type_(options.double_precision ? torch::kFloat64 : torch::kFloat32) {
     // Keeps memory of torch's own threads out of the way: parts are the parallel work.
     at::set_num_threads(1);
-    for (const Layer* layer : layers_.all()) {
-      const auto* dense = as<Dense>(*layer);
-      weights_.push_back(torch::tensor(dense->kernel).reshape({dense->n_in, dense->n_out}).to(device_));
-      weights_.push_back(torch::tensor(dense->bias).to(device_));
+    for (const DenseWeights* dense : network_.all()) {
+      weights_.push_back(torch::tensor(dense->kernel).reshape({dense->n_in, dense->n_out}).to(device_, type_));
+      weights_.push_back(torch::tensor(dense->bias).to(device_, type_));
     }
     for (const Tensor& weight : weights_) {
       first_.push_back(torch::zeros_like(weight));
@@ -207,10 +188,9 @@ class Trainer {
   // Weights into the model.
   void finish(const std::vector<std::vector<float>>& weights) const {
     std::size_t at = 0;
-    for (Layer* layer : layers_.all()) {
-      const auto* dense = as<Dense>(*layer);
-      layer->op = std::make_shared<Dense>(dense->n_in, dense->n_out, weights[at], weights[at + 1]);
-      at += 2;
+    for (DenseWeights* dense : network_.all()) {
+      dense->kernel = weights[at++];
+      dense->bias = weights[at++];
     }
   }
 
@@ -223,26 +203,27 @@ class Trainer {
       at += 2;
       return torch::addmm(weights[at - 1], x, weights[at - 2]);
     };
-    Tensor h = part.rows.to(device_);
-    for (std::size_t i = 0; i < layers_.phi.size(); ++i) h = dense(h).relu_();
+    Tensor h = part.rows.to(device_, type_);
+    const Tensor padded = part.padded.to(device_, type_);
+    for (std::size_t i = 0; i < network_.phi.size(); ++i) h = dense(h).relu_();
     // On the CPU by hand; elsewhere as torch has it.
     if (device_.is_cpu()) {
-      h = SegmentSum::apply(h.contiguous(), part.starts, part.padded);
+      h = options_.double_precision ? SegmentSum<double>::apply(h.contiguous(), part.starts, padded)
+                                    : SegmentSum<float>::apply(h.contiguous(), part.starts, padded);
     } else {
       const int64_t samples = part.starts.size(0) - 1;
       const Tensor lengths = part.starts.slice(0, 1) - part.starts.slice(0, 0, samples);
       const Tensor owner = torch::repeat_interleave(torch::arange(samples), lengths).to(device_);
       const Tensor pad = h.slice(0, h.size(0) - 1);
-      h = torch::zeros({samples, h.size(1)}, h.options()).index_add(0, owner, h.slice(0, 0, h.size(0) - 1)) +
-          part.padded.to(device_).unsqueeze(1) * pad;
+      h = torch::zeros({samples, h.size(1)}, h.options()).index_add(0, owner, h.slice(0, 0, h.size(0) - 1)) + padded.unsqueeze(1) * pad;
     }
-    for (std::size_t i = 0; i + 1 < layers_.rho.size(); ++i) h = dense(h).relu_();
+    for (std::size_t i = 0; i + 1 < network_.rho.size(); ++i) h = dense(h).relu_();
     return dense(h);
   }
 
   // Summed over samples and targets.
   Tensor loss_of(const Tensor& prediction, const Part& part) const {
-    const Tensor y = part.y.to(device_);
+    const Tensor y = part.y.to(device_, type_);
     const auto sum = at::Reduction::Sum;
     switch (options_.loss) {
       case Loss::kMse: return at::mse_loss(prediction, y, sum);
@@ -255,18 +236,19 @@ class Trainer {
   static std::vector<std::vector<float>> values_of(const std::vector<Tensor>& tensors) {
     std::vector<std::vector<float>> values;
     for (const Tensor& tensor : tensors) {
-      const Tensor local = tensor.to(torch::kCPU).contiguous();
+      const Tensor local = tensor.to(torch::kCPU, torch::kFloat32).contiguous();
       values.emplace_back(local.data_ptr<float>(), local.data_ptr<float>() + local.numel());
     }
     return values;
   }
   void set(std::vector<Tensor>& tensors, const std::vector<std::vector<float>>& values) const {
-    for (std::size_t k = 0; k < tensors.size(); ++k) tensors[k] = torch::tensor(values[k]).reshape(tensors[k].sizes()).to(device_);
+    for (std::size_t k = 0; k < tensors.size(); ++k) tensors[k] = torch::tensor(values[k]).reshape(tensors[k].sizes()).to(device_, type_);
   }
 
   const TrainOptions& options_;
-  Layers layers_;
+  DeepSetsWeights& network_;
   torch::Device device_;
+  torch::ScalarType type_;
   std::vector<Tensor> weights_, first_, second_;
   std::uint64_t steps_ = 0;
 };
@@ -304,9 +286,9 @@ std::vector<std::size_t> order_of(std::size_t size, const TrainOptions& options,
   return order;
 }
 
-void run(Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState& state,
+void run(DeepSetsWeights& network, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState& state,
          const OnBatch& on_batch, const OnEpoch& on_epoch) {
-  Trainer trainer(model, options);
+  Trainer trainer(network, options);
   if (state.history.empty()) state.learning_rate = options.learning_rate;
   else trainer.restore(state);
   const auto batch = static_cast<std::size_t>(options.batch_size);
@@ -339,15 +321,15 @@ void run(Model& model, const TrainData& data, const TrainData& validation, const
 }  // namespace
 }  // namespace narrow
 
-extern "C" void narrow_train_with_torch(narrow::Model& model, const narrow::TrainData& data, const narrow::TrainData& validation,
-                                        const narrow::TrainOptions& options, narrow::TrainState& state, const narrow::OnBatch& on_batch,
-                                        const narrow::OnEpoch& on_epoch) {
+extern "C" void narrow_train_with_torch(narrow::DeepSetsWeights& network, const narrow::TrainData& data,
+                                        const narrow::TrainData& validation, const narrow::TrainOptions& options, narrow::TrainState& state,
+                                        const narrow::OnBatch& on_batch, const narrow::OnEpoch& on_epoch) {
   if (options.device == "cuda" && !torch::cuda::is_available()) {
     throw narrow::Error("--device cuda: this libtorch has no CUDA, or the machine no such device; leave it out to train on the CPU");
   }
   try {
     tbb::task_arena arena(options.threads > 0 ? options.threads : tbb::task_arena::automatic);
-    arena.execute([&] { narrow::run(model, data, validation, options, state, on_batch, on_epoch); });
+    arena.execute([&] { narrow::run(network, data, validation, options, state, on_batch, on_epoch); });
   } catch (const c10::Error& error) {
     throw narrow::Error(std::string("libtorch: ") + error.what_without_backtrace());
   }

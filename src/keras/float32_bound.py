@@ -1,0 +1,57 @@
+"""How far a float32 answer may be from the exact one, whatever the order of its sums: what tests hold float predictions to.
+
+TensorFlow, OpenBLAS and narrow add in orders that depend on the machine's instruction set. What holds for every order is Higham's bound
+(Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2): the computed sum of n products is off by at most
+gamma(n) = n u / (1 - n u) times the sum of their magnitudes, with u = 2^-24 the unit roundoff of float32. Each layer adds its own
+bound to the one of its input, which its weights pass on by their magnitudes.
+"""
+
+import keras
+import numpy as np
+
+UNIT_ROUNDOFF = 2.0**-24
+
+
+def gamma(n):
+    return n * UNIT_ROUNDOFF / (1 - n * UNIT_ROUNDOFF)
+
+
+def in_float64(model, custom_objects=None):
+    """The same Keras model with the same weights, computing in float64."""
+    twin = keras.models.model_from_json(model.to_json().replace("float32", "float64"), custom_objects=custom_objects)
+    twin.set_weights([np.asarray(w, np.float64) for w in model.get_weights()])
+    return twin
+
+
+def exact_and_bound(model, x, custom_objects=None):
+    """Keras' own predictions in float64 (outputs side by side), and the bound of each."""
+    twin = in_float64(model, custom_objects)
+    layers = [layer for layer in twin.layers if not isinstance(layer, keras.layers.InputLayer)]
+    tensors = keras.Model(twin.inputs, [layer.output for layer in layers])(np.asarray(x, np.float64))
+    values = {id(twin.inputs[0]): np.asarray(x, np.float64)}
+    errors = {id(twin.inputs[0]): np.zeros(x.shape)}
+    for layer, value in zip(layers, tensors if isinstance(tensors, (list, tuple)) else [tensors]):
+        source = id(layer.input)
+        values[id(layer.output)] = np.asarray(value)
+        errors[id(layer.output)] = error_of(layer, values[source], errors[source], np.asarray(value))
+    both = [np.concatenate([which[id(output)].reshape(len(x), -1) for output in twin.outputs], axis=1) for which in (values, errors)]
+    return both[0], both[1]
+
+
+def error_of(layer, x, error, y):
+    size = np.abs(x) + error
+    if isinstance(layer, keras.layers.Dense):
+        weights = [np.abs(w) for w in layer.get_weights()]
+        return error @ weights[0] + gamma(x.shape[-1] + 1) * (size @ weights[0] + (weights[1] if len(weights) > 1 else 0))
+    if isinstance(layer, keras.layers.BatchNormalization):
+        scale = np.abs((layer.gamma if layer.scale else 1) / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon))
+        beta = np.abs(np.asarray(layer.beta)) if layer.center else 0
+        # 1 / sqrt and its products, the product with x or the mean, and the sum: at most 10 roundings, an approximate 1 / sqrt included.
+        return error * scale + gamma(10) * ((size + np.abs(np.asarray(layer.moving_mean))) * scale + beta)
+    if isinstance(layer, keras.layers.GlobalAveragePooling1D):
+        return error.mean(axis=1) + gamma(x.shape[1]) * size.mean(axis=1)
+    if isinstance(layer, keras.layers.Flatten):
+        return error.reshape(y.shape)
+    if y.shape == x.shape:  # relu and what passes its input on: exact, and never farther apart than the inputs
+        return error
+    return error.sum(axis=1) + gamma(x.shape[1] - 1) * size.sum(axis=1)  # the sum over the set axis
