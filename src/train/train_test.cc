@@ -8,9 +8,9 @@
 #include <cmath>
 #include <random>
 
-#include "layers/dense.h"
 #include "data/generate.h"
 #include "data/preparation.h"
+#include "layers/dense.h"
 
 namespace narrow {
 namespace {
