@@ -57,8 +57,12 @@ def small_integers(model, seed=SEED):
     """Weights of -1, 0 and 1: sums of products stay whole numbers below 2^24, which are exact in float32 whatever their order."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
-        # One or two of a column, so that deep networks do not grow.
-        layer.set_weights([(rng.choice([-1, 1, 1], w.shape) * (rng.random(w.shape) < 2 / w.shape[0])).astype(np.float32) for w in layer.get_weights()])
+        weights = [rng.integers(0, 2, w.shape).astype(np.float32) for w in layer.get_weights()]
+        if weights and weights[0].ndim == 2:  # two of a column, so that deep networks neither grow nor die
+            weights[0][:] = 0
+            for column in weights[0].T:
+                column[rng.choice(len(column), 2, replace=False)] = [1, rng.choice([-1, 1])]
+        layer.set_weights(weights)
     return model
 
 
