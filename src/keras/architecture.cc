@@ -83,7 +83,8 @@ std::vector<std::string> endpoint_names(const json& value) {
 // An integer of the configuration, where it is one that fits.
 std::optional<int> small_int(const json& value) {
   constexpr std::int64_t kLargest = std::numeric_limits<int>::max();
-  if (!value.is_number_integer() || value < -kLargest || value > kLargest) return std::nullopt;
+  if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > kLargest)) return std::nullopt;
+  if (std::abs(value.get<std::int64_t>() / 2) > kLargest / 2) return std::nullopt;
   return value.get<int>();
 }
 
