@@ -42,7 +42,7 @@ Counting counting_of(const std::string& name) {
   return name == "none" ? Counting::kNone : name == "overflow" ? Counting::kOverflow : Counting::kAll;
 }
 
-// Multiplications of the layers for n samples, when a share of the rows of sets is counted instead of computed.
+// Multiplications of the layers, as they run, for n samples, when a share of the rows of sets is counted instead of computed.
 double multiplications_done(const Model& model, double n, double counted_rows) {
   double all = 0;
   for (const Layer& layer : model.layers)
@@ -82,16 +82,17 @@ void run(const Bench& bench, const Globals& globals) {
   for (int i = 0; i < bench.rounds; ++i) seconds.push_back(seconds_of(once));
   const double typical = median(seconds);
   const double peak16 = measured_peak(16);
-  ordered_json out = {{"model", model.name},
-                      {"samples", data.size},
-                      {"threads", globals.threads > 0 ? globals.threads : static_cast<int>(std::thread::hardware_concurrency())},
-                      {"instruction_set", instruction_set()},
-                      {"samples_per_s", static_cast<double>(data.size) / typical},
-                      {"multiplications_per_s", multiplications_done(model, static_cast<double>(data.size), result.counted_rows) / typical},
-                      {"counted_rows", result.counted_rows},
-                      {"peak_int16_per_core", peak16},
-                      {"peak_int8_per_core", measured_peak(8)},
-                      {"layers", ordered_json::array()}};
+  ordered_json out = {
+      {"model", model.name},
+      {"samples", data.size},
+      {"threads", globals.threads > 0 ? globals.threads : static_cast<int>(std::thread::hardware_concurrency())},
+      {"instruction_set", instruction_set()},
+      {"samples_per_s", static_cast<double>(data.size) / typical},
+      {"multiplications_per_s", multiplications_done(program.model(), static_cast<double>(data.size), result.counted_rows) / typical},
+      {"counted_rows", result.counted_rows},
+      {"peak_int16_per_core", peak16},
+      {"peak_int8_per_core", measured_peak(8)},
+      {"layers", ordered_json::array()}};
   if (bench.interpreter) {
     out["layers"].push_back("interpreter");
   } else {

@@ -115,6 +115,56 @@ def test_predict_reports_overflows(samples, tmp_path):
     assert "%" in ksum
 
 
+def rows_of(table):
+    """The table of counts: a row a layer, its cells by their header."""
+    lines = table.splitlines()
+    header = re.split(r" {2,}", lines[0].strip())
+    assert header == ["layer", "type", "overflow", "sum overflow", "lost to 0", "weights overflow", "weights to 0"]
+    return [dict(zip(header, re.split(r" {2,}", line.strip()), strict=True)) for line in lines[1 : lines.index("") if "" in lines else None]]
+
+
+def as_hls4ml(name):
+    """`ap_fixed<14,6,AP_RND>` with all its modes, as hls4ml writes types: `fixed<14,6,RND,WRAP,0>`."""
+    kind, fields = re.fullmatch(r"ap_(u?fixed|u?int)<(.*)>", name).groups()
+    fields = fields.replace("AP_", "").split(",")
+    return f"{kind}<{','.join(fields if 'int' in kind else fields + ['TRN', 'WRAP', '0'][len(fields) - 2:])}>"
+
+
+@pytest.mark.parametrize("command", ["predict", "predict --interpreter", "trace"])
+@pytest.mark.parametrize("precision", [["--v", "14,6"], ["--v", "9,3,AP_RND,AP_SAT", "--wb", "8,1", "--types", "uniform"]])
+@pytest.mark.parametrize("model", ["ds16", "bn16", "pool16", "bn16_legacy.h5"])
+def test_counts_are_those_of_the_layers_that_run(model, precision, command, tmp_path):
+    """A row for each layer of the network as it runs (of bn16 without the normalization, where that is folded), with its type, and with
+    shares that are shares."""
+    path = GOLDEN / (model if "." in model else model + ".keras")
+    inputs = (path, "--data", GOLDEN / "clusters.h5", "--samples", 30, *precision)
+    succeed("trace", *inputs, "--out", tmp_path / "trace.h5")
+    with h5py.File(tmp_path / "trace.h5") as file:
+        types = json.loads(file.attrs["types"])
+        assert set(types) == set(file["trace"])
+    succeed("show", path, *precision, "--save", tmp_path / "types.yml")
+    shown = re.findall(r"^  (\S+):$", (tmp_path / "types.yml").read_text().split("LayerName:")[1], re.MULTILINE)
+    rows = rows_of(succeed(*command.split(), *inputs, "--out", tmp_path / "out"))
+    assert [row["layer"] for row in rows] == [name for name in shown if name in types] == list(types)
+    for row in rows:
+        assert as_hls4ml(row["type"]) == types[row["layer"]]["result_t"]
+        for share in list(row.values())[2:]:
+            assert share == "-" or 0 < float(share.removesuffix(" %")) <= 100, row
+
+
+def test_bench_is_of_the_layers_that_run(tmp_path):
+    """A folded normalization multiplies nothing: 10,528 products a sample (`show`, the Dense layers), not 11,040."""
+    text = succeed("bench", GOLDEN / "bn16.keras", "--data", GOLDEN / "clusters.h5", "--samples", 30, "--v", "14,6", "--rounds", 1)
+    result = json.loads(text)
+    succeed("trace", GOLDEN / "bn16.keras", "--data", GOLDEN / "clusters.h5", "--samples", 2, "--v", "14,6", "--out", tmp_path / "trace.h5")
+    with h5py.File(tmp_path / "trace.h5") as file:
+        assert [layer["layer"] for layer in result["layers"]] == list(json.loads(file.attrs["types"]))
+    dense = [int(count) for count in re.findall(r"Dense +\S+ +\d+ +(\d+)", succeed("show", GOLDEN / "bn16.keras"))]
+    rows = 1 - result["counted_rows"]
+    expected = sum(dense[:2]) * rows + sum(dense[2:])
+    assert result["multiplications_per_s"] / result["samples_per_s"] == pytest.approx(expected, rel=1e-9)
+
+
 def test_show_prints_layers():
     out = succeed("show", DS16)
     assert re.search(r"phi1 +Dense +32x16 +80 +2048 ", out)
@@ -175,6 +225,33 @@ def test_bench_names_the_kernels(samples):
                                  "--rounds", 1, "--no-dedup"))
     assert uniform["counted_rows"] == 0
     assert {layer["layer"]: layer["kernel"] for layer in uniform["layers"]}["phi2"] == "high half"
+
+
+# --- what a command does with input that nothing was made for
+
+
+def test_yaml_keys_that_are_not_words(samples, tmp_path):
+    for name, content, line in [
+        ("list.yml", "Model:\n  Precision: ap_fixed<16,6>\nLayerName:\n  [a, b]:\n    Precision: auto\n", 4),
+        ("map.yml", "Model:\n  Precision: ap_fixed<16,6>\nLayerType:\n  {a: b}:\n    Precision: auto\n", 4),
+        ("type.yml", "Model:\n  Precision:\n    [default]: ap_fixed<16,6>\n", 3),
+        ("null.yml", "Model:\n  Precision: ap_fixed<16,6>\nLayerName:\n  ~: {Precision: auto}\n", 4),
+        ("names.yml", "Model:\n  Precision: ap_fixed<16,6>\nLayerName: [phi1]\n", 3),
+    ]:
+        (tmp_path / name).write_text(content)
+        error = fail("show", DS16, "--precision", tmp_path / name)
+        assert f"{name}, line {line}: " in error, error
+
+
+def test_deeply_nested_json_is_refused(tmp_path):
+    for content in ("[" * 200000, '{"a":' * 200000, '{"class_name": "Sequential", "config": ' + "[" * 200000 + "]" * 200000 + "}"):
+        (tmp_path / "deep.json").write_text(content if content.startswith("{") else '{"a": ' + content)
+        shutil.copy(GOLDEN / "ds16_keras215_weights.h5", tmp_path / "deep.h5")
+        assert "deep.json: " in fail("show", tmp_path / "deep.json")
+
+
+def test_names_with_line_breaks_stay_on_one_line(tmp_path):
+    assert "no such file" in fail("show", tmp_path / "a\nb.keras")
 
 
 # --- sweep

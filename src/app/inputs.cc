@@ -1,5 +1,6 @@
 #include "app/inputs.h"
 
+#include <cassert>
 #include <cinttypes>
 #include <cstdio>
 #include <set>
@@ -95,6 +96,7 @@ namespace {
 
 std::string share(std::uint64_t part, std::uint64_t whole) {
   if (part == 0) return "-";
+  assert(part <= whole);
   char text[32];
   std::snprintf(text, sizeof text, "%.2g %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
   return text;
@@ -103,6 +105,8 @@ std::string share(std::uint64_t part, std::uint64_t whole) {
 }  // namespace
 
 std::string describe_counts(const Program& program, const std::vector<LayerCounts>& counts) {
+  // Of the network as it runs, which may have fewer layers than the file's.
+  assert(counts.size() == program.steps.size());
   Table table({"layer", "type", "overflow", "sum overflow", "lost to 0", "weights overflow", "weights to 0"});
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const LayerCounts& seen = counts[i];

@@ -1,14 +1,59 @@
 #include <oneapi/tbb/global_control.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <new>
 #include <optional>
+#include <string>
 
 #include "app/options.h"
 #include "error.h"
 #include "study/run.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+// One line, whatever names it quotes.
+int report(std::string message) {
+  std::replace_if(
+      message.begin(), message.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::fprintf(stderr, "narrow: %s\n", message.c_str());
+  return 1;
+}
+
+// Whatever is thrown ends in one line and exit status 1. Errors are thrown where the cause is known; what else comes here is a fault of
+// narrow's own, and is said to be one.
+int report_current_exception() {
+  try {
+    throw;
+  } catch (const narrow::Error& error) {
+    return report(error.what());
+  } catch (const narrow::Interrupted&) {
+    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept, and the same command goes on from there\n");
+    constexpr int kBySigint = 130;
+    return kBySigint;
+  } catch (const std::bad_alloc&) {
+    return report("there is not enough memory; try fewer samples with --samples");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(error.path1().string() + ": " + error.code().message());
+  } catch (const std::exception& error) {
+    return report(std::string("an unexpected error, which is a fault of narrow; please report it with your command: ") + error.what());
+  } catch (...) {
+    return report("an unexpected error, which is a fault of narrow; please report it with your command");
+  }
+}
+
+// An exception that leaves a destructor or a thread: no way back, but the same line.
+[[noreturn]] void on_terminate() {
+  const int status = std::current_exception() == nullptr ? report("it was terminated, which is a fault of narrow; please report it")
+                                                         : report_current_exception();
+  std::_Exit(status);
+}
+
+int run(int argc, char** argv) {
   CLI::App app("How few bits does your trigger network need? Runs Keras networks in fixed point, bit for bit as hls4ml's C++ would.",
                "narrow");
   narrow::Globals globals;
@@ -42,16 +87,17 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     constexpr int kWrongUsage = 2;
     return app.exit(error) == 0 ? 0 : kWrongUsage;
-  } catch (const narrow::Error& error) {
-    std::fprintf(stderr, "narrow: %s\n", error.what());
-    return 1;
-  } catch (const narrow::Interrupted&) {
-    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept, and the same command goes on from there\n");
-    constexpr int kBySigint = 130;
-    return kBySigint;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "narrow: there is not enough memory; try fewer samples with --samples\n");
-    return 1;
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::set_terminate(on_terminate);
+  try {
+    return run(argc, argv);
+  } catch (...) {
+    return report_current_exception();
+  }
 }

@@ -30,7 +30,7 @@ void run(const Predict& predict, const Globals& globals) {
   }
   std::vector<float> reference;
   RunResult result;
-  result.counts.resize(model.layers.size());
+  if (program) result.counts.resize(program->model().layers.size());
   predict.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
     const std::vector<float> answers = infer(model, block.x, block.size);
     reference.insert(reference.end(), answers.begin(), answers.end());

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "data/hash.h"
 #include "data/portable.h"
 #include "data/preparation.h"
 #include "error.h"
@@ -45,6 +46,18 @@ TEST(Portable, DistributionsHaveTheirMoments) {
   }
   EXPECT_NEAR(sum / kDraws, 0, 5 / std::sqrt(kDraws));
   EXPECT_NEAR(squares / kDraws, 1, 0.01);
+}
+
+// The published values of XXH3, 128 bits, seed 0 (xxHash's own xsum_sanity_check.c begins with that of the empty input).
+TEST(Hash, IsXxh3) {
+  EXPECT_EQ(Hash().text(), "99aa06d3014798d86001c324468d497f");
+  Hash ends_elsewhere;
+  ends_elsewhere.add(std::vector<float>{1});
+  ends_elsewhere.add(std::vector<float>{2, 3});
+  Hash other;
+  other.add(std::vector<float>{1, 2});
+  other.add(std::vector<float>{3});
+  EXPECT_NE(ends_elsewhere.text(), other.text());
 }
 
 TEST(Preparation, SurvivesJson) {

@@ -1,39 +1,50 @@
 #ifndef NARROW_DATA_HASH_H_
 #define NARROW_DATA_HASH_H_
 
-#include <array>
+#include <xxhash.h>
+
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
+#include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
 namespace narrow {
 
-// Tells data and models apart by their content: FNV-1a, 64 bits, a word at a time. Not meant to withstand forgery.
+// Tells data and models apart by their content: XXH3, 128 bits, of each value's bytes and, for texts and arrays, their length. Not meant
+// to withstand forgery.
 class Hash {
  public:
-  void add(std::uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3; }
+  Hash() : state_(XXH3_createState()) {
+    if (state_ == nullptr || XXH3_128bits_reset(state_.get()) == XXH_ERROR) throw std::bad_alloc();
+  }
+  void add(std::uint64_t word) { add_bytes(&word, sizeof word); }
   void add(const std::string& text) {
-    for (const char c : text) add(static_cast<unsigned char>(c));
     add(text.size());
+    add_bytes(text.data(), text.size());
   }
   void add(const std::vector<float>& values) {
-    for (const float value : values) {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, &value, sizeof bits);
-      add(bits);
-    }
     add(values.size());
+    add_bytes(values.data(), values.size() * sizeof(float));
   }
+  // 32 hexadecimal digits, the same on any machine.
   std::string text() const {
-    std::array<char, 17> hex{};
-    std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(value_));
-    return hex.data();
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_.get()));
+    std::string hex;
+    for (const unsigned char byte : canonical.digest) {
+      for (const int digit : {byte >> 4, byte & 15}) hex += "0123456789abcdef"[digit];
+    }
+    return hex;
   }
 
  private:
-  std::uint64_t value_ = 0xcbf29ce484222325;
+  void add_bytes(const void* bytes, std::size_t size) { XXH3_128bits_update(state_.get(), bytes, size); }
+
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_;
 };
 
 }  // namespace narrow

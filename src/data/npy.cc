@@ -1,8 +1,12 @@
 #include "data/npy.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
-#include <regex>
+#include <limits>
+#include <map>
+#include <string_view>
 
 #include "error.h"
 
@@ -34,6 +38,110 @@ bool convert_any(const std::string& kind, const std::vector<std::byte>& bytes, s
   return convert<std::uint32_t>(bytes, values);
 }
 
+// The header is a Python dict, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, padded with blanks.
+struct Header {
+  std::string type;
+  bool fortran_order = false;
+  std::vector<std::size_t> shape;
+};
+
+class HeaderParser {
+ public:
+  HeaderParser(const std::string& name, std::string_view text) : name_(name), rest_(text) {}
+
+  Header parse() {
+    Header header;
+    std::map<std::string, int> seen;
+    expect('{');
+    while (!take('}')) {
+      const std::string key = quoted();
+      ++seen[key];
+      expect(':');
+      if (key == "descr") header.type = type();
+      else if (key == "fortran_order") header.fortran_order = truth();
+      else if (key == "shape") header.shape = shape();
+      else throw damaged();
+      if (!take(',') && !next_is('}')) throw damaged();
+    }
+    skip_blanks();
+    if (!rest_.empty() || seen != std::map<std::string, int>{{"descr", 1}, {"fortran_order", 1}, {"shape", 1}}) throw damaged();
+    return header;
+  }
+
+ private:
+  Error damaged() const { return Error(name_ + ": its header is not as NumPy writes it"); }
+  void skip_blanks() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \n"), rest_.size())); }
+  bool next_is(char c) {
+    skip_blanks();
+    return rest_.starts_with(c);
+  }
+  bool take(char c) {
+    if (!next_is(c)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  void expect(char c) {
+    if (!take(c)) throw damaged();
+  }
+  std::string quoted() {
+    const char quote = next_is('"') ? '"' : '\'';
+    expect(quote);
+    const std::size_t end = rest_.find(quote);
+    if (end == std::string_view::npos) throw damaged();
+    std::string text(rest_.substr(0, end));
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+  std::string type() {
+    if (next_is('[')) throw Error(name_ + ": it holds records (a structured type); save one field of them as float32");
+    return quoted();
+  }
+  bool truth() {
+    skip_blanks();
+    for (const auto& [word, value] : {std::pair<std::string_view, bool>{"True", true}, {"False", false}}) {
+      if (!rest_.starts_with(word)) continue;
+      rest_.remove_prefix(word.size());
+      return value;
+    }
+    throw damaged();
+  }
+  std::vector<std::size_t> shape() {
+    std::vector<std::size_t> sizes;
+    expect('(');
+    while (!take(')')) {
+      sizes.push_back(number());
+      if (!take(',') && !next_is(')')) throw damaged();
+    }
+    return sizes;
+  }
+  std::size_t number() {
+    skip_blanks();
+    std::size_t value = 0;
+    std::size_t digits = 0;
+    for (; digits < rest_.size() && rest_[digits] >= '0' && rest_[digits] <= '9'; ++digits) {
+      if (value > std::numeric_limits<std::size_t>::max() / 16) throw damaged();
+      value = value * 10 + static_cast<std::size_t>(rest_[digits] - '0');
+    }
+    if (digits == 0) throw damaged();
+    rest_.remove_prefix(digits);
+    if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2's long
+    return value;
+  }
+
+  const std::string& name_;
+  std::string_view rest_;
+};
+
+// The real types that are read: a byte order, a kind and bytes. Throws Error for the others.
+void require_real(const std::string& name, const std::string& type) {
+  constexpr std::array<std::string_view, 9> kReal = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4"};
+  const std::string_view kind = std::string_view(type).substr(std::min<std::size_t>(1, type.size()));
+  const bool known =
+      std::find(kReal.begin(), kReal.end(), kind) != kReal.end() && std::string_view("<|=>").find(type[0]) != std::string_view::npos;
+  if (!known) throw Error(name + ": its type '" + type + "' is not one that narrow reads; save it as float32");
+  if (type[0] == '>' && kind.back() != '1') throw Error(name + ": its numbers are big-endian; save it as little-endian");
+}
+
 }  // namespace
 
 NpyReader::NpyReader(std::string name, std::unique_ptr<ByteStream> stream) : name_(std::move(name)), stream_(std::move(stream)) {
@@ -45,7 +153,11 @@ NpyReader::NpyReader(std::string name, std::unique_ptr<ByteStream> stream) : nam
   };
   std::string preamble(kPreamble, '\0');
   if (stream_->read(preamble.data(), kPreamble) < kPreamble || !preamble.starts_with("\x93NUMPY")) {
-    throw Error(name_ + ": it is no .npy array");
+    throw Error(name_ + ": it is not a .npy array");
+  }
+  if (preamble[6] < 1 || preamble[6] > 3 || preamble[7] != 0) {
+    throw Error(name_ + ": it has version " + std::to_string(preamble[6]) + "." + std::to_string(preamble[7]) +
+                " of the .npy format; narrow reads 1.0, 2.0 and 3.0");
   }
   std::size_t length = 0;
   const std::string size = text(preamble[6] >= 2 ? 4 : 2);
@@ -53,24 +165,12 @@ NpyReader::NpyReader(std::string name, std::unique_ptr<ByteStream> stream) : nam
   constexpr std::size_t kLongest = 1 << 20;
   if (length > kLongest) throw Error(name_ + ": its header is not as NumPy writes it");
   const std::string header = text(length);
-  std::smatch descr;
-  std::smatch shape;
-  if (!std::regex_search(header, descr, std::regex("'descr': *'([^']*)'")) ||
-      !std::regex_search(header, shape, std::regex("'shape': *\\(([0-9, ]*)\\)"))) {
-    throw Error(name_ + ": its header is not as NumPy writes it");
-  }
-  if (header.find("'fortran_order': True") != std::string::npos)
+  Header parsed = HeaderParser(name_, header).parse();
+  if (parsed.fortran_order && parsed.shape.size() > 1)
     throw Error(name_ + ": it is in Fortran order; save it with numpy.ascontiguousarray");
-  type_ = descr[1];
-  const std::string dimensions = shape[1];
-  const std::regex number("[0-9]{1,18}");
-  for (auto it = std::sregex_iterator(dimensions.begin(), dimensions.end(), number); it != std::sregex_iterator(); ++it) {
-    shape_.push_back(std::stoull(it->str()));
-  }
-  if (type_.front() == '>') throw Error(name_ + ": its numbers are big-endian; save it as little-endian");
-  if (!std::regex_match(type_, std::regex("[<|=](f[48]|i[1248]|u[124])"))) {
-    throw Error(name_ + ": its type '" + type_ + "' is none narrow reads; save it as float32");
-  }
+  require_real(name_, parsed.type);
+  type_ = std::move(parsed.type);
+  shape_ = std::move(parsed.shape);
   item_ = static_cast<std::size_t>(type_[2] - '0');
   std::size_t count = 1;
   constexpr std::size_t kMost = std::size_t{1} << 60;

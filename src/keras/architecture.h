@@ -20,9 +20,10 @@ using LayerWeights = std::vector<Weight>;
 // A layer as Keras' configuration describes it, before its weights are known.
 struct KerasLayer {
   std::string name;
-  std::string class_name;  // without a registration's package: `KSum` for `my_package>KSum`
+  std::string class_name;  // of a sum over the set axis the name it is registered under, without the package
   nlohmann::json config;
   std::vector<std::string> inputs;  // names of layers
+  nlohmann::json arguments;         // what else it is called with, by name; null for nothing
 };
 
 struct Architecture {

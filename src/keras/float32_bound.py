@@ -19,6 +19,11 @@ def gamma(n):
 def in_float64(model, custom_objects=None):
     """The same Keras model with the same weights, computing in float64."""
     twin = keras.models.model_from_json(model.to_json().replace("float32", "float64"), custom_objects=custom_objects)
+    if isinstance(twin, keras.Sequential):  # as a graph of new layers, each with one input
+        tensor = inputs = keras.Input(model.input_shape[1:], dtype="float64")
+        for layer in twin.layers:
+            tensor = layer.__class__.from_config(layer.get_config())(tensor)
+        twin = keras.Model(inputs, tensor)
     twin.set_weights([np.asarray(w, np.float64) for w in model.get_weights()])
     return twin
 
@@ -26,14 +31,19 @@ def in_float64(model, custom_objects=None):
 def exact_and_bound(model, x, custom_objects=None):
     """Keras' own predictions in float64 (outputs side by side), and the bound of each."""
     twin = in_float64(model, custom_objects)
-    layers = [layer for layer in twin.layers if not isinstance(layer, keras.layers.InputLayer)]
+    layers = [layer for layer in twin.operations if not isinstance(layer, keras.layers.InputLayer)]
     tensors = keras.Model(twin.inputs, [layer.output for layer in layers])(np.asarray(x, np.float64))
-    values = {id(twin.inputs[0]): np.asarray(x, np.float64)}
-    errors = {id(twin.inputs[0]): np.zeros(x.shape)}
-    for layer, value in zip(layers, tensors if isinstance(tensors, (list, tuple)) else [tensors]):
-        source = id(layer.input)
-        values[id(layer.output)] = np.asarray(value)
-        errors[id(layer.output)] = error_of(layer, values[source], errors[source], np.asarray(value))
+    produced = {id(layer.output): np.asarray(value) for layer, value in zip(layers, tensors if isinstance(tensors, (list, tuple)) else [tensors])}
+    # What no layer makes is the input.
+    values = {id(layer.input): np.asarray(x, np.float64) for layer in layers if id(layer.input) not in produced}
+    errors = {key: np.zeros(x.shape) for key in values}
+    waiting = list(layers)  # Keras lists operations behind the layers that use them
+    while waiting:
+        layer = next(layer for layer in waiting if id(layer.input) in values)
+        waiting.remove(layer)
+        source, result = id(layer.input), id(layer.output)
+        values[result] = produced[result]
+        errors[result] = error_of(layer, values[source], errors[source], values[result])
     both = [np.concatenate([which[id(output)].reshape(len(x), -1) for output in twin.outputs], axis=1) for which in (values, errors)]
     return both[0], both[1]
 

@@ -2,8 +2,8 @@
 
 import json
 import os
-import random
 import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,8 +11,12 @@ import keras
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from float32_bound import exact_and_bound, in_float64
+
 NARROW = os.environ["NARROW"]
 SEED = 11
+ROWS = 16  # a mean over a power of two is exact
 
 
 @keras.saving.register_keras_serializable(package="my_package", name="KSum")
@@ -36,6 +40,9 @@ class GlobalSumPooling1D(keras.layers.Layer):
         return keras.ops.sum(x, axis=1)
 
 
+CUSTOM = {"KSum": KSum, "SetSum": SetSum, "GlobalSumPooling1D": GlobalSumPooling1D}
+
+
 def randomize(model, seed=SEED):
     rng = np.random.default_rng(seed)
     for layer in model.layers:
@@ -46,8 +53,55 @@ def randomize(model, seed=SEED):
     return model
 
 
+def small_integers(model, seed=SEED):
+    """Weights of -1, 0 and 1: sums of products stay whole numbers below 2^24, which are exact in float32 whatever their order."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        weights = [rng.integers(0, 2, w.shape).astype(np.float32) for w in layer.get_weights()]
+        if weights and weights[0].ndim == 2:  # two of a column, so that deep networks neither grow nor die
+            weights[0][:] = 0
+            for column in weights[0].T:
+                column[rng.choice(len(column), 2, replace=False)] = [1, rng.choice([-1, 1])]
+        layer.set_weights(weights)
+    return model
+
+
+def is_exact(model, x):
+    """No partial sum is larger than the sum of all magnitudes."""
+    twin = in_float64(model, CUSTOM)
+    twin.set_weights([np.abs(w) for w in twin.get_weights()])
+    return max(np.abs(values).max() for values in outputs_of(twin, np.abs(x))) < 2**24
+
+
+def outputs_of(model, x):
+    answers = model(np.asarray(x))
+    return [np.asarray(values).reshape(len(x), -1) for values in (answers if isinstance(answers, (list, tuple)) else [answers])]
+
+
+def narrow_predicts(path, x, tmp_path):
+    np.save(tmp_path / "x.npy", x)
+    run = subprocess.run([NARROW, "--quiet", "predict", path, "--data", tmp_path / "x.npy", "--out", tmp_path / "p.txt"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return np.loadtxt(tmp_path / "p.txt", ndmin=2)
+
+
+def expect_keras(path, model, x, tmp_path):
+    """Equal to Keras' numbers where they are exact; else as near as float32 can be held to for every order of sums."""
+    got = narrow_predicts(path, x, tmp_path)
+    has_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+    if not has_norm and all(np.array_equal(w, np.rint(w)) for w in model.get_weights()):
+        assert is_exact(model, x)
+        expected = np.concatenate(outputs_of(model, x), axis=1)
+        assert len(np.unique(expected)) > 3, "the outputs are all the same: the test shows nothing"
+        np.testing.assert_array_equal(got, expected, err_msg=path.name)
+    else:
+        exact, bound = exact_and_bound(model, x, CUSTOM)
+        assert bound.max() < 1e-2 * np.ptp(exact), "the bound is too wide to show a fault"
+        assert (np.abs(got - exact) <= bound).all(), path.name
+
+
 def functional(pool, batch_norm=False, bias=True, deep=1):
-    x = inputs = keras.Input((13, 4), name="cells")
+    x = inputs = keras.Input((ROWS, 4), name="cells")
     for i in range(deep):
         x = keras.layers.Dense(9, activation="relu", use_bias=bias, name=f"encoder_{i}")(x)
     x = keras.layers.Dense(8, use_bias=bias)(x)
@@ -62,7 +116,7 @@ def functional(pool, batch_norm=False, bias=True, deep=1):
 
 
 def sequential():
-    return keras.Sequential([keras.Input((13, 4)), keras.layers.Dense(5, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(3, activation="linear")])
+    return keras.Sequential([keras.Input((ROWS, 4)), keras.layers.Dense(5, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(3, activation="linear")])
 
 
 MODELS = {
@@ -79,10 +133,10 @@ MODELS = {
 }
 
 
-def saved(model, folder):
+def saved(model, folder, fill):
     model.compile(optimizer="adam", loss="mse", metrics=["mae"])
-    model.train_on_batch(np.zeros((2, 13, 4), np.float32), np.zeros((2, model.output_shape[-1]), np.float32))
-    randomize(model)
+    model.train_on_batch(np.zeros((2, ROWS, 4), np.float32), np.zeros((2, model.output_shape[-1]), np.float32))
+    fill(model)
     model.save(folder / "whole.keras")
     yield folder / "whole.keras"
     model.save(folder / "whole.h5")
@@ -92,16 +146,26 @@ def saved(model, folder):
     yield folder / "parts.json"
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_predictions_are_keras(name, tmp_path):
+# Twelve layers of real numbers amplify rounding so much that the bound says nothing; a normalization divides.
+APART = {("twelve_dense", randomize), ("batch_norm", small_integers)}
+
+
+@pytest.mark.parametrize(("name", "fill"), [(name, fill) for name in MODELS for fill in (small_integers, randomize) if (name, fill) not in APART])
+def test_predictions_are_keras(name, fill, tmp_path):
     model = MODELS[name]()
-    x = np.random.default_rng(SEED).standard_normal((50, 13, 4)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
-    for path in saved(model, tmp_path):
-        expected = model.predict(x, verbose=0)
-        out = tmp_path / "predictions.txt"
-        subprocess.run([NARROW, "--quiet", "predict", path, "--data", tmp_path / "x.npy", "--out", out], check=True)
-        np.testing.assert_allclose(np.loadtxt(out, ndmin=2), expected, rtol=1e-5, atol=1e-5, err_msg=str(path.name))
+    rng = np.random.default_rng(SEED)
+    x = (rng.integers(-3, 4, (50, ROWS, 4)) if fill is small_integers else rng.standard_normal((50, ROWS, 4))).astype(np.float32)
+    for path in saved(model, tmp_path, fill):
+        expect_keras(path, model, x, tmp_path)
+
+
+def test_weights_are_read_to_the_last_bit(tmp_path):
+    """One product a sum: there is nothing to round but the sum with the bias, which is done once by whoever does it."""
+    model = randomize(keras.Sequential([keras.Input((ROWS,)), keras.layers.Dense(7)]))
+    for path in (tmp_path / "m.keras", tmp_path / "m.h5"):
+        model.save(path)
+        kernel, bias = model.get_weights()
+        np.testing.assert_array_equal(narrow_predicts(path, np.eye(ROWS, dtype=np.float32), tmp_path), kernel + bias)
 
 
 def refused(model, tmp_path):
@@ -141,9 +205,176 @@ def test_branches_are_followed(tmp_path):
     """One layer's output used twice, two outputs side by side."""
     inputs = keras.Input((6, 4))
     trunk = keras.layers.Dense(5, activation="relu")(inputs)
-    model = randomize(keras.Model(inputs, [keras.layers.Dense(2)(KSum()(trunk)), keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(trunk))]))
+    model = small_integers(keras.Model(inputs, [keras.layers.Dense(2)(KSum()(trunk)), keras.layers.Dense(1)(KSum()(trunk))]))
     model.save(tmp_path / "model.keras")
-    x = np.random.default_rng(SEED).standard_normal((20, 6, 4)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
-    subprocess.run([NARROW, "--quiet", "predict", tmp_path / "model.keras", "--data", tmp_path / "x.npy", "--out", tmp_path / "p.txt"], check=True)
-    np.testing.assert_allclose(np.loadtxt(tmp_path / "p.txt"), np.concatenate(model.predict(x, verbose=0), axis=1), rtol=1e-5, atol=1e-5)
+    expect_keras(tmp_path / "model.keras", model, np.random.default_rng(SEED).integers(-3, 4, (20, 6, 4)).astype(np.float32), tmp_path)
+
+
+# --- every option of every layer: narrow computes what Keras does, or refuses the file
+
+
+@keras.saving.register_keras_serializable(package="mine", name="Dense")
+class DoubledDense(keras.layers.Dense):
+    """A layer of the user's own, with a name that Keras has too."""
+
+    def call(self, x):
+        return 2 * super().call(x)
+
+
+@keras.saving.register_keras_serializable(package="mine")
+class KSumScaled(keras.layers.Layer):
+    def __init__(self, scale=2, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, x):
+        return self.scale * keras.ops.sum(x, axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="mine", name="KSum")
+class KSumWithOptions(KSumScaled):
+    """Registered as a sum, and more than one."""
+
+
+@keras.saving.register_keras_serializable(package="mine")
+def relu(x):
+    return keras.ops.maximum(x, 0) + 1
+
+
+L = keras.layers
+GRID = {  # what follows a Dense on a set of rows: True where narrow computes it, else a part of what it says
+    "dense": (lambda: L.Dense(3), True),
+    "dense relu": (lambda: L.Dense(3, activation="relu"), True),
+    "dense linear": (lambda: L.Dense(3, activation="linear"), True),
+    "dense keras.activations.relu": (lambda: L.Dense(3, activation=keras.activations.relu), True),
+    "dense ReLU()": (lambda: L.Dense(3, activation=L.ReLU()), True),
+    "dense ReLU(max_value)": (lambda: L.Dense(3, activation=L.ReLU(max_value=2)), "max_value = 2"),
+    "dense ReLU(negative_slope)": (lambda: L.Dense(3, activation=L.ReLU(negative_slope=0.5)), "negative_slope = 0.5"),
+    "dense ReLU(threshold)": (lambda: L.Dense(3, activation=L.ReLU(threshold=1)), "threshold = 1"),
+    "dense LeakyReLU()": (lambda: L.Dense(3, activation=L.LeakyReLU()), "LeakyReLU"),
+    "dense Activation(relu)": (lambda: L.Dense(3, activation=L.Activation("relu")), True),
+    "dense Activation(ReLU(max_value))": (lambda: L.Dense(3, activation=L.Activation(L.ReLU(max_value=2))), "max_value = 2"),
+    "dense relu6": (lambda: L.Dense(3, activation="relu6"), "'relu6'"),
+    "dense own relu": (lambda: L.Dense(3, activation=relu), "mine>relu"),
+    "dense tanh": (lambda: L.Dense(3, activation="tanh"), "'tanh'"),
+    "dense no bias": (lambda: L.Dense(3, use_bias=False), True),
+    "dense trained otherwise": (lambda: L.Dense(3, kernel_regularizer="l2", bias_constraint="non_neg", activity_regularizer="l1", trainable=False), True),
+    "dense float16": (lambda: L.Dense(3, dtype="float16"), "float16"),
+    "dense float64": (lambda: L.Dense(3, dtype="float64"), "float64"),
+    "dense mixed_float16": (lambda: L.Dense(3, dtype="mixed_float16"), "mixed_float16"),
+    "dense map of policies": (lambda: L.Dense(3, dtype=keras.dtype_policies.DTypePolicyMap(default_policy="float16")), "it computes in"),
+    "dense int8": (lambda: L.Dense(3, dtype="int8_from_float32"), "int8"),
+    "dense lora": (lambda: L.Dense(3, lora_rank=2), "lora_rank = 2"),
+    "own dense": (lambda: DoubledDense(3), "Dense) is not supported"),
+    "activation relu": (lambda: L.Activation("relu"), True),
+    "activation linear": (lambda: L.Activation("linear"), True),
+    "activation ReLU()": (lambda: L.Activation(L.ReLU()), True),
+    "activation ReLU(max_value)": (lambda: L.Activation(L.ReLU(max_value=1)), "max_value = 1"),
+    "activation sigmoid": (lambda: L.Activation("sigmoid"), "'sigmoid'"),
+    "activation float16": (lambda: L.Activation("relu", dtype="float16"), "float16"),
+    "relu": (lambda: L.ReLU(), True),
+    "relu max_value": (lambda: L.ReLU(max_value=2), "max_value = 2"),
+    "relu negative_slope": (lambda: L.ReLU(negative_slope=0.5), "negative_slope = 0.5"),
+    "relu threshold": (lambda: L.ReLU(threshold=1), "threshold = 1"),
+    "norm": (lambda: L.BatchNormalization(), True),
+    "norm epsilon": (lambda: L.BatchNormalization(epsilon=0.7, momentum=0.1), True),
+    "norm no scale": (lambda: L.BatchNormalization(scale=False), True),
+    "norm no center": (lambda: L.BatchNormalization(center=False), True),
+    "norm neither": (lambda: L.BatchNormalization(scale=False, center=False), True),
+    "norm axis 2": (lambda: L.BatchNormalization(axis=2), True),
+    "norm axis 1": (lambda: L.BatchNormalization(axis=1), "over the last axis"),
+    "norm synchronized": (lambda: L.BatchNormalization(synchronized=True), True),
+    "norm renorm": (lambda: L.BatchNormalization(renorm=True), "renorm = true"),
+    "norm float16": (lambda: L.BatchNormalization(dtype="float16"), "float16"),
+    "norm training": (lambda: lambda x: L.BatchNormalization()(x, training=True), "training = true"),
+    "norm not training": (lambda: lambda x: L.BatchNormalization()(x, training=False), True),
+    "dropout": (lambda: L.Dropout(0.5, noise_shape=(None, 1, None), seed=4), True),
+    "dropout training": (lambda: lambda x: L.Dropout(0.5)(x, training=True), "training = true"),
+    "spatial dropout": (lambda: L.SpatialDropout1D(0.5), True),
+    "gaussian dropout": (lambda: L.GaussianDropout(0.5), True),
+    "alpha dropout": (lambda: L.AlphaDropout(0.5), True),
+    "noise": (lambda: L.GaussianNoise(0.5), True),
+    "noise training": (lambda: lambda x: L.GaussianNoise(0.5)(x, training=True), "training = true"),
+    "regularization": (lambda: L.ActivityRegularization(l1=0.1, l2=0.1), True),
+    "identity": (lambda: L.Identity(), True),
+    "masking": (lambda: L.Masking(0.0), "(Masking) is not supported"),
+    "flatten": (lambda: L.Flatten(), True),
+    "flatten channels_first": (lambda: L.Flatten(data_format="channels_first"), 'data_format = "channels_first"'),
+    "mean": (lambda: L.GlobalAveragePooling1D(), True),
+    "mean keepdims": (lambda: L.GlobalAveragePooling1D(keepdims=True), "keepdims = true"),
+    "mean channels_first": (lambda: L.GlobalAveragePooling1D(data_format="channels_first"), "channels_first"),
+    "mean with mask": (lambda: lambda x: L.GlobalAveragePooling1D()(x, mask=x[:, :, 0] > 0), "is not supported"),
+    "sum": (lambda: lambda x: keras.ops.sum(x, axis=1), True),
+    "sum axis -2": (lambda: lambda x: keras.ops.sum(x, axis=-2), True),
+    "sum axis [1]": (lambda: lambda x: keras.ops.sum(x, axis=[1]), True),
+    "sum axis 2": (lambda: lambda x: keras.ops.sum(x, axis=2), "over the set axis"),
+    "sum all": (lambda: lambda x: keras.ops.sum(x), "over the set axis"),
+    "sum keepdims": (lambda: lambda x: keras.ops.sum(x, axis=1, keepdims=True), "keepdims = true"),
+    "own sum": (lambda: KSum(), True),
+    "own sum float16": (lambda: KSum(dtype="float16"), "float16"),
+    "own sum with options": (lambda: KSumWithOptions(), "its option scale = 2"),
+    "own sum of another name": (lambda: KSumScaled(), "KSumScaled"),
+    "shared": (lambda: lambda x: (lambda dense: dense(dense(x)))(L.Dense(4)), "is used 2 times"),
+    "one name twice": (lambda: lambda x: L.ReLU(name="twin_relu")(L.Dense(4, activation="relu", name="twin")(x)), "twin_relu"),
+    "names that differ in case": (lambda: lambda x: L.Dense(4, name="Twin")(L.Dense(4, name="twin")(x)), "Twin"),
+    "a model inside": (lambda: keras.Sequential([L.Dense(3)]), "(Sequential) is not supported"),
+}
+
+
+@pytest.mark.parametrize("case", GRID)
+def test_an_option_is_honoured_or_refused(case, tmp_path):
+    make, expected = GRID[case]
+    inputs = keras.Input((8, 4))
+    trunk = keras.layers.Dense(4, name="before")(inputs)
+    try:
+        model = keras.Model(inputs, make()(trunk))
+    except (ValueError, TypeError) as error:
+        pytest.fail(f"this Keras does not have the option: {error}")
+    model = randomize(model) if "norm" in case else small_integers(model) if expected is True else model
+    for name in ("model.keras", "model.h5"):
+        try:
+            model.save(tmp_path / name)
+        except Exception:
+            assert expected is not True and name == "model.h5"  # what Keras cannot write
+            continue
+        if expected is True:
+            expect_keras(tmp_path / name, model, np.random.default_rng(SEED).integers(-3, 4, (20, 8, 4)).astype(np.float32), tmp_path)
+        else:
+            run = subprocess.run([NARROW, "show", tmp_path / name], capture_output=True, text=True)
+            assert run.returncode == 1 and run.stderr.count("\n") == 1 and run.stderr.startswith("narrow: ") and expected in run.stderr, run.stderr + run.stdout
+
+
+INPUTS = {
+    "float64": dict(dtype="float64"),
+    "float16": dict(dtype="float16"),
+    "int32": dict(dtype="int32"),
+    "sparse": dict(sparse=True),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_inputs_of_another_kind_are_refused(case, tmp_path):
+    inputs = keras.Input((8, 4), **INPUTS[case])
+    message = refused(keras.Model(inputs, keras.layers.Dense(3)(inputs)), tmp_path)
+    assert case in message
+
+
+def test_an_option_that_is_not_known_is_refused(tmp_path):
+    """As a later Keras may write it, or another program."""
+    model = one_layer(keras.layers.ReLU(name="r"))
+    model.save(tmp_path / "model.h5")
+    (tmp_path / "model.json").write_text(model.to_json())
+    for key, value, message in [("slope_of_tomorrow", 0.1, "slope_of_tomorrow = 0.1"), ("slope_of_tomorrow", None, None), ("max_value", "six", "max_value")]:
+        config = json.loads((tmp_path / "model.json").read_text())
+        config["config"]["layers"][-1]["config"][key] = value
+        (tmp_path / "other.json").write_text(json.dumps(config))
+        run = subprocess.run([NARROW, "show", f"{tmp_path}/other.json+{tmp_path}/model.h5"], capture_output=True, text=True)
+        assert run.returncode == (1 if message else 0) and (message or "") in run.stderr, run.stderr
+
+
+def test_outputs_by_name_have_no_order(tmp_path):
+    inputs = keras.Input((8,))
+    assert "in a list" in refused(keras.Model(inputs, {"b": keras.layers.Dense(1)(inputs), "a": keras.layers.Dense(2)(inputs)}), tmp_path)

@@ -6,6 +6,7 @@
 
 #include "data/hdf5.h"
 #include "data/preparation.h"
+#include "data/text.h"
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
@@ -14,6 +15,16 @@ namespace narrow {
 namespace {
 
 using nlohmann::json;
+
+// What is nested deeper is not Keras', and walking it would take too much of the stack.
+json parse_json(const char* begin, const char* end) {
+  constexpr int kDeepest = 100;
+  return json::parse(begin, end, [](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) throw Error("its JSON is nested more than " + std::to_string(kDeepest) + " levels deep");
+    return true;
+  });
+}
+json parse_json(const std::string& text) { return parse_json(text.data(), text.data() + text.size()); }
 
 Weight read_weight(const Hdf5Reader& file, const std::string& dataset) {
   auto array = file.read<float>(dataset);
@@ -81,13 +92,13 @@ Model read_zip(const std::string& path) {
   const ZipReader zip(path);
   const std::vector<std::byte> config = zip.read("config.json");
   const auto* text = reinterpret_cast<const char*>(config.data());
-  const Architecture architecture = parse_architecture(json::parse(text, text + config.size()));
+  const Architecture architecture = parse_architecture(parse_json(text, text + config.size()));
   const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
   Model model = build_model(architecture, read_weights(weights, architecture));
   if (zip.has("narrow.json")) {
     const std::vector<std::byte> extras = zip.read("narrow.json");
     const auto* begin = reinterpret_cast<const char*>(extras.data());
-    model.preparation = preparation_in(json::parse(begin, begin + extras.size()));
+    model.preparation = preparation_in(parse_json(begin, begin + extras.size()));
   }
   return model;
 }
@@ -97,9 +108,9 @@ Model read_legacy(const std::string& path) {
   if (!file.has_attribute("/", "model_config")) {
     throw Error("it is HDF5 but holds no Keras architecture; weights alone are read with their architecture, as model.json+weights.h5");
   }
-  const Architecture architecture = parse_architecture(json::parse(file.attribute("/", "model_config")));
+  const Architecture architecture = parse_architecture(parse_json(file.attribute("/", "model_config")));
   Model model = build_model(architecture, read_weights(file, architecture));
-  if (file.has_attribute("/", "narrow")) model.preparation = preparation_in(json::parse(file.attribute("/", "narrow")));
+  if (file.has_attribute("/", "narrow")) model.preparation = preparation_in(parse_json(file.attribute("/", "narrow")));
   return model;
 }
 
@@ -112,8 +123,7 @@ std::string weights_beside(const std::string& path) {
 }
 
 Model read_pair(const std::string& architecture_path, const std::string& weights_path) {
-  std::ifstream stream(architecture_path, std::ios::binary);
-  const json config = json::parse(stream);
+  const json config = parse_json(read_file(architecture_path));
   const Architecture architecture = parse_architecture(config);
   const Hdf5Reader weights(weights_path);
   Model model = build_model(architecture, read_weights(weights, architecture));

@@ -33,7 +33,7 @@ class ConfigReader {
     try {
       root = YAML::Load(stream);
     } catch (const YAML::Exception& error) {
-      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": this is no YAML: " + error.msg);
+      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
     }
     if (root.IsMap() && root["HLSConfig"]) root = root["HLSConfig"];
     if (!root.IsMap() || !root["Model"]) throw fault(root, "an hls4ml configuration has an entry Model: with a Precision:");
@@ -42,10 +42,9 @@ class ConfigReader {
     if (!config.model.types.contains("default") || !config.model.types.at("default")) {
       throw fault(root["Model"], "Model: needs a default precision, as in Precision: ap_fixed<16,6>");
     }
-    for (const auto& item : children(root, "LayerType"))
-      config.by_type[lower(item.first.as<std::string>())] = entry(item.second, "LayerType");
+    for (const auto& item : children(root, "LayerType")) config.by_type[lower(scalar(item.first))] = entry(item.second, scalar(item.first));
     for (const auto& item : children(root, "LayerName")) {
-      const auto name = item.first.as<std::string>();
+      const std::string name = scalar(item.first);
       if (!known_layer(name)) throw fault(item.first, "the model has no layer " + name + "; it has " + layer_names());
       config.by_name[lower(name)] = entry(item.second, name);
     }
@@ -57,8 +56,11 @@ class ConfigReader {
     return Error(path_ + ", line " + std::to_string(node.Mark().line + 1) + ": " + message);
   }
 
-  static YAML::Node children(const YAML::Node& root, const char* key) {
-    return root[key] && root[key].IsMap() ? root[key] : YAML::Node(YAML::NodeType::Map);
+  YAML::Node children(const YAML::Node& root, const char* key) const {
+    const YAML::Node node = root[key];
+    if (!node || node.IsNull()) return YAML::Node(YAML::NodeType::Map);
+    if (!node.IsMap()) throw fault(node, std::string(key) + ": should hold a name and its types for each entry");
+    return node;
   }
 
   bool known_layer(const std::string& name) const {
@@ -94,9 +96,9 @@ class ConfigReader {
     if (!node.IsMap()) throw fault(node, owner + ": should hold Precision:, Strategy: or ReuseFactor:");
     if (const YAML::Node precision = node["Precision"]; precision && precision.IsMap()) {
       for (const auto& item : precision) {
-        const auto name = item.first.as<std::string>();
+        const std::string name = scalar(item.first);
         if (std::find(kKnownTypes.begin(), kKnownTypes.end(), name) == kKnownTypes.end()) {
-          throw fault(item.first, "'" + name + "' is no type of a layer; there are default, result, weight, bias, accum, scale");
+          throw fault(item.first, "'" + name + "' is not a type of a layer; there are default, result, weight, bias, accum, scale");
         }
         entry.types[name] = type(item.second);
       }

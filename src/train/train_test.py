@@ -19,6 +19,7 @@ import h5py
 import hls4ml_reference as reference
 import keras
 import numpy as np
+import tensorflow as tf
 from float32_bound import exact_and_bound, in_float64
 
 NARROW = os.environ["NARROW"]
@@ -84,7 +85,7 @@ def test_keras_loads_what_is_written(ending, data, tmp_path):
     out = train(data, tmp_path / f"model{ending}", "--epochs", 2)
     x, _ = arrays(data)
     exact, bound = exact_and_bound(load(out), x, CUSTOM)
-    assert bound.max() < 2e-4
+    assert bound.max() < 1e-2 * np.ptp(exact), "the bound is too wide to show a fault"
     assert (np.abs(predictions(out, data, tmp_path / "p.txt") - exact) <= bound).all()
 
 
@@ -130,10 +131,12 @@ def test_steps_are_keras_steps(loss, data, tmp_path, float64):
     out = train(data, tmp_path / "out.keras", "--epochs", 4, *common)
     x, y = (values.astype(np.float64) for values in arrays(data))
     model = in_float64(load(start), CUSTOM)
-    model.compile(keras.optimizers.Adam(1e-3), loss)
+    # As tensors: Keras would round the numbers to float32 on their way into float64.
+    betas = {f"beta_{i + 1}": tf.constant(beta, tf.float64) for i, beta in enumerate((0.9, 0.999))}
+    model.compile(keras.optimizers.Adam(1e-3, **betas), loss)
     expected = model.fit(x, y, batch_size=128, epochs=4, validation_split=0.25, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(history(out)["loss"], expected["loss"], rtol=1e-6)
-    np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=1e-6)
+    np.testing.assert_allclose(history(out)["loss"], expected["loss"], rtol=1e-9)
+    np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=1e-9)
 
 
 def test_initial_weights_are_glorot_uniform(data, tmp_path):
@@ -154,7 +157,7 @@ def test_initial_weights_are_glorot_uniform(data, tmp_path):
 
 def test_callbacks_are_keras_callbacks(data, tmp_path):
     """Keras' own ReduceLROnPlateau and EarlyStopping, shown the val_loss that narrow saw, do what narrow did."""
-    options = ["--reduce-patience", 2, "--reduce-factor", 0.5, "--min-learning-rate", 0.001, "--stop-patience", 4, "--learning-rate", 0.02, "--epochs", 80]
+    options = ["--reduce-patience", 2, "--reduce-factor", 0.5, "--min-learning-rate", 0.001, "--stop-patience", 4, "--learning-rate", 0.02, "--epochs", 400]
     out = train(data, tmp_path / "out.keras", *options)
     seen = history(out)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -172,15 +175,18 @@ def test_callbacks_are_keras_callbacks(data, tmp_path):
         stop.on_epoch_end(epoch, {"val_loss": val_loss})
     np.testing.assert_allclose(seen["learning_rate"], rates, rtol=1e-6)
     assert len(set(rates)) > 2, "the rate never fell: the test shows nothing"
-    assert model.stop_training or len(rates) == 80
+    assert model.stop_training or len(rates) == 400
     x, y = arrays(data)
     exact, bound = exact_and_bound(load(out), x[675:], CUSTOM)
     error = np.abs(exact - y[675:])
     # A prediction that is off by b changes its square error by at most (2 error + b) b; and 225 squares are added in float32.
     slack = np.mean((2 * error + bound) * bound) + 225 * 2.0**-24 * np.mean((error + bound) ** 2)
     assert abs(np.mean(error**2) - min(seen["val_loss"])) <= slack
-    others = np.sort(seen["val_loss"])
-    assert others[1] - others[0] > slack, "another epoch's weights would pass as well"
+    # Which epoch it was, to the byte: training that ends with the best one has its weights.
+    best = int(np.argmin(seen["val_loss"])) + 1
+    assert best < len(rates), "the best epoch is the last: the test shows nothing"
+    (tmp_path / "best").mkdir()
+    assert train(data, tmp_path / "best" / out.name, *options[:-1], best).read_bytes() == out.read_bytes()
 
 
 def test_interrupted_training_goes_on_to_the_same_end(data, tmp_path):

@@ -1,0 +1,215 @@
+#include "keras/layer_config.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string_view>
+
+namespace narrow {
+namespace {
+
+using nlohmann::json;
+
+// Masking is not among them: it zeroes rows.
+constexpr std::array<std::string_view, 3> kPassOn = {"GaussianNoise", "Identity", "ActivityRegularization"};
+constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "SpatialDropout1D", "SpatialDropout2D",
+                                                       "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
+constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// How an option is taken.
+enum class Option : std::uint8_t {
+  kNoMatter,      // changes nothing at inference
+  kHonoured,      // read where the layer is built, which checks it
+  kMustBeOff,     // null, false, 0
+  kLastChannels,  // data_format
+};
+using Options = std::map<std::string, Option, std::less<>>;
+
+// Of every layer. `batch_input_shape` belongs to the first layer of a Sequential; later ones repeat nothing of it.
+const Options kOfAll = {{"name", Option::kHonoured},
+                        {"trainable", Option::kNoMatter},
+                        {"dtype", Option::kHonoured},
+                        {"autocast", Option::kNoMatter},  // to a dtype that is float32
+                        {"activity_regularizer", Option::kNoMatter},
+                        {"batch_input_shape", Option::kHonoured}};
+
+Options with(Options options, const std::vector<std::string>& trained) {
+  for (const std::string& weight : trained) {
+    for (const char* suffix : {"_initializer", "_regularizer", "_constraint"}) options[weight + suffix] = Option::kNoMatter;
+  }
+  return options;
+}
+
+const Options* options_of(const std::string& class_name) {
+  static const Options kInput = {
+      {"batch_shape", Option::kHonoured}, {"sparse", Option::kMustBeOff}, {"ragged", Option::kMustBeOff}, {"optional", Option::kNoMatter}};
+  static const Options kDense = with({{"units", Option::kHonoured},
+                                      {"activation", Option::kHonoured},
+                                      {"use_bias", Option::kHonoured},
+                                      {"quantization_config", Option::kMustBeOff},
+                                      {"lora_rank", Option::kMustBeOff},
+                                      {"lora_alpha", Option::kNoMatter}},
+                                     {"kernel", "bias"});
+  static const Options kBatchNormalization = with({{"axis", Option::kHonoured},
+                                                   {"momentum", Option::kNoMatter},
+                                                   {"epsilon", Option::kHonoured},
+                                                   {"center", Option::kHonoured},
+                                                   {"scale", Option::kHonoured},
+                                                   {"synchronized", Option::kNoMatter},
+                                                   {"renorm", Option::kMustBeOff},
+                                                   {"renorm_clipping", Option::kNoMatter},
+                                                   {"renorm_momentum", Option::kNoMatter}},
+                                                  {"beta", "gamma", "moving_mean", "moving_variance"});
+  static const Options kActivation = {{"activation", Option::kHonoured}};
+  static const Options kRelu = {
+      {"max_value", Option::kHonoured}, {"negative_slope", Option::kMustBeOff}, {"threshold", Option::kMustBeOff}};
+  static const Options kFlatten = {{"data_format", Option::kLastChannels}};
+  static const Options kPooling = {{"data_format", Option::kLastChannels}, {"keepdims", Option::kMustBeOff}};
+  static const Options kSum = {{"axis", Option::kHonoured},
+                               {"keepdims", Option::kMustBeOff},
+                               {"function", Option::kHonoured},
+                               {"data_format", Option::kLastChannels}};
+  static const Options kRandom = {{"rate", Option::kNoMatter},   {"seed", Option::kNoMatter},        {"noise_shape", Option::kNoMatter},
+                                  {"stddev", Option::kNoMatter}, {"data_format", Option::kNoMatter}, {"l1", Option::kNoMatter},
+                                  {"l2", Option::kNoMatter}};
+  if (class_name == "InputLayer") return &kInput;
+  if (class_name == "Dense") return &kDense;
+  if (class_name == "BatchNormalization") return &kBatchNormalization;
+  if (class_name == "Activation") return &kActivation;
+  if (class_name == "ReLU") return &kRelu;
+  if (class_name == "Flatten") return &kFlatten;
+  if (class_name == "GlobalAveragePooling1D") return &kPooling;
+  if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
+  if (passes_on(class_name) || is_dropout(class_name)) return &kRandom;
+  return nullptr;
+}
+
+// A value of a message, not too long.
+std::string short_text(const json& value) {
+  constexpr std::size_t kLongest = 60;
+  const std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+// A number of Keras 2 may be a NumPy scalar: {"class_name": "__numpy__", "config": {"value": 0.0}}.
+json unwrapped(const json& value) {
+  if (!value.is_object() || value.value("class_name", json()) != "__numpy__") return value;
+  return value.value("config", json::object()).value("value", json());
+}
+
+bool is_off(const json& value) {
+  const json plain = unwrapped(value);
+  return plain.is_null() || (plain.is_boolean() && !plain.get<bool>()) || (plain.is_number() && plain.get<double>() == 0);
+}
+
+Error not_supported(const KerasLayer& layer, const std::string& key, const json& value) {
+  return Error(describe(layer) + ": narrow does not support " + key + " = " + short_text(value));
+}
+
+// `float32`, or {"class_name": "DTypePolicy", "config": {"name": "float32"}}; other policies have other classes.
+void require_float32(const KerasLayer& layer) {
+  const json dtype = layer.config.value("dtype", json());
+  if (dtype.is_null() || dtype == "float32") return;
+  if (dtype.is_object()) {
+    const json policy = dtype.value("class_name", json());
+    const json config = dtype.value("config", json());
+    const bool plain = policy == "DTypePolicy" || policy == "FloatDTypePolicy" || policy == "Policy";
+    if (plain && config.is_object() && config.value("name", json()) == "float32") return;
+  }
+  const json config = dtype.is_object() ? dtype.value("config", json()) : json();
+  const json name = config.is_object() ? config.value("name", dtype) : dtype;
+  throw Error(describe(layer) + ": it computes in " + short_text(name) + "; narrow needs float32");
+}
+
+void check_option(const KerasLayer& layer, const std::string& key, const json& value) {
+  const Options& own = *options_of(layer.class_name);
+  auto found = own.find(key);
+  if (found == own.end()) found = kOfAll.find(key);
+  if (found == kOfAll.end()) {
+    if (value.is_null()) return;  // not set
+    throw Error(describe(layer) + ": narrow does not know its option " + key + " = " + short_text(value) +
+                ", which may change the numbers");
+  }
+  if (found->second == Option::kMustBeOff && !is_off(value)) throw not_supported(layer, key, value);
+  if (found->second == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
+}
+
+// Throws for a relu with parameters: of a ReLU layer, or of one that is another layer's activation.
+void require_plain_relu(const KerasLayer& layer, const json& config) {
+  const json most = unwrapped(config.value("max_value", json()));
+  if (!most.is_null()) throw not_supported(layer, "max_value", most);
+  for (const char* key : {"negative_slope", "threshold"}) {
+    const json value = config.value(key, json());
+    if (!is_off(value)) throw not_supported(layer, key, value);
+  }
+}
+
+bool is_relu(const KerasLayer& layer, const json& activation, int depth = 0) {
+  const auto unknown = [&](const json& name) {
+    return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
+                 " is not supported; relu and linear are");
+  };
+  if (activation.is_null() || activation == "linear") return false;
+  if (activation == "relu") return true;
+  if (!activation.is_object()) throw unknown(activation);
+  const json class_name = activation.value("class_name", json());
+  const json config = activation.value("config", json());
+  // Keras' own functions: {"class_name": "function", "config": "relu"}.
+  if (class_name == "function" && (config == "relu" || config == "linear")) {
+    const json module = activation.value("module", json());
+    if (module.is_string() && module != "builtins" && !module.get<std::string>().starts_with("keras")) throw unknown(module);
+    return config == "relu";
+  }
+  if (config.is_string()) throw unknown(config);
+  // Layers: keras.layers.ReLU(), keras.layers.Activation("relu").
+  constexpr int kDeepest = 4;
+  if (!config.is_object() || depth > kDeepest) throw unknown(class_name.is_string() ? class_name : activation);
+  const bool layer_of_keras = class_name == "ReLU" || class_name == "Activation";
+  if (!layer_of_keras) throw unknown(class_name);
+  KerasLayer inner{layer.name, class_name.get<std::string>(), config, {}, {}};
+  check_config(inner);
+  return class_name == "ReLU" || is_relu(layer, config.value("activation", json()), depth + 1);
+}
+
+}  // namespace
+
+bool passes_on(const std::string& class_name) { return contains(kPassOn, class_name); }
+bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
+bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
+
+std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
+
+Error unsupported(const KerasLayer& layer) {
+  return Error(describe(layer) + " is not supported; these are: InputLayer, Dense, Activation, ReLU, KSum (or GlobalSumPooling1D), " +
+               "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
+}
+
+bool flag(const KerasLayer& layer, const char* key, bool fallback) {
+  const json value = layer.config.value(key, json(fallback));
+  if (!value.is_boolean()) throw Error(describe(layer) + ": its " + key + " should be true or false, not " + short_text(value));
+  return value.get<bool>();
+}
+
+bool has_relu(const KerasLayer& layer) { return is_relu(layer, layer.config.value("activation", json())); }
+
+void check_config(const KerasLayer& layer) {
+  if (options_of(layer.class_name) == nullptr) throw unsupported(layer);
+  if (!layer.config.is_object()) throw Error(describe(layer) + ": it has no configuration");
+  require_float32(layer);
+  for (const auto& [key, value] : layer.config.items()) check_option(layer, key, value);
+  if (layer.class_name == "ReLU") require_plain_relu(layer, layer.config);
+  if (!layer.arguments.is_object()) return;
+  for (const auto& [key, value] : layer.arguments.items()) {
+    if (!is_off(value)) {
+      throw Error(describe(layer) + ": it is called with " + key + " = " + short_text(value) + ", which narrow does not support");
+    }
+  }
+}
+
+}  // namespace narrow

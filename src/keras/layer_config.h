@@ -1,0 +1,36 @@
+#ifndef NARROW_KERAS_LAYER_CONFIG_H_
+#define NARROW_KERAS_LAYER_CONFIG_H_
+
+#include "error.h"
+#include "keras/architecture.h"
+
+namespace narrow {
+
+// What a layer's configuration may say. Keras writes every option of a layer, and a later Keras more of them; narrow honours an option,
+// knows that it changes nothing at inference, or refuses the file: no option is passed over.
+
+// The classes that narrow reads, by what they do.
+bool passes_on(const std::string& class_name);  // does nothing at inference, and hls4ml leaves it out
+bool is_dropout(const std::string& class_name);
+// Layers that sum over the set axis; users write them themselves, under these names.
+bool is_set_sum_name(const std::string& class_name);
+
+// `layer phi1 (Dense)`, as messages begin.
+std::string describe(const KerasLayer& layer);
+// Of a class that narrow does not read.
+Error unsupported(const KerasLayer& layer);
+
+// Throws Error, naming the layer and the option, for a class that narrow does not read, for an option or an argument of the call that
+// would change the numbers in a way that narrow does not follow, and for one that it does not know.
+void check_config(const KerasLayer& layer);
+
+// Whether a layer's own activation, or that of an Activation layer, is a relu; otherwise it is linear. Throws Error for any other one,
+// and for a relu with parameters.
+bool has_relu(const KerasLayer& layer);
+
+// A true or false of the configuration. Throws Error for anything else.
+bool flag(const KerasLayer& layer, const char* key, bool fallback);
+
+}  // namespace narrow
+
+#endif  // NARROW_KERAS_LAYER_CONFIG_H_
