@@ -4,17 +4,10 @@
 #include <optional>
 #include <vector>
 
+#include "engine/interval.h"
 #include "engine/program.h"
 
 namespace narrow {
-
-// Raw values between which something lies, both ends included.
-struct Interval {
-  Int128 low = 0;
-  Int128 high = 0;
-  Int128 magnitude() const { return -low > high ? -low : high; }
-  bool within(const Interval& other) const { return low >= other.low && high <= other.high; }
-};
 
 // The whole range of a type.
 Interval range_of(const Format& format);

@@ -65,6 +65,11 @@ HWY_INLINE Wide every16(std::int16_t n) { return {_mm512_set1_epi16(n)}; }
 HWY_INLINE Wide max32(Wide a, Wide b) { return {_mm512_max_epi32(a.v, b.v)}; }
 HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm512_min_epi32(a.v, b.v)}; }
 HWY_INLINE Wide shift_right32(Wide a, int bits) { return {_mm512_sra_epi32(a.v, _mm_cvtsi32_si128(bits))}; }
+// count + 1 where low < a < high, as int32.
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  const __mmask16 between = _mm512_mask_cmpgt_epi32_mask(_mm512_cmpgt_epi32_mask(a.v, low.v), high.v, a.v);
+  return {_mm512_mask_sub_epi32(count.v, between, count.v, _mm512_set1_epi32(-1))};
+}
 // The low 16 bits of each int32.
 using Half = __m256i;
 HWY_INLINE Half low_halves(Wide a) { return _mm512_cvtepi32_epi16(a.v); }
@@ -110,6 +115,12 @@ HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm256_min_epi32(a.v, b.v), _mm2
 HWY_INLINE Wide shift_right32(Wide a, int bits) {
   const __m128i count = _mm_cvtsi32_si128(bits);
   return {_mm256_sra_epi32(a.v, count), _mm256_sra_epi32(a.w, count)};
+}
+HWY_INLINE __m256i count_between(__m256i count, __m256i low, __m256i a, __m256i high) {
+  return _mm256_sub_epi32(count, _mm256_and_si256(_mm256_cmpgt_epi32(a, low), _mm256_cmpgt_epi32(high, a)));
+}
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  return {count_between(count.v, low.v, a.v, high.v), count_between(count.w, low.w, a.w, high.w)};
 }
 using Half = __m256i;
 HWY_INLINE Half low_halves(Wide a) {
@@ -190,6 +201,10 @@ HWY_INLINE Wide high_half(Wide a, Wide b) {
 HWY_INLINE Wide shift_right32(Wide a, int bits) {
   for (std::int32_t& lane : a.lane) lane >>= bits;
   return a;
+}
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  for (int i = 0; i < 16; ++i) count.lane[i] += low.lane[i] < a.lane[i] && a.lane[i] < high.lane[i] ? 1 : 0;
+  return count;
 }
 HWY_INLINE Wide every16(std::int16_t n) {
   Lanes<std::int16_t> a;

@@ -61,16 +61,18 @@ bool sums_are_right(const Product& product, const Buffer<std::int32_t>& sums, in
 }
 
 // y = max(sum >> right, 0), clamped, and the largest of it.
-bool relu_is_right(const Product& product, int right, const Buffer<std::int16_t>& y, int most) {
+bool relu_is_right(const Product& product, int add, int right, const Buffer<std::int16_t>& y, const ReluSeen& seen) {
   int largest = 0;
+  std::uint64_t zeros = 0;
   for (int r = 0; r < product.rows; ++r) {
     for (int j = 0; j < product.n_out; ++j) {
       const int expected = std::clamp(product.sum(r, j) >> right, 0, 32767);
       largest = std::max(largest, expected);
+      zeros += product.sum(r, j) > add && expected == 0 ? 1 : 0;
       if (y[static_cast<std::size_t>(r * product.n_out + j)] != expected) return false;
     }
   }
-  return most == largest;
+  return seen.most == largest && seen.zeros == zeros;
 }
 
 bool dot16_is_right(std::mt19937_64& random, bool relu) {
@@ -82,8 +84,9 @@ bool dot16_is_right(std::mt19937_64& random, bool relu) {
   if (relu) {
     const int right = static_cast<int>(random() % 16);
     Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
-    const int most = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), right, y.data());
-    return relu_is_right(product, right, y, most);
+    const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
+    const ReluSeen seen = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), add, right, y.data());
+    return relu_is_right(product, add, right, y, seen);
   }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
   dot16(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), sums.data());
@@ -102,8 +105,9 @@ bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   if (relu) {
     const int right = static_cast<int>(random() % 8);
     Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
-    const int most = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, right, y.data());
-    return relu_is_right(product, right, y, most);
+    const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
+    const ReluSeen seen = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, add, right, y.data());
+    return relu_is_right(product, add, right, y, seen);
   }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
   dot8(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, sums.data());
