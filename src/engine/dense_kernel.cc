@@ -5,6 +5,7 @@
 #include "engine/dense/high_half.h"
 #include "engine/dense/lanes.h"
 #include "engine/dense/planes.h"
+#include "engine/dense/saturating.h"
 #include "engine/dense/truncating.h"
 
 namespace narrow {
@@ -29,6 +30,7 @@ std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, c
   if (auto kernel = make_high_half(product, at, counting)) return kernel;
   if (auto kernel = make_planes(product, at, counting)) return kernel;
   if (auto kernel = make_truncating(product, at, counting)) return kernel;
+  if (auto kernel = make_saturating(product, at, counting)) return kernel;
   return make_lanes(product, at);
 }
 

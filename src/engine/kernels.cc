@@ -372,6 +372,14 @@ Extremes finish16_all(const Epilogue& e, const std::int32_t* sums, std::size_t r
 
 void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
   const int unused = 16 - width;
+  if (unused == 0) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::int16_t* HWY_RESTRICT from = sums + r * stride;
+      std::int16_t* HWY_RESTRICT to = y + r * n;
+      for (std::size_t i = 0; i < n; ++i) to[i] = relu && from[i] < 0 ? std::int16_t{0} : from[i];
+    }
+    return;
+  }
   const std::int16_t floor = relu ? 0 : std::numeric_limits<std::int16_t>::min();
   for (std::size_t r = 0; r < rows; ++r) {
     const std::int16_t* HWY_RESTRICT from = sums + r * stride;
@@ -615,8 +623,8 @@ void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, co
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);
 }
-ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add, int right,
-                    std::int16_t* y) {
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
+                    int right, std::int16_t* y) {
   return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, rows, bias, add, right, y);
 }
 ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
@@ -655,6 +663,11 @@ std::uint16_t to_bytes(const std::int16_t* x, std::size_t rows, std::size_t n, s
   return HWY_DYNAMIC_DISPATCH(bytes_all)(x, rows, n, stride, y);
 }
 std::string instruction_set() { return HWY_DYNAMIC_DISPATCH(name_of_target)(); }
+std::vector<std::int64_t> kernel_targets() {
+  std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  std::erase_if(targets, [](std::int64_t target) { return (target & HWY_TARGETS) == 0; });
+  return targets;
+}
 double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
 
 }  // namespace narrow

@@ -148,8 +148,8 @@ struct ReluSeen {
 
 // dot16 or dot8 and a relu with its rounding in one, for n_out a multiple of kBlock: y (rows, n_out) = max(sum >> right, 0),
 // clamped into int16; `add`, half a step for AP_RND, is in the bias already.
-ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add, int right,
-                    std::int16_t* y);
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
+                    int right, std::int16_t* y);
 ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
                    int right, std::int16_t* y);
 
@@ -192,6 +192,8 @@ bool kernels_are_right(std::uint64_t seed);
 
 // The instruction set in use, as Highway names it: AVX3_DL (with VNNI), AVX3, AVX2, EMU128 (plain C++).
 std::string instruction_set();
+// Highway's numbers of the instruction sets that the kernels are compiled for and this machine has, for tests.
+std::vector<std::int64_t> kernel_targets();
 
 // Multiplications a second of one core in a loop of nothing but the instruction that dot16 (bits 16) or dot8 (bits 8) lives
 // from, measured now.

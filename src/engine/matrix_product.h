@@ -34,7 +34,9 @@ struct MatrixProduct {
   int relu_word_bits = 0;
 
   const Format& output() const { return relu ? *relu : result; }
-  Int128 at(int k, int j) const { return weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)]; }
+  Int128 at(int k, int j) const {
+    return weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)];
+  }
 };
 
 // What is proven of the sums from the weights and the inputs' interval, in accum's steps: products that have more fractional bits

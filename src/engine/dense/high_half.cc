@@ -79,7 +79,8 @@ class HighHalf final : public DenseKernel {
         bias_(static_cast<std::size_t>(weights_.blocks()) * kHighBlock),
         rest_inputs_(std::move(rest_inputs)) {
     bias_.fill(0);
-    for (std::size_t j = 0; j < n_out(); ++j) bias_[j] = static_cast<std::int16_t>(cast(product.biases[j], product.bias, product.accum).raw);
+    for (std::size_t j = 0; j < n_out(); ++j)
+      bias_[j] = static_cast<std::int16_t>(cast(product.biases[j], product.bias, product.accum).raw);
     if (rest_inputs_.empty()) return;
     rest_ = pack16(static_cast<int>(rest_inputs_.size()), product.n_out,
                    [&](int i, int j) { return shifted.rest(rest_inputs_[static_cast<std::size_t>(i)], j); });

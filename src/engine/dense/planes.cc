@@ -85,7 +85,9 @@ Interval range_of_weights(const MatrixProduct& product) {
 }
 
 // The bias with accum's fractional bits, rounded as accum rounds but never brought into its range.
-Int128 wide_bias(const MatrixProduct& product, std::size_t j) { return cast(product.biases[j], product.bias, unbounded(product.accum)).raw; }
+Int128 wide_bias(const MatrixProduct& product, std::size_t j) {
+  return cast(product.biases[j], product.bias, unbounded(product.accum)).raw;
+}
 
 // The weights as bytes, and for each group of dot8 the largest input for which so many products may be added in 16 bits.
 struct Bytes {
@@ -223,9 +225,9 @@ class Planes final : public DenseKernel {
     std::int16_t* to = rows.y.s.data() + rows.first * n_out();
     const InRegisters& plan = *in_registers_;
     const std::optional<int> group = pack_bytes(from, rows.count, scratch);
-    const ReluSeen seen = group ? dot8_relu(bytes_->weights, scratch.x8.data(), rows.count, plan.bias.data(), *group, plan.add, plan.right, to)
-                                : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add,
-                                             plan.right, to);
+    const ReluSeen seen =
+        group ? dot8_relu(bytes_->weights, scratch.x8.data(), rows.count, plan.bias.data(), *group, plan.add, plan.right, to)
+              : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add, plan.right, to);
     if (seen.most > plan.high || seen.most >= kMax16) return false;
     tally.counts[*at().relu].zeros += seen.zeros;
     return true;
@@ -296,8 +298,8 @@ class Planes final : public DenseKernel {
     }
     scratch.wide[0].resize(rows.count * n_out());
     std::int64_t* to = rows.y.small ? scratch.wide[0].data() : rows.y.w.data() + rows.first * n_out();
-    const std::int64_t most = finish_planes(*wide_epilogue_, sums.data(), shifts.data(), static_cast<int>(products), bias_.data(), rows.count,
-                                            n_out(), sums_stride(), to);
+    const std::int64_t most = finish_planes(*wide_epilogue_, sums.data(), shifts.data(), static_cast<int>(products), bias_.data(),
+                                            rows.count, n_out(), sums_stride(), to);
     if (rows.y.small) rows.y.put(rows.first * n_out(), rows.count * n_out(), to);
     tally.overflowed |= most > wide_epilogue_->high;
   }
@@ -319,10 +321,10 @@ class Planes final : public DenseKernel {
   }
 
   Cuts cuts_;
-  std::vector<Weights16> planes_;      // of the weights
-  Buffer<std::int32_t> bias32_;        // goes into the sums, where one sum is all
-  std::vector<std::int64_t> bias_;     // else it is added to the 64-bit sum, after `up_`; empty where one sum is all
-  int up_ = 0;                         // accum's fractional bits less the product's
+  std::vector<Weights16> planes_;   // of the weights
+  Buffer<std::int32_t> bias32_;     // goes into the sums, where one sum is all
+  std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum, after `up_`; empty where one sum is all
+  int up_ = 0;                      // accum's fractional bits less the product's
   std::optional<Bytes> bytes_;
   std::optional<InRegisters> in_registers_;
   std::optional<CheckedEpilogue> epilogue_;    // of one sum

@@ -96,8 +96,7 @@ class Truncating final : public DenseKernel {
       for (std::size_t k = 0; k < n_in(); ++k) to[k] = static_cast<std::int16_t>(from[r * n_in() + k] >> drop_);
       if (stride != n_in()) to[n_in()] = 0;
     }
-    for (std::size_t i = 0; i < rows.count * n_in(); ++i)
-      scratch.x16[1][i] = static_cast<std::int16_t>((from[i] & mask) << (kTop - drop_));
+    for (std::size_t i = 0; i < rows.count * n_in(); ++i) scratch.x16[1][i] = static_cast<std::int16_t>((from[i] & mask) << (kTop - drop_));
     scratch.sums[0].resize(rows.count * sums);
     scratch.sums16.resize(rows.count * sums16);
     dot16(high_, scratch.x16[0].data(), rows.count, bias_.data(), scratch.sums[0].data());
