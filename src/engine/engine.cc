@@ -82,7 +82,7 @@ class Quantizer {
 // What computes one layer.
 struct Stage {
   enum class Kind { kInput, kDense, kCast, kSum, kMachine, kFused } kind = Kind::kMachine;
-  std::optional<DenseKernel> dense;
+  std::unique_ptr<DenseKernel> dense;
   std::optional<LaneCast> cast;  // of kCast and kSum
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
@@ -199,11 +199,10 @@ void Engine::Impl::plan() {
     const Interval& input = intervals[input_of(i)];
     if (form(i) == Form::kMatrixProduct) {
       const auto relu = fusable_relu(i);
-      DenseKernel kernel(program_, i, relu, input, options_.counting);
-      if (!kernel.usable()) continue;
+      stage.dense = choose_dense_kernel(make_matrix_product(program_, i, relu, input), {i, relu}, options_.counting);
+      if (!stage.dense) continue;
       stage.kind = Stage::Kind::kDense;
       stage.by_row = true;
-      stage.dense.emplace(std::move(kernel));
       if (relu) {
         stages_[*relu].kind = Stage::Kind::kFused;
         stages_[*relu].by_row = true;
@@ -246,7 +245,7 @@ std::vector<std::string> Engine::Impl::kernels() const {
       case Stage::Kind::kInput: names[i] = "quantize"; break;
       case Stage::Kind::kDense:
         names[i] = stages_[i].dense->name();
-        if (stages_[i].dense->output_layer() != i) names[stages_[i].dense->output_layer()] = "with " + layer(i).name;
+        if (stages_[i].dense->at().output() != i) names[stages_[i].dense->at().output()] = "with " + layer(i).name;
         break;
       case Stage::Kind::kCast: names[i] = "lanes"; break;
       case Stage::Kind::kSum: names[i] = "row sums"; break;
@@ -283,7 +282,7 @@ double Engine::Impl::layer_rate(std::size_t index) const {
   const auto start = std::chrono::steady_clock::now();
   auto before = start;
   do {
-    stages_[index].dense->run(x, kRows, work.tensors[stages_[index].dense->output_layer()], work.scratch, work.tally);
+    stages_[index].dense->run(x, kRows, work.tensors[stages_[index].dense->at().output()], work.scratch, work.tally);
     const auto now = std::chrono::steady_clock::now();
     best = std::max(best, products / std::chrono::duration<double>(now - before).count());
     before = now;
@@ -338,7 +337,7 @@ PadRow Engine::Impl::run_pad(const std::vector<std::int64_t>& row) const {
     } else {
       run_stage(i, 1, nullptr, work);
     }
-    if (stages_[i].kind == Stage::Kind::kDense && stages_[i].dense->output_layer() != i) continue;
+    if (stages_[i].kind == Stage::Kind::kDense && stages_[i].dense->at().output() != i) continue;
     for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(tensor[k]);
   }
   pad.tally = work.tally;
@@ -524,7 +523,7 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kFused: break;
     case Stage::Kind::kDense: {
       const DenseKernel& kernel = *stages_[index].dense;
-      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.output_layer()], work.scratch,
+      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.at().output()], work.scratch,
                  work.tally);
       break;
     }

@@ -7,17 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/counting.h"
 #include "engine/interpreter.h"
 #include "engine/program.h"
 
 namespace narrow {
-
-// What is counted on the way.
-enum class Counting : std::uint8_t {
-  kNone,      // nothing: a wrapping sum may then be kept in as few bits as its type has
-  kOverflow,  // whether any value anywhere left its type (RunResult::counts stay empty)
-  kAll,       // LayerCounts of every layer, as the interpreter counts
-};
 
 struct EngineOptions {
   Counting counting = Counting::kAll;

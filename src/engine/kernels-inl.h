@@ -62,9 +62,33 @@ HWY_INLINE Wide dot_fours(Wide sum, Wide a, Wide b) {
 // (a * b) >> 16 of int16.
 HWY_INLINE Wide high_half(Wide a, Wide b) { return {_mm512_mulhi_epi16(a.v, b.v)}; }
 HWY_INLINE Wide every16(std::int16_t n) { return {_mm512_set1_epi16(n)}; }
+// (a * b + 2^14) >> 15 of int16; -32768 * -32768 has no such result.
+HWY_INLINE Wide rounded_half(Wide a, Wide b) { return {_mm512_mulhrs_epi16(a.v, b.v)}; }
+// The low 16 bits of a * b.
+HWY_INLINE Wide low_half(Wide a, Wide b) { return {_mm512_mullo_epi16(a.v, b.v)}; }
+HWY_INLINE Wide sub16(Wide a, Wide b) { return {_mm512_sub_epi16(a.v, b.v)}; }
+// a + b clamped into int16.
+HWY_INLINE Wide add_saturated16(Wide a, Wide b) { return {_mm512_adds_epi16(a.v, b.v)}; }
+HWY_INLINE Wide max_all16(Wide a, Wide b) { return {_mm512_max_epi16(a.v, b.v)}; }
+HWY_INLINE Wide min_all16(Wide a, Wide b) { return {_mm512_min_epi16(a.v, b.v)}; }
+HWY_INLINE Wide shift_left16(Wide a, int bits) { return {_mm512_sll_epi16(a.v, _mm_cvtsi32_si128(bits))}; }
+HWY_INLINE Wide shift_right16(Wide a, int bits) { return {_mm512_sra_epi16(a.v, _mm_cvtsi32_si128(bits))}; }
+// Ones in lanes of 16 bits where a == b.
+HWY_INLINE Wide equal16(Wide a, Wide b) { return {_mm512_movm_epi16(_mm512_cmpeq_epi16_mask(a.v, b.v))}; }
+HWY_INLINE Wide both(Wide a, Wide b) { return {_mm512_and_si512(a.v, b.v)}; }
+HWY_INLINE Wide differing(Wide a, Wide b) { return {_mm512_xor_si512(a.v, b.v)}; }
+// seen | (a ^ b)
+HWY_INLINE Wide or_differing(Wide seen, Wide a, Wide b) { return {_mm512_ternarylogic_epi32(seen.v, a.v, b.v, 0xf6)}; }
+// Lanes of 16 bits that are not 0.
+HWY_INLINE int count_nonzero16(Wide a) { return __builtin_popcount(_mm512_test_epi16_mask(a.v, a.v)); }
 HWY_INLINE Wide max32(Wide a, Wide b) { return {_mm512_max_epi32(a.v, b.v)}; }
 HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm512_min_epi32(a.v, b.v)}; }
 HWY_INLINE Wide shift_right32(Wide a, int bits) { return {_mm512_sra_epi32(a.v, _mm_cvtsi32_si128(bits))}; }
+// count + 1 where low < a < high, as int32.
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  const __mmask16 between = _mm512_mask_cmpgt_epi32_mask(_mm512_cmpgt_epi32_mask(a.v, low.v), high.v, a.v);
+  return {_mm512_mask_sub_epi32(count.v, between, count.v, _mm512_set1_epi32(-1))};
+}
 // The low 16 bits of each int32.
 using Half = __m256i;
 HWY_INLINE Half low_halves(Wide a) { return _mm512_cvtepi32_epi16(a.v); }
@@ -105,11 +129,41 @@ HWY_INLINE Wide every16(std::int16_t n) {
   const __m256i v = _mm256_set1_epi16(n);
   return {v, v};
 }
+HWY_INLINE Wide rounded_half(Wide a, Wide b) { return {_mm256_mulhrs_epi16(a.v, b.v), _mm256_mulhrs_epi16(a.w, b.w)}; }
+HWY_INLINE Wide low_half(Wide a, Wide b) { return {_mm256_mullo_epi16(a.v, b.v), _mm256_mullo_epi16(a.w, b.w)}; }
+HWY_INLINE Wide sub16(Wide a, Wide b) { return {_mm256_sub_epi16(a.v, b.v), _mm256_sub_epi16(a.w, b.w)}; }
+HWY_INLINE Wide add_saturated16(Wide a, Wide b) { return {_mm256_adds_epi16(a.v, b.v), _mm256_adds_epi16(a.w, b.w)}; }
+HWY_INLINE Wide max_all16(Wide a, Wide b) { return {_mm256_max_epi16(a.v, b.v), _mm256_max_epi16(a.w, b.w)}; }
+HWY_INLINE Wide min_all16(Wide a, Wide b) { return {_mm256_min_epi16(a.v, b.v), _mm256_min_epi16(a.w, b.w)}; }
+HWY_INLINE Wide equal16(Wide a, Wide b) { return {_mm256_cmpeq_epi16(a.v, b.v), _mm256_cmpeq_epi16(a.w, b.w)}; }
+HWY_INLINE Wide both(Wide a, Wide b) { return {_mm256_and_si256(a.v, b.v), _mm256_and_si256(a.w, b.w)}; }
+HWY_INLINE Wide differing(Wide a, Wide b) { return {_mm256_xor_si256(a.v, b.v), _mm256_xor_si256(a.w, b.w)}; }
+HWY_INLINE Wide any(Wide a, Wide b) { return {_mm256_or_si256(a.v, b.v), _mm256_or_si256(a.w, b.w)}; }
+HWY_INLINE Wide shift_left16(Wide a, int bits) {
+  const __m128i count = _mm_cvtsi32_si128(bits);
+  return {_mm256_sll_epi16(a.v, count), _mm256_sll_epi16(a.w, count)};
+}
+HWY_INLINE Wide shift_right16(Wide a, int bits) {
+  const __m128i count = _mm_cvtsi32_si128(bits);
+  return {_mm256_sra_epi16(a.v, count), _mm256_sra_epi16(a.w, count)};
+}
+HWY_INLINE Wide or_differing(Wide seen, Wide a, Wide b) { return any(seen, differing(a, b)); }
+HWY_INLINE int count_nonzero16(Wide a) {
+  const Wide none = equal16(a, zero());
+  const auto bits = [](__m256i v) HWY_ATTR { return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_epi8(v))) / 2; };
+  return 32 - bits(none.v) - bits(none.w);
+}
 HWY_INLINE Wide max32(Wide a, Wide b) { return {_mm256_max_epi32(a.v, b.v), _mm256_max_epi32(a.w, b.w)}; }
 HWY_INLINE Wide min32(Wide a, Wide b) { return {_mm256_min_epi32(a.v, b.v), _mm256_min_epi32(a.w, b.w)}; }
 HWY_INLINE Wide shift_right32(Wide a, int bits) {
   const __m128i count = _mm_cvtsi32_si128(bits);
   return {_mm256_sra_epi32(a.v, count), _mm256_sra_epi32(a.w, count)};
+}
+HWY_INLINE __m256i count_between(__m256i count, __m256i low, __m256i a, __m256i high) {
+  return _mm256_sub_epi32(count, _mm256_and_si256(_mm256_cmpgt_epi32(a, low), _mm256_cmpgt_epi32(high, a)));
+}
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  return {count_between(count.v, low.v, a.v, high.v), count_between(count.w, low.w, a.w, high.w)};
 }
 using Half = __m256i;
 HWY_INLINE Half low_halves(Wide a) {
@@ -191,10 +245,63 @@ HWY_INLINE Wide shift_right32(Wide a, int bits) {
   for (std::int32_t& lane : a.lane) lane >>= bits;
   return a;
 }
+HWY_INLINE Wide count_between(Wide count, Wide low, Wide a, Wide high) {
+  for (int i = 0; i < 16; ++i) count.lane[i] += low.lane[i] < a.lane[i] && a.lane[i] < high.lane[i] ? 1 : 0;
+  return count;
+}
 HWY_INLINE Wide every16(std::int16_t n) {
   Lanes<std::int16_t> a;
   for (std::int16_t& lane : a.lane) lane = n;
   return as_wide(a);
+}
+
+template <class Function>
+HWY_INLINE Wide map16(Wide a, Wide b, const Function& function) {
+  auto x = as_lanes<std::int16_t>(a);
+  const auto y = as_lanes<std::int16_t>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<std::int16_t>(function(x.lane[i], y.lane[i]));
+  return as_wide(x);
+}
+HWY_INLINE Wide rounded_half(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return (x * y + (1 << 14)) >> 15; });
+}
+HWY_INLINE Wide low_half(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x * y; });
+}
+HWY_INLINE Wide sub16(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x - y; });
+}
+HWY_INLINE Wide add_saturated16(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x + y > 32767 ? 32767 : x + y < -32768 ? -32768 : x + y; });
+}
+HWY_INLINE Wide max_all16(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x < y ? y : x; });
+}
+HWY_INLINE Wide min_all16(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x < y ? x : y; });
+}
+HWY_INLINE Wide equal16(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x == y ? -1 : 0; });
+}
+HWY_INLINE Wide both(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x & y; });
+}
+HWY_INLINE Wide differing(Wide a, Wide b) {
+  return map16(a, b, [](int x, int y) { return x ^ y; });
+}
+HWY_INLINE Wide shift_left16(Wide a, int bits) {
+  return map16(a, a, [&](int x, int) { return x << bits; });
+}
+HWY_INLINE Wide shift_right16(Wide a, int bits) {
+  return map16(a, a, [&](int x, int) { return x >> bits; });
+}
+HWY_INLINE Wide or_differing(Wide seen, Wide a, Wide b) {
+  return map16(seen, differing(a, b), [](int x, int y) { return x | y; });
+}
+HWY_INLINE int count_nonzero16(Wide a) {
+  int count = 0;
+  for (const std::int16_t lane : as_lanes<std::int16_t>(a).lane) count += lane != 0 ? 1 : 0;
+  return count;
 }
 
 struct Half {

@@ -45,8 +45,10 @@ struct SumSink {
 struct ReluSink {
   std::int16_t* y;
   std::ptrdiff_t stride;
+  std::int32_t add;
   int right;
-  std::int16_t most[kBlock];  // the largest values
+  std::int16_t most[kBlock] = {};   // the largest values
+  std::int32_t zeros[kBlock] = {};  // values above 0 that rounding made 0
 
   template <int R, int B>
   HWY_INLINE void put(std::ptrdiff_t row, std::ptrdiff_t block, const Wide (&sum)[R][B]) {
@@ -55,26 +57,32 @@ struct ReluSink {
     const std::ptrdiff_t step = stride;
     const int bits = right;
     const Half none = every_half(0);
+    const Wide above = every32(add);
+    const Wide below = every32(static_cast<std::int32_t>(std::uint32_t{1} << bits));
     Half largest = load_half(most);
+    Wide vanished = load(zeros);
     for (int r = 0; r < R; ++r) {
       std::int16_t* to = first + (row + r) * step;
       for (int b = 0; b < B; ++b) {
         const Half value = max16(clamped_halves(shift_right32(sum[r][b], bits)), none);
         largest = max16(largest, value);
+        if (bits > 0) vanished = count_between(vanished, above, sum[r][b], below);
         store_half(value, to + b * kBlock);
       }
     }
     store_half(largest, most);
+    store(vanished, zeros);
   }
 };
 
 template <class Run>
-std::int16_t with_relu_sink(int right, std::int16_t* y, std::ptrdiff_t stride, const Run& run) {
-  ReluSink sink{y, stride, right, {}};
+ReluSeen with_relu_sink(std::int32_t add, int right, std::int16_t* y, std::ptrdiff_t stride, const Run& run) {
+  ReluSink sink{y, stride, add, right};
   run(sink);
-  std::int16_t most = 0;
-  for (const std::int16_t lane : sink.most) most = lane > most ? lane : most;
-  return most;
+  ReluSeen seen;
+  for (const std::int16_t lane : sink.most) seen.most = lane > seen.most ? lane : seen.most;
+  for (const std::int32_t lane : sink.zeros) seen.zeros += static_cast<std::uint64_t>(lane);
+  return seen;
 }
 
 // The operands of dot16 and dot8: x advances by 4 bytes a step (a pair of int16 or four bytes), `stride` bytes a row; weights
@@ -225,13 +233,13 @@ void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, 
   SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
   dot8_into(weights, x, rows, bias, group, sink);
 }
-std::int16_t dot16_relu_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
-                            std::int16_t* y) {
-  return with_relu_sink(right, y, weights.n_out, [&](ReluSink& sink) { dot16_into(weights, x, rows, bias, sink); });
+ReluSeen dot16_relu_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
+                        int right, std::int16_t* y) {
+  return with_relu_sink(add, right, y, weights.n_out, [&](ReluSink& sink) { dot16_into(weights, x, rows, bias, sink); });
 }
-std::int16_t dot8_relu_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
-                           std::int16_t* y) {
-  return with_relu_sink(right, y, weights.n_out, [&](ReluSink& sink) { dot8_into(weights, x, rows, bias, group, sink); });
+ReluSeen dot8_relu_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group,
+                       std::int32_t add, int right, std::int16_t* y) {
+  return with_relu_sink(add, right, y, weights.n_out, [&](ReluSink& sink) { dot8_into(weights, x, rows, bias, group, sink); });
 }
 
 template <int R>
@@ -364,6 +372,14 @@ Extremes finish16_all(const Epilogue& e, const std::int32_t* sums, std::size_t r
 
 void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
   const int unused = 16 - width;
+  if (unused == 0) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::int16_t* HWY_RESTRICT from = sums + r * stride;
+      std::int16_t* HWY_RESTRICT to = y + r * n;
+      for (std::size_t i = 0; i < n; ++i) to[i] = relu && from[i] < 0 ? std::int16_t{0} : from[i];
+    }
+    return;
+  }
   const std::int16_t floor = relu ? 0 : std::numeric_limits<std::int16_t>::min();
   for (std::size_t r = 0; r < rows; ++r) {
     const std::int16_t* HWY_RESTRICT from = sums + r * stride;
@@ -427,6 +443,14 @@ std::int64_t finish_planes_all(const WideEpilogue& e, const std::int32_t* const*
     else run.template operator()<3>();
   }
   return most;
+}
+
+void narrow32_all(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int32_t* HWY_RESTRICT from = x + r * stride;
+    std::int16_t* HWY_RESTRICT to = y + r * n;
+    for (std::size_t j = 0; j < n; ++j) to[j] = static_cast<std::int16_t>(from[j]);
+  }
 }
 
 void add_rows_all(const std::int16_t* HWY_RESTRICT x, std::size_t rows, std::size_t n, std::int32_t* HWY_RESTRICT sums) {
@@ -550,6 +574,7 @@ HWY_EXPORT(finish16_all);
 HWY_EXPORT(finish_high_all);
 HWY_EXPORT(split_all);
 HWY_EXPORT(finish_planes_all);
+HWY_EXPORT(narrow32_all);
 HWY_EXPORT(add_rows_all);
 HWY_EXPORT(quantize_all);
 HWY_EXPORT(bytes_all);
@@ -598,13 +623,16 @@ void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, co
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);
 }
-std::int16_t dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
-                        std::int16_t* y) {
-  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, rows, bias, right, y);
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
+                    int right, std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, rows, bias, add, right, y);
 }
-std::int16_t dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
-                       std::int16_t* y) {
-  return HWY_DYNAMIC_DISPATCH(dot8_relu_all)(weights, x, rows, bias, group, right, y);
+ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
+                   int right, std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(dot8_relu_all)(weights, x, rows, bias, group, add, right, y);
+}
+void narrow32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
+  HWY_DYNAMIC_DISPATCH(narrow32_all)(x, rows, n, stride, y);
 }
 void high16(const WeightsHigh& weights, const std::int16_t* x, std::size_t rows, const std::int16_t* bias, std::int16_t* sums) {
   HWY_DYNAMIC_DISPATCH(high16_all)(weights, x, rows, bias, sums);
@@ -635,6 +663,11 @@ std::uint16_t to_bytes(const std::int16_t* x, std::size_t rows, std::size_t n, s
   return HWY_DYNAMIC_DISPATCH(bytes_all)(x, rows, n, stride, y);
 }
 std::string instruction_set() { return HWY_DYNAMIC_DISPATCH(name_of_target)(); }
+std::vector<std::int64_t> kernel_targets() {
+  std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  std::erase_if(targets, [](std::int64_t target) { return (target & HWY_TARGETS) == 0; });
+  return targets;
+}
 double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
 
 }  // namespace narrow

@@ -140,12 +140,21 @@ struct Extremes {  // of the values before they are brought into range
 // y (rows, n) from sums (rows, stride).
 Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
+// What a relu in registers saw.
+struct ReluSeen {
+  std::int16_t most = 0;    // the largest y: below 32767 nothing was clamped
+  std::uint64_t zeros = 0;  // sums above 0 that became 0 by rounding
+};
+
 // dot16 or dot8 and a relu with its rounding in one, for n_out a multiple of kBlock: y (rows, n_out) = max(sum >> right, 0),
-// clamped into int16; half a step for AP_RND is in the bias already. Returns the largest y: below 32767 nothing was clamped.
-std::int16_t dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, int right,
-                        std::int16_t* y);
-std::int16_t dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, int right,
-                       std::int16_t* y);
+// clamped into int16; `add`, half a step for AP_RND, is in the bias already.
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
+                    int right, std::int16_t* y);
+ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
+                   int right, std::int16_t* y);
+
+// y (rows, n), of values that fit int16, from x (rows, stride).
+void narrow32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
 // The parts of values that are cut into planes: y[i] = (x[i] >> shift) & mask, (rows, n) to (rows, stride).
 void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y);
@@ -183,6 +192,8 @@ bool kernels_are_right(std::uint64_t seed);
 
 // The instruction set in use, as Highway names it: AVX3_DL (with VNNI), AVX3, AVX2, EMU128 (plain C++).
 std::string instruction_set();
+// Highway's numbers of the instruction sets that the kernels are compiled for and this machine has, for tests.
+std::vector<std::int64_t> kernel_targets();
 
 // Multiplications a second of one core in a loop of nothing but the instruction that dot16 (bits 16) or dot8 (bits 8) lives
 // from, measured now.

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "engine/kernels.h"
+#include "engine/saturating_kernels.h"
 
 namespace narrow {
 namespace {
@@ -61,16 +62,18 @@ bool sums_are_right(const Product& product, const Buffer<std::int32_t>& sums, in
 }
 
 // y = max(sum >> right, 0), clamped, and the largest of it.
-bool relu_is_right(const Product& product, int right, const Buffer<std::int16_t>& y, int most) {
+bool relu_is_right(const Product& product, int add, int right, const Buffer<std::int16_t>& y, const ReluSeen& seen) {
   int largest = 0;
+  std::uint64_t zeros = 0;
   for (int r = 0; r < product.rows; ++r) {
     for (int j = 0; j < product.n_out; ++j) {
       const int expected = std::clamp(product.sum(r, j) >> right, 0, 32767);
       largest = std::max(largest, expected);
+      zeros += product.sum(r, j) > add && expected == 0 ? 1 : 0;
       if (y[static_cast<std::size_t>(r * product.n_out + j)] != expected) return false;
     }
   }
-  return most == largest;
+  return seen.most == largest && seen.zeros == zeros;
 }
 
 bool dot16_is_right(std::mt19937_64& random, bool relu) {
@@ -82,8 +85,9 @@ bool dot16_is_right(std::mt19937_64& random, bool relu) {
   if (relu) {
     const int right = static_cast<int>(random() % 16);
     Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
-    const int most = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), right, y.data());
-    return relu_is_right(product, right, y, most);
+    const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
+    const ReluSeen seen = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), add, right, y.data());
+    return relu_is_right(product, add, right, y, seen);
   }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
   dot16(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), sums.data());
@@ -102,8 +106,9 @@ bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   if (relu) {
     const int right = static_cast<int>(random() % 8);
     Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
-    const int most = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, right, y.data());
-    return relu_is_right(product, right, y, most);
+    const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
+    const ReluSeen seen = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, add, right, y.data());
+    return relu_is_right(product, add, right, y, seen);
   }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
   dot8(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, sums.data());
@@ -125,6 +130,83 @@ bool high16_is_right(std::mt19937_64& random) {
     }
   }
   return true;
+}
+
+// A sum of some bits that saturates at every step, and whether some step changed it.
+struct SaturatingSum {
+  const Saturating16& product;
+  int sum = 0;
+  bool left = false;
+
+  static int round(Saturating16::Term term, int product) {
+    if (term == Saturating16::Term::kFloor) return product >> 16;
+    const int nearest = (product + (1 << 14)) >> 15;
+    const bool tie = (product & 0x7fff) == 1 << 14;
+    return term == Saturating16::Term::kRoundEven && tie ? nearest & ~1 : nearest;
+  }
+  void clamp(int& value) {
+    const int fitted = std::clamp<int>(value, product.low, product.high);
+    left |= fitted != value;
+    value = fitted;
+  }
+  void add(int x, int w, bool negate) {
+    int term = round(product.term, x * w);
+    if (negate) term = -term;
+    clamp(term);
+    sum += term;
+    clamp(sum);
+  }
+};
+
+bool saturate16_is_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const int width = number(0, 1) == 0 ? 16 : number(2, 16);
+  const int limit = (1 << (width - 1)) - 1;
+  Saturating16 s;
+  s.term = static_cast<Saturating16::Term>(number(0, 2));
+  s.has_signs = s.term != Saturating16::Term::kRoundEven && number(0, 1) == 0;
+  s.up = 16 - width;
+  s.raised_floor = number(0, 2) == 0;
+  s.high = static_cast<std::int16_t>(limit);
+  s.low = static_cast<std::int16_t>(s.raised_floor ? -limit : -limit - 1);
+  // Terms that stay in range, or that have to be brought there; and sums that often saturate, now and then, or never.
+  s.clamp_terms = number(0, 1) == 0;
+  const Saturation saturation = static_cast<Saturation>(number(0, 2));
+  const int kind = number(1, 4);
+  const int x_limit = saturation == Saturation::kNone ? limit / 200 : s.clamp_terms ? 32767 : limit / kind;
+  const Product product(random, -x_limit, x_limit, 32767, 1);
+  s.n_in = product.n_in;
+  s.n_out = product.n_out;
+  s.weights = pack_high(s.n_in, s.n_out, [&](int i, int j) { return product.weight(i, j); }).data;
+  const auto negated = [&](int i, int j) { return s.has_signs && (i * 7 + j) % 3 == 0; };
+  s.signs = pack_high(s.n_in, s.n_out, [&](int i, int j) { return negated(i, j) ? -1 : 0; }).data;
+  const auto stride = static_cast<std::size_t>(s.blocks()) * kHighBlock;
+  s.bias.resize(stride);
+  s.bias_left.resize(stride);
+  s.bias.fill(0);
+  s.bias_left.fill(0);
+  for (std::size_t j = 0; j < static_cast<std::size_t>(s.n_out); ++j) {
+    s.bias[j] = static_cast<std::int16_t>(number(s.low / 4, s.high / 4) * (1 << s.up));
+    if (saturation != Saturation::kNone && number(0, 9) == 0) s.bias_left[j] = -1;
+  }
+  const Buffer<std::int16_t> x = rows_of<std::int16_t>(product, product.n_in);
+  Buffer<std::int32_t> pairs(x.size());
+  const int most = pair_rows(x.data(), x.size(), 0, pairs.data());
+  int expected_most = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) expected_most = std::max(expected_most, std::abs(x[i]));
+  const auto rows = static_cast<std::size_t>(product.rows);
+  Buffer<std::int16_t> sums(rows * stride);
+  const std::uint64_t count = saturate16(s, pairs.data(), rows, saturation, sums.data());
+  std::uint64_t expected_count = 0;
+  for (int r = 0; r < product.rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      SaturatingSum sum{s, s.bias[static_cast<std::size_t>(j)] >> s.up, s.bias_left[static_cast<std::size_t>(j)] != 0};
+      for (int k = 0; k < product.n_in; ++k) sum.add(product.at(r, k), product.weight(k, j), negated(k, j));
+      expected_count += sum.left ? 1 : 0;
+      if (sums[static_cast<std::size_t>(r) * stride + static_cast<std::size_t>(j)] != sum.sum) return false;
+    }
+  }
+  return most == expected_most && (saturation != Saturation::kCounted || count == expected_count);
 }
 
 bool finish16_is_right(std::mt19937_64& random) {
@@ -199,6 +281,13 @@ bool small_steps_are_right(std::mt19937_64& random) {
   std::uint16_t expected_most = 0;
   for (std::size_t i = 0; i < kRows * n; ++i) expected_most = std::max(expected_most, static_cast<std::uint16_t>(x[i]));
   if (to_bytes(x.data(), kRows, n, stride, bytes.data()) != expected_most) return false;
+  Buffer<std::int32_t> widened(kRows * stride);
+  for (std::size_t i = 0; i < kRows * stride; ++i) widened[i] = number(-32768, 32767);
+  Buffer<std::int16_t> narrowed(kRows * n);
+  narrow32(widened.data(), kRows, n, stride, narrowed.data());
+  for (std::size_t i = 0; i < kRows * n; ++i) {
+    if (narrowed[i] != widened[i / n * stride + i % n]) return false;
+  }
   Buffer<std::int16_t> wrapped(n);
   const int width = number(1, 16);
   finish_high(width, false, x.data(), 1, n, n, wrapped.data());
@@ -231,6 +320,7 @@ bool kernels_are_right(std::uint64_t seed) {
   for (int i = 0; i < 4; ++i) {
     right &= dot16_is_right(random, false) && dot16_is_right(random, true);
     right &= dot8_is_right(random, false, i) && dot8_is_right(random, true, i);
+    right &= saturate16_is_right(random) && saturate16_is_right(random) && saturate16_is_right(random);
     right &= high16_is_right(random) && small_steps_are_right(random);
     for (int k = 0; k < 8; ++k) right &= finish16_is_right(random) && finish_planes_is_right(random);
   }

@@ -1,5 +1,10 @@
 #include "engine/lane_kernels.h"
 
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <type_traits>
+
 // Plain loops, compiled once for each of these; the SSE steps between them gain nothing.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
@@ -12,25 +17,30 @@
 HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
 
-template <Align kAlign, Fit kFit>
-CastCounts cast_lanes(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n) {
-  std::uint64_t overflows = 0;
-  std::uint64_t zeros = 0;
-  const std::int64_t floor = relu ? 0 : INT64_MIN;
-  const std::int64_t low = cast.low;
-  const std::int64_t high = cast.high;
+// In place where x is y. Counts of one call fit a Word.
+template <Align kAlign, Fit kFit, class Word>
+CastCounts cast_lanes(const LaneCast& cast, bool relu, const Word* x, Word* y, std::size_t n) {
+  using Count = std::make_unsigned_t<Word>;
+  Count overflows = 0;
+  Count zeros = 0;
+  const Word floor = relu ? 0 : std::numeric_limits<Word>::min();
+  const auto low = static_cast<Word>(cast.low);
+  const auto high = static_cast<Word>(cast.high);
   const int shift = cast.shift;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t value = x[i] < floor ? floor : x[i];
-    const std::int64_t aligned = align_lane<kAlign>(value, shift);
+    const Word value = x[i] < floor ? floor : x[i];
+    const Word aligned = align_lane<kAlign>(value, shift);
     y[i] = fit_lane<kFit>(aligned, low, high);
-    overflows -= static_cast<std::uint64_t>(out_of_range(aligned, low, high));
-    zeros += static_cast<std::uint64_t>((aligned == 0) & (value != 0));
+    overflows -= static_cast<Count>(out_of_range(aligned, low, high));
+    zeros += static_cast<Count>((aligned == 0) & (value != 0));
   }
   return {overflows, zeros};
 }
 
 CastCounts cast_modes(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n) {
+  return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast_lanes<kAlign, kFit>(cast, relu, x, y, n); });
+}
+CastCounts cast32_modes(const LaneCast& cast, bool relu, const std::int32_t* x, std::int32_t* y, std::size_t n) {
   return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast_lanes<kAlign, kFit>(cast, relu, x, y, n); });
 }
 
@@ -113,6 +123,7 @@ HWY_AFTER_NAMESPACE();
 namespace narrow {
 
 HWY_EXPORT(cast_modes);
+HWY_EXPORT(cast32_modes);
 HWY_EXPORT(dense_narrow);
 HWY_EXPORT(dense_wide);
 
@@ -144,6 +155,17 @@ std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_
 
 CastCounts run_lane_cast(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n) {
   return HWY_DYNAMIC_DISPATCH(cast_modes)(cast, relu, x, y, n);
+}
+
+CastCounts run_lane_cast32(const LaneCast& cast, bool relu, const std::int32_t* x, std::int32_t* y, std::size_t n) {
+  return HWY_DYNAMIC_DISPATCH(cast32_modes)(cast, relu, x, y, n);
+}
+
+int lane_cast_bits(const LaneCast& cast, const Interval& values) {
+  // What align_lane and fit_lane of engine/lanes-inl.h make on the way.
+  const Int128 aligned = cast.align == Align::kUp ? values.magnitude() << cast.shift : values.magnitude() + (Int128{1} << cast.shift);
+  const Int128 range = static_cast<Int128>(cast.high) - cast.low + 1;
+  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::min<Int128>(aligned + range, INT64_MAX)))) + 1;
 }
 
 std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {

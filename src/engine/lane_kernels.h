@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/lanes.h"
+#include "model/interval.h"
 
 namespace narrow {
 
@@ -25,6 +26,12 @@ struct CastCounts {
 
 // y[i] = cast(relu ? max(x[i], 0) : x[i]).
 CastCounts run_lane_cast(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n);
+
+// The same in 32 bits, which must be enough for the values: lane_cast_bits tells.
+CastCounts run_lane_cast32(const LaneCast& cast, bool relu, const std::int32_t* x, std::int32_t* y, std::size_t n);
+
+// Bits, sign included, in which the cast can be done for such values; more than 63 are given as 64.
+int lane_cast_bits(const LaneCast& cast, const Interval& values);
 
 // A Dense layer whose inputs and weights fit 32 bits.
 struct LaneDense {

@@ -162,7 +162,8 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   const auto finite = [](const std::vector<float>& values) {
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   };
-  auto norm = std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>());
+  auto norm =
+      std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>());
   if (!finite(norm->scale) || !finite(norm->bias)) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
   return norm;
 }

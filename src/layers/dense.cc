@@ -240,35 +240,6 @@ Interval Dense::bounds(const Place& place, const Step& step, const std::vector<I
   return accum == result ? sum : cast_interval(sum, accum.fraction(), result);
 }
 
-std::optional<SumBounds> sum_bounds(const Dense& dense, const Place& place, const Step& step, const Interval& input) {
-  const int product_fraction = Product(place).fraction;
-  const int bias_fraction = place.types[TypeName::kBias].fraction();
-  SumBounds bounds;
-  bounds.fraction = std::max(product_fraction, bias_fraction);
-  const int product_shift = bounds.fraction - product_fraction;
-  const int bias_shift = bounds.fraction - bias_fraction;
-  constexpr int kMaxShift = 40;
-  constexpr int kMaxBits = 64;
-  if (product_shift > kMaxShift || bias_shift > kMaxShift || step.word_bits > kMaxBits) return std::nullopt;
-  const std::vector<Int128>& weights = step[TypeName::kWeight].raw;
-  const std::vector<Int128>& biases = step[TypeName::kBias].raw;
-  const auto n_out = static_cast<std::size_t>(dense.n_out);
-  const Interval x{input.low << product_shift, input.high << product_shift};
-  for (std::size_t j = 0; j < n_out; ++j) {
-    const Int128 bias = biases[j] << bias_shift;
-    Interval sum{bias, bias};
-    Int128 partial = magnitude(bias);
-    for (std::size_t i = j; i < weights.size(); i += n_out) {
-      const Interval product = times(x, weights[i]);
-      sum = sum + product;
-      partial += std::max(magnitude(product.low), magnitude(product.high));
-    }
-    bounds.sum = j == 0 ? sum : hull(bounds.sum, sum);
-    bounds.magnitude = std::max(bounds.magnitude, partial);
-  }
-  return bounds;
-}
-
 Interval accumulated(const Dense& dense, const Place& place, const Step& step, const Interval& input) {
   const Format& accum = place.types[TypeName::kAccum];
   const Format& bias_type = place.types[TypeName::kBias];

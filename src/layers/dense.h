@@ -38,16 +38,6 @@ class Dense final : public ExactOperation<Dense> {
   const std::vector<float> added_;  // the bias, zeros where there is none
 };
 
-// What is proven of a Dense's sums from its quantized weights and its inputs' interval (interval arithmetic).
-struct SumBounds {
-  Interval sum;          // of the exact sum with its bias, at `fraction` bits; products are not cast
-  Int128 magnitude = 0;  // of any partial sum in any order: max over outputs of |bias| + sum of |w| * max |x|
-  int fraction = 0;      // the product's fractional bits or the bias's, whichever are more
-};
-
-// Nothing where sums of 128 bits would not hold them.
-std::optional<SumBounds> sum_bounds(const Dense& dense, const Place& place, const Step& step, const Interval& input);
-
 // Of what the layer accumulates, with accum's steps and in its range: a wrapping sum is the wrapped exact sum; any other is
 // followed step by step, in hls4ml's order.
 Interval accumulated(const Dense& dense, const Place& place, const Step& step, const Interval& input);

@@ -1,0 +1,341 @@
+#include "engine/dense/planes.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "engine/dense/finish.h"
+#include "engine/program.h"
+#include "fixed/cast.h"
+
+namespace narrow {
+namespace {
+
+constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
+constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
+constexpr int kMaxByte = std::numeric_limits<std::uint8_t>::max();
+// int16 planes of wider values: bits of each, and how many of them are still worth it.
+constexpr int kPlaneBits = 15;
+constexpr int kLeastPlaneBits = 8;
+constexpr std::size_t kMaxPlanes = 3;
+constexpr std::size_t kMaxProducts = 6;
+
+// A value cut into parts: value = sum of part p << shifts[p]. All but the last have no sign.
+struct Cut {
+  std::vector<int> shifts{0};
+  std::size_t size() const { return shifts.size(); }
+  int width(std::size_t p) const { return shifts[p + 1] - shifts[p]; }  // of all parts but the last
+  Int128 part(Int128 value, std::size_t p) const {
+    const Int128 rest = value >> shifts[p];
+    return p + 1 == size() ? rest : rest & ((static_cast<Int128>(1) << width(p)) - 1);
+  }
+};
+
+// Int16 parts for the values of the interval, `bits` in each; the last takes what is left, at most `top`, and the sign.
+Cut cut(const Interval& values, int bits, Int128 top) {
+  Cut cut;
+  const Int128 least = top == kMax16 ? -top - 1 : -top;
+  while ((values.high >> cut.shifts.back() > top || values.low >> cut.shifts.back() < least) && cut.size() <= kMaxPlanes) {
+    cut.shifts.push_back(cut.shifts.back() + bits);
+  }
+  return cut;
+}
+
+// The cuts of inputs and weights with which each pair of parts has sums in int32, whatever the order.
+struct Cuts {
+  Cut x, weights;
+  Int128 column = 0;  // the largest sum of |part of w| over an output's weights
+  std::size_t products() const { return x.size() * weights.size(); }
+  int shift(std::size_t product) const { return x.shifts[product / weights.size()] + weights.shifts[product % weights.size()]; }
+};
+
+Int128 largest_column(const MatrixProduct& product, const Cut& cut) {
+  Int128 largest = 0;
+  std::vector<Int128> columns(static_cast<std::size_t>(product.n_out));
+  for (std::size_t q = 0; q < cut.size(); ++q) {
+    std::fill(columns.begin(), columns.end(), 0);
+    for (std::size_t i = 0; i < product.weights.size(); ++i) {
+      const Int128 w = cut.part(product.weights[i], q);
+      columns[i % columns.size()] += w < 0 ? -w : w;
+    }
+    largest = std::max(largest, *std::max_element(columns.begin(), columns.end()));
+  }
+  return largest;
+}
+
+// Planes of fewer bits where the weights are large.
+std::optional<Cuts> find_cuts(const MatrixProduct& product, const Interval& weights) {
+  Cuts cuts;
+  cuts.weights = cut(weights, kPlaneBits, kMax16);
+  cuts.column = largest_column(product, cuts.weights);
+  for (int bits = kPlaneBits; bits >= kLeastPlaneBits; --bits) {
+    cuts.x = cut(product.x, bits, std::min(kMax16, kMax32 / std::max<Int128>(cuts.column, 1)));
+    if (cuts.x.size() > kMaxPlanes || cuts.products() > kMaxProducts) continue;
+    const Int128 low_parts = cuts.x.size() > 1 ? (static_cast<Int128>(1) << bits) - 1 : 0;
+    const Int128 top_part = std::max(product.x.high >> cuts.x.shifts.back(), -(product.x.low >> cuts.x.shifts.back()));
+    if (cuts.column * std::max(low_parts, top_part) <= kMax32) return cuts;
+  }
+  return std::nullopt;
+}
+
+Interval range_of_weights(const MatrixProduct& product) {
+  Interval weights;
+  for (const Int128 w : product.weights) weights = {std::min(weights.low, w), std::max(weights.high, w)};
+  return weights;
+}
+
+// The bias with accum's fractional bits, rounded as accum rounds but never brought into its range.
+Int128 wide_bias(const MatrixProduct& product, std::size_t j) {
+  return cast(product.biases[j], product.bias, unbounded(product.accum)).raw;
+}
+
+// The weights as bytes, and for each group of dot8 the largest input for which so many products may be added in 16 bits.
+struct Bytes {
+  Weights8 weights;
+  std::vector<int> limits;
+};
+
+Bytes make_bytes(const MatrixProduct& product) {
+  std::vector<std::int8_t> narrow(product.weights.size());
+  std::transform(product.weights.begin(), product.weights.end(), narrow.begin(), [](Int128 w) { return static_cast<std::int8_t>(w); });
+  Bytes bytes{pack8(product.n_in, product.n_out, narrow), {}};
+  for (const std::int64_t sum : bytes.weights.sums_of)
+    bytes.limits.push_back(static_cast<int>(std::min<std::int64_t>(kMax16 / std::max<std::int64_t>(sum, 1), kMaxByte)));
+  return bytes;
+}
+
+// The relu of one sum whose inputs and outputs are int16, for whole blocks of outputs: the sums never go to memory.
+struct InRegisters {
+  Buffer<std::int32_t> bias;  // with half a step for the relu's rounding
+  std::int32_t add = 0;       // that half step
+  int right = 0;
+  std::int32_t high = 0;  // of the output's type
+};
+
+class Planes final : public DenseKernel {
+ public:
+  static std::unique_ptr<DenseKernel> make(const MatrixProduct& product, const TallyAt& at, Counting counting) {
+    const int up = product.accum.fraction() - product.input.fraction() - product.weight.fraction();
+    constexpr int kMaxUp = 24;
+    constexpr int kMaxWordBits = 62;
+    if (up < 0 || up > kMaxUp || product.word_bits > kMaxWordBits || product.accum.is_integer) return nullptr;
+    const std::optional<ProvenSums> sums = prove_sums(product);
+    if (!sums) return nullptr;
+    // A saturating sum must stay in range at every step; a wrapping one is brought into range in the end.
+    const bool stays = stays_in_accum(product, *sums);
+    if (!stays && !wraps(product.accum)) return nullptr;
+    const Interval weights = range_of_weights(product);
+    std::optional<Cuts> cuts = find_cuts(product, weights);
+    std::optional<Finish> finish = Finish::make(product, at, sums->sum, !stays);
+    if (!cuts || !finish) return nullptr;
+    auto kernel = std::unique_ptr<Planes>(new Planes(product, at, std::move(*cuts), std::move(*finish)));
+    kernel->up_ = up;
+    kernel->pack(product);
+    if (kernel->cuts_.products() == 1 && up == 0 && sums->magnitude <= kMax32) {
+      kernel->plan_one_sum(product, *sums, !stays, counting, weights);
+    } else {
+      kernel->plan_many_sums(product, *sums, !stays, counting);
+    }
+    return kernel;
+  }
+
+  std::string name() const override {
+    if (bytes_) return "int8 or int16";
+    return cuts_.products() == 1 ? "int16" : "int16 x " + std::to_string(cuts_.products());
+  }
+
+ private:
+  Planes(const MatrixProduct& product, const TallyAt& at, Cuts cuts, Finish finish)
+      : DenseKernel(product, at), cuts_(std::move(cuts)), finish_(std::move(finish)) {}
+
+  void pack(const MatrixProduct& product) {
+    for (std::size_t q = 0; q < cuts_.weights.size(); ++q) {
+      planes_.push_back(pack16(product.n_in, product.n_out, [&](int i, int j) { return cuts_.weights.part(product.at(i, j), q); }));
+    }
+    bias32_.resize(static_cast<std::size_t>(planes_.front().blocks()) * kBlock);
+    bias32_.fill(0);
+  }
+
+  // Sums that are whole in int32, bias and all.
+  void plan_one_sum(const MatrixProduct& product, const ProvenSums& sums, bool wrap, Counting counting, const Interval& weights) {
+    for (std::size_t j = 0; j < n_out(); ++j) bias32_[j] = static_cast<std::int32_t>(wide_bias(product, j));
+    if (weights.low >= std::numeric_limits<std::int8_t>::min() && weights.high <= std::numeric_limits<std::int8_t>::max() &&
+        fits_small(product.input)) {
+      bytes_ = make_bytes(product);
+    }
+    const std::optional<CheckedEpilogue> epilogue = make_epilogue(product, sums.sum, wrap);
+    if (!epilogue) return;
+    if (epilogue->epilogue.relu && fits_small(product.input) && n_out() % kBlock == 0 &&
+        sums.magnitude + epilogue->epilogue.add <= kMax32) {
+      // (max(s, 0) + add) >> right is max((s + add) >> right, 0): add is less than a step.
+      InRegisters plan;
+      plan.add = epilogue->epilogue.add;
+      plan.right = epilogue->epilogue.right;
+      plan.high = epilogue->epilogue.high;
+      plan.bias.resize(bias32_.size());
+      std::transform(bias32_.data(), bias32_.data() + bias32_.size(), plan.bias.data(), [&](std::int32_t b) { return b + plan.add; });
+      in_registers_ = std::move(plan);
+    }
+    if (counting != Counting::kAll) epilogue_ = epilogue;
+  }
+
+  // Sums of which each holds a part, or a part of the bits: put together in 64 bits.
+  void plan_many_sums(const MatrixProduct& product, const ProvenSums& sums, bool wrap, Counting counting) {
+    for (std::size_t j = 0; j < n_out(); ++j) bias_.push_back(static_cast<std::int64_t>(wide_bias(product, j)));
+    constexpr std::size_t kMaxSums = 3;
+    constexpr int kMaxBits = 62;
+    if (!product.relu || product.relu->width > kMaxBits || product.accum != product.result || wrap || cuts_.products() > kMaxSums) return;
+    const Format& output = *product.relu;
+    const int shift = product.result.fraction() - output.fraction();
+    const std::optional<int> halves = halves_to_add(output, true);
+    const bool saturates = output.overflow == Overflow::kSat || output.overflow == Overflow::kSatSym;
+    const Int128 add = shift > 0 && halves == 1 ? static_cast<Int128>(1) << (shift - 1) : 0;
+    const Int128 range = static_cast<Int128>(1) << output.width;
+    if (shift < 0 || shift > kMaxBits || (shift > 0 && !halves) || !(wraps(output) || saturates) || counting == Counting::kAll ||
+        sums.magnitude + add + range > (static_cast<Int128>(1) << kMaxBits))
+      return;
+    wide_epilogue_ = WideEpilogue{up_,
+                                  static_cast<std::int64_t>(add),
+                                  shift,
+                                  saturates,
+                                  static_cast<std::int64_t>(min_raw(output)),
+                                  static_cast<std::int64_t>(max_raw(output))};
+  }
+
+  void run_rows(const Tensor& x, std::size_t first, std::size_t count, Tensor& y, Scratch& scratch, Tally& tally) const override {
+    const Rows rows{first, count, y};
+    if (in_registers_ && !scratch.left[at().layer]) {
+      if (run_in_registers(x, rows, scratch, tally)) return;
+      scratch.left[at().layer] = true;
+    }
+    multiply(x, rows, scratch);
+    std::int32_t* sums = scratch.sums[0].data();
+    if (epilogue_) tally.overflowed |= epilogue_->run(sums, sums_stride(), n_out(), rows);
+    else if (wide_epilogue_) finish_many_sums(rows, scratch, tally);
+    else if (bias_.empty()) finish_.run(sums, sums_stride(), rows, scratch, tally);
+    else put_together(rows, scratch, tally);
+  }
+
+  std::size_t x_stride() const { return static_cast<std::size_t>(planes_.front().pairs()) * 2; }
+  std::size_t sums_stride() const { return static_cast<std::size_t>(planes_.front().blocks()) * kBlock; }
+
+  // False where a value leaves the output's type; y is then of no use.
+  bool run_in_registers(const Tensor& x, const Rows& rows, Scratch& scratch, Tally& tally) const {
+    const std::int16_t* from = x.s.data() + rows.first * n_in();
+    std::int16_t* to = rows.y.s.data() + rows.first * n_out();
+    const InRegisters& plan = *in_registers_;
+    const std::optional<int> group = pack_bytes(from, rows.count, scratch);
+    const ReluSeen seen =
+        group ? dot8_relu(bytes_->weights, scratch.x8.data(), rows.count, plan.bias.data(), *group, plan.add, plan.right, to)
+              : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add, plan.right, to);
+    if (seen.most > plan.high || seen.most >= kMax16) return false;
+    tally.counts[*at().relu].zeros += seen.zeros;
+    return true;
+  }
+
+  // The rows as bytes, where all of them fit: how many products of each pair may then be added in 16 bits, as a power of two.
+  std::optional<int> pack_bytes(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+    if (!bytes_) return std::nullopt;
+    const auto stride = static_cast<std::size_t>(bytes_->weights.fours()) * 4;
+    scratch.x8.resize(rows * stride);
+    const std::uint16_t most = to_bytes(x, rows, n_in(), stride, scratch.x8.data());
+    std::optional<int> group;
+    for (std::size_t i = 0; i < bytes_->limits.size() && most <= bytes_->limits[i]; ++i) group = static_cast<int>(i);
+    return group;
+  }
+
+  // The rows as dot16 reads them: with a 0 behind an odd number of inputs.
+  const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+    const std::size_t stride = x_stride();
+    if (stride == n_in()) return x;
+    scratch.x16[0].resize(rows * stride);
+    for (std::size_t r = 0; r < rows; ++r) {
+      std::copy_n(x + r * n_in(), n_in(), scratch.x16[0].data() + r * stride);
+      scratch.x16[0][r * stride + n_in()] = 0;
+    }
+    return scratch.x16[0].data();
+  }
+
+  // All pairs of parts into scratch.sums.
+  void multiply(const Tensor& x, const Rows& rows, Scratch& scratch) const {
+    for (std::size_t i = 0; i < cuts_.products(); ++i) scratch.sums[i].resize(rows.count * sums_stride());
+    if (x.small && cuts_.x.size() == 1) {
+      const std::int16_t* from = x.s.data() + rows.first * n_in();
+      if (const std::optional<int> group = pack_bytes(from, rows.count, scratch))
+        return dot8(bytes_->weights, scratch.x8.data(), rows.count, bias32_.data(), *group, scratch.sums[0].data());
+      return multiply_part(paired_rows(from, rows.count, scratch), 0, rows.count, scratch);
+    }
+    const std::int64_t* from = x.w.data() + rows.first * n_in();
+    if (x.small) {
+      scratch.wide[1].resize(rows.count * n_in());
+      x.get(rows.first * n_in(), rows.count * n_in(), scratch.wide[1].data());
+      from = scratch.wide[1].data();
+    }
+    for (std::size_t p = 0; p < cuts_.x.size(); ++p) {
+      Buffer<std::int16_t>& part = scratch.x16[p];
+      part.resize(rows.count * x_stride());
+      const std::int64_t mask = p + 1 == cuts_.x.size() ? -1 : (std::int64_t{1} << cuts_.x.width(p)) - 1;
+      split_plane(from, rows.count, n_in(), x_stride(), cuts_.x.shifts[p], mask, part.data());
+      if (x_stride() != n_in()) {
+        for (std::size_t r = 0; r < rows.count; ++r) part[r * x_stride() + n_in()] = 0;
+      }
+      multiply_part(part.data(), p, rows.count, scratch);
+    }
+  }
+
+  void multiply_part(const std::int16_t* x, std::size_t p, std::size_t rows, Scratch& scratch) const {
+    for (std::size_t q = 0; q < planes_.size(); ++q)
+      dot16(planes_[q], x, rows, bias32_.data(), scratch.sums[p * planes_.size() + q].data());
+  }
+
+  void finish_many_sums(const Rows& rows, Scratch& scratch, Tally& tally) const {
+    const std::size_t products = cuts_.products();
+    std::array<const std::int32_t*, 3> sums{};
+    std::array<int, 3> shifts{};
+    for (std::size_t i = 0; i < products; ++i) {
+      sums[i] = scratch.sums[i].data();
+      shifts[i] = cuts_.shift(i);
+    }
+    scratch.wide[0].resize(rows.count * n_out());
+    std::int64_t* to = rows.y.small ? scratch.wide[0].data() : rows.y.w.data() + rows.first * n_out();
+    const std::int64_t most = finish_planes(*wide_epilogue_, sums.data(), shifts.data(), static_cast<int>(products), bias_.data(),
+                                            rows.count, n_out(), sums_stride(), to);
+    if (rows.y.small) rows.y.put(rows.first * n_out(), rows.count * n_out(), to);
+    tally.overflowed |= most > wide_epilogue_->high;
+  }
+
+  void put_together(const Rows& rows, Scratch& scratch, Tally& tally) const {
+    scratch.wide[0].resize(rows.count * n_out());
+    for (std::size_t r = 0; r < rows.count; ++r) {
+      std::int64_t* to = scratch.wide[0].data() + r * n_out();
+      const std::int32_t* sums = scratch.sums[0].data() + r * sums_stride();
+      for (std::size_t j = 0; j < n_out(); ++j) to[j] = sums[j];
+      for (std::size_t i = 1; i < cuts_.products(); ++i) {
+        const int shift = cuts_.shift(i);
+        const std::int32_t* more = scratch.sums[i].data() + r * sums_stride();
+        for (std::size_t j = 0; j < n_out(); ++j) to[j] += static_cast<std::int64_t>(more[j]) << shift;
+      }
+      for (std::size_t j = 0; j < n_out(); ++j) to[j] = (to[j] << up_) + bias_[j];
+    }
+    finish_.run(scratch.wide[0].data(), rows, tally);
+  }
+
+  Cuts cuts_;
+  std::vector<Weights16> planes_;   // of the weights
+  Buffer<std::int32_t> bias32_;     // goes into the sums, where one sum is all
+  std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum, after `up_`; empty where one sum is all
+  int up_ = 0;                      // accum's fractional bits less the product's
+  std::optional<Bytes> bytes_;
+  std::optional<InRegisters> in_registers_;
+  std::optional<CheckedEpilogue> epilogue_;    // of one sum
+  std::optional<WideEpilogue> wide_epilogue_;  // of many
+  Finish finish_;                              // of either, for everything else
+};
+
+}  // namespace
+
+std::unique_ptr<DenseKernel> make_planes(const MatrixProduct& product, const TallyAt& at, Counting counting) {
+  return Planes::make(product, at, counting);
+}
+
+}  // namespace narrow
