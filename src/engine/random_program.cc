@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "error.h"
+#include "fixed/cast.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
 #include "layers/flatten.h"
@@ -21,11 +22,15 @@ class Generator {
  public:
   Generator(std::mt19937_64& random, const RandomLimits& limits) : random_(random), limits_(limits) {}
 
-  Program program() {
+  // Without samples.
+  RandomCase network() {
     while (true) {
       try {
-        const Model model = this->model();
-        return build_program(resolve(model, config(model)));
+        RandomCase drawn{this->model(), {}, {}, 0};
+        drawn.config = config(drawn.model);
+        if (limits_.adversarial) push_weights_to_ends(drawn);
+        drawn.program();
+        return drawn;
       } catch (const Error&) {
         // Too many bits for some sum: another draw.
       }
@@ -47,6 +52,43 @@ class Generator {
       if (one_in(10)) value = 0;
     }
     return values;
+  }
+
+  // A value of the type, most often at its ends or next to 0, as the float nearest to it.
+  float end_of(const Format& format) {
+    Int128 raw = 0;
+    switch (number(0, 6)) {
+      case 0: raw = min_raw(format); break;
+      case 1: raw = max_raw(format); break;
+      case 2: raw = min_raw(format) + 1; break;
+      case 3: raw = 1; break;
+      case 4: raw = format.is_signed ? -1 : 1; break;
+      case 5: raw = static_cast<Int128>(random_()) % (max_raw(format) + 1); break;
+      default: break;
+    }
+    return static_cast<float>(to_double(raw, format.fraction()));
+  }
+
+  std::vector<float> ends(std::size_t count, const Format& format) {
+    std::vector<float> values(count);
+    const bool constant = one_in(3);
+    const float all = one_in(4) ? 0.F : end_of(format);
+    for (float& value : values) value = constant ? all : end_of(format);
+    return values;
+  }
+
+  // Weights do not decide types, so they can be drawn for the types that they will have.
+  void push_weights_to_ends(RandomCase& drawn) {
+    const Resolved resolved = resolve(drawn.model, drawn.config);
+    for (Layer& layer : drawn.model.layers) {
+      const auto* dense = as<Dense>(layer);
+      const int at = resolved.model.find(layer.name);
+      if (dense == nullptr || at < 0 || one_in(4)) continue;
+      const LayerPrecision& types = resolved.precision[static_cast<std::size_t>(at)];
+      std::vector<float> bias;
+      if (!dense->bias.empty()) bias = ends(dense->bias.size(), types[TypeName::kBias]);
+      layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, ends(dense->kernel.size(), types[TypeName::kWeight]), std::move(bias));
+    }
   }
 
   void push(Model& model, const std::string& name, OperationPtr op, const std::string& keras_class) {
@@ -93,15 +135,16 @@ class Generator {
 
   Format format(int max_width, bool modes) {
     Format format;
-    format.width = number(1, max_width);
+    format.width = limits_.adversarial && one_in(3) ? number(1, 2) : number(1, max_width);
     format.integer = number(-1, std::min(format.width + 1, 9));
-    format.is_signed = !one_in(6);
+    format.is_signed = !one_in(limits_.adversarial ? 2 : 6);
     if (modes && one_in(2)) format.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
     if (modes && one_in(2)) format.overflow = static_cast<Overflow>(number(0, limits_.all_modes ? kOverflows - 1 : 2));
     const bool wraps = format.overflow == Overflow::kWrap || format.overflow == Overflow::kWrapSm;
     if (!format.is_signed && format.overflow == Overflow::kWrapSm) format.overflow = Overflow::kWrap;
     if (limits_.all_modes && wraps && one_in(10)) format.saturated_bits = number(0, format.width);
-    if (limits_.all_modes && one_in(15)) format = {format.width, format.width, format.is_signed, true, Rounding::kTrn, Overflow::kWrap, 0};
+    if (limits_.all_modes && one_in(limits_.adversarial ? 5 : 15))
+      format = {format.width, format.width, format.is_signed, true, Rounding::kTrn, Overflow::kWrap, 0};
     return format;
   }
 
@@ -114,7 +157,7 @@ class Generator {
     PrecisionConfig config = make_config(model, options);
     for (auto& [name, entry] : config.by_name) {
       for (auto& [type, choice] : entry.types) {
-        if (one_in(6)) choice = format(limits_.max_width, true);
+        if (one_in(limits_.adversarial ? 2 : 6)) choice = format(limits_.max_width, true);
       }
       if (one_in(4)) entry.strategy = "Resource", entry.reuse_factor = number(1, 8);
     }
@@ -132,9 +175,16 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) 
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
-Program random_program(std::mt19937_64& random, const RandomLimits& limits) { return Generator(random, limits).program(); }
+Program random_program(std::mt19937_64& random, const RandomLimits& limits) { return Generator(random, limits).network().program(); }
 
-std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n) {
+RandomCase random_case(std::mt19937_64& random, const RandomLimits& limits, std::size_t n) {
+  RandomCase drawn = Generator(random, limits).network();
+  drawn.x = random_samples(random, drawn.program(), n, limits.adversarial);
+  drawn.n = n;
+  return drawn;
+}
+
+std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n, bool adversarial) {
   const auto input = static_cast<std::size_t>(program.model().inputs().front());
   const Format& format = program.format(input);
   const Shape& shape = program.model().layers[input].shape;
@@ -144,6 +194,15 @@ std::vector<float> random_samples(std::mt19937_64& random, const Program& progra
   const double scale = std::ldexp(1.0, format.integer - 1);
   const bool ends = random() % 5 == 0;
   for (float& value : x) value = static_cast<float>(scale * (ends ? (random() % 2 == 0 ? 0.999 : -1.0) : uniform(random)));
+  if (adversarial) {
+    const float values[] = {static_cast<float>(to_double(min_raw(format), format.fraction())),
+                            static_cast<float>(to_double(max_raw(format), format.fraction())), 0.F,
+                            static_cast<float>(std::ldexp(1.0, -format.fraction())),
+                            static_cast<float>(-std::ldexp(1.0, -format.fraction()))};
+    const std::size_t kinds = 1 + random() % std::size(values);
+    const std::size_t first = random() % std::size(values);
+    for (float& value : x) value = values[(first + random() % kinds) % std::size(values)];
+  }
   for (std::size_t row = 1; row < x.size() / width; ++row) {
     if (random() % 3 == 0)
       std::copy_n(x.begin() + static_cast<std::ptrdiff_t>((row - 1) * width), width, x.begin() + static_cast<std::ptrdiff_t>(row * width));

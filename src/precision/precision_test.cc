@@ -99,7 +99,7 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is no type: unknown rounding mode");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi7: {}", "line 3: the model has no layer phi7; it has cells, phi1");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi1:\n    Precision: {weights: 'ap_fixed<8,2>'}",
-         "'weights' is no type of a layer");
+         "'weights' is not a type of a layer");
   expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: Unrolled}", "strategy 'Unrolled' is not supported");
   expect("Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: zero}", "whole number");
   expect("Model: {Precision: 'ap_fixed<16,6>', Compression: 1}", "Compression");
@@ -129,7 +129,7 @@ TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
     resolve(model, make_config(model, options));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("layer wide: its accum type"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("layer wide: its result type"), std::string::npos) << error.what();
   }
 }
 
