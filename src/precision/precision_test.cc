@@ -93,7 +93,7 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   };
-  expect("Model: [", "no YAML");
+  expect("Model: [", "not valid YAML");
   expect("LayerName: {}", "Model:");
   expect("Model: {Precision: {result: 'ap_fixed<16,6>'}}", "default precision");
   expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is no type: unknown rounding mode");
