@@ -6,6 +6,10 @@
 #include <random>
 
 #include "engine/engine.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/relu.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -59,18 +63,22 @@ void high16_rows(benchmark::State& state) {
 }
 BENCHMARK(high16_rows)->Arg(16)->Arg(32)->Arg(64)->Arg(128);
 
+OperationPtr square_dense(int nodes, std::mt19937_64& random) {
+  std::normal_distribution<float> normal(0.F, 0.15F);
+  const auto size = static_cast<std::size_t>(nodes);
+  std::vector<float> kernel(size * size);
+  for (float& w : kernel) w = normal(random);
+  return std::make_shared<Dense>(nodes, nodes, std::move(kernel), std::vector<float>(size));
+}
+
 // Input -> Dense -> relu over a set, as the engine runs it: bits of vectors, of weights, nodes; uniform or auto.
 Program one_layer(int v, int v_int, int wb, int wb_int, int nodes, bool uniform) {
   std::mt19937_64 random(1);
-  std::normal_distribution<float> normal(0.F, 0.15F);
-  const auto size = static_cast<std::size_t>(nodes);
-  DenseOp dense{nodes, nodes, std::vector<float>(size * size), std::vector<float>(size)};
-  for (float& w : dense.kernel) w = normal(random);
   Model model;
-  model.layers.push_back({"x", "InputLayer", InputOp{}, {}, {128, nodes}});
-  model.layers.push_back({"phi", "Dense", std::move(dense), {0}, {128, nodes}});
-  model.layers.push_back({"phi_relu", "Activation", ReluOp{}, {1}, {128, nodes}});
-  model.layers.push_back({"KSum", "KSum", SetSumOp{}, {2}, {nodes}});
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{128, nodes}), {}, {128, nodes}});
+  model.layers.push_back({"phi", "Dense", square_dense(nodes, random), {0}, {128, nodes}});
+  model.layers.push_back({"phi_relu", "Activation", std::make_shared<Relu>(), {1}, {128, nodes}});
+  model.layers.push_back({"KSum", "KSum", std::make_shared<SetSum>(), {2}, {nodes}});
   model.outputs = {3};
   PrecisionOptions options;
   options.vector = fixed(v, v_int);
@@ -92,6 +100,29 @@ BENCHMARK_CAPTURE(layer, int8, one_layer(10, 6, 8, 2, 64, false), Counting::kOve
 BENCHMARK_CAPTURE(layer, wide, one_layer(24, 12, 18, 4, 64, false), Counting::kOverflow)->Iterations(1);
 BENCHMARK_CAPTURE(layer, uniform_high_half, one_layer(16, 9, 16, 9, 64, true), Counting::kNone)->Iterations(1);
 BENCHMARK_CAPTURE(layer, uniform_watched, one_layer(16, 9, 16, 9, 64, true), Counting::kOverflow)->Iterations(1);
+
+// What a candidate of a search costs before its first sample: a network of ten layers of 64 nodes, its weights quantized before.
+void build_engine(benchmark::State& state, const char* vector, const char* weight, bool uniform) {
+  std::mt19937_64 random(1);
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{128, 64}), {}, {128, 64}});
+  for (int i = 1; i <= 10; ++i) {
+    const std::string name = "phi" + std::to_string(i);
+    model.layers.push_back({name, "Dense", square_dense(64, random), {2 * i - 2}, {128, 64}});
+    model.layers.push_back({name + "_relu", "Activation", std::make_shared<Relu>(), {2 * i - 1}, {128, 64}});
+  }
+  model.outputs = {static_cast<int>(model.layers.size()) - 1};
+  PrecisionOptions options;
+  options.vector = parse_short_format(vector);
+  options.weight = parse_short_format(weight);
+  options.uniform = uniform;
+  const Resolved resolved = resolve(model, make_config(model, options));
+  WeightCache cache;
+  for (auto _ : state) benchmark::DoNotOptimize(Engine(build_program(resolved, &cache), {.counting = Counting::kOverflow}));
+}
+BENCHMARK_CAPTURE(build_engine, int16, "16,6", "16,6", false);
+BENCHMARK_CAPTURE(build_engine, wide, "20,9", "16,2", false);
+BENCHMARK_CAPTURE(build_engine, saturating, "16,6,AP_RND,AP_SAT", "16,6", true);
 
 void peak(benchmark::State& state) {
   double rate = 0;

@@ -25,6 +25,7 @@ struct Bench {
   bool interpreter = false;
   std::string counting = "none";
   int rounds = 5;
+  std::string instruction_set;
 };
 
 double seconds_of(const std::function<void()>& work) {
@@ -64,6 +65,7 @@ ordered_json bench_layer(const Program& program, const Engine& engine, std::size
 }
 
 void run(const Bench& bench, const Globals& globals) {
+  if (!bench.instruction_set.empty()) restrict_instruction_set(bench.instruction_set);
   const Model model = bench.inputs.model();
   const Dataset data = bench.inputs.data(model, globals.quiet);
   if (!bench.precision.given()) throw Error("bench measures fixed point: give a precision, as in --v 16,6");
@@ -117,6 +119,8 @@ void add_bench(CLI::App& app, const Globals& globals) {
   command->add_option("--rounds", bench->rounds, "runs of which the median counts, after one to warm up")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_option("--instruction-set", bench->instruction_set,
+                      "AVX3_DL (AVX-512 with VNNI), AVX3, AVX2 or EMU128 (plain C++); default: the machine's best");
   command->callback([bench, &globals] { run(*bench, globals); });
 }
 

@@ -43,7 +43,7 @@ class Quantizer {
   // y must have room for n values.
   void run(const float* x, std::size_t n, Tensor& y, Scratch& scratch, LayerCounts& counts, bool& overflowed, Counting counting) const {
     counts.values += n;
-    if (range_ && counting != Counting::kAll && run_fast(x, n, y, scratch, overflowed)) return;
+    if (range_ && run_fast(x, n, y, scratch, counts, overflowed, counting)) return;
     for (std::size_t i = 0; i < n; ++i) {
       const CastResult result = cast(static_cast<double>(x[i]), format_);
       counts.overflows += result.overflow ? 1 : 0;
@@ -55,21 +55,28 @@ class Quantizer {
   }
 
  private:
-  bool run_fast(const float* x, std::size_t n, Tensor& y, Scratch& scratch, bool& overflowed) const {
-    scratch.pairs.resize(n);
-    if (!quantize32(x, n, scale_, add_, scratch.pairs.data())) return false;
-    if (y.small && range_->fit != Fit::kZero) {
+  // False where a value needs more than quantize32 has.
+  bool run_fast(const float* x, std::size_t n, Tensor& y, Scratch& scratch, LayerCounts& counts, bool& overflowed,
+                Counting counting) const {
+    Buffer<std::int32_t>& values = scratch.pairs;
+    values.resize(n);
+    const std::optional<std::uint64_t> zeros = quantize32(x, n, scale_, add_, values.data());
+    if (!zeros) return false;
+    counts.zeros += *zeros;
+    if (y.small && range_->fit != Fit::kZero && counting != Counting::kAll) {
       const Epilogue into{.clamp = range_->fit == Fit::kClamp,
                           .low = static_cast<std::int32_t>(range_->low),
                           .high = static_cast<std::int32_t>(range_->high)};
-      const Extremes seen = finish16(into, scratch.pairs.data(), 1, n, n, y.s.data());
+      const Extremes seen = finish16(into, values.data(), 1, n, n, y.s.data());
       overflowed |= seen.least < into.low || seen.most > into.high;
       return true;
     }
-    scratch.wide[0].resize(n);
-    std::copy_n(scratch.pairs.data(), n, scratch.wide[0].data());
-    overflowed |= run_lane_cast(*range_, false, scratch.wide[0].data(), scratch.wide[0].data(), n).overflows > 0;
-    y.put(0, n, scratch.wide[0].data());
+    // Values of 31 bits and types of kMaxWidth leave room for bringing one into the other.
+    const CastCounts seen = run_lane_cast32(*range_, false, values.data(), values.data(), n);
+    counts.overflows += seen.overflows;
+    overflowed |= seen.overflows > 0;
+    if (y.small) narrow32(values.data(), 1, n, n, y.s.data());
+    else std::copy_n(values.data(), n, y.w.data());
     return true;
   }
 

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "error.h"
+
 // AVX2, AVX-512 without and with VNNI, and plain C++; the SSE steps between them gain nothing that anyone runs on.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #define HWY_WANT_AVX3_DL 1
@@ -453,23 +455,49 @@ void narrow32_all(const std::int32_t* x, std::size_t rows, std::size_t n, std::s
   }
 }
 
+void widen32_all(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int32_t* HWY_RESTRICT from = x + r * stride;
+    std::int64_t* HWY_RESTRICT to = y + r * n;
+    for (std::size_t j = 0; j < n; ++j) to[j] = from[j];
+  }
+}
+
+bool narrow64_all(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int limit, std::int16_t* y) {
+  const std::int64_t most = limit;
+  std::int64_t outside = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int64_t* HWY_RESTRICT from = x + r * n;
+    std::int16_t* HWY_RESTRICT to = y + r * stride;
+    for (std::size_t k = 0; k < n; ++k) {
+      outside |= static_cast<std::int64_t>(from[k] > most) | static_cast<std::int64_t>(from[k] < -most);
+      to[k] = static_cast<std::int16_t>(from[k]);
+    }
+    for (std::size_t k = n; k < stride; ++k) to[k] = 0;
+  }
+  return outside == 0;
+}
+
 void add_rows_all(const std::int16_t* HWY_RESTRICT x, std::size_t rows, std::size_t n, std::int32_t* HWY_RESTRICT sums) {
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t j = 0; j < n; ++j) sums[j] += x[r * n + j];
   }
 }
 
-bool quantize_all(const float* HWY_RESTRICT x, std::size_t n, double scale, double add, std::int32_t* HWY_RESTRICT y) {
+std::int64_t quantize_all(const float* HWY_RESTRICT x, std::size_t n, double scale, double add, std::int32_t* HWY_RESTRICT y) {
   constexpr double kLimit = 1 << 30;
   int outside = 0;
+  std::int32_t zeros = 0;
   for (std::size_t i = 0; i < n; ++i) {
     // Exact: a float times a power of two, plus 0 or a half, floored, within 2^30.
     const double value = static_cast<double>(x[i]) * scale + add;
     outside |= static_cast<int>(!(value < kLimit)) | static_cast<int>(!(value > -kLimit));
     const auto truncated = static_cast<std::int32_t>(value < kLimit && value > -kLimit ? value : 0);
-    y[i] = truncated - static_cast<std::int32_t>(static_cast<double>(truncated) > value);
+    const std::int32_t floor = truncated - static_cast<std::int32_t>(static_cast<double>(truncated) > value);
+    zeros += static_cast<std::int32_t>(floor == 0) & static_cast<std::int32_t>(x[i] != 0);
+    y[i] = floor;
   }
-  return outside == 0;
+  return outside == 0 ? zeros : -1;
 }
 
 std::uint16_t bytes_all(const std::int16_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::uint8_t* y) {
@@ -575,6 +603,8 @@ HWY_EXPORT(finish_high_all);
 HWY_EXPORT(split_all);
 HWY_EXPORT(finish_planes_all);
 HWY_EXPORT(narrow32_all);
+HWY_EXPORT(widen32_all);
+HWY_EXPORT(narrow64_all);
 HWY_EXPORT(add_rows_all);
 HWY_EXPORT(quantize_all);
 HWY_EXPORT(bytes_all);
@@ -653,11 +683,18 @@ std::int64_t finish_planes(const WideEpilogue& epilogue, const std::int32_t* con
                            const std::int64_t* bias, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y) {
   return HWY_DYNAMIC_DISPATCH(finish_planes_all)(epilogue, sums, shifts, planes, bias, rows, n, stride, y);
 }
+void widen32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y) {
+  HWY_DYNAMIC_DISPATCH(widen32_all)(x, rows, n, stride, y);
+}
+bool narrow64(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int limit, std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(narrow64_all)(x, rows, n, stride, limit, y);
+}
 void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(add_rows_all)(x, rows, n, sums);
 }
-bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y) {
-  return HWY_DYNAMIC_DISPATCH(quantize_all)(x, n, scale, add, y);
+std::optional<std::uint64_t> quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y) {
+  const std::int64_t zeros = HWY_DYNAMIC_DISPATCH(quantize_all)(x, n, scale, add, y);
+  return zeros < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(zeros));
 }
 std::uint16_t to_bytes(const std::int16_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::uint8_t* y) {
   return HWY_DYNAMIC_DISPATCH(bytes_all)(x, rows, n, stride, y);
@@ -667,6 +704,14 @@ std::vector<std::int64_t> kernel_targets() {
   std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
   std::erase_if(targets, [](std::int64_t target) { return (target & HWY_TARGETS) == 0; });
   return targets;
+}
+void restrict_instruction_set(const std::string& name) {
+  std::string names;
+  for (const std::int64_t target : kernel_targets()) {
+    if (name == hwy::TargetName(target)) return hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(target - 1));
+    names += (names.empty() ? "" : ", ") + std::string(hwy::TargetName(target));
+  }
+  throw Error("this machine does not have the instruction set " + name + "; it has " + names);
 }
 double measured_peak(int bits) { return HWY_DYNAMIC_DISPATCH(peak_of)(bits); }
 

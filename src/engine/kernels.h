@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -176,11 +177,19 @@ std::int64_t finish_planes(const WideEpilogue& epilogue, const std::int32_t* con
 // The same of 16-bit sums that wrap to `width` bits, sign-extended, and then relu.
 void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
+// The same to int64, of any values.
+void widen32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int64_t* y);
+
+// y (rows, stride), padded with 0, from x (rows, n). Returns whether no |x| is above `limit`, which fits int16; y is of no use
+// otherwise.
+bool narrow64(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int limit, std::int16_t* y);
+
 // sums (n, 32 bits) = sum over the rows of x (rows, n), added to what is there.
 void add_rows16(const std::int16_t* x, std::size_t rows, std::size_t n, std::int32_t* sums);
 
-// y[i] = floor(x[i] * scale + add), as int32. Returns false where some value does not fit 31 bits; y is then of no use.
-bool quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y);
+// y[i] = floor(x[i] * scale + add), as int32. Returns how many x other than 0 became 0, or nothing where some value does not fit
+// 31 bits; y is then of no use.
+std::optional<std::uint64_t> quantize32(const float* x, std::size_t n, double scale, double add, std::int32_t* y);
 
 // x (rows, n) as bytes (rows, stride), padded with 0. Returns the largest x read without its sign: up to 255 the bytes are
 // all of x.
@@ -192,6 +201,9 @@ bool kernels_are_right(std::uint64_t seed);
 
 // The instruction set in use, as Highway names it: AVX3_DL (with VNNI), AVX3, AVX2, EMU128 (plain C++).
 std::string instruction_set();
+// Leaves the instruction sets that are better than the named one out, for measuring. Throws Error where the machine or the name
+// is not one.
+void restrict_instruction_set(const std::string& name);
 // Highway's numbers of the instruction sets that the kernels are compiled for and this machine has, for tests.
 std::vector<std::int64_t> kernel_targets();
 

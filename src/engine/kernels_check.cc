@@ -288,6 +288,12 @@ bool small_steps_are_right(std::mt19937_64& random) {
   for (std::size_t i = 0; i < kRows * n; ++i) {
     if (narrowed[i] != widened[i / n * stride + i % n]) return false;
   }
+  for (std::size_t i = 0; i < kRows * stride; ++i) widened[i] = number(-(1 << 30), 1 << 30);
+  Buffer<std::int64_t> wider(kRows * n);
+  widen32(widened.data(), kRows, n, stride, wider.data());
+  for (std::size_t i = 0; i < kRows * n; ++i) {
+    if (wider[i] != widened[i / n * stride + i % n]) return false;
+  }
   Buffer<std::int16_t> wrapped(n);
   const int width = number(1, 16);
   finish_high(width, false, x.data(), 1, n, n, wrapped.data());
@@ -299,7 +305,20 @@ bool small_steps_are_right(std::mt19937_64& random) {
   std::vector<float> floats(n);
   for (auto& value : floats) value = std::ldexp(static_cast<float>(number(-(1 << 24), 1 << 24)), -number(10, 24));
   Buffer<std::int32_t> quantized(n);
-  if (!quantize32(floats.data(), n, 256, 0.5, quantized.data())) return false;
+  if (number(0, 3) == 0) floats[0] = std::ldexp(1.F, -12);
+  std::uint64_t zeros = 0;
+  for (const float value : floats) zeros += value != 0 && std::floor(value * 256.0 + 0.5) == 0 ? 1 : 0;
+  if (quantize32(floats.data(), n, 256, 0.5, quantized.data()) != zeros) return false;
+  const int limit = number(1, 32767);
+  const bool fits = number(0, 1) == 0;
+  std::vector<std::int64_t> few(n);
+  for (auto& value : few) value = number(-limit, limit);
+  if (!fits) few[static_cast<std::size_t>(number(0, static_cast<int>(n) - 1))] = number(0, 1) == 0 ? limit + 1 : -limit - 1;
+  Buffer<std::int16_t> fitted(stride);
+  if (narrow64(few.data(), 1, n, stride, limit, fitted.data()) != fits) return false;
+  for (std::size_t i = 0; fits && i < stride; ++i) {
+    if (fitted[i] != (i < n ? few[i] : 0)) return false;
+  }
   for (std::size_t j = 0; j < n; ++j) {
     int total = 7;
     for (std::size_t r = 0; r < kRows; ++r) total += x[r * n + j];

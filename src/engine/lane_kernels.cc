@@ -17,9 +17,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
 
-// In place where x is y. Counts of one call fit a Word.
+// In place: a loop that may read what it writes elsewhere is not made of vectors. Counts of one call fit a Word.
 template <Align kAlign, Fit kFit, class Word>
-CastCounts cast_lanes(const LaneCast& cast, bool relu, const Word* x, Word* y, std::size_t n) {
+CastCounts cast_lanes(const LaneCast& cast, bool relu, Word* HWY_RESTRICT values, std::size_t n) {
   using Count = std::make_unsigned_t<Word>;
   Count overflows = 0;
   Count zeros = 0;
@@ -28,20 +28,26 @@ CastCounts cast_lanes(const LaneCast& cast, bool relu, const Word* x, Word* y, s
   const auto high = static_cast<Word>(cast.high);
   const int shift = cast.shift;
   for (std::size_t i = 0; i < n; ++i) {
-    const Word value = x[i] < floor ? floor : x[i];
+    const Word value = values[i] < floor ? floor : values[i];
     const Word aligned = align_lane<kAlign>(value, shift);
-    y[i] = fit_lane<kFit>(aligned, low, high);
+    values[i] = fit_lane<kFit>(aligned, low, high);
     overflows -= static_cast<Count>(out_of_range(aligned, low, high));
     zeros += static_cast<Count>((aligned == 0) & (value != 0));
   }
   return {overflows, zeros};
 }
 
+template <class Word>
+CastCounts cast_some(const LaneCast& cast, bool relu, const Word* x, Word* y, std::size_t n) {
+  if (x != y) std::copy_n(x, n, y);
+  return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast_lanes<kAlign, kFit>(cast, relu, y, n); });
+}
+
 CastCounts cast_modes(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n) {
-  return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast_lanes<kAlign, kFit>(cast, relu, x, y, n); });
+  return cast_some(cast, relu, x, y, n);
 }
 CastCounts cast32_modes(const LaneCast& cast, bool relu, const std::int32_t* x, std::int32_t* y, std::size_t n) {
-  return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast_lanes<kAlign, kFit>(cast, relu, x, y, n); });
+  return cast_some(cast, relu, x, y, n);
 }
 
 // LaneDense::kLanes words that the compiler keeps in vector registers.

@@ -8,6 +8,19 @@
 
 namespace narrow {
 
+std::vector<Interval> column_sums(const MatrixProduct& product) {
+  const auto n_out = static_cast<std::size_t>(product.n_out);
+  std::vector<Interval> sums(n_out);
+  for (std::size_t i = 0; i < product.weights.size(); i += n_out) {
+    for (std::size_t j = 0; j < n_out; ++j) {
+      const Int128 w = product.weights[i + j];
+      sums[j].low += std::min<Int128>(w, 0);
+      sums[j].high += std::max<Int128>(w, 0);
+    }
+  }
+  return sums;
+}
+
 std::optional<ProvenSums> prove_sums(const MatrixProduct& product) {
   const int product_up = product.accum.fraction() - product.input.fraction() - product.weight.fraction();
   const int bias_up = product.accum.fraction() - product.bias.fraction();
@@ -18,31 +31,19 @@ std::optional<ProvenSums> prove_sums(const MatrixProduct& product) {
   // The ends in accum's steps, rounded away from the middle: whatever accum's rounding is, its result lies between them.
   const auto floor_at = [](Int128 value, int up) { return up >= 0 ? value << up : value >> -up; };
   const auto ceil_at = [&](Int128 value, int up) { return -floor_at(-value, up); };
-  const auto n_out = static_cast<std::size_t>(product.n_out);
-  std::vector<Interval> sums(n_out);
-  std::vector<Int128> partials(n_out);
+  const Interval& x = product.x;
+  const Int128 rounding = product_up < 0 ? product.n_in : 0;  // each product is rounded by less than one step
+  const std::vector<Interval> columns = column_sums(product);
   ProvenSums proven;
-  for (std::size_t j = 0; j < n_out; ++j) {
-    sums[j] = {floor_at(product.biases[j], bias_up), ceil_at(product.biases[j], bias_up)};
-    partials[j] = sums[j].magnitude();
-    proven.never_falls &= product.biases[j] >= 0;
-  }
-  for (std::size_t i = 0; i < product.weights.size(); i += n_out) {
-    for (std::size_t j = 0; j < n_out; ++j) {
-      const Int128 w = product.weights[i + j];
-      if (w == 0) continue;
-      const Interval term{floor_at(w * (w < 0 ? product.x.high : product.x.low), product_up),
-                          ceil_at(w * (w < 0 ? product.x.low : product.x.high), product_up)};
-      sums[j].low += term.low;
-      sums[j].high += term.high;
-      partials[j] += term.magnitude();
-      proven.never_falls &= term.low >= 0;
-    }
-  }
-  proven.sum = sums.front();
-  for (std::size_t j = 0; j < n_out; ++j) {
-    proven.sum = {std::min(proven.sum.low, sums[j].low), std::max(proven.sum.high, sums[j].high)};
-    proven.magnitude = std::max(proven.magnitude, partials[j]);
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    const auto& [negative, positive] = columns[j];
+    const Interval bias{floor_at(product.biases[j], bias_up), ceil_at(product.biases[j], bias_up)};
+    const Interval sum{floor_at(positive * x.low + negative * x.high, product_up) - rounding + bias.low,
+                       ceil_at(positive * x.high + negative * x.low, product_up) + rounding + bias.high};
+    proven.sum = j == 0 ? sum : Interval{std::min(proven.sum.low, sum.low), std::max(proven.sum.high, sum.high)};
+    const Int128 partial = ceil_at((positive - negative) * x.magnitude(), product_up) + rounding + bias.magnitude();
+    proven.magnitude = std::max(proven.magnitude, partial);
+    proven.never_falls &= bias.low >= 0 && (x.low >= 0 || positive == 0) && (x.high <= 0 || negative == 0);
   }
   return proven;
 }

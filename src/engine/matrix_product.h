@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "fixed/format.h"
 #include "model/interval.h"
@@ -39,6 +40,9 @@ struct MatrixProduct {
     return weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(n_out) + static_cast<std::size_t>(j)];
   }
 };
+
+// For each output the sum of its negative weights and the sum of its positive ones.
+std::vector<Interval> column_sums(const MatrixProduct& product);
 
 // What is proven of the sums from the weights and the inputs' interval, in accum's steps: products that have more fractional bits
 // than accum may be rounded either way, and nothing is brought into accum's range.

@@ -66,11 +66,10 @@ void Finish::run(std::int32_t* sums, std::size_t stride, const Rows& rows, Scrat
     narrow32(sums, rows.count, n_out_, stride, rows.y.s.data() + rows.first * n_out_);
     return;
   }
-  Buffer<std::int64_t>& wide = scratch.wide[0];
-  wide.resize(rows.count * n_out_);
-  for (std::size_t r = 0; r < rows.count; ++r) std::copy_n(sums + r * stride, n_out_, wide.data() + r * n_out_);
-  if (in_32_bits_) rows.y.put(rows.first * n_out_, wide.size(), wide.data());
-  else run(wide.data(), rows, tally);
+  scratch.wide[0].resize(rows.count * n_out_);
+  std::int64_t* wide = in_32_bits_ ? rows.y.w.data() + rows.first * n_out_ : scratch.wide[0].data();
+  widen32(sums, rows.count, n_out_, stride, wide);
+  if (!in_32_bits_) run(wide, rows, tally);
 }
 
 void Finish::run(std::int64_t* values, const Rows& rows, Tally& tally) const {

@@ -33,7 +33,7 @@ class Finish {
   // From values (rows, n_out), which are changed.
   void run(std::int64_t* values, const Rows& rows, Tally& tally) const;
 
-  const std::optional<LaneCast>& fit_accum() const { return fit_accum_; }
+  bool in_32_bits() const { return in_32_bits_; }
 
  private:
   template <class Word, class Cast>

@@ -51,6 +51,10 @@ struct Cuts {
 
 Int128 largest_column(const MatrixProduct& product, const Cut& cut) {
   Int128 largest = 0;
+  if (cut.size() == 1) {
+    for (const Interval& column : column_sums(product)) largest = std::max(largest, column.high - column.low);
+    return largest;
+  }
   std::vector<Int128> columns(static_cast<std::size_t>(product.n_out));
   for (std::size_t q = 0; q < cut.size(); ++q) {
     std::fill(columns.begin(), columns.end(), 0);
@@ -112,6 +116,13 @@ struct InRegisters {
   std::int32_t high = 0;  // of the output's type
 };
 
+// Blocks of rows of a wide type whose inputs turn out to be small: one product, sums that are whole in int32.
+struct SmallInputs {
+  int limit = 0;  // of |x|
+  Buffer<std::int32_t> bias;
+  Finish finish;
+};
+
 class Planes final : public DenseKernel {
  public:
   static std::unique_ptr<DenseKernel> make(const MatrixProduct& product, const TallyAt& at, Counting counting) {
@@ -135,6 +146,7 @@ class Planes final : public DenseKernel {
       kernel->plan_one_sum(product, *sums, !stays, counting, weights);
     } else {
       kernel->plan_many_sums(product, *sums, !stays, counting);
+      kernel->plan_small_inputs(product, at, !stays);
     }
     return kernel;
   }
@@ -202,12 +214,30 @@ class Planes final : public DenseKernel {
                                   static_cast<std::int64_t>(max_raw(output))};
   }
 
+  void plan_small_inputs(const MatrixProduct& product, const TallyAt& at, bool wrap) {
+    if (up_ != 0 || cuts_.weights.size() != 1 || fits_small(product.input)) return;
+    constexpr Int128 kMaxSum = Int128{1} << 30;
+    Int128 bias = 0;
+    for (const std::int64_t b : bias_) bias = std::max<Int128>(bias, b < 0 ? -static_cast<Int128>(b) : b);
+    const Int128 limit = std::min(kMax16, (kMaxSum - bias) / std::max<Int128>(cuts_.column, 1));
+    if (limit < kMaxByte) return;
+    // Such sums are in the range of a wide accum.
+    const bool wrap_small = wrap && !(product.accum.is_signed && max_raw(product.accum) >= kMaxSum);
+    std::optional<Finish> finish = Finish::make(product, at, {-kMaxSum, kMaxSum}, wrap_small);
+    if (!finish || !finish->in_32_bits()) return;
+    SmallInputs small{static_cast<int>(limit), Buffer<std::int32_t>(bias32_.size()), std::move(*finish)};
+    small.bias.fill(0);
+    std::transform(bias_.begin(), bias_.end(), small.bias.data(), [](std::int64_t b) { return static_cast<std::int32_t>(b); });
+    small_inputs_ = std::move(small);
+  }
+
   void run_rows(const Tensor& x, std::size_t first, std::size_t count, Tensor& y, Scratch& scratch, Tally& tally) const override {
     const Rows rows{first, count, y};
     if (in_registers_ && !scratch.left[at().layer]) {
       if (run_in_registers(x, rows, scratch, tally)) return;
       scratch.left[at().layer] = true;
     }
+    if (small_inputs_ && run_small_inputs(x, rows, scratch, tally)) return;
     multiply(x, rows, scratch);
     std::int32_t* sums = scratch.sums[0].data();
     if (epilogue_) tally.overflowed |= epilogue_->run(sums, sums_stride(), n_out(), rows);
@@ -230,6 +260,17 @@ class Planes final : public DenseKernel {
               : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add, plan.right, to);
     if (seen.most > plan.high || seen.most >= kMax16) return false;
     tally.counts[*at().relu].zeros += seen.zeros;
+    return true;
+  }
+
+  // False where an input is too large for it.
+  bool run_small_inputs(const Tensor& x, const Rows& rows, Scratch& scratch, Tally& tally) const {
+    scratch.x16[0].resize(rows.count * x_stride());
+    if (!narrow64(x.w.data() + rows.first * n_in(), rows.count, n_in(), x_stride(), small_inputs_->limit, scratch.x16[0].data()))
+      return false;
+    scratch.sums[0].resize(rows.count * sums_stride());
+    dot16(planes_.front(), scratch.x16[0].data(), rows.count, small_inputs_->bias.data(), scratch.sums[0].data());
+    small_inputs_->finish.run(scratch.sums[0].data(), sums_stride(), rows, scratch, tally);
     return true;
   }
 
@@ -330,6 +371,7 @@ class Planes final : public DenseKernel {
   std::optional<CheckedEpilogue> epilogue_;    // of one sum
   std::optional<WideEpilogue> wide_epilogue_;  // of many
   Finish finish_;                              // of either, for everything else
+  std::optional<SmallInputs> small_inputs_;
 };
 
 }  // namespace

@@ -61,11 +61,11 @@ Int128 largest_weight(const MatrixProduct& product) {
 // The largest |x| of which no sum can leave accum's range at any step; below 0 where there is none.
 Int128 largest_that_stays(const MatrixProduct& product, int drop) {
   Int128 largest = kMax16 + 1;
-  for (int j = 0; j < product.n_out; ++j) {
-    const CastResult bias = cast(product.biases[static_cast<std::size_t>(j)], product.bias, product.accum);
+  const std::vector<Interval> columns = column_sums(product);
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    const CastResult bias = cast(product.biases[j], product.bias, product.accum);
     if (bias.overflow) return -1;
-    Int128 column = 0;
-    for (int i = 0; i < product.n_in; ++i) column += product.at(i, j) < 0 ? -product.at(i, j) : product.at(i, j);
+    const Int128 column = columns[j].high - columns[j].low;
     // Each product is rounded by less than one step.
     const Int128 room = max_raw(product.accum) - (bias.raw < 0 ? -bias.raw : bias.raw) - product.n_in;
     if (room < 0) return -1;

@@ -1,0 +1,447 @@
+// Every kernel of a matrix product, and every proof that it stands on, against its definition: one operation after the other by
+// fixed/cast.h. Products are drawn directly, at the ends of every range, not by way of networks.
+#include "engine/matrix_product.h"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <random>
+
+#include "engine/dense/high_half.h"
+#include "engine/dense/lanes.h"
+#include "engine/dense/planes.h"
+#include "engine/dense/saturating.h"
+#include "engine/dense/truncating.h"
+#include "engine/program.h"
+#include "engine/random_program.h"
+#include "fixed/cast.h"
+
+namespace narrow {
+namespace {
+
+// A MatrixProduct with the memory that it refers to.
+struct Drawn {
+  std::vector<Int128> weights, biases;
+  std::vector<int> order;
+  MatrixProduct product;
+
+  std::string describe() const {
+    std::string text = std::to_string(product.n_in) + " x " + std::to_string(product.n_out);
+    const auto add = [&](const char* name, const Format& format) { text += std::string(", ") + name + " " + to_string(format); };
+    add("input", product.input);
+    add("weight", product.weight);
+    add("bias", product.bias);
+    add("accum", product.accum);
+    add("result", product.result);
+    if (product.relu) add("relu", *product.relu);
+    return text + ", x from " + std::to_string(static_cast<long long>(product.x.low)) + " to " +
+           std::to_string(static_cast<long long>(product.x.high)) + ", word of " + std::to_string(product.word_bits);
+  }
+};
+
+class Draw {
+ public:
+  explicit Draw(std::uint64_t seed) : random_(seed) {}
+
+  int number(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+  bool one_in(int n) { return number(1, n) == 1; }
+  Int128 between(Int128 low, Int128 high) {
+    const auto span = static_cast<std::uint64_t>(high - low);
+    return low + static_cast<Int128>(std::uniform_int_distribution<std::uint64_t>(0, span)(random_));
+  }
+  // Often an end, or beside one, or small.
+  Int128 value(const Interval& range) {
+    switch (number(0, 7)) {
+      case 0: return range.low;
+      case 1: return range.high;
+      case 2: return std::clamp<Int128>(0, range.low, range.high);
+      case 3: return std::clamp<Int128>(number(-3, 3), range.low, range.high);
+      default: return between(range.low, range.high);
+    }
+  }
+
+  Format format(int max_width) {
+    Format format;
+    format.width = one_in(6) ? number(1, 2) : number(1, max_width);
+    format.integer = number(-2, format.width + 2);
+    format.is_signed = !one_in(5);
+    modes(format);
+    if (one_in(20)) format = {format.width, format.width, format.is_signed, true, Rounding::kTrn, Overflow::kWrap, 0};
+    return format;
+  }
+  void modes(Format& format) {
+    if (one_in(2)) format.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
+    if (one_in(2)) format.overflow = static_cast<Overflow>(number(0, 2));
+    if (one_in(30)) format.overflow = format.is_signed ? Overflow::kWrapSm : Overflow::kWrap;
+    if (one_in(30) && format.overflow == Overflow::kWrap) format.saturated_bits = number(0, format.width);
+  }
+
+  // Types for everything: one for all (and other modes in the sums), sums that hold everything or nearly, or any.
+  void formats(MatrixProduct& product) {
+    const int max_width = one_in(3) ? 30 : 16;
+    product.input = format(max_width);
+    product.weight = format(max_width);
+    product.bias = one_in(2) ? product.weight : format(max_width);
+    product.accum = format(max_width + 4);
+    if (one_in(3)) {
+      product.input.width = number(2, 24);
+      product.input.integer = product.input.is_integer ? product.input.width : number(1, product.input.width);
+      product.input.saturated_bits = 0;
+      product.weight = product.input;
+      product.bias = product.input;
+      product.accum = product.input;
+      if (!product.accum.is_integer) modes(product.accum);
+    } else if (one_in(2)) {
+      product.accum.width = std::min(60, product.input.width + product.weight.width + number(-6, 6));
+      product.accum.width = std::max(1, product.accum.width);
+      const int fraction = product.input.fraction() + product.weight.fraction() + number(0, 1);
+      product.accum.integer = product.accum.width - fraction;
+      product.accum.is_integer = false;
+      product.accum.saturated_bits = std::min(product.accum.saturated_bits, product.accum.width);
+    }
+    if (one_in(8)) {
+      product.input = product.weight = product.bias = product.accum = fixed(number(2, 16), 0);
+      for (Format* format : {&product.input, &product.weight, &product.bias, &product.accum}) format->integer = number(0, format->width);
+      product.result = product.accum;
+      if (one_in(2)) product.relu = product.result;
+      return;
+    }
+    product.result = one_in(4) ? format(max_width) : product.accum;
+    if (!one_in(3)) product.relu = one_in(3) ? product.result : format(max_width);
+  }
+
+  Interval inputs(const Format& format) {
+    const Interval all{min_raw(format), max_raw(format)};
+    if (one_in(3)) return all;
+    if (one_in(4)) {
+      const Int128 constant = value(all);
+      return {constant, constant};
+    }
+    const Int128 a = value(all);
+    const Int128 b = value(all);
+    return one_in(2) ? Interval{std::max<Int128>(0, std::min(a, b)), std::max<Int128>(0, std::max(a, b))}
+                     : Interval{std::min(a, b), std::max(a, b)};
+  }
+
+  Drawn drawn() {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    formats(product);
+    product.n_in = one_in(4) ? number(30, 90) : number(1, 12);
+    product.n_out = one_in(3) ? 16 * number(1, 4) : number(1, 40);
+    product.x = inputs(product.input);
+    // Of few bits, of one sign, or of the whole range; columns of zeros stand for dead nodes.
+    Interval weights{min_raw(product.weight), max_raw(product.weight)};
+    if (one_in(2)) {
+      const int bits = number(1, 12);
+      weights = {weights.low >> std::min(bits, product.weight.width), weights.high >> std::min(bits, product.weight.width)};
+    }
+    if (one_in(5)) weights.low = 0;
+    else if (one_in(5)) weights.high = 0;
+    const bool dead = one_in(6);
+    for (int i = 0; i < product.n_in * product.n_out; ++i) drawn.weights.push_back(dead && one_in(2) ? Int128{0} : value(weights));
+    Interval biases{min_raw(product.bias), max_raw(product.bias)};
+    if (one_in(2)) biases = {biases.low / 64, biases.high / 64};
+    const bool none = one_in(4);
+    for (int j = 0; j < product.n_out; ++j) drawn.biases.push_back(none ? Int128{0} : value(biases));
+    for (int k = 0; k < product.n_in; ++k) drawn.order.push_back(k);
+    if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
+    settle(drawn);
+    return drawn;
+  }
+
+  // What follows from the rest: the spans, and the bits of a word by the rule of layers/dense.cc.
+  static void settle(Drawn& drawn) {
+    MatrixProduct& product = drawn.product;
+    product.product_integer = product.input.integer + product.weight.integer;
+    product.weights = drawn.weights;
+    product.biases = drawn.biases;
+    product.order = drawn.order;
+    const int up = product.accum.fraction() - product.input.fraction() - product.weight.fraction();
+    const int bias_up = product.accum.fraction() - product.bias.fraction();
+    Int128 largest = 0;
+    for (int j = 0; j < product.n_out; ++j) {
+      Int128 sum = 0;
+      for (int k = 0; k < product.n_in; ++k) sum += magnitude(product.at(k, j));
+      largest = std::max(largest, sum * Interval{min_raw(product.input), max_raw(product.input)}.magnitude());
+    }
+    const auto aligned = [](Int128 value, int shift) { return shift >= 0 ? value << shift : value + 1; };
+    Int128 bias = 0;
+    for (const Int128 b : drawn.biases) bias = std::max(bias, magnitude(b));
+    const Int128 sum =
+        aligned(largest, up) + aligned(bias, bias_up) + (up < 0 ? Int128{1} << -up : 0) + product.n_in + (Int128{1} << product.accum.width);
+    product.word_bits = std::max(bits_of(sum) + 1, cast_bits(product.accum, product.result));
+    product.relu_word_bits = product.relu ? cast_bits(product.result, *product.relu) : 0;
+  }
+
+  // Rows whose values are at the ends, anywhere, small, or one value.
+  std::vector<std::int64_t> rows(const MatrixProduct& product, std::size_t count) {
+    std::vector<std::int64_t> x;
+    while (x.size() < count * static_cast<std::size_t>(product.n_in)) {
+      Interval range = product.x;
+      if (one_in(2)) {
+        const int bits = number(1, 14);
+        range = {std::clamp<Int128>(range.low >> bits, product.x.low, product.x.high),
+                 std::clamp<Int128>(range.high >> bits, product.x.low, product.x.high)};
+      }
+      const bool same = one_in(4);
+      const Int128 one = value(range);
+      for (int k = 0; k < product.n_in; ++k) x.push_back(static_cast<std::int64_t>(same ? one : value(range)));
+    }
+    return x;
+  }
+
+ private:
+  static Int128 magnitude(Int128 value) { return value < 0 ? -value : value; }
+  static int bits_of(Int128 value) {
+    int bits = 0;
+    for (; value > 0; value >>= 1) ++bits;
+    return bits;
+  }
+  static int cast_bits(const Format& from, const Format& to) {
+    return std::max(from.width + 2 + std::max(0, to.fraction() - from.fraction()), to.width + 1) + 1;
+  }
+  std::mt19937_64 random_;
+};
+
+// The definition.
+struct Expected {
+  std::vector<std::int64_t> y;
+  LayerCounts dense, relu;
+  bool overflowed() const { return dense.overflows + dense.accum_overflows + relu.overflows > 0; }
+};
+
+// One output of one row; `step` sees every value that is brought into accum, before and after.
+using Steps = std::function<void(Int128 raw, int fraction, const CastResult& result)>;
+Int128 sum_of(const MatrixProduct& product, const std::int64_t* x, int j, const Steps& step) {
+  const Format& accum = product.accum;
+  const int fraction = product.input.fraction() + product.weight.fraction();
+  const bool no_integer_bits = product.product_integer <= 0;
+  const auto bring = [&](Int128 raw, int from, const CastResult& result) {
+    step(raw, from, result);
+    return result.raw;
+  };
+  const Int128 bias = product.biases[static_cast<std::size_t>(j)];
+  Int128 sum = bring(bias, product.bias.fraction(), cast(bias, product.bias, accum));
+  for (const int k : product.order) {
+    const Int128 exact = static_cast<Int128>(x[k]) * product.at(k, j);
+    const Int128 term = bring(exact, fraction, cast(exact, fraction, accum, no_integer_bits));
+    sum = bring(sum + term, accum.fraction(), cast(sum + term, accum.fraction(), accum));
+  }
+  return sum;
+}
+
+Expected define(const MatrixProduct& product, const std::vector<std::int64_t>& x, std::size_t rows) {
+  Expected expected;
+  const Format exact_type = unbounded(product.accum);
+  const auto count = [](LayerCounts& counts, const CastResult& result, Int128 before) {
+    counts.overflows += result.overflow ? 1 : 0;
+    counts.zeros += before != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
+    return result.raw;
+  };
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      bool changed = false;
+      Int128 turned = 0;
+      Int128 value = sum_of(product, x.data() + r * static_cast<std::size_t>(product.n_in), j,
+                            [&](Int128 raw, int fraction, const CastResult& result) {
+                              const Int128 exact = cast(raw, fraction, exact_type).raw;
+                              changed |= exact != result.raw;
+                              turned += exact - result.raw;
+                            });
+      expected.dense.accum_overflows += (wraps(product.accum) ? turned != 0 : changed) ? 1 : 0;
+      if (product.accum != product.result) value = count(expected.dense, cast(value, product.accum, product.result), value);
+      if (product.relu) {
+        const Int128 positive = std::max<Int128>(value, 0);
+        value = count(expected.relu, cast(positive, product.result, *product.relu), positive);
+      }
+      expected.y.push_back(static_cast<std::int64_t>(value));
+    }
+  }
+  expected.dense.values = expected.y.size();
+  expected.relu.values = product.relu ? expected.y.size() : 0;
+  return expected;
+}
+
+using Make = std::unique_ptr<DenseKernel> (*)(const MatrixProduct&, const TallyAt&, Counting);
+struct Kind {
+  const char* name;
+  Make make;
+};
+constexpr Kind kKinds[] = {
+    {"planes", make_planes},
+    {"truncating", make_truncating},
+    {"high_half", make_high_half},
+    {"saturating", make_saturating},
+    {"lanes", [](const MatrixProduct& product, const TallyAt& at, Counting) { return make_lanes(product, at); }},
+};
+
+class KernelOn : public testing::TestWithParam<std::int64_t> {
+ protected:
+  void SetUp() override { hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(GetParam() - 1)); }
+  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
+};
+
+void expect_defined(const Kind& kind, const DenseKernel& kernel, Counting counting, const Drawn& drawn,
+                    const std::vector<std::int64_t>& values, std::size_t rows, const Expected& expected, const std::string& what) {
+  Tensor x;
+  x.small = fits_small(drawn.product.input);
+  x.resize(values.size());
+  x.put(0, values.size(), values.data());
+  Tensor y;
+  Scratch scratch;
+  Tally tally;
+  tally.counts.resize(2);
+  kernel.run(x, rows, y, scratch, tally);
+  const std::string where = std::string(kind.name) + " (" + kernel.name() + "), " + what + ": " + drawn.describe();
+  for (std::size_t i = 0; i < expected.y.size(); ++i) ASSERT_EQ(y[i], expected.y[i]) << "value " << i << " of " << where;
+  if (counting != Counting::kNone) {
+    ASSERT_EQ(tally.overflowed, expected.overflowed()) << where;
+  }
+  if (counting == Counting::kAll) {
+    ASSERT_EQ(tally.counts[0], expected.dense) << where;
+    ASSERT_EQ(tally.counts[1], expected.relu) << where;
+  }
+}
+
+TEST_P(KernelOn, GivesTheDefinitionsBits) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  const std::uint64_t cases = number_from_environment("NARROW_CASES", 6000);
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::map<std::string, int> made;
+  for (std::uint64_t i = 0; i < cases; ++i) {
+    Draw draw(seed * 1'000'003 + i);
+    const Drawn drawn = draw.drawn();
+    const std::size_t rows = draw.one_in(8) ? 50 : static_cast<std::size_t>(draw.number(1, 11));
+    const std::vector<std::int64_t> x = draw.rows(drawn.product, rows);
+    std::optional<Expected> expected;
+    for (const Kind& kind : kKinds) {
+      for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+        const TallyAt at{0, drawn.product.relu ? std::optional<std::size_t>(1) : std::nullopt};
+        const auto kernel = kind.make(drawn.product, at, counting);
+        if (!kernel) continue;
+        ++made[kind.name];
+        if (!expected) expected = define(drawn.product, x, rows);
+        expect_defined(kind, *kernel, counting, drawn, x, rows, *expected, "seed " + std::to_string(seed) + ", case " + std::to_string(i));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  // Products are drawn so that each kernel is put to the test.
+  for (const Kind& kind : kKinds) EXPECT_GT(made[kind.name], static_cast<int>(cases / 100)) << kind.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTarget, KernelOn, testing::ValuesIn(kernel_targets()),
+                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+
+// A negative bias into an unsigned sum that saturates: what it loses there does not come back.
+TEST(Proof, NegativeBiasLeavesAnUnsignedSum) {
+  Drawn drawn;
+  MatrixProduct& product = drawn.product;
+  product.n_in = 1;
+  product.n_out = 1;
+  product.input = ufixed(8, 8);
+  product.weight = fixed(8, 8);
+  product.bias = fixed(8, 8);
+  product.accum = ufixed(16, 16);
+  product.accum.overflow = Overflow::kSat;
+  product.result = product.accum;
+  product.x = {100, 200};
+  drawn.weights = {1};
+  drawn.biases = {-50};
+  drawn.order = {0};
+  Draw::settle(drawn);
+  const std::vector<std::int64_t> x{100};
+  const Expected expected = define(product, x, 1);
+  EXPECT_EQ(expected.y.front(), 100);
+  EXPECT_FALSE(stays_in_accum(product, *prove_sums(product)));
+  const auto kernel = choose_dense_kernel(product, {0, std::nullopt}, Counting::kAll);
+  ASSERT_NE(kernel, nullptr);
+  expect_defined({"chosen", nullptr}, *kernel, Counting::kAll, drawn, x, 1, expected, "negative bias");
+}
+
+// Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
+// accum's range, no step of the definition changes anything.
+TEST(Proof, BoundsHoldEveryStep) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  const std::uint64_t cases = number_from_environment("NARROW_CASES", 20000);
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  int staying = 0;
+  for (std::uint64_t i = 0; i < cases; ++i) {
+    Draw draw(seed * 1'000'003 + i);
+    const Drawn drawn = draw.drawn();
+    const MatrixProduct& product = drawn.product;
+    const std::optional<ProvenSums> proven = prove_sums(product);
+    if (!proven || product.accum.is_integer) continue;
+    const bool stays = stays_in_accum(product, *proven);
+    staying += stays ? 1 : 0;
+    const std::vector<std::int64_t> x = draw.rows(product, 3);
+    const Format exact_type = unbounded(product.accum);
+    for (std::size_t r = 0; r < 3; ++r) {
+      for (int j = 0; j < std::min(product.n_out, 3); ++j) {
+        const std::string what = "seed " + std::to_string(seed) + ", case " + std::to_string(i) + ": " + drawn.describe();
+        const std::int64_t* row = x.data() + r * static_cast<std::size_t>(product.n_in);
+        sum_of(product, row, j, [&](Int128, int, const CastResult& result) {
+          if (stays) ASSERT_FALSE(result.overflow) << what;
+        });
+        Int128 sum = cast(product.biases[static_cast<std::size_t>(j)], product.bias.fraction(), exact_type).raw;
+        Int128 most = sum < 0 ? -sum : sum;
+        bool fell = sum < 0;
+        for (const int k : product.order) {
+          const Int128 term =
+              cast(static_cast<Int128>(row[k]) * product.at(k, j), product.input.fraction() + product.weight.fraction(), exact_type).raw;
+          sum += term;
+          fell |= term < 0;
+          most = std::max({most, sum < 0 ? -sum : sum, term < 0 ? -term : term});
+        }
+        ASSERT_LE(most, proven->magnitude) << what;
+        ASSERT_TRUE(sum >= proven->sum.low && sum <= proven->sum.high) << what;
+        ASSERT_FALSE(fell && proven->never_falls) << what;
+      }
+    }
+  }
+  EXPECT_GT(staying, static_cast<int>(cases / 20));
+}
+
+// Where 32 bits are said to be enough for a cast, they are.
+TEST(Proof, CastsFitTheirWord) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  int tried = 0;
+  for (std::uint64_t i = 0; i < 40000; ++i) {
+    Draw draw(seed * 1'000'003 + i);
+    const Format from = draw.format(33);
+    const Format to = draw.format(33);
+    constexpr int kWord = 63;
+    const auto lanes = make_lane_cast(from.fraction(), to, kWord, to.is_integer && from.integer <= 0);
+    const Interval range = draw.inputs(from);
+    if (!lanes || lane_cast_bits(*lanes, range) > 32) continue;
+    ++tried;
+    for (const bool relu : {false, true}) {
+      std::vector<std::int32_t> x;
+      CastCounts expected;
+      std::vector<std::int32_t> y;
+      for (int k = 0; k < 40; ++k) {
+        x.push_back(static_cast<std::int32_t>(draw.value(range)));
+        const Int128 value = relu ? std::max(x.back(), 0) : x.back();
+        const CastResult result = cast(value, from, to);
+        expected.overflows += result.overflow ? 1 : 0;
+        expected.zeros += value != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
+        y.push_back(static_cast<std::int32_t>(result.raw));
+      }
+      const CastCounts seen = run_lane_cast32(*lanes, relu, x.data(), x.data(), x.size());
+      const std::string what =
+          "seed " + std::to_string(seed) + ", case " + std::to_string(i) + ": " + to_string(from) + " to " + to_string(to);
+      ASSERT_EQ(x, y) << what;
+      ASSERT_EQ(seen.overflows, expected.overflows) << what;
+      ASSERT_EQ(seen.zeros, expected.zeros) << what;
+    }
+  }
+  EXPECT_GT(tried, 10000);
+}
+
+}  // namespace
+}  // namespace narrow
