@@ -23,15 +23,18 @@ import numpy as np
 def dense(rng, x, name, batch_norm):
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
-    x = keras.layers.Dense(units, activation="relu" if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu"]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
     if batch_norm and rng.random() < 0.4:
         x = keras.layers.BatchNormalization(name=name + "_bn")(x)
     if not fused and rng.random() < 0.8:
-        kind = rng.choice(["Activation", "ReLU", "linear"])
-        if kind == "ReLU":
-            x = keras.layers.ReLU(name=name + "_act")(x)
+        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear"])
+        slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
+        if kind == "LeakyReLU":
+            x = keras.layers.LeakyReLU(negative_slope=slope, name=name + "_act")(x)
+        elif kind == "ReLU":
+            x = keras.layers.ReLU(negative_slope=rng.choice([0.0, slope]), name=name + "_act")(x)
         else:
-            x = keras.layers.Activation("relu" if kind == "Activation" else "linear", name=name + "_act")(x)
+            x = keras.layers.Activation(kind, name=name + "_act")(x)
     if rng.random() < 0.2:
         x = keras.layers.Dropout(0.1, name=name + "_drop")(x)
     return x
@@ -87,7 +90,11 @@ def random_case(rng, model, name, uniform):
     for layer in model.layers[1:]:
         if rng.random() < 0.25 and not isinstance(layer, keras.layers.Flatten):
             # A result given on a linear activation or behind a BatchNormalization changes which layers hls4ml keeps.
-            kinds = ["result", "accum"] if isinstance(layer, keras.layers.Dense) else ["result"]
+            kinds = ["result"]
+            if isinstance(layer, keras.layers.Dense):
+                kinds.append("accum")
+            elif isinstance(layer, keras.layers.LeakyReLU):
+                kinds.append("param")
             layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
     if layers:
         case["layers"] = layers

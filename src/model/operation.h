@@ -160,6 +160,9 @@ using OperationPtr = std::shared_ptr<const Operation>;
 // Immutable, so that models share them.
 class Operation {
  public:
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
 
   // What it is.

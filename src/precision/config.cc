@@ -147,7 +147,9 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
   if (options.maximum) config.model.types["maximum"] = *options.maximum;
   for (const Layer& layer : model.layers) {
     ConfigEntry entry;
-    if (!options.uniform) entry.types = {{"result", {}}, {"weight", {}}, {"bias", {}}, {"accum", {}}, {"scale", {}}};
+    if (!options.uniform) {
+      for (const std::string_view type : kTypeNames) entry.types[std::string(type)] = {};
+    }
     const std::vector<WeightArray> weights = layer.op->weights();
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
