@@ -129,7 +129,8 @@ def main():
             answer = [line for line in run.stdout.splitlines() if line.startswith(f"case{c}:")]
             if run.returncode != 0 or "failed" in "".join(answer):
                 # Its C++ does not compile, or asserts: hls4ml has no answer to compare with.
-                print(f"{name}: hls4ml has no answer: {(answer or run.stderr.splitlines() or ['?'])[-1][:200]}", flush=True)
+                errors = [line for line in (run.stdout + run.stderr).splitlines() if "error:" in line or "Assertion" in line]
+                print(f"{name}: hls4ml has no answer: {(errors[:1] or answer or run.stderr.splitlines() or ['?'])[-1][-300:]}", flush=True)
                 for ending in (".keras", ".cases.json", ".h5"):
                     Path(name + ending).unlink(missing_ok=True)
             else:
