@@ -342,6 +342,14 @@ Architecture parse_functional(const json& config) {
 
 }  // namespace
 
+json parse_json(std::string_view text) {
+  constexpr int kDeepest = 100;
+  return json::parse(text.begin(), text.end(), [](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) throw Error("its JSON is nested more than " + std::to_string(kDeepest) + " levels deep");
+    return true;
+  });
+}
+
 std::string snake_case(const std::string& class_name) {
   const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");
   const std::string split = std::regex_replace(words, std::regex("(.)([A-Z][a-z]+)"), "$1_$2");

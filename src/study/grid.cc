@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <iterator>
 #include <map>
@@ -33,7 +34,7 @@ std::vector<int> parse_range(const std::string& option, const std::string& text)
   if (last < first) throw complain("the range is empty: its end lies below its start");
   if (last > kMaxWidth || first < -kMaxWidth) throw complain("types have at most " + std::to_string(kMaxWidth) + " bits");
   std::vector<int> values;
-  for (int value = first; value <= last; value += step) values.push_back(value);
+  for (std::int64_t value = first; value <= last; value += step) values.push_back(static_cast<int>(value));
   return values;
 }
 

@@ -20,6 +20,7 @@
 
 #include "data/hash.h"
 #include "error.h"
+#include "fixed/format.h"
 
 namespace narrow {
 namespace {
@@ -141,6 +142,7 @@ class Statement {
     const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
     return bytes == nullptr ? "" : bytes;
   }
+  std::string name(int column) const { return sqlite3_column_name(statement_, column); }
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
  private:
@@ -231,6 +233,9 @@ class Store::Impl {
   void write_point(const PointResult& point);
   void write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   void make_results_view() const;
+  // A column's numbers, as json_of wrote them; null is NaN.
+  std::vector<double> numbers(const Statement& row, int column) const;
+  Error damaged(const Statement& row, int column) const { return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it"); }
 
   std::mutex mutex;         // of the database
   std::mutex writer_mutex;  // of who writes what waits
@@ -719,28 +724,30 @@ std::map<std::string, double> Store::float_metrics(const Scan& scan) const {
   return metrics;
 }
 
-namespace {
-
-// What json_of wrote; null is NaN.
-std::vector<double> numbers_of(const std::string& json) {
+std::vector<double> Store::Impl::numbers(const Statement& row, int column) const {
+  const nlohmann::json json = nlohmann::json::parse(row.text(column), nullptr, false);
+  if (!json.is_array()) throw damaged(row, column);
   std::vector<double> numbers;
-  for (std::size_t at = 1; at + 1 < json.size(); ++at) {
-    const std::size_t end = std::min(json.find(',', at), json.size() - 1);
-    const std::string text = json.substr(at, end - at);
-    numbers.push_back(text == "null" ? std::numeric_limits<double>::quiet_NaN() : std::stod(text));
-    at = end;
+  for (const nlohmann::json& each : json) {
+    if (!each.is_null() && !each.is_number()) throw damaged(row, column);
+    numbers.push_back(each.is_null() ? std::numeric_limits<double>::quiet_NaN() : each.get<double>());
   }
   return numbers;
 }
-
-}  // namespace
 
 std::vector<Curve> Store::float_curves(const Scan& scan) const {
   std::vector<Curve> curves;
   auto find = impl_->statement("SELECT name, edges, samples, \"values\" FROM float_curves WHERE scan = ? ORDER BY name");
   for (find.bind(scan.id); find.step();) {
-    const std::vector<double> samples = numbers_of(find.text(2));
-    curves.push_back({find.text(0), numbers_of(find.text(1)), {samples.begin(), samples.end()}, numbers_of(find.text(3))});
+    Curve curve{find.text(0), impl_->numbers(find, 1), {}, impl_->numbers(find, 3)};
+    constexpr double kMost = 0x1p53;
+    for (const double count : impl_->numbers(find, 2)) {
+      if (!(count >= 0 && count <= kMost)) throw impl_->damaged(find, 2);
+      curve.samples.push_back(static_cast<std::size_t>(count));
+    }
+    if (curve.samples.size() != curve.values.size()) throw impl_->damaged(find, 2);
+    if (curve.edges.size() != curve.values.size() + 1) throw impl_->damaged(find, 1);
+    curves.push_back(std::move(curve));
   }
   return curves;
 }
@@ -748,15 +755,18 @@ std::vector<Curve> Store::float_curves(const Scan& scan) const {
 std::vector<Profile> Store::profile(const Scan& scan) const {
   std::vector<Profile> profiles;
   auto find = impl_->statement("SELECT layer, kind, quantiles, zeros, negative FROM profiles WHERE scan = ? ORDER BY position");
-  for (find.bind(scan.id); find.step();)
-    profiles.push_back({find.text(0), find.text(1), numbers_of(find.text(2)), find.real(3), find.number(4) != 0});
+  for (find.bind(scan.id); find.step();) {
+    profiles.push_back({find.text(0), find.text(1), impl_->numbers(find, 2), find.real(3), find.number(4) != 0});
+    const std::size_t shares = profiles.back().quantiles.size();
+    if (shares != 0 && shares != std::size(kProfileShares)) throw impl_->damaged(find, 2);
+  }
   return profiles;
 }
 
 std::map<std::string, std::vector<double>> Store::curves(const StoredPoint& point) const {
   std::map<std::string, std::vector<double>> curves;
   auto find = impl_->statement("SELECT name, \"values\" FROM curves WHERE point = ?");
-  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers_of(find.text(1));
+  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = impl_->numbers(find, 1);
   return curves;
 }
 
@@ -774,9 +784,33 @@ std::size_t Store::counted(const StoredPoint& point) const {
   return find.bind(point.computed_as).step() ? static_cast<std::size_t>(find.number(0)) : 0;
 }
 
+namespace {
+
+// {"phi1": {"result_t": "fixed<16,6,TRN,WRAP,0>", ...}, ...}
+bool holds_types(const std::string& text) {
+  const nlohmann::json layers = nlohmann::json::parse(text, nullptr, false);
+  if (!layers.is_object()) return false;
+  for (const nlohmann::json& layer : layers) {
+    if (!layer.is_object()) return false;
+    for (const nlohmann::json& type : layer) {
+      if (!type.is_string()) return false;
+      try {
+        parse_format(type.get<std::string>());
+      } catch (const Error&) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 std::string Store::types(const StoredPoint& point) const {
   auto find = impl_->statement("SELECT types FROM points WHERE id = ?");
-  return find.bind(point.id).step() ? find.text(0) : "";
+  if (!find.bind(point.id).step() || find.text(0).empty()) return "";
+  if (!holds_types(find.text(0))) throw impl_->damaged(find, 0);
+  return find.text(0);
 }
 
 }  // namespace narrow
