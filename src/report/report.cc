@@ -18,6 +18,7 @@
 #include "study/definition.h"
 #include "study/kept.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 
 namespace narrow {
 namespace {
@@ -275,6 +276,9 @@ void note_missing(Report& report) {
       report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
                                std::to_string(scan.planned) + " points are not done; the same narrow run or sweep goes on");
     }
+    Outdated outdated;
+    outdated.add(scan.points);
+    if (outdated.any()) report.missing.push_back(scan.name + ": " + outdated.sentence());
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
     if (!stored) report.missing.push_back(scan.name + ": only predictions are known, no types, overflows or curves");

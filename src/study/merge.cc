@@ -70,11 +70,14 @@ MergeResult merge_shards(const std::string& folder, std::vector<std::string> par
   for (const std::string& part : parts) {
     store.take(part);
     take_files(part, folder);
+    const Store taken(part, Store::Mode::kRead);
+    for (const Scan& scan : taken.scans()) result.left_out.add(taken.points(scan, {}));
   }
   for (const Scan& scan : store.scans()) {
     const std::vector<StoredPoint> points = store.points(scan, {});
     result.points += points.size();
-    result.finished += static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const auto& p) { return p.finished; }));
+    result.finished +=
+        static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const auto& p) { return p.finished && !p.outdated(); }));
     write_results(folder, store, scan);
   }
   return result;

@@ -17,6 +17,7 @@
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 #include "study/profile.h"
 #include "study/scan.h"
 
@@ -262,7 +263,11 @@ class StudyRun {
     progress_.best.clear();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
     const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store, options_};
-    run_scan(job, grid.points, [&](PointEnd end, const Point& point, double mpe) {
+    std::vector<StoredPoint> points = store.plan(scan, grid.points);
+    Outdated outdated;
+    outdated.add(points);
+    if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
+    run_scan(job, std::move(points), [&](PointEnd end, const Point& point, double mpe) {
       const std::scoped_lock lock(mutex_);
       ++(end == PointEnd::kFound      ? result.found
          : end == PointEnd::kComputed ? result.computed

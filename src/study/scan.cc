@@ -60,13 +60,15 @@ class PreparedInputs {
 
 class ScanRun {
  public:
-  ScanRun(const ScanJob& job, const std::vector<Point>& points, const PointDone& done)
-      : job_(job), done_(done), stored_(job.store.plan(job.scan, points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
+  ScanRun(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done)
+      : job_(job), done_(done), stored_(std::move(points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
-    for (std::size_t i = 0; i < points.size(); ++i) groups[{v_fraction(points[i]), wb_fraction(points[i])}].push_back(i);
+    for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(stored_[i].point), wb_fraction(stored_[i].point)}].push_back(i);
     for (auto& [fractions, group] : groups) {
       std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
-        return std::pair(points[a].v_int, points[a].wb_int) < std::pair(points[b].v_int, points[b].wb_int);
+        const Point& p = stored_[a].point;
+        const Point& q = stored_[b].point;
+        return std::pair(p.v_int, p.wb_int) < std::pair(q.v_int, q.wb_int);
       });
       groups_.push_back(std::move(group));
     }
@@ -113,7 +115,7 @@ class ScanRun {
       if (job_.options.stop && job_.options.stop()) interrupted_ = ends_ = true;
       if (ends_) return;
       StoredPoint& point = stored_[index];
-      const bool whole = point.finished && job_.files.whole(point.point, point.kept);
+      const bool whole = point.finished && !point.outdated() && job_.files.whole(point.point, point.kept);
       if (whole && point.measured) done_(PointEnd::kFound, point.point, kNan);
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
       if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(point.values, {}), {}});
@@ -207,6 +209,7 @@ class ScanRun {
 
   static void settle(StoredPoint& point, const PointResult& end) {
     point.finished = point.measured = true;
+    point.arithmetic = kArithmetic;
     point.computed_as = end.computed_as;
     point.clean = !end.overflowed;
     point.kept = end.kept;
@@ -244,6 +247,6 @@ PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Po
   return make_config(model, options);
 }
 
-void run_scan(const ScanJob& job, const std::vector<Point>& points, const PointDone& done) { ScanRun(job, points, done).run(); }
+void run_scan(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done) { ScanRun(job, std::move(points), done).run(); }
 
 }  // namespace narrow
