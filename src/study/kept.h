@@ -36,8 +36,9 @@ class KeptFiles {
   void write_float() const;
   // Writes a point's files and returns their text for the store.
   std::string write(const Point& point, const Program& program, std::span<const double> predictions) const;
-  // The files of `leader`, whose text is given, under another point's name.
-  std::string follow(const Point& point, const Point& leader, const std::string& kept) const;
+  // The same for a point that follows another: the leader's values, the point's own types. Nothing where the leader's files, whose text
+  // is given, are not as they were written.
+  std::optional<std::string> follow(const Point& point, const Resolved& resolved, const Point& leader, const std::string& kept) const;
   // Whether all that is asked for is there, as it was written.
   bool whole(const Point& point, const std::string& kept) const;
   // A point's predictions, where they are there as they were written.
@@ -50,7 +51,11 @@ class KeptFiles {
   };
   std::vector<std::string> names(const std::string& layout, const std::string& what) const;
   std::optional<std::vector<File>> read(const Point& point, const std::string& kept) const;
-  std::string trace_image(const Program& program, std::span<const double> predictions) const;
+  std::string image(const Resolved& resolved, std::span<const double> predictions, const std::vector<std::vector<double>>& trace) const;
+  std::string write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
+                    const std::vector<std::vector<double>>& trace) const;
+  static std::vector<double> predictions_in(const std::vector<File>& files, const std::string& kept);
+  bool holds_all(const std::string& kept) const;  // that is asked for, in its layout
   std::string path_of(const Point& point, const std::string& layout, const std::string& name) const;
 
   std::string folder_, label_;
@@ -65,10 +70,14 @@ class KeptFiles {
 struct KeptTrace {
   std::size_t samples = 0;
   std::map<std::string, std::vector<double>> layers;
+  std::map<std::string, std::string> float_layers;  // of layers that took in a BatchNormalization: the one to compare with
+
+  // The float layer whose values are those of `layer`.
+  const std::string& float_layer(const std::string& layer) const;
 };
 
 // What a point's files have of the fixed-point program, or of the float model (`fixed` false). Empty where no trace is kept, or it is
-// gone.
+// gone, and where an older narrow kept it, which does not tell which layers took in a BatchNormalization.
 KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed);
 
 }  // namespace narrow

@@ -253,7 +253,11 @@ class StudyRun {
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
     store.set_float(scan, measure.float_values(), measure.curves());
-    store.set_profile(scan, profile(subject.model, data, std::min(definition_.counted, kProfiled)));
+    if (!grid.points.empty()) {
+      // Which layers take in a BatchNormalization does not depend on the bits.
+      const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
+      store.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
+    }
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     make_folder(folder);
     if (data.targets > 0) write_file(folder + "/regression_targets.txt", savetxt(data.y, data.targets));

@@ -138,7 +138,7 @@ class ScanRun {
     if (job_.options.share) {
       for (Leader& leader : leaders) {
         if (!leader.resolved) leader.resolved = resolved_at(stored_[leader.index].point);
-        if (answers_for(*leader.resolved, resolved)) return follow(point, leader, resolved);
+        if (answers_for(*leader.resolved, resolved) && follow(point, leader, resolved)) return;
       }
     }
     // What it waits for inside may not take up another point, which would wait in turn.
@@ -192,19 +192,22 @@ class ScanRun {
     }
   }
 
-  // The same numbers under another precision's name.
-  void follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
+  // The same numbers under another precision's name. False where the leader's files are gone meanwhile.
+  bool follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
     const StoredPoint& run = stored_[leader.index];
+    std::optional<std::string> kept = job_.files.follow(point.point, resolved, run.point, run.kept);
+    if (!kept) return false;
     PointResult end;
     end.id = point.id;
     end.computed_as = run.id;
     end.types = types_json(resolved);
     end.values = leader.values.empty() ? job_.store.values(run.id) : leader.values;
-    end.kept = job_.files.follow(point.point, run.point, run.kept);
+    end.kept = *std::move(kept);
     settle(point, end);
     const double mpe = mpe_of(end.values);
     job_.store.finish(std::move(end));
     done_(PointEnd::kFollowed, point.point, mpe);
+    return true;
   }
 
   static void settle(StoredPoint& point, const PointResult& end) {
