@@ -85,24 +85,35 @@ CREATE VIEW curve_values AS
   JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name, json_each(curves."values") AS bin;
 )";
 
-// Of what a study's result depends on.
+// Of everything that a model's results depend on; lists with their length, so that no two models have one text. (How its inputs were
+// prepared decides the data, which have a hash of their own.)
 std::string hash_of(const Model& model) {
   Hash hash;
+  const auto add_list = [&](const std::vector<int>& numbers) {
+    hash.add(numbers.size());
+    for (const int number : numbers) hash.add(static_cast<std::uint64_t>(number));
+  };
+  hash.add(model.layers.size());
   for (const Layer& layer : model.layers) {
     hash.add(layer.name);
     hash.add(std::string(layer.op->keras_class()));
-    for (const int input : layer.inputs) hash.add(static_cast<std::uint64_t>(input));
-    for (const int d : layer.shape) hash.add(static_cast<std::uint64_t>(d));
-    for (const auto& [name, value] : layer.op->settings()) {
+    add_list(layer.inputs);
+    add_list(layer.shape);
+    const std::vector<Setting> settings = layer.op->settings();
+    hash.add(settings.size());
+    for (const auto& [name, value] : settings) {
       hash.add(std::string(name));
       std::visit([&](const auto& each) { hash.add(nlohmann::json(each).dump()); }, value);
     }
-    for (const ParameterArray& array : layer.op->parameters()) {
+    const std::vector<ParameterArray> parameters = layer.op->parameters();
+    hash.add(parameters.size());
+    for (const ParameterArray& array : parameters) {
       hash.add(std::string(array.name));
+      add_list(array.shape);
       hash.add(std::vector<float>(array.values.begin(), array.values.end()));
     }
   }
-  for (const int output : model.outputs) hash.add(static_cast<std::uint64_t>(output));
+  add_list(model.outputs);
   return hash.text();
 }
 

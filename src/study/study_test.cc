@@ -3,15 +3,22 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
 
 #include "error.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/linear.h"
 #include "study/definition.h"
 #include "study/grid.h"
 #include "study/kept.h"
 #include "study/layout.h"
 #include "study/metrics.h"
+#include "study/store.h"
 
 namespace narrow {
 namespace {
@@ -143,6 +150,75 @@ TEST(Results, FollowersAreNamed) {
 }
 
 TEST(Results, FilesAreTheStudys) { EXPECT_EQ(point_name("64", {16, 6, 12, 3}), "64.16.6.wb_12.3"); }
+
+// --- what a model is known by
+
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::temp_directory_path() / ("narrow-study-" + std::to_string(std::random_device()()))) {
+    std::filesystem::create_directory(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+OperationPtr dense(int n_in, int n_out, std::vector<float> kernel, std::vector<float> bias) {
+  return std::make_shared<Dense>(n_in, n_out, std::move(kernel), std::move(bias));
+}
+
+Model small_model() {
+  Model model;
+  model.name = "m";
+  model.layers = {{"in", "InputLayer", std::make_shared<Input>(Shape{2, 3}), {}, {2, 3}},
+                  {"a", "Dense", dense(3, 2, {1, 2, 3, 4, 5, 6}, {}), {0}, {2, 2}},
+                  {"b", "Dense", dense(3, 2, {1, 2, 3, 4, 5, 6}, {}), {0}, {2, 2}}};
+  model.outputs = {1};
+  return model;
+}
+
+TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  store.add_model(small_model(), "m");
+  EXPECT_NO_THROW(store.add_model(small_model(), "m"));
+  const std::map<std::string, std::function<void(Model&)>> changes = {
+      {"a weight",
+       [](Model& m) {
+         m.layers[1].op = dense(3, 2, {1, 2, 3, 4, 5, 7}, {});
+       }},
+      {"the kernel's shape",
+       [](Model& m) {
+         m.layers[1].op = dense(2, 3, {1, 2, 3, 4, 5, 6}, {});
+       }},
+      {"a bias",
+       [](Model& m) {
+         m.layers[1].op = dense(3, 2, {1, 2, 3, 4, 5, 6}, {0, 0});
+       }},
+      {"the kind of layer", [](Model& m) { m.layers[1].op = std::make_shared<Linear>(); }},
+      {"the wiring", [](Model& m) { m.layers[2].inputs = {1}; }},
+      // The same numbers one behind the other.
+      {"inputs or shape",
+       [](Model& m) {
+         m.layers[2].inputs = {0, 2}, m.layers[2].shape = {2};
+       }},
+      {"the output", [](Model& m) { m.outputs = {2}; }},
+      {"the order of outputs",
+       [](Model& m) {
+         m.outputs = {1, 2};
+       }},
+      {"a layer's name, by which types are given", [](Model& m) { m.layers[1].name = "c"; }},
+      {"a layer less", [](Model& m) { m.layers.pop_back(); }}};
+  for (const auto& [what, change] : changes) {
+    Model other = small_model();
+    change(other);
+    EXPECT_THROW(store.add_model(other, "m"), Error) << what;
+  }
+}
 
 // --- definitions
 
