@@ -31,7 +31,8 @@ TEST(Range, BothEndsAreIncluded) {
 }
 
 TEST(Range, AnythingElseIsRefused) {
-  for (const char* bad : {"", "a", "8:", "8-12", "12:8", "8:12:0", "8:12:2:1", "8:99", "8,9"})
+  for (const char* bad : {"", "a", "8:", "8-12", "12:8", "8:12:0", "8:12:2:1", "8:99", "8,9", "8:20:2147483647", "99999999999",
+                          "8:20:99999999999999999999", "+8", " 8", "8 ", ":8", "::"})
     EXPECT_THROW(parse_range("--v-full", bad), Error) << bad;
 }
 
@@ -40,6 +41,14 @@ TEST(Grid, PointsWithMoreIntegerThanTotalBitsAreSkippedAndCounted) {
   EXPECT_EQ(grid.points, (std::vector<Point>{{4, 3, 8, 2}, {8, 3, 8, 2}, {8, 6, 8, 2}}));
   EXPECT_EQ(grid.skipped, 1U);
   EXPECT_THROW(points_of({{4}, {6}, {8}, {2}}), Error);
+}
+
+TEST(Shards, AnythingElseIsRefused) {
+  EXPECT_EQ(parse_shard("3/40").number, 3);
+  EXPECT_EQ(parse_shard("3/40").of, 40);
+  for (const char* bad :
+       {"", "/", "3", "3/", "/3", "0/3", "4/3", "-1/3", "1/2/3", "a/b", "1/ 2", "1/2147483647", "1/99999999999", "99999999999/3"})
+    EXPECT_THROW(parse_shard(bad), Error) << bad;
 }
 
 TEST(Shards, AreAPartitionThatKeepsFractionsTogether) {
@@ -277,6 +286,11 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
            Fault{"wb_int: 2", "wb_int: 2, relu: AP_ROUND", "study.yml, line 5: "},
            Fault{"data: test.h5", "data: {samples: 5}", "study.yml, line 3: data should name its files"},
            Fault{"data: test.h5", "data: {files: a, samples: 0}", "study.yml, line 3: '0' should be a whole number, at least 1"},
+           Fault{"data: test.h5", "data: test.h5\ncounted: -1", "study.yml, line 4: '-1' should be a whole number, 0 or more"},
+           Fault{"data: test.h5", "data: test.h5\ntraced: 99999999999999999999", "study.yml, line 4: '99999999999999999999' should be"},
+           Fault{"data: test.h5", "data: {files: a, vmax: 2147483648}", "study.yml, line 3: '2147483648' should be a whole number"},
+           Fault{"data: test.h5", "data: {files: a, vmax: 0x10}", "study.yml, line 3: '0x10' should be a whole number"},
+           Fault{"8:10", "8:20:2147483647", "study.yml, line 5: v_full 8:20:2147483647: it should be a number of bits"},
            Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: of several data sets each should have a name"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {tolerance: [5, 5.0]}",
