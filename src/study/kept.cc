@@ -24,6 +24,8 @@ std::mutex hdf5;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 constexpr const char* kKeras = "keras_predictions.txt";
 constexpr const char* kHls = "hls_predictions.txt";
 constexpr const char* kTrace = "hls_trace.h5";
+constexpr const char* kFloatTrace = ".keras_trace.h5";
+constexpr const char* kFloat = ".keras.h5";
 
 const char* layout_name(Keep::Layout layout) { return layout == Keep::Layout::kText ? "text" : "hdf5"; }
 
@@ -41,6 +43,19 @@ Kept parse(const std::string& text) {
 bool holds(const std::string& what, const std::string& part) { return ("," + what + ",").find("," + part + ",") != std::string::npos; }
 bool holds_trace(const std::string& what) { return ("," + what).find(",trace:") != std::string::npos; }
 
+std::string file_of(const std::string& point, const std::string& layout, const std::string& name) {
+  return layout == "hdf5" ? point + ".h5" : point + ".model/" + name;
+}
+
+// Of a point's files, behind its own name.
+std::vector<std::string> names(const std::string& layout, const std::string& what) {
+  if (layout == "hdf5") return {""};
+  std::vector<std::string> names;
+  if (holds(what, "predictions")) names = {kKeras, kHls};
+  if (holds_trace(what)) names.emplace_back(kTrace);
+  return names;
+}
+
 std::vector<double> numbers_of(const std::string& text) {
   std::vector<double> numbers;
   const char* at = text.data();
@@ -57,6 +72,15 @@ std::vector<double> numbers_of(const std::string& text) {
 
 }  // namespace
 
+std::vector<std::string> files_of(const std::string& label, const StoredPoint& point) {
+  const Kept kept = parse(point.kept);
+  std::vector<std::string> files;
+  for (const std::string& name : names(kept.layout, kept.what)) files.push_back(file_of(point_name(label, point.point), kept.layout, name));
+  return files;
+}
+
+std::vector<std::string> files_of(const Scan& scan) { return {kTargets, scan.label + kFloatTrace, scan.label + kFloat}; }
+
 std::string point_name(const std::string& label, const Point& point) {
   return label + "." + std::to_string(point.v_full) + "." + std::to_string(point.v_int) + ".wb_" + std::to_string(point.wb_full) + "." +
          std::to_string(point.wb_int);
@@ -72,11 +96,11 @@ KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, co
 
 void KeptFiles::write_float() const {
   if (keep_.layout == Keep::Layout::kText) {
-    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + ".keras_trace.h5", model_, data_, keep_.traced);
+    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + kFloatTrace, model_, data_, keep_.traced);
     return;
   }
   if (!any()) return;
-  Hdf5Writer file(folder_ + "/" + label_ + ".keras.h5");
+  Hdf5Writer file(folder_ + "/" + label_ + kFloat);
   if (keep_.predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
   if (keep_.trace) add_float_trace(file, "trace", model_, data_, keep_.traced);
   file.commit();
@@ -91,17 +115,8 @@ std::string KeptFiles::image(const Resolved& resolved, std::span<const double> p
   return file.image();
 }
 
-std::vector<std::string> KeptFiles::names(const std::string& layout, const std::string& what) const {
-  if (layout == "hdf5") return {""};
-  std::vector<std::string> names;
-  if (holds(what, "predictions")) names = {kKeras, kHls};
-  if (holds_trace(what)) names.emplace_back(kTrace);
-  return names;
-}
-
 std::string KeptFiles::path_of(const Point& point, const std::string& layout, const std::string& name) const {
-  const std::string stem = folder_ + "/" + point_name(label_, point);
-  return layout == "hdf5" ? stem + ".h5" : stem + ".model/" + name;
+  return folder_ + "/" + file_of(point_name(label_, point), layout, name);
 }
 
 std::string KeptFiles::write(const Point& point, const Program& program, std::span<const double> predictions) const {
@@ -204,7 +219,7 @@ KeptTrace kept_trace(const std::string& folder, const std::string& label, const 
   const std::string stem = folder + "/" + point_name(label, point.point);
   const bool text = kept.layout == "text";
   std::string path = text ? stem + ".model/" + kTrace : stem + ".h5";
-  if (!fixed) path = folder + "/" + label + (text ? ".keras_trace.h5" : ".keras.h5");
+  if (!fixed) path = folder + "/" + label + (text ? kFloatTrace : kFloat);
   if (!fs::exists(path)) return {};
   KeptTrace trace;
   const std::scoped_lock lock(hdf5);

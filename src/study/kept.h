@@ -14,6 +14,9 @@
 
 namespace narrow {
 
+// The targets of a scan's data, in its folder.
+inline constexpr const char* kTargets = "regression_targets.txt";
+
 // `64.16.6.wb_12.3`: a point's name in the study's layout.
 std::string point_name(const std::string& label, const Point& point);
 
@@ -49,7 +52,6 @@ class KeptFiles {
     std::string name;
     std::string bytes;
   };
-  std::vector<std::string> names(const std::string& layout, const std::string& what) const;
   std::optional<std::vector<File>> read(const Point& point, const std::string& kept) const;
   std::string image(const Resolved& resolved, std::span<const double> predictions, const std::vector<std::vector<double>>& trace) const;
   std::string write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
@@ -65,6 +67,10 @@ class KeptFiles {
   const std::vector<float>& reference_;
   std::string keras_text_;
 };
+
+// The files of one point, and those of a scan as a whole (the float model's, the targets), in the scan's folder; as far as they are there.
+std::vector<std::string> files_of(const std::string& label, const StoredPoint& point);
+std::vector<std::string> files_of(const Scan& scan);
 
 // Values of the first samples, layer by layer, one sample behind the other.
 struct KeptTrace {

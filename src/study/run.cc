@@ -260,7 +260,7 @@ class StudyRun {
     }
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     make_folder(folder);
-    if (data.targets > 0) write_file(folder + "/regression_targets.txt", savetxt(data.y, data.targets));
+    if (data.targets > 0) write_file(folder + "/" + kTargets, savetxt(data.y, data.targets));
     const KeptFiles files(folder, subject.label, definition_.keep, subject.model, data, reference);
     files.write_float();
     best_ = std::numeric_limits<double>::infinity();

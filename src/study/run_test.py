@@ -430,6 +430,29 @@ keep: predictions
     assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
 
 
+def test_data_sets_of_like_names_have_folders_of_their_own(tmp_path):
+    text = f"""
+out: {tmp_path}/study
+models: [{GOLDEN}/ds16.keras, {GOLDEN}/ds32.keras]
+data:
+  - {{name: first, files: {GOLDEN}/clusters.h5, samples: 20}}
+  - {{name: "a b", files: {GOLDEN}/clusters.h5, samples: 30}}
+  - {{name: "a-b", files: {GOLDEN}/clusters.h5, samples: 40}}
+  - {{name: "a", files: {GOLDEN}/clusters.h5, samples: 50}}
+grid: {{v_full: 10:12, v_int: 5, wb_full: 10, wb_int: 2}}
+keep: predictions
+"""
+    out = tmp_path / "study"
+    succeed(study(tmp_path, text))
+    for data, folder, samples in (("first", out, 20), ("a b", out / "a-b-auto", 30), ("a-b", out / "a-b-auto-2", 40), ("a", out / "a-auto", 50)):
+        assert len(np.loadtxt(folder / "regression_targets.txt")) == samples
+        for label in (16, 32):
+            assert len(np.loadtxt(folder / f"{label}.11.5.wb_10.2.model" / "hls_predictions.txt")) == samples
+            stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND model = '{label}'")[0][0]
+            assert np.loadtxt(folder / f"results_{label}_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
+    assert "24 points were done before" in succeed(study(tmp_path, text))
+
+
 def test_models_are_trained_once_and_again_when_they_change(tmp_path):
     for name, seed in (("train.h5", 1), ("test.h5", 2)):
         succeed([NARROW, "generate", str(tmp_path / name), "--samples", "300", "--seed", str(seed)])

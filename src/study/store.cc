@@ -251,6 +251,7 @@ class Store::Impl {
   void write_point(const PointResult& point);
   void write_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
   void make_results_view() const;
+  std::string free_folder(const std::string& data, const std::string& options) const;
 
   std::mutex mutex;         // of the database
   std::mutex writer_mutex;  // of who writes what waits
@@ -482,13 +483,22 @@ std::string json_of(const std::vector<double>& values) {
 
 }  // namespace
 
+// Other models' scans with the same data and options share the folder; `a b` and `a-b`, which would be called alike, do not.
+std::string Store::Impl::free_folder(const std::string& data, const std::string& options) const {
+  auto other = statement("SELECT 1 FROM scans JOIN data ON data.id = data WHERE folder = ? AND (data.name != ? OR options != ?)");
+  const std::string name = folder_name(data, options);
+  std::string folder = name;
+  for (int i = 2; other.bind(folder, data, options).step(); ++i) folder = name + "-" + std::to_string(i);
+  return folder;
+}
+
 Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& options) {
   auto find = impl_->statement((std::string(kScans) + "WHERE model = ? AND data = ? AND options = ?").c_str());
   if (!find.bind(model, data, options).step()) {
     // The first scan of a model has the study's own folder, as the study's scripts expect it.
     auto first = impl_->statement("SELECT count(*), (SELECT name FROM data WHERE id = ?) FROM scans WHERE model = ?");
     first.bind(data, model).step();
-    const std::string folder = first.number(0) == 0 ? "" : folder_name(first.text(1), options);
+    const std::string folder = first.number(0) == 0 ? "" : impl_->free_folder(first.text(1), options);
     impl_->statement("INSERT INTO scans(model, data, options, folder) VALUES(?, ?, ?, ?)").bind(model, data, options, folder).step();
     find.bind(model, data, options).step();
   }

@@ -282,6 +282,22 @@ def test_shards_merge_to_the_whole_study(whole, tmp_path):
     assert said[0] == said[1]
 
 
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_merge_takes_every_kept_file_whatever_a_model_is_called(tmp_path, layout):
+    names = ("report.x", "results_x", "points_16_mpe", "heatmap_", "study.db")
+    for name, model in zip(names, ("ds16", "bn16", "pool16", "ds16", "ds32")):
+        shutil.copy(GOLDEN / f"{model}.keras", tmp_path / f"{name}.keras")
+    small = ["--v-full", "10:12", "--v-int", "5", "--wb-full", "10", "--wb-int", "1:2", "--samples", 10, "--layout", layout]
+    sweep = lambda out, *more: [NARROW, "sweep", *(str(tmp_path / f"{name}.keras") for name in names), "--data", str(GOLDEN / "clusters.h5"), *map(str, small), "--out", str(out), *more]
+    succeed(sweep(tmp_path / "whole"))
+    for number in (1, 2):
+        succeed(sweep(tmp_path / "study", "--shard", f"{number}/2"))
+    assert "30 of 30 points are done" in succeed([NARROW, "merge", str(tmp_path / "study")])
+    files = lambda out: {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.suffix in (".txt", ".h5") and "shard-" not in str(path)}
+    assert files(tmp_path / "study") == files(tmp_path / "whole") and len(files(tmp_path / "whole")) > 30
+    assert "30 points were done before" in succeed(sweep(tmp_path / "study"))
+
+
 def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
     out = tmp_path / "study"
     succeed(sharded(out, 2, 4))
