@@ -8,6 +8,7 @@
 #include "app/table.h"
 #include "error.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 
 namespace narrow {
 namespace {
@@ -26,6 +27,7 @@ void run(const Best& best) {
   Table table(
       {"model", "data", "types", "bits", "vectors", "weights", metric.name + (metric.unit.empty() ? "" : " [" + metric.unit + "]")});
   std::vector<std::pair<std::string, StoredPoint>> by_chance;
+  Outdated outdated;
   for (const Scan& scan : store.scans()) {
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
     const auto add = [&](std::vector<std::string> rest) {
@@ -38,6 +40,7 @@ void run(const Best& best) {
            short_number(point.values.front())});
     };
     const std::vector<StoredPoint> points = store.points(scan, {metric.name});
+    outdated.add(points);
     if (best.pareto) {
       for (const StoredPoint& point : pareto_front(points, criterion)) row(point);
     } else if (const auto found = best.steady ? fewest_steady_bits(points, criterion) : fewest_bits(points, criterion)) {
@@ -50,6 +53,7 @@ void run(const Best& best) {
     }
   }
   std::printf("%s", table.text().c_str());
+  if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const auto& [label, worse] : by_chance) {
     std::printf(
         "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady has the fewest from which on it stays below\n",

@@ -16,6 +16,7 @@ void run(const Merge& merge, const Globals& globals) {
   const MergeResult result = merge_shards(merge.study, merge.parts);
   if (globals.quiet) return;
   std::printf("%zu of %zu points are done\n", result.finished, result.points);
+  if (result.left_out.any()) std::printf("%s\n", result.left_out.sentence(" and are left out; run their shards again").c_str());
   std::string missing;
   for (const int shard : result.missing) missing += (missing.empty() ? "" : ", ") + std::to_string(shard);
   if (!missing.empty()) std::printf("of %d shards these are missing: %s\n", result.of, missing.c_str());

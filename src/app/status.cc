@@ -5,6 +5,7 @@
 #include "app/options.h"
 #include "app/table.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 
 namespace narrow {
 namespace {
@@ -14,10 +15,12 @@ void run(const std::string& study) {
   Table table({"model", "data", "types", "points", "done", "least mpe", "at"});
   std::size_t all = 0;
   std::size_t done = 0;
+  Outdated outdated;
   for (const Scan& scan : store.scans()) {
     const std::vector<StoredPoint> points = store.points(scan, {"mpe"});
     const auto finished =
         static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished; }));
+    outdated.add(points);
     all += points.size();
     done += finished;
     const std::size_t best = least(points, 0);
@@ -27,6 +30,7 @@ void run(const std::string& study) {
                any ? types_of(points[best].point) : "-"});
   }
   std::printf("%s%zu of %zu points are done\n", table.text().c_str(), done, all);
+  if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ void run(const Trace& trace, const Globals& globals) {
     print_notes(program.resolved.notes, globals.quiet);
     const RunResult result = Engine(program, {.dedup = false, .fuse = false}).trace(data.x, data.size).run;
     file.write<double>("predictions", {data.size, model.output_size()}, result.predictions);
-    add_fixed_trace(file, "trace", program, result, data.size);
+    add_fixed_trace(file, "trace", program.resolved, result.trace, data.size);
     if (!globals.quiet) std::printf("%s", describe_counts(program, result.counts).c_str());
   }
   file.commit();

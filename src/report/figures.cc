@@ -426,7 +426,7 @@ class Figures {
     const std::size_t most = shown_values();
     for (const std::string& layer : scan.layers) {
       const auto fixed_values = best.trace.layers.find(layer);
-      const auto float_values = scan.float_trace.layers.find(layer);
+      const auto float_values = scan.float_trace.layers.find(best.trace.float_layer(layer));
       if (fixed_values == best.trace.layers.end() || float_values == scan.float_trace.layers.end() ||
           fixed_values->second.size() > float_values->second.size())
         continue;

@@ -271,7 +271,7 @@ class Page {
       std::vector<std::string> row{escape_html(layer)};
       const ReportScan* last = nullptr;
       for (const auto& [scan, highlight] : shown) {
-        const std::span<const double> reference = of_sample(scan->float_trace, layer);
+        const std::span<const double> reference = of_sample(scan->float_trace, highlight->trace.float_layer(layer));
         const std::span<const double> values = of_sample(highlight->trace, layer);
         const bool known = !values.empty() && values.size() == reference.size();
         double largest = 0;

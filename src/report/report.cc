@@ -13,11 +13,13 @@
 
 #include "data/text.h"
 #include "error.h"
+#include "number.h"
 #include "report/words.h"
 #include "study/best.h"
 #include "study/definition.h"
 #include "study/kept.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 
 namespace narrow {
 namespace {
@@ -198,8 +200,15 @@ class TextStudy {
       std::smatch match;
       const std::string text = entry.path().filename().string();
       if (!entry.is_directory() || !std::regex_match(text, match, name)) continue;
-      scans_[match[1]].push_back(
-          {entry.path().string(), {std::stoi(match[2]), std::stoi(match[3]), std::stoi(match[4]), std::stoi(match[5])}});
+      const auto bits = [&](std::size_t at, int least, int most) {
+        const std::optional<int> number = whole_int(match[at].str(), least, most);
+        if (number) return *number;
+        throw Error(entry.path().string() + ": " + match[at].str() + " bits are not possible; a folder of predictions is named like " +
+                    "64.16.6.wb_12.3.model, and types have 1 to " + std::to_string(kMaxWidth) + " bits");
+      };
+      scans_[match[1]].push_back({entry.path().string(),
+                                  {bits(2, 1, kMaxWidth), bits(3, -kMaxIntegerBits, kMaxIntegerBits), bits(4, 1, kMaxWidth),
+                                   bits(5, -kMaxIntegerBits, kMaxIntegerBits)}});
     }
     if (scans_.empty()) throw Error(folder + ": it holds no study (study.db), nor folders like 64.16.6.wb_12.3.model");
   }
@@ -275,6 +284,9 @@ void note_missing(Report& report) {
       report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
                                std::to_string(scan.planned) + " points are not done; the same narrow run or sweep goes on");
     }
+    Outdated outdated;
+    outdated.add(scan.points);
+    if (outdated.any()) report.missing.push_back(scan.name + ": " + outdated.sentence());
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
     if (!stored) report.missing.push_back(scan.name + ": only predictions are known, no types, overflows or curves");

@@ -328,6 +328,13 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         assert opened.page.locator("img").count() == 0
 
 
+@pytest.mark.parametrize("name", ["x.99999999999.6.wb_8.2.model", "x.16.6.wb_8.-99999999999999999999.model", "x.0.6.wb_8.2.model", "x.16.6.wb_65.2.model"])
+def test_folders_of_impossible_precisions_are_refused(name, tmp_path):
+    (tmp_path / "studies" / name).mkdir(parents=True)
+    said = narrow("report", tmp_path / "studies", "--figures", "none", status=1)
+    assert said.count("\n") == 1 and f"{name}: " in said and "types have 1 to 64 bits" in said
+
+
 def test_what_makes_no_sense_is_refused(study, tmp_path):
     for options, said in [
         (["--below", "nan"], "--below: the bound should be a number"),

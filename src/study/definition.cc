@@ -6,11 +6,13 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <set>
 #include <utility>
 
 #include "data/text.h"
 #include "error.h"
+#include "number.h"
 
 namespace narrow {
 namespace {
@@ -66,12 +68,9 @@ class Reader {
   }
 
   // A whole number that is at least `least`.
-  int count(const YAML::Node& node, int least) const {
-    try {
-      if (const int value = node.as<int>(); value >= least) return value;
-    } catch (const YAML::Exception&) {
-    }
-    throw fault(node, "'" + shown(node) + "' should be a whole number, at least " + std::to_string(least));
+  int count(const YAML::Node& node, int least) const { return static_cast<int>(number_to(node, least, std::numeric_limits<int>::max())); }
+  std::size_t size(const YAML::Node& node, int least) const {
+    return static_cast<std::size_t>(number_to(node, least, std::numeric_limits<std::int64_t>::max()));
   }
   std::vector<int> counts(const YAML::Node& node, int least) const {
     std::vector<int> all;
@@ -120,6 +119,13 @@ class Reader {
   }
 
  private:
+  std::int64_t number_to(const YAML::Node& node, int least, std::int64_t most) const {
+    const auto number = node.IsScalar() ? whole_number(node.as<std::string>(), least, most) : std::nullopt;
+    if (number) return *number;
+    const std::string range = least == 0 ? "0 or more" : "at least " + std::to_string(least);
+    throw fault(node, "'" + shown(node) + "' should be a whole number, " + range + ", and at most " + std::to_string(most));
+  }
+
   static std::string shown(const YAML::Node& node) { return node.IsScalar() ? node.as<std::string>() : "this"; }
 
   std::string path_;
@@ -129,9 +135,7 @@ Reader::Fields data_fields(const Reader& reader, DataOptions& options) {
   return {
       {"files", [&](const YAML::Node& node) { options.paths = reader.texts(node); }},
       {"samples",
-       [&](const YAML::Node& node) {
-         options.samples = node.IsScalar() && node.as<std::string>() == "all" ? 0 : static_cast<std::size_t>(reader.count(node, 1));
-       }},
+       [&](const YAML::Node& node) { options.samples = node.IsScalar() && node.as<std::string>() == "all" ? 0 : reader.size(node, 1); }},
       {"features",
        [&](const YAML::Node& node) {
          options.features = reader.texts(node);
@@ -330,8 +334,8 @@ Definition parse_definition(const std::string& content, const std::string& path)
                 [&](const YAML::Node& node) {
                   definition.keep.layout = reader.choice(node, {"text", "hdf5"}) == "text" ? Keep::Layout::kText : Keep::Layout::kHdf5;
                 }},
-               {"traced", [&](const YAML::Node& node) { definition.keep.traced = static_cast<std::size_t>(reader.count(node, 0)); }},
-               {"counted", [&](const YAML::Node& node) { definition.counted = static_cast<std::size_t>(reader.count(node, 0)); }}});
+               {"traced", [&](const YAML::Node& node) { definition.keep.traced = reader.size(node, 0); }},
+               {"counted", [&](const YAML::Node& node) { definition.counted = reader.size(node, 0); }}});
   if (definition.out.empty()) throw Error(path + ": it should say `out:`, the study's folder");
   if (definition.data.empty()) throw Error(path + ": it should say `data:`, files of samples");
   if (definition.models.empty() && definition.training.empty()) throw Error(path + ": it should name `models:`, or what to `train:`");

@@ -1,38 +1,37 @@
 #include "study/grid.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "error.h"
 #include "fixed/format.h"
+#include "number.h"
 
 namespace narrow {
 
 std::vector<int> parse_range(const std::string& option, const std::string& text) {
   const auto complain = [&](const std::string& why) { return Error(option + " " + text + ": " + why); };
   std::vector<int> numbers;
-  const char* at = text.data();
-  const char* const end = text.data() + text.size();
-  while (true) {
-    int number = 0;
-    const auto [next, error] = std::from_chars(at, end, number);
-    if (error != std::errc()) throw complain("give a number of bits, or a range as in 8:20 or 8:20:2");
-    numbers.push_back(number);
-    if (next == end) break;
-    if (*next != ':' || numbers.size() == 3) throw complain("give a number of bits, or a range as in 8:20 or 8:20:2");
-    at = next + 1;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t end = std::min(text.find(':', from), text.size());
+    const std::optional<int> number = whole_int(std::string_view(text).substr(from, end - from), -kMaxWidth, kMaxWidth);
+    if (!number || numbers.size() == 3) {
+      throw complain("it should be a number of bits, or a range as in 8:20 or 8:20:2; types have at most " + std::to_string(kMaxWidth) +
+                     " bits");
+    }
+    numbers.push_back(*number);
+    from = end + 1;
   }
   const int first = numbers.front();
   const int last = numbers.size() > 1 ? numbers[1] : first;
   const int step = numbers.size() > 2 ? numbers[2] : 1;
   if (step < 1) throw complain("the step must be at least 1");
-  if (last < first) throw complain("the range is empty: its end lies below its start");
-  if (last > kMaxWidth || first < -kMaxWidth) throw complain("types have at most " + std::to_string(kMaxWidth) + " bits");
+  if (last < first) throw complain("the range is empty: its end is below its start");
   std::vector<int> values;
   for (std::int64_t value = first; value <= last; value += step) values.push_back(static_cast<int>(value));
   return values;
@@ -58,13 +57,13 @@ GridPoints points_of(const Grid& grid) {
 }
 
 Shard parse_shard(const std::string& text) {
-  Shard shard;
-  int used = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%n", &shard.number, &shard.of, &used) != 2 || static_cast<std::size_t>(used) != text.size() ||
-      shard.number < 1 || shard.number > shard.of) {
-    throw Error("--shard " + text + ": it should be like 3/40, the third of forty");
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  const std::optional<int> of = whole_int(std::string_view(text).substr(std::min(slash + 1, text.size())), 1, kMaxShards);
+  const std::optional<int> number = of ? whole_int(std::string_view(text).substr(0, slash), 1, *of) : std::nullopt;
+  if (!number) {
+    throw Error("--shard " + text + ": it should be like 3/40, the third of forty; there are at most " + std::to_string(kMaxShards));
   }
-  return shard;
+  return {*number, *of};
 }
 
 std::vector<Point> points_of(const std::vector<Point>& points, const Shard& shard) {

@@ -37,6 +37,7 @@ struct Shard {
   int number = 1;
   int of = 1;
 };
+inline constexpr int kMaxShards = 100'000;
 // Throws Error.
 Shard parse_shard(const std::string& text);
 

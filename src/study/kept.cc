@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "data/hash.h"
@@ -23,6 +24,8 @@ std::mutex hdf5;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 constexpr const char* kKeras = "keras_predictions.txt";
 constexpr const char* kHls = "hls_predictions.txt";
 constexpr const char* kTrace = "hls_trace.h5";
+constexpr const char* kFloatTrace = ".keras_trace.h5";
+constexpr const char* kFloat = ".keras.h5";
 
 const char* layout_name(Keep::Layout layout) { return layout == Keep::Layout::kText ? "text" : "hdf5"; }
 
@@ -40,6 +43,19 @@ Kept parse(const std::string& text) {
 bool holds(const std::string& what, const std::string& part) { return ("," + what + ",").find("," + part + ",") != std::string::npos; }
 bool holds_trace(const std::string& what) { return ("," + what).find(",trace:") != std::string::npos; }
 
+std::string file_of(const std::string& point, const std::string& layout, const std::string& name) {
+  return layout == "hdf5" ? point + ".h5" : point + ".model/" + name;
+}
+
+// Of a point's files, behind its own name.
+std::vector<std::string> names(const std::string& layout, const std::string& what) {
+  if (layout == "hdf5") return {""};
+  std::vector<std::string> names;
+  if (holds(what, "predictions")) names = {kKeras, kHls};
+  if (holds_trace(what)) names.emplace_back(kTrace);
+  return names;
+}
+
 std::vector<double> numbers_of(const std::string& text) {
   std::vector<double> numbers;
   const char* at = text.data();
@@ -56,6 +72,15 @@ std::vector<double> numbers_of(const std::string& text) {
 
 }  // namespace
 
+std::vector<std::string> files_of(const std::string& label, const StoredPoint& point) {
+  const Kept kept = parse(point.kept);
+  std::vector<std::string> files;
+  for (const std::string& name : names(kept.layout, kept.what)) files.push_back(file_of(point_name(label, point.point), kept.layout, name));
+  return files;
+}
+
+std::vector<std::string> files_of(const Scan& scan) { return {kTargets, scan.label + kFloatTrace, scan.label + kFloat}; }
+
 std::string point_name(const std::string& label, const Point& point) {
   return label + "." + std::to_string(point.v_full) + "." + std::to_string(point.v_int) + ".wb_" + std::to_string(point.wb_full) + "." +
          std::to_string(point.wb_int);
@@ -71,48 +96,62 @@ KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, co
 
 void KeptFiles::write_float() const {
   if (keep_.layout == Keep::Layout::kText) {
-    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + ".keras_trace.h5", model_, data_, keep_.traced);
+    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + kFloatTrace, model_, data_, keep_.traced);
     return;
   }
   if (!any()) return;
-  Hdf5Writer file(folder_ + "/" + label_ + ".keras.h5");
+  Hdf5Writer file(folder_ + "/" + label_ + kFloat);
   if (keep_.predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
   if (keep_.trace) add_float_trace(file, "trace", model_, data_, keep_.traced);
   file.commit();
 }
 
-std::string KeptFiles::trace_image(const Program& program, std::span<const double> predictions) const {
-  const std::size_t size = size_of(data_.shape);
-  RunResult trace;
-  if (keep_.trace) trace = interpret(program, std::span(data_.x).first(keep_.traced * size), keep_.traced, {.traced = keep_.traced});
+std::string KeptFiles::image(const Resolved& resolved, std::span<const double> predictions,
+                             const std::vector<std::vector<double>>& trace) const {
   const std::scoped_lock lock(hdf5);
   Hdf5Writer file;
   if (!predictions.empty()) file.write<double>("predictions", {data_.size, model_.output_size()}, predictions);
-  if (keep_.trace) add_fixed_trace(file, "trace", program, trace, keep_.traced);
+  if (keep_.trace) add_fixed_trace(file, "trace", resolved, trace, keep_.traced);
   return file.image();
 }
 
-std::vector<std::string> KeptFiles::names(const std::string& layout, const std::string& what) const {
-  if (layout == "hdf5") return {""};
-  std::vector<std::string> names;
-  if (holds(what, "predictions")) names = {kKeras, kHls};
-  if (holds_trace(what)) names.emplace_back(kTrace);
-  return names;
-}
-
 std::string KeptFiles::path_of(const Point& point, const std::string& layout, const std::string& name) const {
-  const std::string stem = folder_ + "/" + point_name(label_, point);
-  return layout == "hdf5" ? stem + ".h5" : stem + ".model/" + name;
+  return folder_ + "/" + file_of(point_name(label_, point), layout, name);
 }
 
 std::string KeptFiles::write(const Point& point, const Program& program, std::span<const double> predictions) const {
   if (!any()) return "";
+  RunResult run;
+  const std::size_t size = size_of(data_.shape);
+  if (keep_.trace) run = interpret(program, std::span(data_.x).first(keep_.traced * size), keep_.traced, {.traced = keep_.traced});
+  return write(point, program.resolved, predictions, run.trace);
+}
+
+std::optional<std::string> KeptFiles::follow(const Point& point, const Resolved& resolved, const Point& leader,
+                                             const std::string& text) const {
+  if (!any()) return "";
+  if (!holds_all(text)) return std::nullopt;
+  const auto files = read(leader, text);
+  if (!files) return std::nullopt;
+  std::vector<std::vector<double>> trace;
+  if (keep_.trace) {
+    const File& file = files->back();
+    const auto* data = reinterpret_cast<const std::byte*>(file.bytes.data());
+    const std::scoped_lock lock(hdf5);
+    const Hdf5Reader reader(file.name, {data, data + file.bytes.size()});
+    for (const Layer& layer : resolved.model.layers) trace.push_back(reader.read<double>("trace/" + layer.name).values);
+  }
+  return write(point, resolved, keep_.predictions ? predictions_in(*files, text) : std::vector<double>(), trace);
+}
+
+std::string KeptFiles::write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
+                             const std::vector<std::vector<double>>& trace) const {
   std::vector<File> files;
   if (keep_.layout == Keep::Layout::kHdf5) {
-    files = {{"", trace_image(program, keep_.predictions ? predictions : std::span<const double>())}};
+    files = {{"", image(resolved, keep_.predictions ? predictions : std::span<const double>(), trace)}};
   } else {
     if (keep_.predictions) files = {{kKeras, keras_text_}, {kHls, savetxt(predictions, model_.output_size())}};
-    if (keep_.trace) files.push_back({kTrace, trace_image(program, {})});
+    if (keep_.trace) files.push_back({kTrace, image(resolved, {}, trace)});
   }
   const std::string layout = layout_name(keep_.layout);
   Hash hash;
@@ -127,21 +166,6 @@ std::string KeptFiles::write(const Point& point, const Program& program, std::sp
   return layout + " " + what + " " + hash.text();
 }
 
-std::string KeptFiles::follow(const Point& point, const Point& leader, const std::string& text) const {
-  const Kept kept = parse(text);
-  if (!any() || text.empty()) return "";
-  for (const std::string& name : names(kept.layout, kept.what)) {
-    const std::string from = path_of(leader, kept.layout, name);
-    const std::string to = path_of(point, kept.layout, name);
-    make_folder(fs::path(to).parent_path().string());
-    std::error_code error;
-    fs::copy_file(from, to + ".partial", fs::copy_options::overwrite_existing, error);
-    if (!error) fs::rename(to + ".partial", to, error);
-    if (error) throw Error(to + ": it cannot be written (" + error.message() + "); is the disk full?");
-  }
-  return text;
-}
-
 std::optional<std::vector<KeptFiles::File>> KeptFiles::read(const Point& point, const std::string& text) const {
   const Kept kept = parse(text);
   if (kept.hash.empty()) return std::nullopt;
@@ -150,39 +174,43 @@ std::optional<std::vector<KeptFiles::File>> KeptFiles::read(const Point& point, 
   for (const std::string& name : names(kept.layout, kept.what)) {
     const std::string path = path_of(point, kept.layout, name);
     if (!fs::exists(path)) return std::nullopt;
-    files.push_back({name, read_file(path)});
+    files.push_back({path, read_file(path)});
     hash.add(files.back().bytes);
   }
   if (hash.text() != kept.hash) return std::nullopt;
   return files;
 }
 
-bool KeptFiles::whole(const Point& point, const std::string& text) const {
-  if (!any()) return true;
+bool KeptFiles::holds_all(const std::string& text) const {
   const Kept kept = parse(text);
-  if (kept.layout != layout_name(keep_.layout) || (keep_.predictions && !holds(kept.what, "predictions")) ||
-      (keep_.trace && !holds(kept.what, "trace:" + std::to_string(keep_.traced)))) {
-    return false;
-  }
-  return read(point, text).has_value();
+  return kept.layout == layout_name(keep_.layout) && (!keep_.predictions || holds(kept.what, "predictions")) &&
+         (!keep_.trace || holds(kept.what, "trace:" + std::to_string(keep_.traced)));
+}
+
+bool KeptFiles::whole(const Point& point, const std::string& text) const {
+  return !any() || (holds_all(text) && read(point, text).has_value());
 }
 
 std::optional<std::vector<double>> KeptFiles::predictions(const Point& point, const std::string& text) const {
-  const Kept kept = parse(text);
-  if (!holds(kept.what, "predictions")) return std::nullopt;
-  auto files = read(point, text);
+  if (!holds(parse(text).what, "predictions")) return std::nullopt;
+  const auto files = read(point, text);
   if (!files) return std::nullopt;
-  std::vector<double> values;
-  if (kept.layout == "text") {
-    values = numbers_of((*files)[1].bytes);
-  } else {
-    const std::string& bytes = files->front().bytes;
-    const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
-    const std::scoped_lock lock(hdf5);
-    values = Hdf5Reader(path_of(point, kept.layout, ""), {data, data + bytes.size()}).read<double>("predictions").values;
-  }
+  std::vector<double> values = predictions_in(*files, text);
   if (values.size() != reference_.size()) return std::nullopt;
   return values;
+}
+
+std::vector<double> KeptFiles::predictions_in(const std::vector<File>& files, const std::string& text) {
+  if (parse(text).layout == "text") return numbers_of(files[1].bytes);
+  const File& file = files.front();
+  const auto* data = reinterpret_cast<const std::byte*>(file.bytes.data());
+  const std::scoped_lock lock(hdf5);
+  return Hdf5Reader(file.name, {data, data + file.bytes.size()}).read<double>("predictions").values;
+}
+
+const std::string& KeptTrace::float_layer(const std::string& layer) const {
+  const auto other = float_layers.find(layer);
+  return other == float_layers.end() ? layer : other->second;
 }
 
 KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed) {
@@ -191,11 +219,17 @@ KeptTrace kept_trace(const std::string& folder, const std::string& label, const 
   const std::string stem = folder + "/" + point_name(label, point.point);
   const bool text = kept.layout == "text";
   std::string path = text ? stem + ".model/" + kTrace : stem + ".h5";
-  if (!fixed) path = folder + "/" + label + (text ? ".keras_trace.h5" : ".keras.h5");
+  if (!fixed) path = folder + "/" + label + (text ? kFloatTrace : kFloat);
   if (!fs::exists(path)) return {};
   KeptTrace trace;
   const std::scoped_lock lock(hdf5);
   const Hdf5Reader file(path);
+  if (fixed) {
+    if (!file.has_attribute("/", "float_layers")) return {};
+    const auto known = nlohmann::json::parse(file.attribute("/", "float_layers"), nullptr, false);
+    if (!known.is_object()) throw Error(path + ": its attribute float_layers is damaged");
+    for (const auto& [layer, other] : known.items()) trace.float_layers[layer] = other.is_string() ? other.get<std::string>() : "";
+  }
   for (const std::string& layer : file.children("trace")) {
     auto array = file.read<double>("trace/" + layer);
     trace.samples = array.shape.empty() ? 0 : array.shape.front();

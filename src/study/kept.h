@@ -14,6 +14,9 @@
 
 namespace narrow {
 
+// The targets of a scan's data, in its folder.
+inline constexpr const char* kTargets = "regression_targets.txt";
+
 // `64.16.6.wb_12.3`: a point's name in the study's layout.
 std::string point_name(const std::string& label, const Point& point);
 
@@ -36,8 +39,9 @@ class KeptFiles {
   void write_float() const;
   // Writes a point's files and returns their text for the store.
   std::string write(const Point& point, const Program& program, std::span<const double> predictions) const;
-  // The files of `leader`, whose text is given, under another point's name.
-  std::string follow(const Point& point, const Point& leader, const std::string& kept) const;
+  // The same for a point that follows another: the leader's values, the point's own types. Nothing where the leader's files, whose text
+  // is given, are not as they were written.
+  std::optional<std::string> follow(const Point& point, const Resolved& resolved, const Point& leader, const std::string& kept) const;
   // Whether all that is asked for is there, as it was written.
   bool whole(const Point& point, const std::string& kept) const;
   // A point's predictions, where they are there as they were written.
@@ -48,9 +52,12 @@ class KeptFiles {
     std::string name;
     std::string bytes;
   };
-  std::vector<std::string> names(const std::string& layout, const std::string& what) const;
   std::optional<std::vector<File>> read(const Point& point, const std::string& kept) const;
-  std::string trace_image(const Program& program, std::span<const double> predictions) const;
+  std::string image(const Resolved& resolved, std::span<const double> predictions, const std::vector<std::vector<double>>& trace) const;
+  std::string write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
+                    const std::vector<std::vector<double>>& trace) const;
+  static std::vector<double> predictions_in(const std::vector<File>& files, const std::string& kept);
+  bool holds_all(const std::string& kept) const;  // that is asked for, in its layout
   std::string path_of(const Point& point, const std::string& layout, const std::string& name) const;
 
   std::string folder_, label_;
@@ -61,14 +68,22 @@ class KeptFiles {
   std::string keras_text_;
 };
 
+// The files of one point, and those of a scan as a whole (the float model's, the targets), in the scan's folder; as far as they are there.
+std::vector<std::string> files_of(const std::string& label, const StoredPoint& point);
+std::vector<std::string> files_of(const Scan& scan);
+
 // Values of the first samples, layer by layer, one sample behind the other.
 struct KeptTrace {
   std::size_t samples = 0;
   std::map<std::string, std::vector<double>> layers;
+  std::map<std::string, std::string> float_layers;  // of layers that took in a BatchNormalization: the one to compare with
+
+  // The float layer whose values are those of `layer`.
+  const std::string& float_layer(const std::string& layer) const;
 };
 
 // What a point's files have of the fixed-point program, or of the float model (`fixed` false). Empty where no trace is kept, or it is
-// gone.
+// gone, and where an older narrow kept it, which does not tell which layers took in a BatchNormalization.
 KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed);
 
 }  // namespace narrow

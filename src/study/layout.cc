@@ -7,6 +7,7 @@
 #include "data/text.h"
 #include "figure/heatmap.h"
 #include "fixed/format.h"
+#include "study/outdated.h"
 
 namespace narrow {
 namespace {
@@ -73,6 +74,9 @@ std::string results_text(const Scan& scan, const std::vector<StoredPoint>& point
                      short_text(best.values[at]) + (relative ? " %" : "") + "\n";
   text += "# model " + scan.model + ", " + std::to_string(scan.samples) + " samples";
   if (relative) text += "; predictions of 0 by the float model are left out: " + short_text(best.values[kLeftOut]);
+  Outdated outdated;
+  outdated.add(points);
+  if (outdated.any()) text += "\n# " + outdated.sentence();
   text += "\n# v_full v_int wb_full wb_int " + metric + "\n";
   for (const StoredPoint& each : points) text += numbers(each.point) + " " + short_text(each.values[at]) + "\n";
   return text;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "data/text.h"
 #include "error.h"
+#include "study/kept.h"
 #include "study/layout.h"
 #include "study/store.h"
 
@@ -14,25 +16,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether a shard's file is the whole study's too. Results are made anew from the joined store.
-bool is_shared(const fs::path& file) {
-  const std::string name = file.filename().string();
-  if (name.ends_with(".partial") || name.starts_with("study.")) return false;
-  for (const char* made : {"results_", "points_", "heatmap_", "report"}) {
-    if (name.starts_with(made)) return false;
-  }
-  return true;
+void take_file(const fs::path& from, const fs::path& to) {
+  if (!fs::exists(from) || (fs::exists(to) && fs::equivalent(from, to))) return;
+  make_folder(to.parent_path().string());
+  std::error_code error;
+  fs::remove(to, error);
+  fs::create_hard_link(from, to, error);
+  if (error) fs::copy_file(from, to, error);
+  if (error) throw Error(to.string() + ": it cannot be written: " + error.message());
 }
 
-void take_files(const std::string& part, const std::string& folder) {
-  for (const auto& entry : fs::recursive_directory_iterator(part)) {
-    const fs::path to = fs::path(folder) / fs::relative(entry.path(), part);
-    if (!entry.is_regular_file() || !is_shared(entry.path()) || fs::exists(to)) continue;
-    make_folder(to.parent_path().string());
-    std::error_code error;
-    fs::create_hard_link(entry.path(), to, error);
-    if (error) fs::copy_file(entry.path(), to, error);
-    if (error) throw Error(to.string() + ": it cannot be written: " + error.message());
+bool same(const Scan& a, const Scan& b) { return a.label == b.label && a.data_name == b.data_name && a.options == b.options; }
+
+// What a part has of a scan, beside the part's store: the files of the points that the joined study took from it, and of the scan as a
+// whole. Results are made anew from the joined store.
+void take_files(const Store& part, const std::string& part_folder, const Store& store, const std::string& folder) {
+  const std::vector<Scan> joined = store.scans();
+  for (const Scan& scan : part.scans()) {
+    const auto own = std::find_if(joined.begin(), joined.end(), [&](const Scan& each) { return same(each, scan); });
+    const fs::path from = fs::path(part_folder) / scan.folder;
+    const fs::path to = fs::path(folder) / own->folder;
+    for (const std::string& file : files_of(scan)) take_file(from / file, to / file);
+    std::map<std::string, std::string> kept;  // by the points' names
+    for (const StoredPoint& point : store.points(*own, {})) kept[point_name(own->label, point.point)] = point.kept;
+    for (const StoredPoint& point : part.points(scan, {})) {
+      // The hash in this text is that of the files.
+      if (point.kept != kept[point_name(scan.label, point.point)]) continue;
+      for (const std::string& file : files_of(scan.label, point)) take_file(from / file, to / file);
+    }
   }
 }
 
@@ -69,12 +80,15 @@ MergeResult merge_shards(const std::string& folder, std::vector<std::string> par
   Store store(folder, Store::Mode::kWrite);
   for (const std::string& part : parts) {
     store.take(part);
-    take_files(part, folder);
+    const Store taken(part, Store::Mode::kRead);
+    take_files(taken, part, store, folder);
+    for (const Scan& scan : taken.scans()) result.left_out.add(taken.points(scan, {}));
   }
   for (const Scan& scan : store.scans()) {
     const std::vector<StoredPoint> points = store.points(scan, {});
     result.points += points.size();
-    result.finished += static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const auto& p) { return p.finished; }));
+    result.finished +=
+        static_cast<std::size_t>(std::count_if(points.begin(), points.end(), [](const auto& p) { return p.finished && !p.outdated(); }));
     write_results(folder, store, scan);
   }
   return result;

@@ -4,12 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "study/outdated.h"
+
 namespace narrow {
 
 // What joining the shards of a study came to.
 struct MergeResult {
-  std::size_t points = 0, finished = 0;
-  std::vector<int> missing;  // shards that are not there
+  std::size_t points = 0, finished = 0;  // outdated points do not count as finished
+  Outdated left_out;                     // points of the shards that are not taken
+  std::vector<int> missing;              // shards that are not there
   int of = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <mutex>
 #include <numeric>
 #include <span>
@@ -33,14 +34,15 @@ class Magnitudes {
     }
   }
 
-  Profile result(const std::string& layer, const std::string& kind) {
+  Profile result(const std::string& layer, const std::string& kind) const {
     Profile profile{layer, kind, {}, seen_ == 0 ? 0 : static_cast<double>(zeros_) / static_cast<double>(seen_), negative_};
     if (largest_ == 0) return profile;
-    kept_.push_back(smallest_);
-    kept_.push_back(largest_);
-    std::sort(kept_.begin(), kept_.end());
+    std::vector<double> sorted = kept_;
+    sorted.push_back(smallest_);
+    sorted.push_back(largest_);
+    std::sort(sorted.begin(), sorted.end());
     for (const double share : kProfileShares)
-      profile.quantiles.push_back(kept_[static_cast<std::size_t>(std::lround(share * static_cast<double>(kept_.size() - 1)))]);
+      profile.quantiles.push_back(sorted[static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))]);
     return profile;
   }
 
@@ -61,7 +63,9 @@ Profile profile_of(const std::string& layer, const std::string& kind, std::span<
 
 }  // namespace
 
-std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_t samples) {
+std::vector<Profile> profile(const Model& model, const Resolved& resolved, const Dataset& data, std::size_t samples) {
+  std::map<std::string, std::string> fused;
+  for (const auto& [layer, norm] : resolved.fused) fused[layer] = norm;  // of several the last
   samples = std::min(samples, data.size);
   std::vector<Magnitudes> outputs;
   std::mutex mutex;
@@ -74,8 +78,12 @@ std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_
   std::vector<Profile> profiles;
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const Layer& layer = model.layers[i];
-    profiles.push_back(outputs[i].result(layer.name, "output"));
-    for (const WeightArray& weights : layer.op->weights()) {
+    const auto norm = fused.find(layer.name);
+    const bool takes_in = norm != fused.end();
+    const Magnitudes& output = takes_in ? outputs[static_cast<std::size_t>(model.find(norm->second))] : outputs[i];
+    profiles.push_back(output.result(layer.name, "output"));
+    const Layer& kept = takes_in ? resolved.model.layers[static_cast<std::size_t>(resolved.model.find(layer.name))] : layer;
+    for (const WeightArray& weights : kept.op->weights()) {
       const bool any = std::any_of(weights.values.begin(), weights.values.end(), [](float value) { return value != 0; });
       if (any) profiles.push_back(profile_of(layer.name, std::string(name_of(weights.type)), weights.values));
     }

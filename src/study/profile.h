@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "precision/precision.h"
 
 namespace narrow {
 
@@ -22,8 +23,9 @@ struct Profile {
 inline constexpr double kProfileShares[] = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
 
 // Of each layer's outputs for the first `samples` samples, the largest and smallest exact, those between from at most 50,000 values
-// a layer; and of its weights.
-std::vector<Profile> profile(const Model& model, const Dataset& data, std::size_t samples);
+// a layer; and of its weights. A layer that takes in a BatchNormalization in `resolved` has the values that its types are to hold: the
+// outputs behind the normalization, and the scaled weights.
+std::vector<Profile> profile(const Model& model, const Resolved& resolved, const Dataset& data, std::size_t samples);
 
 // Every how many of `values` to take at most `most` of them. It shares no factor with their number, so that of a layer's values, node
 // after node, all nodes are met.

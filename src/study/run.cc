@@ -17,6 +17,7 @@
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "study/layout.h"
+#include "study/outdated.h"
 #include "study/profile.h"
 #include "study/scan.h"
 
@@ -252,17 +253,25 @@ class StudyRun {
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
     store.set_float(scan, measure.float_values(), measure.curves());
-    store.set_profile(scan, profile(subject.model, data, std::min(definition_.counted, kProfiled)));
+    if (!grid.points.empty()) {
+      // Which layers take in a BatchNormalization does not depend on the bits.
+      const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
+      store.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
+    }
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     make_folder(folder);
-    if (data.targets > 0) write_file(folder + "/regression_targets.txt", savetxt(data.y, data.targets));
+    if (data.targets > 0) write_file(folder + "/" + kTargets, savetxt(data.y, data.targets));
     const KeptFiles files(folder, subject.label, definition_.keep, subject.model, data, reference);
     files.write_float();
     best_ = std::numeric_limits<double>::infinity();
     progress_.best.clear();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
     const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store, options_};
-    run_scan(job, grid.points, [&](PointEnd end, const Point& point, double mpe) {
+    std::vector<StoredPoint> points = store.plan(scan, grid.points);
+    Outdated outdated;
+    outdated.add(points);
+    if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
+    run_scan(job, std::move(points), [&](PointEnd end, const Point& point, double mpe) {
       const std::scoped_lock lock(mutex_);
       ++(end == PointEnd::kFound      ? result.found
          : end == PointEnd::kComputed ? result.computed

@@ -230,6 +230,67 @@ def test_hdf5_holds_what_the_text_files_hold(tmp_path):
     assert not list((tmp_path / "hdf5").rglob("*.txt.partial"))
 
 
+def point_files(out, layout):
+    """Of each point its types in the store, the attribute of its trace, and its values."""
+    for name, types in rows(out, "SELECT '16.' || v_full || '.' || v_int || '.wb_' || wb_full || '.' || wb_int, types FROM results"):
+        with h5py.File(out / (f"{name}.h5" if layout == "hdf5" else f"{name}.model/hls_trace.h5")) as file:
+            yield name, types, file.attrs["types"], {layer: values[...] for layer, values in file["trace"].items()}
+
+
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_a_point_that_follows_another_has_its_own_types(tmp_path, layout):
+    grid = ["--v-full", "12:15", "--v-int", "7:10", "--wb-full", "12", "--wb-int", 2, "--samples", 20, "--trace", 2, "--layout", layout]
+    succeed(command(tmp_path / "shared", grid=grid))
+    assert rows(tmp_path / "shared", "SELECT count(*) FROM results WHERE NOT computed")[0][0] > 3
+    succeed(command(tmp_path / "alone", "--no-share", grid=grid))
+    alone = {name: more for name, *more in point_files(tmp_path / "alone", layout)}
+    for name, types, said, values in point_files(tmp_path / "shared", layout):
+        assert said == types == alone[name][0] == alone[name][1], name
+        assert values.keys() == alone[name][2].keys() and all(np.array_equal(values[layer], alone[name][2][layer]) for layer in values)
+    files = lambda out: {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.suffix in (".h5", ".txt") and not path.name.startswith("points_")}
+    assert files(tmp_path / "shared") == files(tmp_path / "alone")
+
+
+def fused_model():
+    """A Dense with a BatchNormalization behind it, far from the identity, and its float layers as NumPy has them."""
+    import zipfile
+
+    with zipfile.ZipFile(GOLDEN / "bn16.keras") as archive:
+        config = json.loads(archive.read("config.json"))["config"]["layers"]
+    before = {layer["config"]["name"]: layer["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] for layer in config if layer["inbound_nodes"]}
+    return {before[layer["config"]["name"]]: layer["config"]["name"] for layer in config if layer["class_name"] == "BatchNormalization"}
+
+
+def test_a_layer_that_took_in_a_normalization_is_compared_behind_it(tmp_path):
+    norms = fused_model()
+    for kind in ("auto", "uniform"):
+        out = tmp_path / kind
+        grid = ["--v-full", 24, "--v-int", 10, "--wb-full", 20, "--wb-int", 6, "--samples", 50, "--trace", 20, "--counted", 20, "--types", kind]
+        succeed(command(out, models=("bn16",), grid=grid))
+        succeed([NARROW, "trace", str(GOLDEN / "bn16.keras"), "--data", str(GOLDEN / "clusters.h5"), "--samples", "20", "--v", "24,10", "--wb", "20,6", "--types", kind, "--out", str(out / "t.h5")])
+        with h5py.File(out / "16.24.10.wb_20.6.model" / "hls_trace.h5") as fixed, h5py.File(out / "16.keras_trace.h5") as exact, h5py.File(out / "t.h5") as both:
+            pairs = json.loads(fixed.attrs["float_layers"])
+            assert pairs == json.loads(both.attrs["float_layers"]) == ({layer: norm for layer, norm in norms.items() if norm not in fixed["trace"]})
+            assert bool(pairs) == (kind == "auto")
+            for layer, values in fixed["trace"].items():
+                float_values = exact["trace"][pairs.get(layer, layer)][...]
+                assert np.abs(values[...] - float_values).max() < 0.02 * max(1, np.abs(float_values).max()), layer
+            wrong = [np.abs(fixed["trace"][layer][...] - exact["trace"][layer][...]).max() for layer in pairs]
+            assert all(difference > 0.1 for difference in wrong), "the test tells the two apart"
+            profiles = {(layer, what): json.loads(quantiles) for layer, what, quantiles in rows(out, "SELECT layer, kind, quantiles FROM profiles")}
+            for layer, norm in pairs.items():
+                assert profiles[layer, "output"][-1] == pytest.approx(np.abs(exact["trace"][norm][...]).max(), rel=1e-6)
+                assert profiles[layer, "output"] == profiles[norm, "output"]
+            # The page's table of traces, and the figure of differences.
+            succeed([NARROW, "report", str(out), "--figures", "none"])
+            page = json.loads(re.search(r'<script[^>]*id="report"[^>]*>(.*?)</script>', (out / "report.html").read_text(), re.S)[1])
+            drawn = next(figure for figure in page["figures"] if figure["id"].startswith("differences"))
+            values = drawn["spec"]["data"]["values"]
+            assert {value["layer"] for value in values} >= set(pairs)
+            for value in values:
+                assert abs(value["difference"]) < 0.02 * max(1, *(abs(v["float"]) for v in values if v["layer"] == value["layer"])), value
+
+
 def test_what_is_kept_and_lost_is_made_again(tmp_path):
     out = tmp_path / "study"
     succeed(command(out, grid=SMALL))
@@ -367,6 +428,29 @@ keep: predictions
         stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND options = '{kind}'")[0][0]
         assert np.loadtxt(folder / "results_16_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
     assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
+
+
+def test_data_sets_of_like_names_have_folders_of_their_own(tmp_path):
+    text = f"""
+out: {tmp_path}/study
+models: [{GOLDEN}/ds16.keras, {GOLDEN}/ds32.keras]
+data:
+  - {{name: first, files: {GOLDEN}/clusters.h5, samples: 20}}
+  - {{name: "a b", files: {GOLDEN}/clusters.h5, samples: 30}}
+  - {{name: "a-b", files: {GOLDEN}/clusters.h5, samples: 40}}
+  - {{name: "a", files: {GOLDEN}/clusters.h5, samples: 50}}
+grid: {{v_full: 10:12, v_int: 5, wb_full: 10, wb_int: 2}}
+keep: predictions
+"""
+    out = tmp_path / "study"
+    succeed(study(tmp_path, text))
+    for data, folder, samples in (("first", out, 20), ("a b", out / "a-b-auto", 30), ("a-b", out / "a-b-auto-2", 40), ("a", out / "a-auto", 50)):
+        assert len(np.loadtxt(folder / "regression_targets.txt")) == samples
+        for label in (16, 32):
+            assert len(np.loadtxt(folder / f"{label}.11.5.wb_10.2.model" / "hls_predictions.txt")) == samples
+            stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND model = '{label}'")[0][0]
+            assert np.loadtxt(folder / f"results_{label}_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
+    assert "24 points were done before" in succeed(study(tmp_path, text))
 
 
 def test_models_are_trained_once_and_again_when_they_change(tmp_path):

@@ -60,13 +60,15 @@ class PreparedInputs {
 
 class ScanRun {
  public:
-  ScanRun(const ScanJob& job, const std::vector<Point>& points, const PointDone& done)
-      : job_(job), done_(done), stored_(job.store.plan(job.scan, points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
+  ScanRun(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done)
+      : job_(job), done_(done), stored_(std::move(points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
-    for (std::size_t i = 0; i < points.size(); ++i) groups[{v_fraction(points[i]), wb_fraction(points[i])}].push_back(i);
+    for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(stored_[i].point), wb_fraction(stored_[i].point)}].push_back(i);
     for (auto& [fractions, group] : groups) {
       std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
-        return std::pair(points[a].v_int, points[a].wb_int) < std::pair(points[b].v_int, points[b].wb_int);
+        const Point& p = stored_[a].point;
+        const Point& q = stored_[b].point;
+        return std::pair(p.v_int, p.wb_int) < std::pair(q.v_int, q.wb_int);
       });
       groups_.push_back(std::move(group));
     }
@@ -113,7 +115,7 @@ class ScanRun {
       if (job_.options.stop && job_.options.stop()) interrupted_ = ends_ = true;
       if (ends_) return;
       StoredPoint& point = stored_[index];
-      const bool whole = point.finished && job_.files.whole(point.point, point.kept);
+      const bool whole = point.finished && !point.outdated() && job_.files.whole(point.point, point.kept);
       if (whole && point.measured) done_(PointEnd::kFound, point.point, kNan);
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
       if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(point.values, {}), {}});
@@ -136,7 +138,7 @@ class ScanRun {
     if (job_.options.share) {
       for (Leader& leader : leaders) {
         if (!leader.resolved) leader.resolved = resolved_at(stored_[leader.index].point);
-        if (answers_for(*leader.resolved, resolved)) return follow(point, leader, resolved);
+        if (answers_for(*leader.resolved, resolved) && follow(point, leader, resolved)) return;
       }
     }
     // What it waits for inside may not take up another point, which would wait in turn.
@@ -190,23 +192,27 @@ class ScanRun {
     }
   }
 
-  // The same numbers under another precision's name.
-  void follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
+  // The same numbers under another precision's name. False where the leader's files are gone meanwhile.
+  bool follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
     const StoredPoint& run = stored_[leader.index];
+    std::optional<std::string> kept = job_.files.follow(point.point, resolved, run.point, run.kept);
+    if (!kept) return false;
     PointResult end;
     end.id = point.id;
     end.computed_as = run.id;
     end.types = types_json(resolved);
     end.values = leader.values.empty() ? job_.store.values(run.id) : leader.values;
-    end.kept = job_.files.follow(point.point, run.point, run.kept);
+    end.kept = *std::move(kept);
     settle(point, end);
     const double mpe = mpe_of(end.values);
     job_.store.finish(std::move(end));
     done_(PointEnd::kFollowed, point.point, mpe);
+    return true;
   }
 
   static void settle(StoredPoint& point, const PointResult& end) {
     point.finished = point.measured = true;
+    point.arithmetic = kArithmetic;
     point.computed_as = end.computed_as;
     point.clean = !end.overflowed;
     point.kept = end.kept;
@@ -244,6 +250,6 @@ PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Po
   return make_config(model, options);
 }
 
-void run_scan(const ScanJob& job, const std::vector<Point>& points, const PointDone& done) { ScanRun(job, points, done).run(); }
+void run_scan(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done) { ScanRun(job, std::move(points), done).run(); }
 
 }  // namespace narrow

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "data/hash.h"
+#include "engine/arithmetic.h"
 #include "error.h"
 #include "fixed/format.h"
 
@@ -26,7 +27,9 @@ namespace narrow {
 namespace {
 
 // Of the tables below; larger where an older narrow could not read them.
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
+// The oldest that this one brings to its own.
+constexpr int kOldestSchema = 2;
 // "narr": tells a study from other SQLite files.
 constexpr int kApplication = 0x6e617272;
 
@@ -46,7 +49,7 @@ CREATE TABLE points(
   id INTEGER PRIMARY KEY, scan INTEGER NOT NULL REFERENCES scans,
   v_full INTEGER NOT NULL, v_int INTEGER NOT NULL, wb_full INTEGER NOT NULL, wb_int INTEGER NOT NULL,
   computed_as INTEGER REFERENCES points, overflowed INTEGER, counted INTEGER, types TEXT, kernels TEXT, kept TEXT, seconds REAL,
-  version TEXT, finished TEXT, UNIQUE(scan, v_full, v_int, wb_full, wb_int));
+  version TEXT, arithmetic INTEGER, finished TEXT, UNIQUE(scan, v_full, v_int, wb_full, wb_int));
 CREATE TABLE metric_names(name TEXT PRIMARY KEY, unit TEXT NOT NULL, meaning TEXT NOT NULL);
 CREATE TABLE metrics(
   point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, value REAL, PRIMARY KEY(point, name)) WITHOUT ROWID;
@@ -83,24 +86,35 @@ CREATE VIEW curve_values AS
   JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name, json_each(curves."values") AS bin;
 )";
 
-// Of what a study's result depends on.
+// Of everything that a model's results depend on; lists with their length, so that no two models have one text. (How its inputs were
+// prepared decides the data, which have a hash of their own.)
 std::string hash_of(const Model& model) {
   Hash hash;
+  const auto add_list = [&](const std::vector<int>& numbers) {
+    hash.add(numbers.size());
+    for (const int number : numbers) hash.add(static_cast<std::uint64_t>(number));
+  };
+  hash.add(model.layers.size());
   for (const Layer& layer : model.layers) {
     hash.add(layer.name);
     hash.add(std::string(layer.op->keras_class()));
-    for (const int input : layer.inputs) hash.add(static_cast<std::uint64_t>(input));
-    for (const int d : layer.shape) hash.add(static_cast<std::uint64_t>(d));
-    for (const auto& [name, value] : layer.op->settings()) {
+    add_list(layer.inputs);
+    add_list(layer.shape);
+    const std::vector<Setting> settings = layer.op->settings();
+    hash.add(settings.size());
+    for (const auto& [name, value] : settings) {
       hash.add(std::string(name));
       std::visit([&](const auto& each) { hash.add(nlohmann::json(each).dump()); }, value);
     }
-    for (const ParameterArray& array : layer.op->parameters()) {
+    const std::vector<ParameterArray> parameters = layer.op->parameters();
+    hash.add(parameters.size());
+    for (const ParameterArray& array : parameters) {
       hash.add(std::string(array.name));
+      add_list(array.shape);
       hash.add(std::vector<float>(array.values.begin(), array.values.end()));
     }
   }
-  for (const int output : model.outputs) hash.add(static_cast<std::uint64_t>(output));
+  add_list(model.outputs);
   return hash.text();
 }
 
@@ -228,6 +242,12 @@ class Store::Impl {
     return Prepared(known.get());
   }
 
+  // As `part` of another store's statements.
+  void attach_to(const Impl& other) const {
+    other.statement("ATTACH ? AS part").bind(in_memory_ ? ":memory:" : path_).step();
+    if (in_memory_) copy(database_, other.database_, "part");
+  }
+
   // Points that have come to their end. One thread at a time writes them; others leave theirs to it and go on.
   void write_waiting();
   void write_point(const PointResult& point);
@@ -236,6 +256,7 @@ class Store::Impl {
   // A column's numbers, as json_of wrote them; null is NaN.
   std::vector<double> numbers(const Statement& row, int column) const;
   Error damaged(const Statement& row, int column) const { return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it"); }
+  std::string free_folder(const std::string& data, const std::string& options) const;
 
   std::mutex mutex;         // of the database
   std::mutex writer_mutex;  // of who writes what waits
@@ -249,12 +270,16 @@ class Store::Impl {
     if (exists && number("SELECT count(*) FROM sqlite_master") > 0) {
       if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but no study of narrow's");
       const std::int64_t schema = number("PRAGMA user_version");
-      if (schema < kSchema) {
+      if (schema < kOldestSchema) {
         throw Error(path_ + ": it was written by an older narrow, whose studies this one does not read; give another folder");
       }
       if (schema > kSchema) {
         throw Error(path_ + ": it was written by a newer narrow (tables of version " + std::to_string(schema) + ", this one knows " +
                     std::to_string(kSchema) + "); it is left as it is");
+      }
+      if (schema < kSchema) {
+        if (mode_ == Mode::kRead) copy_to_memory();
+        migrate();
       }
     } else if (mode_ == Mode::kRead) {
       throw Error(path_ + ": it holds no study yet");
@@ -271,6 +296,37 @@ class Store::Impl {
     // A crash loses nothing that is committed, a power cut at most the last moments, which are computed again.
     run("PRAGMA journal_mode=WAL");
     run("PRAGMA synchronous=NORMAL");
+  }
+
+  // A study that may only be read is brought to today's tables in a copy.
+  void copy_to_memory() {
+    sqlite3* memory = nullptr;
+    sqlite3_open(":memory:", &memory);
+    sqlite3* const file = std::exchange(database_, memory);
+    in_memory_ = true;
+    try {
+      copy(file, memory, "main");
+    } catch (...) {
+      sqlite3_close(file);
+      throw;
+    }
+    sqlite3_close(file);
+  }
+
+  void copy(sqlite3* from, sqlite3* to, const char* name) const {
+    sqlite3_backup* backup = sqlite3_backup_init(to, name, from, "main");
+    const bool copied = backup != nullptr && sqlite3_backup_step(backup, -1) == SQLITE_DONE;
+    sqlite3_backup_finish(backup);
+    if (!copied) throw Error(path_ + ": it cannot be read: " + sqlite3_errmsg(to));
+  }
+
+  void migrate() {
+    transaction([&] {
+      run("ALTER TABLE points ADD COLUMN arithmetic INTEGER");
+      run("UPDATE points SET arithmetic = 1 WHERE finished IS NOT NULL");
+      make_results_view();
+      run(("PRAGMA user_version=" + std::to_string(kSchema)).c_str());
+    });
   }
 
   // One writer: the operating system gives the lock back however the program ends.
@@ -342,6 +398,7 @@ class Store::Impl {
 
   std::string path_;
   Mode mode_;
+  bool in_memory_ = false;
   sqlite3* database_ = nullptr;
   std::map<std::string, std::unique_ptr<Statement>> prepared_;  // by their SQL
   int lock_ = -1;
@@ -431,13 +488,22 @@ std::string json_of(const std::vector<double>& values) {
 
 }  // namespace
 
+// Other models' scans with the same data and options share the folder; `a b` and `a-b`, which would be called alike, do not.
+std::string Store::Impl::free_folder(const std::string& data, const std::string& options) const {
+  auto other = statement("SELECT 1 FROM scans JOIN data ON data.id = data WHERE folder = ? AND (data.name != ? OR options != ?)");
+  const std::string name = folder_name(data, options);
+  std::string folder = name;
+  for (int i = 2; other.bind(folder, data, options).step(); ++i) folder = name + "-" + std::to_string(i);
+  return folder;
+}
+
 Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& options) {
   auto find = impl_->statement((std::string(kScans) + "WHERE model = ? AND data = ? AND options = ?").c_str());
   if (!find.bind(model, data, options).step()) {
     // The first scan of a model has the study's own folder, as the study's scripts expect it.
     auto first = impl_->statement("SELECT count(*), (SELECT name FROM data WHERE id = ?) FROM scans WHERE model = ?");
     first.bind(data, model).step();
-    const std::string folder = first.number(0) == 0 ? "" : folder_name(first.text(1), options);
+    const std::string folder = first.number(0) == 0 ? "" : impl_->free_folder(first.text(1), options);
     impl_->statement("INSERT INTO scans(model, data, options, folder) VALUES(?, ?, ?, ?)").bind(model, data, options, folder).step();
     find.bind(model, data, options).step();
   }
@@ -488,16 +554,25 @@ std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<Point>&
   });
   std::string names;
   for (const std::string& name : impl_->wanted) names += (names.empty() ? "'" : ", '") + name + "'";
-  auto find = impl_->statement(
-      ("SELECT id, finished IS NOT NULL, (SELECT count(*) FROM metrics WHERE point = points.id AND name IN (" + names +
-       ")), computed_as, overflowed IS 0, kept FROM points WHERE scan = ? AND v_full = ? AND v_int = ? AND wb_full = ? AND wb_int = ?")
-          .c_str());
+  auto find =
+      impl_->statement(("SELECT id, finished IS NOT NULL, (SELECT count(*) FROM metrics WHERE point = points.id AND name IN (" + names +
+                        ")), computed_as, overflowed IS 0, kept, arithmetic FROM points WHERE scan = ? AND v_full = ? AND v_int = ? AND "
+                        "wb_full = ? AND wb_int = ?")
+                           .c_str());
   std::vector<StoredPoint> planned;
   planned.reserve(points.size());
   for (const Point& p : points) {
     find.bind(scan.id, p.v_full, p.v_int, p.wb_full, p.wb_int).step();
     const bool measured = static_cast<std::size_t>(find.number(2)) == impl_->wanted.size();
-    planned.push_back({find.number(0), p, find.number(1) != 0, measured, find.number(3), find.number(4) != 0, find.text(5), {}});
+    planned.push_back({find.number(0),
+                       p,
+                       find.number(1) != 0,
+                       measured,
+                       find.number(3),
+                       find.number(4) != 0,
+                       find.text(5),
+                       {},
+                       static_cast<int>(find.number(6))});
   }
   return planned;
 }
@@ -532,12 +607,18 @@ void Store::Impl::write_waiting() {
 }
 
 void Store::Impl::write_point(const PointResult& point) {
+  // Nothing of a result of another arithmetic stays: not the metrics that are not asked for today, nor layers that lose nothing now.
+  for (const char* sql : {"DELETE FROM metrics WHERE point = ? AND (SELECT arithmetic FROM points WHERE id = point) IS NOT ?",
+                          "DELETE FROM curves WHERE point = ? AND (SELECT arithmetic FROM points WHERE id = point) IS NOT ?"})
+    prepared(sql)->bind(point.id, kArithmetic).step();
+  prepared("DELETE FROM counts WHERE point = ?")->bind(point.id).step();
   const auto update = prepared(
       "UPDATE points SET computed_as = ?, overflowed = ?, counted = ?, types = ?, kernels = ?, kept = ?, seconds = ?, version = ?, "
+      "arithmetic = ?, "
       "finished = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?");
   update
       ->bind(point.computed_as, point.overflowed ? 1 : 0, point.counted, point.types, point.kernels, point.kept, point.seconds,
-             std::string(NARROW_VERSION), point.id)
+             std::string(NARROW_VERSION), kArithmetic, point.id)
       .step();
   write_metrics(point.id, point.values, point.curves);
   const auto count = prepared("INSERT OR REPLACE INTO counts VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
@@ -583,7 +664,8 @@ void Store::Impl::make_results_view() const {
   run(("CREATE VIEW results AS SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, "
        "v_full + wb_full AS bits, " +
        columns +
-       "overflowed, points.id = computed_as AS computed, seconds, types, kernels, kept, version, finished, points.id AS point FROM points "
+       "overflowed, points.id = computed_as AS computed, seconds, types, kernels, kept, version, arithmetic, finished, points.id AS point "
+       "FROM points "
        "JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data WHERE finished IS NOT NULL")
           .c_str());
 }
@@ -601,7 +683,8 @@ std::string Store::known(const std::string& name) const {
 
 void Store::take(const std::string& folder) {
   const Store checked(folder, Mode::kRead);  // that it is a study, and one this narrow knows
-  impl_->statement("ATTACH ? AS part").bind(folder + "/study.db").step();
+  checked.impl_->attach_to(*impl_);
+  const std::string own = std::to_string(kArithmetic);
   try {
     impl_->transaction([&] {
       auto other =
@@ -644,23 +727,28 @@ void Store::take(const std::string& folder) {
           "INSERT INTO points(scan, v_full, v_int, wb_full, wb_int) SELECT ours, v_full, v_int, wb_full, wb_int FROM part.points "
           "JOIN scan_pairs ON theirs = scan WHERE true ON CONFLICT DO NOTHING");
       impl_->run(
-          "CREATE TEMP TABLE pairs AS SELECT p.id AS theirs, p.computed_as AS answered_by, points.id AS ours, "
-          "points.finished IS NULL AS wanted FROM part.points AS p JOIN scan_pairs ON scan_pairs.theirs = p.scan "
-          "JOIN points ON points.scan = scan_pairs.ours AND points.v_full = p.v_full AND points.v_int = p.v_int "
-          "AND points.wb_full = p.wb_full AND points.wb_int = p.wb_int WHERE p.finished IS NOT NULL");
+          ("CREATE TEMP TABLE pairs AS SELECT p.id AS theirs, p.computed_as AS answered_by, points.id AS ours, points.arithmetic IS NOT " +
+           own +
+           " AS wanted FROM part.points AS p JOIN scan_pairs ON scan_pairs.theirs = p.scan "
+           "JOIN points ON points.scan = scan_pairs.ours AND points.v_full = p.v_full AND points.v_int = p.v_int "
+           "AND points.wb_full = p.wb_full AND points.wb_int = p.wb_int WHERE p.arithmetic IS " +
+           own)
+              .c_str());
       impl_->run("CREATE INDEX temp.by_theirs ON pairs(theirs)");
       for (const std::string table : {"metrics", "curves", "counts"}) {
         const std::string columns = table == "metrics"  ? "m.name, m.value"
                                     : table == "curves" ? "m.name, m.\"values\""
                                                         : "m.layer, m.\"values\", m.overflows, m.sum_overflows, m.zeros, m.weights, "
                                                           "m.weight_overflows, m.weight_zeros";
+        impl_->run(("DELETE FROM " + table + " WHERE point IN (SELECT ours FROM pairs WHERE wanted)").c_str());
         impl_->run(("INSERT OR IGNORE INTO " + table + " SELECT pairs.ours, " + columns + " FROM pairs JOIN part." + table +
                     " AS m ON m.point = pairs.theirs")
                        .c_str());
       }
       impl_->run(
-          "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, finished) = "
-          "(SELECT leader.ours, p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.finished FROM pairs "
+          "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, arithmetic, finished) = "
+          "(SELECT leader.ours, p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.arithmetic, p.finished FROM "
+          "pairs "
           "JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
           "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
       impl_->run(
@@ -693,15 +781,21 @@ std::vector<MetricName> Store::metrics() const {
 std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::string>& metrics) const {
   std::vector<StoredPoint> points;
   auto find = impl_->statement(
-      "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept FROM points WHERE scan = ? "
+      "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept, arithmetic FROM points WHERE "
+      "scan = ? "
       "ORDER BY v_full, v_int, wb_full, wb_int");
   auto value = impl_->statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
   for (find.bind(scan.id); find.step();) {
     const auto bits = [&](int column) { return static_cast<int>(find.number(column)); };
-    StoredPoint point{find.number(0),      {bits(1), bits(2), bits(3), bits(4)},
-                      find.number(5) != 0, false,
-                      find.number(6),      find.number(7) != 0,
-                      find.text(8),        {}};
+    StoredPoint point{find.number(0),
+                      {bits(1), bits(2), bits(3), bits(4)},
+                      find.number(5) != 0,
+                      false,
+                      find.number(6),
+                      find.number(7) != 0,
+                      find.text(8),
+                      {},
+                      static_cast<int>(find.number(9))};
     for (const std::string& name : metrics) {
       point.values.push_back(value.bind(point.id, name).step() ? value.real(0) : std::numeric_limits<double>::quiet_NaN());
     }

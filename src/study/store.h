@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 #include "study/grid.h"
 #include "study/metrics.h"
@@ -36,6 +37,8 @@ struct StoredPoint {
   bool clean = false;            // nothing overflowed anywhere, weights included
   std::string kept;              // what was written of it (study/kept.h)
   std::vector<double> values;    // of the metrics asked for
+  int arithmetic = kArithmetic;  // by which it was computed
+  bool outdated() const { return finished && arithmetic != kArithmetic; }
 };
 
 // What a layer met on the samples that were counted.
@@ -90,7 +93,7 @@ class Store {
   void set_float(const Scan& scan, const std::vector<double>& values, const std::vector<Curve>& curves);
   // The float model's values, layer by layer.
   void set_profile(const Scan& scan, const std::vector<Profile>& profiles);
-  // The scan's points, planned where they are new, in the order given; without values.
+  // The scan's points, planned where they are new, in the order given; without values. Those that are outdated are to be computed again.
   std::vector<StoredPoint> plan(const Scan& scan, const std::vector<Point>& points);
   // These may be called from any thread.
   // The point is in the store when this or another thread's call, made at the same time, returns.
@@ -102,8 +105,8 @@ class Store {
   void set(const std::string& name, const std::string& value);
   std::string known(const std::string& name) const;
 
-  // Takes over everything of another study: its points where this one has not finished them. Throws Error, and takes
-  // nothing, where models or data of one name are not the same.
+  // Takes over everything of another study: its points where this one has not finished them, outdated ones only as planned. Throws Error,
+  // and takes nothing, where models or data of one name are not the same.
   void take(const std::string& folder);
 
   struct KnownDefinition {

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -281,6 +282,22 @@ def test_shards_merge_to_the_whole_study(whole, tmp_path):
     assert said[0] == said[1]
 
 
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_merge_takes_every_kept_file_whatever_a_model_is_called(tmp_path, layout):
+    names = ("report.x", "results_x", "points_16_mpe", "heatmap_", "study.db")
+    for name, model in zip(names, ("ds16", "bn16", "pool16", "ds16", "ds32")):
+        shutil.copy(GOLDEN / f"{model}.keras", tmp_path / f"{name}.keras")
+    small = ["--v-full", "10:12", "--v-int", "5", "--wb-full", "10", "--wb-int", "1:2", "--samples", 10, "--layout", layout]
+    sweep = lambda out, *more: [NARROW, "sweep", *(str(tmp_path / f"{name}.keras") for name in names), "--data", str(GOLDEN / "clusters.h5"), *map(str, small), "--out", str(out), *more]
+    succeed(sweep(tmp_path / "whole"))
+    for number in (1, 2):
+        succeed(sweep(tmp_path / "study", "--shard", f"{number}/2"))
+    assert "30 of 30 points are done" in succeed([NARROW, "merge", str(tmp_path / "study")])
+    files = lambda out: {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.suffix in (".txt", ".h5") and "shard-" not in str(path)}
+    assert files(tmp_path / "study") == files(tmp_path / "whole") and len(files(tmp_path / "whole")) > 30
+    assert "30 points were done before" in succeed(sweep(tmp_path / "study"))
+
+
 def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
     out = tmp_path / "study"
     succeed(sharded(out, 2, 4))
@@ -301,6 +318,24 @@ def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
     assert rows(out, RESULTS) == rows(whole, RESULTS)
 
 
+def test_merge_leaves_out_what_another_arithmetic_computed(whole, tmp_path):
+    out = tmp_path / "study"
+    for number in (1, 2):
+        succeed(sharded(out, number, 2))
+    number = spoil(out / "shard-2-of-2", "v_full < 11")
+    said = succeed([NARROW, "merge", str(out)])
+    assert f"{315 - number} of 315 points are done" in said
+    assert f"{number} points were computed by an older arithmetic ({ARITHMETIC - 1}, now {ARITHMETIC}) and are left out; run their shards again" in said
+    assert set(rows(out, RESULTS)) < set(rows(whole, RESULTS))
+    # What the merged study has of an older arithmetic is replaced.
+    spoil(out, "v_full = 12")
+    succeed(sharded(out, 2, 2))
+    said = succeed([NARROW, "merge", str(out)])
+    assert "315 of 315 points are done" in said and "arithmetic" not in said
+    assert rows(out, RESULTS) == rows(whole, RESULTS)
+    assert {name: data for name, data in content(out)[2].items() if not name.startswith("shard-")} == content(whole)[2]
+
+
 def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     out = tmp_path / "study"
     small = ["--v-full", "8:12:4", "--v-int", "4", "--wb-full", "8", "--wb-int", "1:2", "--samples", 10]
@@ -314,3 +349,40 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     assert "it holds no shards" in fail([NARROW, "merge", str(tmp_path / "nothing")])
     for wrong in ("0/3", "4/3", "1", "1/2/3", "a/b"):
         assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small))
+
+
+# --- what an older narrow computed
+
+ARITHMETIC = int(re.search(r"kArithmetic = (\d+)", (GOLDEN.parent / "src" / "engine" / "arithmetic.h").read_text())[1])
+
+
+def spoil(folder, where="true", arithmetic=ARITHMETIC - 1):
+    """As if another narrow had computed these points, otherwise: wrong values, layers that lost something, a metric of its own, files."""
+    with sqlite3.connect(folder / "study.db") as database:
+        points = database.execute(f"SELECT id, v_full, v_int, wb_full, wb_int FROM points WHERE {where}").fetchall()
+        for point, *bits in points:
+            database.execute("UPDATE points SET arithmetic = ?, overflowed = 0 WHERE id = ?", (arithmetic, point))
+            database.execute("UPDATE metrics SET value = 0 WHERE point = ?", (point,))
+            database.execute("INSERT OR IGNORE INTO metrics VALUES(?, 'beyond@77', 5)", (point,))
+            database.execute("INSERT OR IGNORE INTO counts VALUES(?, 'a_layer', 5, 5, 5, 5, 5, 5, 5)", (point,))
+    return len(points)
+
+
+def test_points_of_another_arithmetic_are_computed_again(whole, tmp_path):
+    out = tmp_path / "study"
+    shutil.copytree(whole, out)
+    number = spoil(out, "v_full = 10 OR wb_int = 2")
+    assert 0 < number < 315
+    said = f"{number} points were computed by an older arithmetic ({ARITHMETIC - 1}, now {ARITHMETIC})"
+    for look in (["status"], ["best"], ["best", "--pareto"], ["report", "--figures", "none"]):
+        lines = [line for line in succeed([NARROW, look[0], str(out), *look[1:]]).splitlines() if said in line]
+        assert len(lines) == 1 and "computes them again" in lines[0], look
+    done = run(command(out))
+    assert done.returncode == 0 and done.stderr.count(f"16: {said} and are computed again\n") == 1, done.stderr
+    assert f"{315 - number} points were done before" in done.stdout
+    assert content(out) == content(whole)
+    assert "arithmetic" not in run(command(out)).stderr
+    # Of a newer narrow, too.
+    spoil(out, "v_full = 9", ARITHMETIC + 1)
+    assert f"computed by another arithmetic ({ARITHMETIC + 1}, now {ARITHMETIC})" in run(command(out)).stderr
+    assert content(out) == content(whole)

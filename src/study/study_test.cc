@@ -3,15 +3,22 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
 
 #include "error.h"
+#include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/linear.h"
 #include "study/definition.h"
 #include "study/grid.h"
 #include "study/kept.h"
 #include "study/layout.h"
 #include "study/metrics.h"
+#include "study/store.h"
 
 namespace narrow {
 namespace {
@@ -24,7 +31,8 @@ TEST(Range, BothEndsAreIncluded) {
 }
 
 TEST(Range, AnythingElseIsRefused) {
-  for (const char* bad : {"", "a", "8:", "8-12", "12:8", "8:12:0", "8:12:2:1", "8:99", "8,9"})
+  for (const char* bad : {"", "a", "8:", "8-12", "12:8", "8:12:0", "8:12:2:1", "8:99", "8,9", "8:20:2147483647", "99999999999",
+                          "8:20:99999999999999999999", "+8", " 8", "8 ", ":8", "::"})
     EXPECT_THROW(parse_range("--v-full", bad), Error) << bad;
 }
 
@@ -33,6 +41,14 @@ TEST(Grid, PointsWithMoreIntegerThanTotalBitsAreSkippedAndCounted) {
   EXPECT_EQ(grid.points, (std::vector<Point>{{4, 3, 8, 2}, {8, 3, 8, 2}, {8, 6, 8, 2}}));
   EXPECT_EQ(grid.skipped, 1U);
   EXPECT_THROW(points_of({{4}, {6}, {8}, {2}}), Error);
+}
+
+TEST(Shards, AnythingElseIsRefused) {
+  EXPECT_EQ(parse_shard("3/40").number, 3);
+  EXPECT_EQ(parse_shard("3/40").of, 40);
+  for (const char* bad :
+       {"", "/", "3", "3/", "/3", "0/3", "4/3", "-1/3", "1/2/3", "a/b", "1/ 2", "1/2147483647", "1/99999999999", "99999999999/3"})
+    EXPECT_THROW(parse_shard(bad), Error) << bad;
 }
 
 TEST(Shards, AreAPartitionThatKeepsFractionsTogether) {
@@ -144,6 +160,75 @@ TEST(Results, FollowersAreNamed) {
 
 TEST(Results, FilesAreTheStudys) { EXPECT_EQ(point_name("64", {16, 6, 12, 3}), "64.16.6.wb_12.3"); }
 
+// --- what a model is known by
+
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::temp_directory_path() / ("narrow-study-" + std::to_string(std::random_device()()))) {
+    std::filesystem::create_directory(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+OperationPtr dense(int n_in, int n_out, std::vector<float> kernel, std::vector<float> bias) {
+  return std::make_shared<Dense>(n_in, n_out, std::move(kernel), std::move(bias));
+}
+
+Model small_model() {
+  Model model;
+  model.name = "m";
+  model.layers = {{"in", "InputLayer", std::make_shared<Input>(Shape{2, 3}), {}, {2, 3}},
+                  {"a", "Dense", dense(3, 2, {1, 2, 3, 4, 5, 6}, {}), {0}, {2, 2}},
+                  {"b", "Dense", dense(3, 2, {1, 2, 3, 4, 5, 6}, {}), {0}, {2, 2}}};
+  model.outputs = {1};
+  return model;
+}
+
+TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  store.add_model(small_model(), "m");
+  EXPECT_NO_THROW(store.add_model(small_model(), "m"));
+  const std::map<std::string, std::function<void(Model&)>> changes = {
+      {"a weight",
+       [](Model& m) {
+         m.layers[1].op = dense(3, 2, {1, 2, 3, 4, 5, 7}, {});
+       }},
+      {"the kernel's shape",
+       [](Model& m) {
+         m.layers[1].op = dense(2, 3, {1, 2, 3, 4, 5, 6}, {});
+       }},
+      {"a bias",
+       [](Model& m) {
+         m.layers[1].op = dense(3, 2, {1, 2, 3, 4, 5, 6}, {0, 0});
+       }},
+      {"the kind of layer", [](Model& m) { m.layers[1].op = std::make_shared<Linear>(); }},
+      {"the wiring", [](Model& m) { m.layers[2].inputs = {1}; }},
+      // The same numbers one behind the other.
+      {"inputs or shape",
+       [](Model& m) {
+         m.layers[2].inputs = {0, 2}, m.layers[2].shape = {2};
+       }},
+      {"the output", [](Model& m) { m.outputs = {2}; }},
+      {"the order of outputs",
+       [](Model& m) {
+         m.outputs = {1, 2};
+       }},
+      {"a layer's name, by which types are given", [](Model& m) { m.layers[1].name = "c"; }},
+      {"a layer less", [](Model& m) { m.layers.pop_back(); }}};
+  for (const auto& [what, change] : changes) {
+    Model other = small_model();
+    change(other);
+    EXPECT_THROW(store.add_model(other, "m"), Error) << what;
+  }
+}
+
 // --- definitions
 
 constexpr const char* kSmall = R"(
@@ -201,6 +286,11 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
            Fault{"wb_int: 2", "wb_int: 2, relu: AP_ROUND", "study.yml, line 5: "},
            Fault{"data: test.h5", "data: {samples: 5}", "study.yml, line 3: data should name its files"},
            Fault{"data: test.h5", "data: {files: a, samples: 0}", "study.yml, line 3: '0' should be a whole number, at least 1"},
+           Fault{"data: test.h5", "data: test.h5\ncounted: -1", "study.yml, line 4: '-1' should be a whole number, 0 or more"},
+           Fault{"data: test.h5", "data: test.h5\ntraced: 99999999999999999999", "study.yml, line 4: '99999999999999999999' should be"},
+           Fault{"data: test.h5", "data: {files: a, vmax: 2147483648}", "study.yml, line 3: '2147483648' should be a whole number"},
+           Fault{"data: test.h5", "data: {files: a, vmax: 0x10}", "study.yml, line 3: '0x10' should be a whole number"},
+           Fault{"8:10", "8:20:2147483647", "study.yml, line 5: v_full 8:20:2147483647: it should be a number of bits"},
            Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: of several data sets each should have a name"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {tolerance: [5, 5.0]}",

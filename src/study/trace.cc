@@ -40,12 +40,20 @@ void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& mo
   }
 }
 
-void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced) {
-  const Model& model = program.model();
+std::string float_layers_json(const Resolved& resolved) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::object();
+  for (const auto& [layer, norm] : resolved.fused) layers[layer] = norm;  // of several the last
+  return layers.dump();
+}
+
+void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Resolved& resolved, const std::vector<std::vector<double>>& layers,
+                     std::size_t traced) {
+  const Model& model = resolved.model;
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    file.write<double>(group + "/" + model.layers[i].name, trace_shape(model.layers[i], traced), run.trace[i], true);
+    file.write<double>(group + "/" + model.layers[i].name, trace_shape(model.layers[i], traced), layers[i], true);
   }
-  file.write_attribute("/", "types", types_json(program.resolved));
+  file.write_attribute("/", "types", types_json(resolved));
+  file.write_attribute("/", "float_layers", float_layers_json(resolved));
 }
 
 void write_float_trace(const std::string& path, const Model& model, const Dataset& data, std::size_t traced) {

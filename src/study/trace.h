@@ -16,11 +16,15 @@ void write_float_trace(const std::string& path, const Model& model, const Datase
 
 // The same into a file that is being written.
 void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced);
-// Fixed-point outputs, double, with the type of each layer in the file's attribute `types` (JSON, hls4ml's words).
-void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Program& program, const RunResult& run, std::size_t traced);
+// Fixed-point outputs, `layers` in the order of the resolved model's, as double; and two attributes of the file, JSON both: `types`, the
+// types of each layer in hls4ml's words, and `float_layers`, for each layer that took in a BatchNormalization the float layer whose
+// values are to be compared with its own.
+void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Resolved& resolved, const std::vector<std::vector<double>>& layers,
+                     std::size_t traced);
 
-// That attribute's text.
+// Those attributes' texts.
 std::string types_json(const Resolved& resolved);
+std::string float_layers_json(const Resolved& resolved);
 
 }  // namespace narrow
 
