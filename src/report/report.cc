@@ -282,7 +282,7 @@ void note_missing(Report& report) {
   for (const ReportScan& scan : report.scans) {
     if (scan.points.size() < scan.planned) {
       report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
-                               std::to_string(scan.planned) + " points are not done; the same narrow run or sweep goes on");
+                               std::to_string(scan.planned) + " points are not finished; the same narrow run or sweep resumes them");
     }
     Outdated outdated;
     outdated.add(scan.points);
