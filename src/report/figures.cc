@@ -478,7 +478,7 @@ class Figures {
   }
 
   // What a curve shows, by its name: the axis and the title.
-  static std::pair<std::string, std::string> words_of_curve(const std::string& name) {
+  std::pair<std::string, std::string> words_of_curve(const std::string& name) const {
     if (name.starts_with("turn_on")) return {"share of samples that pass", "Turn-on at a threshold of " + with_unit(name)};
     if (name.starts_with("linearity")) return {"median relative error [%]", "Linearity"};
     return {"resolution: central 68 % half-width [%]", "Resolution"};
