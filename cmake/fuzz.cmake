@@ -13,10 +13,12 @@ target_compile_definitions(fuzzed_study PRIVATE NARROW_VERSION="${PROJECT_VERSIO
 target_link_libraries(fuzzed_study PUBLIC narrow_precision narrow_train SQLite::SQLite3)
 
 add_custom_target(fuzzers)
-narrow_fuzzer(model narrow_keras)
+find_package(ZLIB REQUIRED)  # HDF5 and libzip need it too
+narrow_fuzzer(model narrow_keras ZLIB::ZLIB)
 narrow_fuzzer(architecture narrow_keras)
-narrow_fuzzer(samples narrow_data)
-narrow_fuzzer(clusters narrow_data)
+narrow_fuzzer(samples narrow_data ZLIB::ZLIB)
+narrow_fuzzer(clusters narrow_data ZLIB::ZLIB)
+narrow_fuzzer(checkpoint narrow_train)
 narrow_fuzzer(precision narrow_precision)
 narrow_fuzzer(definition fuzzed_study)
 narrow_fuzzer(study fuzzed_study)

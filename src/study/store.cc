@@ -765,8 +765,14 @@ std::vector<Profile> Store::profile(const Scan& scan) const {
 
 std::map<std::string, std::vector<double>> Store::curves(const StoredPoint& point) const {
   std::map<std::string, std::vector<double>> curves;
-  auto find = impl_->statement("SELECT name, \"values\" FROM curves WHERE point = ?");
-  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = impl_->numbers(find, 1);
+  auto find = impl_->statement(
+      "SELECT curves.name, curves.\"values\", float_curves.\"values\" FROM curves JOIN points ON points.id = point "
+      "JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) {
+    std::vector<double> values = impl_->numbers(find, 1);
+    if (values.size() != impl_->numbers(find, 2).size()) throw impl_->damaged(find, 1);
+    curves[find.text(0)] = std::move(values);
+  }
   return curves;
 }
 
