@@ -235,7 +235,9 @@ class Store::Impl {
   void make_results_view() const;
   // A column's numbers, as json_of wrote them; null is NaN.
   std::vector<double> numbers(const Statement& row, int column) const;
-  Error damaged(const Statement& row, int column) const { return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it"); }
+  Error damaged(const Statement& row, int column) const {
+    return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it");
+  }
 
   std::mutex mutex;         // of the database
   std::mutex writer_mutex;  // of who writes what waits

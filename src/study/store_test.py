@@ -314,3 +314,28 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     assert "it holds no shards" in fail([NARROW, "merge", str(tmp_path / "nothing")])
     for wrong in ("0/3", "4/3", "1", "1/2/3", "a/b"):
         assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small))
+
+
+def test_what_a_store_holds_is_checked_before_it_is_shown(tmp_path):
+    """A study is shown by programs that did not write it: JSON, lengths and types in it may be anything."""
+    succeed(command(tmp_path / "study", grid=["--v-full", 12, "--v-int", 6, "--wb-full", 8, "--wb-int", 2, "--samples", 30]))
+    for damage in (
+        "UPDATE float_curves SET \"values\" = '[1,2]'",
+        "UPDATE float_curves SET edges = '[1,nothing]'",
+        "UPDATE float_curves SET edges = '[1e999]'",
+        "UPDATE float_curves SET samples = replace(samples, '[', '[-1,')",
+        "UPDATE curves SET \"values\" = '[]'",
+        "UPDATE profiles SET quantiles = '[1,2]'",
+        "UPDATE profiles SET quantiles = '[1,[2],3,4,5,6,7]'",
+        "UPDATE points SET types = '{'",
+        "UPDATE points SET types = '[1]'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":5}}'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":\"float\"}}'",
+    ):
+        folder = tmp_path / "damaged"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "study", folder)
+        with sqlite3.connect(folder / "study.db") as database:
+            assert database.execute(damage).rowcount > 0, damage
+        assert "study.db: it is damaged" in fail([NARROW, "report", str(folder), "--out", str(tmp_path / "r.html")]), damage
+        assert not (tmp_path / "r.html").exists()
