@@ -280,7 +280,7 @@ def test_several_files_patterns_and_names(tmp_path):
     branches = ["--branches", "eta=cell_eta,energy=cell_E"]
     check(prepare(tmp_path / "run*.npz", tmp_path, *branches), lengths, cells)
     check(prepare(tmp_path / "run0.npz", tmp_path, "--data", tmp_path / "run[12].npz", *branches), lengths, cells)
-    assert "run9*.npz: there is no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
+    assert "run9*.npz: no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
     assert "no array eta; it has" in fail("prepare", "--data", tmp_path / "run0.npz", "--out", tmp_path / "o.h5")
 
 

@@ -29,7 +29,7 @@ class ConfigReader {
 
   PrecisionConfig read() const {
     std::ifstream stream(path_, std::ios::binary);
-    if (!stream) throw Error(path_ + ": there is no such file, or it may not be read");
+    if (!stream) throw Error(path_ + ": no such file, or no permission to read it");
     YAML::Node root = parse_yaml({std::istreambuf_iterator<char>(stream), {}}, path_);
     check_keys(root);
     if (root.IsMap() && root["HLSConfig"]) {

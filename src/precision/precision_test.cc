@@ -96,7 +96,7 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("Model: [", "not valid YAML");
   expect("LayerName: {}", "Model:");
   expect("Model: {Precision: {result: 'ap_fixed<16,6>'}}", "default precision");
-  expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is no type: unknown rounding mode");
+  expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is not a valid type: unknown rounding mode");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi7: {}", "line 3: the model has no layer phi7; it has cells, phi1");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi1:\n    Precision: {weights: 'ap_fixed<8,2>'}",
          "'weights' is not a type of a layer");

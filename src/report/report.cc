@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -198,8 +199,15 @@ class TextStudy {
       std::smatch match;
       const std::string text = entry.path().filename().string();
       if (!entry.is_directory() || !std::regex_match(text, match, name)) continue;
-      scans_[match[1]].push_back(
-          {entry.path().string(), {std::stoi(match[2]), std::stoi(match[3]), std::stoi(match[4]), std::stoi(match[5])}});
+      const auto bits = [&](std::size_t group) {
+        const std::string digits = match[group];
+        int value = 0;
+        if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec != std::errc() || std::abs(value) > kMaxWidth) {
+          throw Error(entry.path().string() + ": types have at most " + std::to_string(kMaxWidth) + " bits, not " + digits);
+        }
+        return value;
+      };
+      scans_[match[1]].push_back({entry.path().string(), {bits(2), bits(3), bits(4), bits(5)}});
     }
     if (scans_.empty()) throw Error(folder + ": it holds no study (study.db), nor folders like 64.16.6.wb_12.3.model");
   }
@@ -273,7 +281,7 @@ void note_missing(Report& report) {
   for (const ReportScan& scan : report.scans) {
     if (scan.points.size() < scan.planned) {
       report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
-                               std::to_string(scan.planned) + " points are not done; the same narrow run or sweep goes on");
+                               std::to_string(scan.planned) + " points are not done; the same narrow run or sweep resumes");
     }
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
@@ -301,7 +309,7 @@ void choose_view(Report& report, const ReportOptions& options) {
     if (options.model.empty()) return;
     std::vector<std::string> names;
     for (const ReportScan& each : report.scans) names.push_back(each.name);
-    throw Error("--model " + options.model + ": there is no such model with points; there are " + listed(names));
+    throw Error("--model " + options.model + ": no such model with points; available: " + listed(names));
   }
   report.view = {static_cast<std::size_t>(scan - report.scans.begin()), scan->highlights.front().point.point, options.percentile};
   if (!options.at) return;
@@ -341,7 +349,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     }
   };
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": there is no such folder");
+    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": no such folder");
     const bool has_store = fs::exists(folders[i] + "/study.db");
     stored.emplace_back();
     texts.emplace_back();
@@ -360,7 +368,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   if (chosen == report.metrics.end()) {
     std::vector<std::string> names;
     for (const MetricName& metric : report.metrics) names.push_back(metric.name);
-    throw Error("there is no metric '" + options.metric + "'; there are " + listed(names));
+    throw Error("no metric '" + options.metric + "'; available: " + listed(names));
   }
   report.metric = static_cast<std::size_t>(chosen - report.metrics.begin());
   report.bound = options.bound;
@@ -384,7 +392,7 @@ Report read_predictions(const std::string& first, const std::string& second, con
     throw Error(second + ": it has " + std::to_string(pair.values.size()) + " predictions, " + first + " " +
                 std::to_string(pair.reference.size()));
   }
-  if (pair.values.empty()) throw Error(first + ": there is no prediction in it");
+  if (pair.values.empty()) throw Error(first + ": it contains no predictions");
   const Measure measure({}, {pair.reference.begin(), pair.reference.end()}, {}, {});
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);

@@ -157,7 +157,7 @@ class Statement {
     const int code = sqlite3_errcode(database);
     const std::string why = sqlite3_errmsg(database);
     if (code == SQLITE_FULL || code == SQLITE_IOERR) throw Error(path_ + ": writing failed (" + why + "); is the disk full?");
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": it is damaged, or no study of narrow's (" + why + ")");
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": it is damaged, or not a study of narrow (" + why + ")");
     throw Error(path_ + ": " + why);
   }
 
@@ -249,7 +249,7 @@ class Store::Impl {
   void prepare(bool exists) {
     sqlite3_busy_timeout(database_, 10'000);
     if (exists && number("SELECT count(*) FROM sqlite_master") > 0) {
-      if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but no study of narrow's");
+      if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but not a study of narrow");
       const std::int64_t schema = number("PRAGMA user_version");
       if (schema < kSchema) {
         throw Error(path_ + ": it was written by an older narrow, whose studies this one does not read; give another folder");
@@ -279,7 +279,7 @@ class Store::Impl {
   void lock(const std::string& folder) {
     const std::string path = folder + "/study.lock";
     lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+    if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
     struct flock whole = lock_of(F_WRLCK);
     if (fcntl(lock_, F_OFD_SETLK, &whole) != 0) {
       const int why = errno;

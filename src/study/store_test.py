@@ -120,7 +120,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(whole, tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130 and "the same command goes on from there" in said
+    assert process.returncode == 130 and "the same command resumes from there" in said
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 315
     assert f"{done} points were done before" in succeed(command(out))
@@ -193,10 +193,10 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
 
 def test_foreign_damaged_and_newer_stores_are_left_alone(whole, tmp_path):
     for damage, message in [
-        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or no study of narrow's"),
+        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or not a study of narrow"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
         (lambda path: sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close(), "written by a newer narrow"),
-        (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "no study of narrow's"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "not a study of narrow"),
     ]:
         out = tmp_path / "study"
         shutil.rmtree(out, ignore_errors=True)
