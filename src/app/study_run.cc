@@ -24,7 +24,7 @@ void stop_at_ctrl_c() {
   });
 }
 
-// Training is stopped at once and goes on from its checkpoint; points are finished first.
+// Training is stopped at once and resumes from its checkpoint; points are finished first.
 class Training : public TrainingShown {
  public:
   using TrainingShown::TrainingShown;

@@ -171,7 +171,7 @@ class Statement {
     const int code = sqlite3_errcode(database);
     const std::string why = sqlite3_errmsg(database);
     if (code == SQLITE_FULL || code == SQLITE_IOERR) throw Error(path_ + ": writing failed (" + why + "); is the disk full?");
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": it is damaged, or no study of narrow's (" + why + ")");
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": it is damaged, or not a study of narrow (" + why + ")");
     throw Error(path_ + ": " + why);
   }
 
@@ -255,8 +255,10 @@ class Store::Impl {
   void make_results_view() const;
   // A column's numbers, as json_of wrote them; null is NaN.
   std::vector<double> numbers(const Statement& row, int column) const;
-  Error damaged(const Statement& row, int column) const { return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it"); }
   std::string free_folder(const std::string& data, const std::string& options) const;
+  Error damaged(const Statement& row, int column) const {
+    return Error(path_ + ": it is damaged: " + row.name(column) + " is not as narrow writes it");
+  }
 
   std::mutex mutex;         // of the database
   std::mutex writer_mutex;  // of who writes what waits
@@ -268,7 +270,7 @@ class Store::Impl {
   void prepare(bool exists) {
     sqlite3_busy_timeout(database_, 10'000);
     if (exists && number("SELECT count(*) FROM sqlite_master") > 0) {
-      if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but no study of narrow's");
+      if (number("PRAGMA application_id") != kApplication) throw Error(path_ + ": it is an SQLite file, but not a study of narrow");
       const std::int64_t schema = number("PRAGMA user_version");
       if (schema < kOldestSchema) {
         throw Error(path_ + ": it was written by an older narrow, whose studies this one does not read; give another folder");
@@ -333,7 +335,7 @@ class Store::Impl {
   void lock(const std::string& folder) {
     const std::string path = folder + "/study.lock";
     lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+    if (lock_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
     struct flock whole = lock_of(F_WRLCK);
     if (fcntl(lock_, F_OFD_SETLK, &whole) != 0) {
       const int why = errno;
@@ -859,8 +861,14 @@ std::vector<Profile> Store::profile(const Scan& scan) const {
 
 std::map<std::string, std::vector<double>> Store::curves(const StoredPoint& point) const {
   std::map<std::string, std::vector<double>> curves;
-  auto find = impl_->statement("SELECT name, \"values\" FROM curves WHERE point = ?");
-  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = impl_->numbers(find, 1);
+  auto find = impl_->statement(
+      "SELECT curves.name, curves.\"values\", float_curves.\"values\" FROM curves JOIN points ON points.id = point "
+      "JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) {
+    std::vector<double> values = impl_->numbers(find, 1);
+    if (values.size() != impl_->numbers(find, 2).size()) throw impl_->damaged(find, 1);
+    curves[find.text(0)] = std::move(values);
+  }
   return curves;
 }
 
