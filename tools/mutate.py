@@ -20,8 +20,6 @@ import time
 from mutations import MUTATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COPY = ROOT / "build" / "mutate"
-BUILD = COPY / "build"
 
 # The quick dose of each test: what goes into NARROW_CASES, if anything.
 QUICK = {"interpreter_test": 800, "matrix_product_test": 1200, "engine_test": 120}
@@ -105,7 +103,7 @@ def failed_case():
 def verdict(mutation):
     """`not compiled`, the test that fails, or nothing."""
     tests = [test for test in tests_for(mutation.file) if test in AVAILABLE]
-    for full in (False, True):
+    for full in (False,) if args.quick or mutation.equivalent else (False, True):
         for test in tests:
             if full and test not in QUICK:
                 continue
@@ -156,6 +154,8 @@ def parse():
     parser.add_argument("--only", metavar="PATTERN", default="", help="mutations whose file or description matches")
     parser.add_argument("--list", action="store_true", help="print the mutations and stop")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "mutations.md", help="default: build/mutations.md")
+    parser.add_argument("--quick", action="store_true", help="what survives is not given the tests at their full length")
+    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build" / "mutate", help="of the copy; default: build/mutate")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--ap-types", help="folder of AMD's ap_types headers; default: that of build/venv-test")
     return parser.parse_args()
@@ -171,6 +171,8 @@ if args.list:
     print("\n".join(m.name for m in chosen))
     sys.exit()
 
+COPY = args.folder.resolve()
+BUILD = COPY / "build"
 ENVIRONMENT = {"CCACHE_BASEDIR": str(COPY), "CCACHE_NOHASHDIR": "1", **os.environ}
 COPY.mkdir(parents=True, exist_ok=True)
 copy_checkout()
