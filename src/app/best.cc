@@ -35,9 +35,10 @@ void run(const Best& best) {
       table.add(std::move(rest));
     };
     const auto row = [&](const StoredPoint& point) {
-      const Point& p = point.point;
-      add({std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)),
-           short_number(point.values.front())});
+      const std::string value = short_number(point.values.front());
+      if (!point.point) return add({"-", point.label, "-", value});
+      const Point& p = *point.point;
+      add({std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)), value});
     };
     const std::vector<StoredPoint> points = store.points(scan, {metric.name});
     outdated.add(points);
@@ -57,7 +58,7 @@ void run(const Best& best) {
   for (const auto& [label, worse] : by_chance) {
     std::printf(
         "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady has the fewest from which on it stays below\n",
-        label.c_str(), types_of(worse.point).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
+        label.c_str(), types_of(worse).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
   }
 }
 

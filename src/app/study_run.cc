@@ -54,8 +54,8 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
     const std::size_t by_mpe = least(points, 0);
     const std::size_t by_mae = least(points, 1);
     if (by_mpe == points.size()) continue;
-    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, types_of(points[by_mpe].point),
-               short_number(points[by_mpe].values[0]), types_of(points[by_mae].point), short_number(points[by_mae].values[1])});
+    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, types_of(points[by_mpe]),
+               short_number(points[by_mpe].values[0]), types_of(points[by_mae]), short_number(points[by_mae].values[1])});
   }
   const auto same = [&](const ScanResult& result) { return result.scan.samples == results.front().scan.samples; };
   const bool of_one_size = std::all_of(results.begin(), results.end(), same);

@@ -20,6 +20,7 @@
 #include "study/outdated.h"
 #include "study/profile.h"
 #include "study/scan.h"
+#include "study/trace.h"
 
 namespace narrow {
 namespace {
@@ -249,10 +250,14 @@ class StudyRun {
     const Feature target = target_of(of.options, data, subject.model);
     if (against_target) keep_target(store, of, data, target);
     const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
-    store.measure(measure.names());
+    store.add_metric_names(measure.names());
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
-    store.set_float(scan, measure.float_values(), measure.curves());
+    const std::vector<std::string> metrics = metric_names(measure);
+    NamedValues float_values;
+    const std::vector<double> values = measure.float_values();
+    for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
+    store.set_float(scan, float_values, measure.curves());
     if (!grid.points.empty()) {
       // Which layers take in a BatchNormalization does not depend on the bits.
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
@@ -267,7 +272,7 @@ class StudyRun {
     progress_.best.clear();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
     const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store, options_};
-    std::vector<StoredPoint> points = store.plan(scan, grid.points);
+    std::vector<StoredPoint> points = store.plan(scan, planned(subject.model, grid), metrics);
     Outdated outdated;
     outdated.add(points);
     if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
@@ -295,6 +300,16 @@ class StudyRun {
     }
     store.set(fact, to_string(target));
     store.set(kUnitFact, definition_.metrics.unit);
+  }
+
+  // The grid's points by their types: where those are inferred otherwise than before, a point is another one.
+  static std::vector<PlannedPoint> planned(const Model& model, const ScanGrid& grid) {
+    std::vector<PlannedPoint> points;
+    points.reserve(grid.points.size());
+    for (const Point& point : grid.points) {
+      points.push_back(grid_point(point, types_json(resolve(model, config_at(model, grid.precision, point)))));
+    }
+    return points;
   }
 
   void tell(const Subject& subject, const Point& point, double mpe) {

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+#include "study/json_numbers.h"
+#include "study/store.h"
+#include "study/store_impl.h"
+
+namespace narrow {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+constexpr const char* kPoint =
+    "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept, arithmetic, label FROM points ";
+
+StoredPoint point_from(const Statement& row) {
+  StoredPoint point;
+  point.id = row.number(0);
+  const auto bits = [&](int column) { return static_cast<int>(row.number(column)); };
+  if (!row.is_null(1)) point.point = {bits(1), bits(2), bits(3), bits(4)};
+  point.finished = row.number(5) != 0;
+  point.computed_as = row.number(6);
+  point.clean = row.number(7) != 0;
+  point.kept = row.text(8);
+  point.arithmetic = static_cast<int>(row.number(9));
+  if (!point.point) point.label = row.text(10);
+  return point;
+}
+
+}  // namespace
+
+std::string json_of(const std::vector<double>& values) {
+  std::string text = "[";
+  for (const double value : values) {
+    if (text.size() > 1) text += ",";
+    text += std::isfinite(value) ? short_text(value) : "null";
+  }
+  return text + "]";
+}
+
+std::vector<double> numbers_of(const std::string& json) {
+  std::vector<double> numbers;
+  const auto parsed = nlohmann::json::parse(json, nullptr, false);
+  if (!parsed.is_array()) throw Error("study.db: '" + json + "' should be a list of numbers; the study is damaged");
+  for (const auto& each : parsed) numbers.push_back(each.is_number() ? each.get<double>() : kNan);
+  return numbers;
+}
+
+StoredPoint Store::Impl::point(std::int64_t id) {
+  const auto find = database.prepared(std::string(kPoint) + "WHERE id = ?");
+  find->bind(id).step();
+  return point_from(*find);
+}
+
+std::vector<double> Store::values(std::int64_t point, const std::vector<std::string>& metrics) const {
+  const std::scoped_lock lock(impl_->mutex);
+  const auto find = impl_->database.prepared("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  std::vector<double> values;
+  for (const std::string& name : metrics) values.push_back(find->bind(point, name).step() ? find->real(0) : kNan);
+  return values;
+}
+
+std::string Store::known(const std::string& name) const {
+  auto find = impl_->database.statement("SELECT value FROM study WHERE name = ?");
+  return find.bind(name).step() ? find.text(0) : "";
+}
+
+std::vector<Scan> Store::scans() const {
+  std::vector<Scan> scans;
+  auto find = impl_->database.statement(
+      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder FROM scans "
+      "JOIN models ON models.id = model JOIN data ON data.id = data ORDER BY scans.id");
+  while (find.step()) {
+    scans.push_back({find.number(0), find.text(1), find.text(2), find.size(3), find.size(4), find.text(5), find.text(6), find.size(7),
+                     find.text(8), find.text(9)});
+  }
+  return scans;
+}
+
+std::vector<MetricName> Store::metrics() const {
+  std::vector<MetricName> names;
+  auto find = impl_->database.statement("SELECT name, unit, meaning FROM metric_names ORDER BY rowid");
+  while (find.step()) names.push_back({find.text(0), find.text(1), find.text(2)});
+  return names;
+}
+
+std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::string>& metrics) const {
+  std::vector<StoredPoint> points;
+  auto find =
+      impl_->database.statement(std::string(kPoint) + "WHERE scan = ? ORDER BY v_full IS NULL, v_full, v_int, wb_full, wb_int, label");
+  auto value = impl_->database.statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  for (find.bind(scan.id); find.step();) {
+    StoredPoint point = point_from(find);
+    for (const std::string& name : metrics) point.values.push_back(value.bind(point.id, name).step() ? value.real(0) : kNan);
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+std::vector<Store::KnownDefinition> Store::definitions() const {
+  std::vector<KnownDefinition> all;
+  auto find = impl_->database.statement("SELECT definition, command, version, started FROM definitions ORDER BY id");
+  while (find.step()) all.push_back({find.text(0), find.text(1), find.text(2), find.text(3)});
+  return all;
+}
+
+NamedValues Store::float_metrics(const Scan& scan) const {
+  NamedValues metrics;
+  auto find = impl_->database.statement("SELECT name, value FROM float_metrics WHERE scan = ?");
+  for (find.bind(scan.id); find.step();) metrics[find.text(0)] = find.real(1);
+  return metrics;
+}
+
+std::vector<Curve> Store::float_curves(const Scan& scan) const {
+  std::vector<Curve> curves;
+  auto find = impl_->database.statement("SELECT name, edges, samples, \"values\" FROM float_curves WHERE scan = ? ORDER BY name");
+  for (find.bind(scan.id); find.step();) {
+    const std::vector<double> samples = numbers_of(find.text(2));
+    curves.push_back({find.text(0), numbers_of(find.text(1)), {samples.begin(), samples.end()}, numbers_of(find.text(3))});
+  }
+  return curves;
+}
+
+std::vector<Profile> Store::profile(const Scan& scan) const {
+  std::vector<Profile> profiles;
+  auto find = impl_->database.statement("SELECT layer, kind, quantiles, zeros, negative FROM profiles WHERE scan = ? ORDER BY position");
+  for (find.bind(scan.id); find.step();)
+    profiles.push_back({find.text(0), find.text(1), numbers_of(find.text(2)), find.real(3), find.number(4) != 0});
+  return profiles;
+}
+
+NamedCurves Store::curves(const StoredPoint& point) const {
+  NamedCurves curves;
+  auto find = impl_->database.statement("SELECT name, \"values\" FROM curves WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers_of(find.text(1));
+  return curves;
+}
+
+std::vector<StoredCounts> Store::counts(const StoredPoint& point) const {
+  std::vector<StoredCounts> counts;
+  auto find = impl_->database.statement(
+      "SELECT layer, \"values\", overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros FROM counts WHERE point = ?");
+  const auto n = [&](int column) { return static_cast<std::uint64_t>(find.number(column)); };
+  for (find.bind(point.computed_as); find.step();) counts.push_back({find.text(0), n(1), n(2), n(3), n(4), n(5), n(6), n(7)});
+  return counts;
+}
+
+std::size_t Store::counted(const StoredPoint& point) const {
+  auto find = impl_->database.statement("SELECT counted FROM points WHERE id = ?");
+  return find.bind(point.computed_as).step() ? static_cast<std::size_t>(find.number(0)) : 0;
+}
+
+std::string Store::types(const StoredPoint& point) const {
+  auto find = impl_->database.statement("SELECT types FROM points WHERE id = ?");
+  return find.bind(point.id).step() ? find.text(0) : "";
+}
+
+}  // namespace narrow
