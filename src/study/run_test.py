@@ -200,7 +200,7 @@ def test_another_target_is_not_mixed_in(tmp_path):
     assert content(tmp_path / "study") == before
     for number, more in ((1, TARGET), (2, [])):
         succeed(command(tmp_path / "parts", *more, "--shard", f"{number}/2", grid=SMALL))
-    assert "took the target as target, other parts did not" in fail([NARROW, "merge", str(tmp_path / "parts")])
+    assert "took the target as target, the other parts did not" in fail([NARROW, "merge", str(tmp_path / "parts")])
 
 
 def test_best_takes_the_magnitude_of_shifts(measured):

@@ -89,6 +89,7 @@ void set_version(const Database& database) { database.run("PRAGMA user_version="
 void make_tables(Database& database) {
   database.transaction([&] {
     for (const char* tables : {kModels, kData, kOtherTables, kPoints, kPointIndices, kViews}) database.script(tables);
+    make_results_view(database);
     database.run("PRAGMA application_id=" + std::to_string(kApplication));
     set_version(database);
   });
@@ -154,9 +155,10 @@ void make_results_view(const Database& database) {
     const std::string name = names.text(0);
     columns += "(SELECT value FROM metrics WHERE point = points.id AND name = '" + name + "') AS \"" + name + "\", ";
   }
-  database.run("DROP VIEW IF EXISTS results");
+  // Of this file: where a part is attached, its own view stays.
+  database.run("DROP VIEW IF EXISTS main.results");
   database.run(
-      "CREATE VIEW results AS SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, "
+      "CREATE VIEW main.results AS SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, "
       "v_full + wb_full AS bits, " +
       columns +
       "overflowed, points.id = computed_as AS computed, seconds, types, kernels, kept, version, arithmetic, finished, points.label AS "
