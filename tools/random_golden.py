@@ -5,7 +5,9 @@
     NARROW_GOLDEN=FOLDER build/golden_test
 
 Every draw comes from the seed, which is printed. The networks use each layer that narrow supports. Not drawn: a
-BatchNormalization behind a Dense with inferred types, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
+BatchNormalization behind a Dense on sets with inferred types, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
+With --special every case has weights of ap_int<2> somewhere, or inputs and weights of ap_uint<1>: the products of ternary and
+binary networks. golden/special was made so.
 """
 import argparse
 import json
@@ -23,15 +25,18 @@ import numpy as np
 def dense(rng, x, name, batch_norm):
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
-    x = keras.layers.Dense(units, activation="relu" if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu"]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
     if batch_norm and rng.random() < 0.4:
         x = keras.layers.BatchNormalization(name=name + "_bn")(x)
     if not fused and rng.random() < 0.8:
-        kind = rng.choice(["Activation", "ReLU", "linear"])
-        if kind == "ReLU":
-            x = keras.layers.ReLU(name=name + "_act")(x)
+        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear"])
+        slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
+        if kind == "LeakyReLU":
+            x = keras.layers.LeakyReLU(negative_slope=slope, name=name + "_act")(x)
+        elif kind == "ReLU":
+            x = keras.layers.ReLU(negative_slope=rng.choice([0.0, slope]), name=name + "_act")(x)
         else:
-            x = keras.layers.Activation("relu" if kind == "Activation" else "linear", name=name + "_act")(x)
+            x = keras.layers.Activation(kind, name=name + "_act")(x)
     if rng.random() < 0.2:
         x = keras.layers.Dropout(0.1, name=name + "_drop")(x)
     return x
@@ -50,7 +55,7 @@ def random_model(rng, uniform):
     else:
         x = keras.layers.Flatten(name="flatten")(x)
     for i in range(rng.randint(0, 1)):
-        x = dense(rng, x, f"rho{i + 1}", uniform)
+        x = dense(rng, x, f"rho{i + 1}", True)
     x = keras.layers.Dense(rng.choice([1, 2]), name="regression")(x)
     model = keras.Model(inputs, x)
     for layer in model.layers:
@@ -71,7 +76,23 @@ def fixed(rng, low=4, high=18, modes=0.4, unsigned=0.0):
     return f"ap_{'u' if rng.random() < unsigned else ''}fixed<{','.join(fields)}>"
 
 
-def random_case(rng, model, name, uniform):
+def add_special_types(rng, model, layers):
+    """Types whose C++ names choose another product."""
+    denses = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for layer in rng.sample(denses, rng.randint(1, len(denses))):
+        before = layer.input._keras_history.operation
+        types = layers.setdefault(layer.name, {})
+        fused = isinstance(before, keras.layers.Dense) and before.activation is not keras.activations.linear
+        if rng.random() < 0.5 and not fused:
+            types["weight"] = "ap_uint<1>"
+            layers.setdefault(before.name, {})["result"] = "ap_uint<1>"
+        else:
+            types["weight"] = "ap_int<2>"
+        if rng.random() < 0.5:
+            types["accum"] = fixed(rng, 5, 20)
+
+
+def random_case(rng, model, name, uniform, special=False):
     case = {"name": name, "default": fixed(rng)}
     if uniform:
         case["granularity"] = "model"
@@ -87,8 +108,14 @@ def random_case(rng, model, name, uniform):
     for layer in model.layers[1:]:
         if rng.random() < 0.25 and not isinstance(layer, keras.layers.Flatten):
             # A result given on a linear activation or behind a BatchNormalization changes which layers hls4ml keeps.
-            kinds = ["result", "accum"] if isinstance(layer, keras.layers.Dense) else ["result"]
+            kinds = ["result"]
+            if isinstance(layer, keras.layers.Dense):
+                kinds.append("accum")
+            elif isinstance(layer, keras.layers.LeakyReLU):
+                kinds.append("param")
             layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
+    if special:
+        add_special_types(rng, model, layers)
     if layers:
         case["layers"] = layers
     return case
@@ -101,6 +128,7 @@ def main():
     parser.add_argument("--cases", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--special", action="store_true")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -116,13 +144,14 @@ def main():
         for c in range(args.cases):
             name = f"{stem}_{c}"
             shutil.copy(f"{stem}.keras", f"{name}.keras")
-            Path(f"{name}.cases.json").write_text(json.dumps([random_case(rng, model, f"case{c}", uniform)]))
+            Path(f"{name}.cases.json").write_text(json.dumps([random_case(rng, model, f"case{c}", uniform, args.special)]))
             command = [sys.executable, reference.__file__, f"{name}.keras", f"{stem}.npy", f"{name}.cases.json", f"{name}.h5", "--trace", "5"]
             run = subprocess.run(command, capture_output=True, text=True)
             answer = [line for line in run.stdout.splitlines() if line.startswith(f"case{c}:")]
             if run.returncode != 0 or "failed" in "".join(answer):
                 # Its C++ does not compile, or asserts: hls4ml has no answer to compare with.
-                print(f"{name}: hls4ml has no answer: {(answer or run.stderr.splitlines() or ['?'])[-1][:200]}", flush=True)
+                errors = [line for line in (run.stdout + run.stderr).splitlines() if "error:" in line or "Assertion" in line]
+                print(f"{name}: hls4ml has no answer: {(errors[:1] or answer or run.stderr.splitlines() or ['?'])[-1][-300:]}", flush=True)
                 for ending in (".keras", ".cases.json", ".h5"):
                     Path(name + ending).unlink(missing_ok=True)
             else:

@@ -3,6 +3,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -38,13 +39,16 @@ class FlatReader : public ClusterReader {
     const std::vector<double> offsets = read_offsets(count);
     std::size_t cell = cell_;
     for (const double offset : offsets) {
-      const auto at = static_cast<std::size_t>(offset);
-      if (!(offset >= static_cast<double>(cell)) || at > cells_) {
+      if (!(offset >= static_cast<double>(cell) && offset <= static_cast<double>(cells_)) || offset != std::floor(offset)) {
         throw Error(path_ + ": offsets should rise from 0 to the number of cells, " + std::to_string(cells_) + "; cluster " +
                     std::to_string(next_ + clusters.size()) + " ends at " + std::to_string(offset));
       }
+      const auto at = static_cast<std::size_t>(offset);
       clusters.starts.push_back(at - cell_);
       cell = at;
+    }
+    if (next_ + count == size_ && cell != cells_) {
+      throw Error(path_ + ": its offsets end at " + std::to_string(cell) + ", it has " + std::to_string(cells_) + " cells");
     }
     for (std::size_t i = 0; i < columns_.features.size(); ++i) clusters.cells.push_back(read_cells(i, cell - cell_));
     if (!columns_.target.empty()) clusters.target = read_target(count);

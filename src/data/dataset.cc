@@ -89,7 +89,13 @@ class Hdf5Samples : public SampleFile {
     has_y_ = file_.has("/y");
     shape_ = file_.shape("/x");
     check_shapes(path, shape_, has_y_ ? std::optional(file_.shape("/y")) : std::nullopt);
-    if (file_.has_attribute("/", "preparation")) preparation = file_.attribute("/", "preparation");
+    if (!file_.has_attribute("/", "preparation")) return;
+    const std::string text = file_.attribute("/", "preparation");
+    try {
+      preparation = to_json(preparation_from_json(text));
+    } catch (const Error& error) {
+      throw Error(path + ": " + error.what());
+    }
   }
   void read(std::size_t limit, Dataset& block) override {
     auto x = file_.read_rows<float>("/x", next_, limit);

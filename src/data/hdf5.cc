@@ -2,8 +2,9 @@
 
 #include <hdf5_hl.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <numeric>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -35,8 +36,14 @@ hid_t native<std::int64_t>() {
   return H5T_NATIVE_INT64;
 }
 
+// The largest number there is for a shape whose values nobody could count.
 hsize_t count_of(const std::vector<hsize_t>& shape) {
-  return std::accumulate(shape.begin(), shape.end(), hsize_t{1}, [](hsize_t a, hsize_t b) { return a * b; });
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  hsize_t count = 1;
+  for (const hsize_t d : shape) {
+    if (__builtin_mul_overflow(count, d, &count)) return std::numeric_limits<hsize_t>::max();
+  }
+  return count;
 }
 
 std::vector<hsize_t> shape_of(const Hdf5Id& space) {
@@ -103,7 +110,7 @@ std::vector<std::string> Hdf5Reader::children(const std::string& group) const {
   const Hdf5Id id(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), H5Gclose);
   if (!id) throw Error(name_ + ": it has no group " + group);
   H5G_info_t info;
-  H5Gget_info(id.get(), &info);
+  if (H5Gget_info(id.get(), &info) < 0) throw Error(name_ + ": its group " + group + " is damaged");
   for (hsize_t i = 0; i < info.nlinks; ++i) {
     const ssize_t length = H5Lget_name_by_idx(id.get(), ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
     if (length < 0) throw Error(name_ + ": its group " + group + " is damaged");
@@ -126,6 +133,13 @@ std::vector<hsize_t> Hdf5Reader::shape(const std::string& dataset) const {
   return shape_of(Hdf5Id(H5Dget_space(id.get()), H5Sclose));
 }
 
+hsize_t Hdf5Reader::most_values(const Hdf5Id& dataset) const {
+  hsize_t stored = 0;
+  H5Fget_filesize(file_.get(), &stored);
+  constexpr hsize_t kLargestCompression = 1100;  // deflate's limit is 1032
+  return (std::min(stored, H5Dget_storage_size(dataset.get())) + 1) * kLargestCompression;
+}
+
 bool Hdf5Reader::is_double(const std::string& dataset) const {
   const Hdf5Id id = open_dataset(dataset);
   const Hdf5Id type(H5Dget_type(id.get()), H5Tclose);
@@ -146,6 +160,7 @@ Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t first, hs
   const H5T_class_t kind = H5Tget_class(type.get());
   if (kind != H5T_FLOAT && kind != H5T_INTEGER) throw Error(name_ + ": " + dataset + " should hold numbers");
   const Hdf5Id space(H5Dget_space(id.get()), H5Sclose);
+  if (H5Sget_simple_extent_type(space.get()) == H5S_NULL) throw Error(name_ + ": " + dataset + " is empty; it should hold numbers");
   Hdf5Array<T> array{shape_of(space), {}};
   hid_t memory = H5S_ALL;
   Hdf5Id memory_space;
@@ -158,9 +173,7 @@ Hdf5Array<T> Hdf5Reader::read_rows(const std::string& dataset, hsize_t first, hs
     memory = memory_space.get();
   }
   // Asked of the file before memory is taken: a damaged header may claim any size.
-  const std::size_t stored = H5Dget_storage_size(id.get());
-  constexpr std::size_t kLargestCompression = 1100;  // deflate's limit is 1032
-  if (count_of(array.shape) / kLargestCompression > stored + 1) throw Error(name_ + ": " + dataset + " is cut short");
+  if (count_of(array.shape) > most_values(id)) throw Error(name_ + ": " + dataset + " is cut short");
   array.values.resize(count_of(array.shape));
   if (H5Dread(id.get(), native<T>(), memory, memory == H5S_ALL ? H5S_ALL : space.get(), H5P_DEFAULT, array.values.data()) < 0) {
     throw Error(name_ + ": " + dataset + " cannot be read; is the file cut short?");
@@ -190,10 +203,14 @@ std::vector<std::string> Hdf5Reader::attributes(const std::string& object, const
   const Hdf5Id id(H5Aopen_by_name(file_.get(), object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   const Hdf5Id space(H5Aget_space(id.get()), H5Sclose);
   const Hdf5Id type(H5Aget_type(id.get()), H5Tclose);
-  const auto count = static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get()));
+  const hssize_t points = H5Sget_simple_extent_npoints(space.get());
   std::vector<std::string> texts;
-  if (count == 0) return texts;
-  if (H5Tget_class(type.get()) != H5T_STRING) throw complain();
+  if (points == 0) return texts;
+  // An attribute stands in the file's header, where 64 kB are much.
+  constexpr hssize_t kMost = 1 << 20;
+  constexpr std::size_t kLongest = 1 << 30;
+  if (points < 0 || points > kMost || H5Tget_class(type.get()) != H5T_STRING) throw complain();
+  const auto count = static_cast<std::size_t>(points);
   if (H5Tis_variable_str(type.get()) > 0) {
     std::vector<char*> pointers(count);
     if (H5Aread(id.get(), type.get(), static_cast<void*>(pointers.data())) < 0) throw complain();
@@ -202,6 +219,7 @@ std::vector<std::string> Hdf5Reader::attributes(const std::string& object, const
     return texts;
   }
   const std::size_t size = H5Tget_size(type.get());
+  if (size == 0 || size > kLongest / count) throw complain();
   std::vector<char> buffer(size * count);
   if (H5Aread(id.get(), type.get(), buffer.data()) < 0) throw complain();
   for (std::size_t i = 0; i < count; ++i) {

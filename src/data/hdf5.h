@@ -62,6 +62,7 @@ class Hdf5Reader {
 
  private:
   Hdf5Id open_dataset(const std::string& dataset) const;
+  hsize_t most_values(const Hdf5Id& dataset) const;  // that the file can have of it
 
   std::string name_;
   Hdf5Id file_;

@@ -7,11 +7,21 @@
 #include <limits>
 #include <map>
 #include <string_view>
+#include <type_traits>
 
 #include "error.h"
 
 namespace narrow {
 namespace {
+
+// Whether a number is another one after its conversion. Integers are compared as doubles, which hold those of 32 bits; one of 64 bits
+// may round to 2^63, which is none.
+template <class From, class To>
+bool changed(From value, To converted) {
+  if constexpr (std::is_floating_point_v<From>) return static_cast<From>(converted) != value && value == value;
+  else if constexpr (sizeof(From) < 8) return static_cast<double>(converted) != static_cast<double>(value);
+  else return static_cast<double>(converted) >= 0x1p63 || static_cast<From>(converted) != value;
+}
 
 template <class From, class To>
 bool convert(const std::vector<std::byte>& bytes, std::vector<To>& values) {
@@ -20,7 +30,7 @@ bool convert(const std::vector<std::byte>& bytes, std::vector<To>& values) {
     From value;
     std::memcpy(&value, bytes.data() + i * sizeof(From), sizeof(From));
     values[i] = static_cast<To>(value);
-    rounded |= static_cast<From>(values[i]) != value && value == value;
+    rounded |= changed(value, values[i]);
   }
   return rounded;
 }

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <regex>
 
 #include "error.h"
 
@@ -33,8 +34,13 @@ ordered_json json_of(const Feature& feature) {
   return {{"name", feature.name}, {"logarithm", name_of(feature.logarithm)}, {"divide", feature.divide}};
 }
 
+Error not_ours() { return Error("its preparation is not as narrow writes it"); }
+
 Feature feature_from(const ordered_json& json) {
-  return {json.at("name").get<std::string>(), logarithm_from(json.at("logarithm").get<std::string>()), json.at("divide").get<double>()};
+  Feature feature{json.at("name").get<std::string>(), logarithm_from(json.at("logarithm").get<std::string>()),
+                  json.at("divide").get<double>()};
+  if (feature.name.empty() || feature.divide == 0 || !std::isfinite(feature.divide)) throw not_ours();
+  return feature;
 }
 
 std::string count_note(std::size_t count, const char* what) { return std::to_string(count) + " " + what; }
@@ -55,14 +61,18 @@ double Feature::undo(double prepared) const {
 }
 
 Feature parse_feature(const std::string& text) {
-  std::smatch parts;
-  if (!std::regex_match(text, parts, std::regex("([^:/]+)(:([^:/]+))?(/([^:/]+))?"))) {
+  const std::size_t slash = text.find('/');
+  const std::string head = text.substr(0, slash);
+  const std::size_t colon = head.find(':');
+  const std::string logarithm = colon == std::string::npos ? name_of(Logarithm::kNone) : head.substr(colon + 1);
+  Feature feature{head.substr(0, colon)};
+  if (feature.name.empty() || logarithm.empty() || logarithm.find(':') != std::string::npos ||
+      (slash != std::string::npos && text.find_first_of(":/", slash + 1) != std::string::npos) || text.ends_with('/')) {
     throw Error("a feature is NAME[:log|:log10][/DIVISOR], as in energy:log/10, not '" + text + "'");
   }
-  Feature feature{parts[1]};
-  if (parts[3].matched) feature.logarithm = logarithm_from(parts[3]);
-  if (parts[5].matched) {
-    const std::string number = parts[5];
+  feature.logarithm = logarithm_from(logarithm);
+  if (slash != std::string::npos) {
+    const std::string number = text.substr(slash + 1);
     char* end = nullptr;
     feature.divide = std::strtod(number.c_str(), &end);
     if (*end != '\0' || !std::isfinite(feature.divide) || feature.divide == 0) {
@@ -102,11 +112,14 @@ Preparation preparation_from_json(const std::string& text) {
     preparation.target.reset();
     if (!json.at("target").is_null()) preparation.target = feature_from(json.at("target"));
     preparation.order = json.at("order").get<std::string>();
-    preparation.vmax = json.at("vmax").get<int>();
+    const ordered_json& vmax = json.at("vmax");
+    const bool whole = vmax.is_number_unsigned() && vmax.get<std::uint64_t>() <= std::numeric_limits<int>::max();
+    if (!whole || vmax == 0 || preparation.features.empty()) throw not_ours();
+    preparation.vmax = vmax.get<int>();
     preparation.padding = json.at("padding").get<double>();
     return preparation;
   } catch (const nlohmann::json::exception&) {
-    throw Error("its preparation is not as narrow writes it");
+    throw not_ours();
   }
 }
 

@@ -25,7 +25,9 @@ bool ZipReader::has(const std::string& member) const { return zip_name_locate(ar
 std::vector<std::string> ZipReader::members() const {
   std::vector<std::string> names;
   const zip_int64_t count = zip_get_num_entries(archive_, 0);
-  for (zip_int64_t i = 0; i < count; ++i) names.emplace_back(zip_get_name(archive_, static_cast<zip_uint64_t>(i), 0));
+  for (zip_int64_t i = 0; i < count; ++i) {
+    if (const char* name = zip_get_name(archive_, static_cast<zip_uint64_t>(i), 0); name != nullptr) names.emplace_back(name);
+  }
   return names;
 }
 
@@ -66,11 +68,13 @@ std::vector<std::byte> ZipReader::read(const std::string& member) const {
   const std::unique_ptr<ByteStream> stream = open(member);
   std::vector<std::byte> bytes;
   constexpr std::size_t kStep = 1 << 20;
+  constexpr std::size_t kLargestMember = 1 << 30;  // a few bytes may claim to be any number
   while (true) {
     const std::size_t size = bytes.size();
     bytes.resize(size + kStep);
     const std::size_t got = stream->read(bytes.data() + size, kStep);
     bytes.resize(size + got);
+    if (bytes.size() > kLargestMember) throw Error(path_ + ": its " + member + " is larger than 1 GiB when unpacked");
     if (got < kStep) return bytes;
   }
 }

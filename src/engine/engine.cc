@@ -17,6 +17,7 @@
 #include "engine/dense_kernel.h"
 #include "engine/kernels.h"
 #include "engine/machine.h"
+#include "engine/quantizer.h"
 #include "error.h"
 #include "fixed/cast.h"
 
@@ -25,66 +26,6 @@ namespace {
 
 // Samples at a time: their rows fit the second cache, and the layers behind the sum have rows enough for a tile.
 constexpr std::size_t kSamples = 8;
-
-// Quantizes float samples to the input's type.
-class Quantizer {
- public:
-  explicit Quantizer(const Format& format) : format_(format) {
-    const bool floors = !format.is_integer && (format.rounding == Rounding::kTrn || format.rounding == Rounding::kRnd);
-    constexpr int kMaxFraction = 60;
-    constexpr int kMaxWidth = 29;  // quantize32's range, with a bit to spare
-    range_ = floors && format.width <= kMaxWidth && std::abs(format.fraction()) <= kMaxFraction
-                 ? make_lane_cast(format.fraction(), format, format.width + 2)
-                 : std::nullopt;
-    scale_ = std::ldexp(1.0, format.fraction());
-    add_ = format.rounding == Rounding::kRnd ? 0.5 : 0.0;
-  }
-
-  // y must have room for n values.
-  void run(const float* x, std::size_t n, Tensor& y, Scratch& scratch, LayerCounts& counts, bool& overflowed, Counting counting) const {
-    counts.values += n;
-    if (range_ && run_fast(x, n, y, scratch, counts, overflowed, counting)) return;
-    for (std::size_t i = 0; i < n; ++i) {
-      const CastResult result = cast(static_cast<double>(x[i]), format_);
-      counts.overflows += result.overflow ? 1 : 0;
-      counts.zeros += x[i] != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
-      overflowed |= result.overflow;
-      const auto raw = static_cast<std::int64_t>(result.raw);
-      y.put(i, 1, &raw);
-    }
-  }
-
- private:
-  // False where a value needs more than quantize32 has.
-  bool run_fast(const float* x, std::size_t n, Tensor& y, Scratch& scratch, LayerCounts& counts, bool& overflowed,
-                Counting counting) const {
-    Buffer<std::int32_t>& values = scratch.pairs;
-    values.resize(n);
-    const std::optional<std::uint64_t> zeros = quantize32(x, n, scale_, add_, values.data());
-    if (!zeros) return false;
-    counts.zeros += *zeros;
-    if (y.small && range_->fit != Fit::kZero && counting != Counting::kAll) {
-      const Epilogue into{.clamp = range_->fit == Fit::kClamp,
-                          .low = static_cast<std::int32_t>(range_->low),
-                          .high = static_cast<std::int32_t>(range_->high)};
-      const Extremes seen = finish16(into, values.data(), 1, n, n, y.s.data());
-      overflowed |= seen.least < into.low || seen.most > into.high;
-      return true;
-    }
-    // Values of 31 bits and types of kMaxWidth leave room for bringing one into the other.
-    const CastCounts seen = run_lane_cast32(*range_, false, values.data(), values.data(), n);
-    counts.overflows += seen.overflows;
-    overflowed |= seen.overflows > 0;
-    if (y.small) narrow32(values.data(), 1, n, n, y.s.data());
-    else std::copy_n(values.data(), n, y.w.data());
-    return true;
-  }
-
-  Format format_;
-  std::optional<LaneCast> range_;
-  double scale_ = 1;
-  double add_ = 0;
-};
 
 // What computes one layer.
 struct Stage {
@@ -116,15 +57,20 @@ struct PadRow {
 }  // namespace
 
 struct PreparedInput {
-  std::span<const float> x;  // used where the samples are not quantized beforehand
+  std::span<const float> x;
   std::size_t n = 0;
-  std::vector<std::int64_t> pad;  // the row that is counted; empty where none is
-  // All samples' rows but the counted ones; empty where samples are quantized as they are needed.
-  bool quantized = false;
-  Tensor rows;
-  std::vector<std::size_t> starts{0};
-  std::vector<std::size_t> counted;
-  bool overflowed = false;
+  std::vector<std::int64_t> pad;  // the layer's row that is counted; empty where none is
+  // Whether the layer's values are here; otherwise samples are quantized as they are needed.
+  bool kept = false;
+  std::size_t layer = 0;
+  Tensor rows;                         // of all samples but the counted ones
+  std::vector<std::size_t> starts{0};  // first row of each sample, and the end
+  std::vector<std::size_t> counted;    // rows of each sample that are the pad row; empty where none is
+  // What the layers up to this one met, counted rows included, and by which they can be told.
+  Tally tally;
+  std::size_t rows_counted = 0;
+  Counting counting = Counting::kNone;
+  std::vector<std::pair<Layer, LayerPrecision>> made_by;
 };
 
 class Engine::Impl {
@@ -138,7 +84,10 @@ class Engine::Impl {
   }
 
   EngineResult run(const PreparedInput& input, bool traced) const;
-  PreparedInput prepare(std::span<const float> x, std::size_t n, bool quantize) const;
+  PreparedInput prepare(std::span<const float> x, std::size_t n, bool keep) const;
+  PreparedInput prepare(const PreparedInput& from, std::size_t layer) const;
+  bool can_start_behind(std::size_t layer) const;
+  bool accepts(const PreparedInput& input) const;
   const Program& program() const { return program_; }
   bool counts_rows() const { return dedup_; }
   std::vector<std::string> kernels() const;
@@ -149,8 +98,13 @@ class Engine::Impl {
   bool can_dedup() const;
   std::optional<std::size_t> fusable_relu(std::size_t layer) const;
   std::vector<std::int64_t> find_pad(std::span<const float> x, std::size_t n) const;
-  PadRow run_pad(const std::vector<std::int64_t>& row) const;
+  PadRow run_pad(const PreparedInput& from, std::size_t last) const;
+  // Runs the layers behind those that `from` has, up to `last`, block by block: take(first, samples, work).
+  template <class Take>
+  void run_blocks(const PreparedInput& from, std::size_t last, Tally& tally, std::size_t& rows_counted, const Take& take) const;
   void run_stage(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
+  std::vector<std::pair<Layer, LayerPrecision>> layers_through(std::size_t last) const;
+  void check_accepts(const PreparedInput& input) const;
   void quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const;
   void load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const;
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
@@ -327,25 +281,23 @@ std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::
 }
 
 // A row's way through the layers that work by row, as a block of one sample with one row.
-PadRow Engine::Impl::run_pad(const std::vector<std::int64_t>& row) const {
+PadRow Engine::Impl::run_pad(const PreparedInput& from, std::size_t last) const {
   PadRow pad;
   Workspace work;
   work.tensors.resize(stages_.size());
   work.starts = {0, 1};
   work.tally.counts.resize(stages_.size());
   pad.values.resize(stages_.size());
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
+  Tensor& row = work.tensors[from.layer];
+  row.small = fits_small(program_.format(from.layer));
+  row.resize(from.pad.size());
+  row.put(0, from.pad.size(), from.pad.data());
+  pad.values[from.layer] = from.pad;
+  for (std::size_t i = from.layer + 1; i <= last; ++i) {
     if (!stages_[i].by_row || !is_set(i)) continue;
-    Tensor& tensor = work.tensors[i];
-    if (stages_[i].kind == Stage::Kind::kInput) {
-      tensor.small = fits_small(program_.format(i));
-      tensor.resize(row.size());
-      tensor.put(0, row.size(), row.data());
-    } else {
-      run_stage(i, 1, nullptr, work);
-    }
+    run_stage(i, 1, nullptr, work);
     if (stages_[i].kind == Stage::Kind::kDense && stages_[i].dense->at().output() != i) continue;
-    for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(tensor[k]);
+    for (std::size_t k = 0; k < width_of(i); ++k) pad.values[i].push_back(work.tensors[i][k]);
   }
   pad.tally = work.tally;
   return pad;
@@ -390,41 +342,38 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
 
 // A block of samples into the working memory.
 void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
-  const std::size_t index = input_;
-  if (!input.quantized) {
-    const std::size_t size = size_of(layer(index).shape);
+  if (!input.kept) {
+    const std::size_t size = size_of(layer(input_).shape);
     quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
-  } else {
-    const std::size_t width = width_of(index);
-    const std::size_t start = input.starts[first];
-    work.starts.clear();
-    for (std::size_t s = first; s <= first + samples; ++s) work.starts.push_back(input.starts[s] - start);
-    work.counted.assign(input.counted.begin() + static_cast<std::ptrdiff_t>(first),
-                        input.counted.begin() + static_cast<std::ptrdiff_t>(first + samples));
-    Tensor& y = work.tensors[index];
-    y.small = input.rows.small;
-    y.resize(work.starts.back() * width);
-    if (y.small) std::copy_n(input.rows.s.data() + start * width, y.s.size(), y.s.data());
-    else std::copy_n(input.rows.w.data() + start * width, y.w.size(), y.w.data());
-    work.tally.overflowed |= input.overflowed;
+    for (const std::size_t counted : work.counted) work.rows_counted += counted;
+    return;
   }
-  for (const std::size_t counted : work.counted) work.rows_counted += counted;
+  const std::size_t width = width_of(input.layer);
+  const std::size_t start = input.starts[first];
+  work.starts.clear();
+  for (std::size_t s = first; s <= first + samples; ++s) work.starts.push_back(input.starts[s] - start);
+  work.counted.assign(samples, 0);
+  if (!input.counted.empty()) std::copy_n(input.counted.begin() + static_cast<std::ptrdiff_t>(first), samples, work.counted.begin());
+  Tensor& y = work.tensors[input.layer];
+  y.small = input.rows.small;
+  y.resize(work.starts.back() * width);
+  if (y.small) std::copy_n(input.rows.s.data() + start * width, y.s.size(), y.s.data());
+  else std::copy_n(input.rows.w.data() + start * width, y.w.size(), y.w.data());
 }
 
-PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, bool quantized) const {
+PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, bool keep) const {
   check_samples(program_, x.size(), n);
   PreparedInput input;
   input.x = x;
   input.n = n;
+  input.layer = input_;
+  input.counting = options_.counting;
   if (wide_) return input;
   if (dedup_) input.pad = find_pad(x, n);
-  // Counts of the input layer are made while it is quantized.
-  if (!quantized || options_.counting == Counting::kAll) return input;
-  const std::size_t index = input_;
-  const std::size_t size = size_of(layer(index).shape);
-  const std::size_t width = width_of(index);
-  input.quantized = true;
-  input.rows.small = fits_small(program_.format(index));
+  if (!keep) return input;
+  const std::size_t size = size_of(layer(input_).shape);
+  const std::size_t width = width_of(input_);
+  input.rows.small = fits_small(program_.format(input_));
   input.rows.resize(n * size);
   Workspace work;
   work.tensors.resize(stages_.size());
@@ -433,13 +382,85 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
     quantize(x.subspan(s * size, size), 1, input.pad, work);
     const std::size_t at = input.starts.back() * width;
     const std::size_t count = work.starts.back() * width;
-    if (input.rows.small) std::copy_n(work.tensors[index].s.data(), count, input.rows.s.data() + at);
-    else std::copy_n(work.tensors[index].w.data(), count, input.rows.w.data() + at);
+    if (input.rows.small) std::copy_n(work.tensors[input_].s.data(), count, input.rows.s.data() + at);
+    else std::copy_n(work.tensors[input_].w.data(), count, input.rows.w.data() + at);
     input.starts.push_back(input.starts.back() + work.starts.back());
     input.counted.push_back(work.counted.front());
+    input.rows_counted += work.counted.front();
   }
-  input.overflowed = work.tally.overflowed;
+  input.tally = std::move(work.tally);
+  input.kept = true;
+  input.made_by = layers_through(input_);
   return input;
+}
+
+PreparedInput Engine::Impl::prepare(const PreparedInput& from, std::size_t index) const {
+  if (wide_ || !from.kept) return prepare(from.x, from.n, true);
+  check_accepts(from);
+  if (index < from.layer || !can_start_behind(index)) throw std::logic_error("an engine cannot start behind layer " + layer(index).name);
+  PreparedInput to;
+  to.x = from.x;
+  to.n = from.n;
+  to.counting = options_.counting;
+  to.layer = index;
+  to.rows.small = fits_small(program_.format(index));
+  const std::size_t size = size_of(layer(index).shape);
+  const std::size_t width = width_of(index);
+  to.starts.resize(to.n + 1);
+  for (std::size_t s = 0; s < to.n; ++s) to.starts[s + 1] = is_set(index) ? from.starts[s + 1] : to.starts[s] + size / width;
+  to.rows.resize(to.starts.back() * width);
+  to.tally = from.tally;
+  to.rows_counted = from.rows_counted;
+  if (is_set(index) && !from.pad.empty()) {
+    to.pad = run_pad(from, index).values[index];
+    to.counted = from.counted;
+  }
+  run_blocks(from, index, to.tally, to.rows_counted, [&](std::size_t first, std::size_t samples, const Workspace& work) {
+    const std::size_t at = to.starts[first] * width;
+    const std::size_t count = to.starts[first + samples] * width - at;
+    const Tensor& y = work.tensors[index];
+    if (to.rows.small) std::copy_n(y.s.data(), count, to.rows.s.data() + at);
+    else std::copy_n(y.w.data(), count, to.rows.w.data() + at);
+  });
+  to.kept = true;
+  to.made_by = layers_through(index);
+  return to;
+}
+
+std::vector<std::pair<Layer, LayerPrecision>> Engine::Impl::layers_through(std::size_t last) const {
+  std::vector<std::pair<Layer, LayerPrecision>> layers;
+  for (std::size_t i = 0; i <= last; ++i) layers.emplace_back(layer(i), program_.resolved.precision[i]);
+  return layers;
+}
+
+// Where all that follows depends on this layer alone, and its values are not skipped over on the way.
+bool Engine::Impl::can_start_behind(std::size_t index) const {
+  if (wide_ || index < input_) return false;
+  const auto self = static_cast<int>(index);
+  const Model& model = program_.model();
+  const auto behind = [&](int i) { return i >= self; };
+  for (std::size_t i = index + 1; i < model.layers.size(); ++i) {
+    if (!std::all_of(model.layers[i].inputs.begin(), model.layers[i].inputs.end(), behind)) return false;
+  }
+  const Stage& stage = stages_[index];
+  const bool skipped = stage.kind == Stage::Kind::kDense && stage.dense->at().output() != index;
+  return !skipped && std::all_of(model.outputs.begin(), model.outputs.end(), behind);
+}
+
+bool Engine::Impl::accepts(const PreparedInput& input) const {
+  if (wide_ || !input.kept) return true;
+  if (input.counting != options_.counting || (!input.pad.empty() && !dedup_)) return false;
+  if (input.made_by.size() > stages_.size() || !can_start_behind(input.layer)) return false;
+  for (std::size_t i = 0; i < input.made_by.size(); ++i) {
+    const auto& [made, types] = input.made_by[i];
+    const bool placed = made.inputs == layer(i).inputs && made.shape == layer(i).shape;
+    if (!placed || !(types == program_.resolved.precision[i]) || !same(*made.op, *layer(i).op)) return false;
+  }
+  return true;
+}
+
+void Engine::Impl::check_accepts(const PreparedInput& input) const {
+  if (!accepts(input)) throw std::logic_error("these values were prepared by other layers or types than this engine has");
 }
 
 void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work) const {
@@ -540,6 +561,45 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
   }
 }
 
+template <class Take>
+void Engine::Impl::run_blocks(const PreparedInput& from, std::size_t last, Tally& tally, std::size_t& rows_counted,
+                              const Take& take) const {
+  std::optional<PadRow> pad;
+  if (!from.pad.empty()) pad = run_pad(from, last);
+  tbb::enumerable_thread_specific<Workspace> workspaces([&] {
+    Workspace work;
+    work.tensors.resize(stages_.size());
+    work.tally.counts.resize(stages_.size());
+    work.machine.emplace(program_, lanes_);
+    return work;
+  });
+  const std::size_t blocks = (from.n + kSamples - 1) / kSamples;
+  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, blocks), [&](const tbb::blocked_range<std::size_t>& range) {
+    Workspace& work = workspaces.local();
+    for (std::size_t block = range.begin(); block < range.end(); ++block) {
+      const std::size_t first = block * kSamples;
+      const std::size_t samples = std::min(kSamples, from.n - first);
+      load(from, first, samples, work);
+      for (std::size_t i = from.layer + 1; i <= last; ++i) run_stage(i, samples, pad ? &*pad : nullptr, work);
+      take(first, samples, work);
+    }
+  });
+  tally.counts.resize(stages_.size());
+  for (const Workspace& work : workspaces) {
+    tally.overflowed |= work.tally.overflowed;
+    rows_counted += work.rows_counted;
+    for (std::size_t i = 0; i < stages_.size(); ++i) tally.counts[i] += work.tally.counts[i];
+  }
+  if (!pad || rows_counted == 0) return;
+  // The pad row has no counts of the layer that it starts at: those were made row by row.
+  tally.overflowed |= pad->tally.overflowed;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const LayerCounts& one = pad->tally.counts[i];
+    tally.counts[i] +=
+        {rows_counted * one.values, rows_counted * one.overflows, rows_counted * one.accum_overflows, rows_counted * one.zeros};
+  }
+}
+
 EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const {
   const Model& model = program_.model();
   const std::size_t n = prepared.n;
@@ -549,75 +609,41 @@ EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const
     for (const LayerCounts& counts : result.run.counts) result.overflowed |= counts.overflows + counts.accum_overflows > 0;
     return result;
   }
-  const std::size_t input = input_;
+  check_accepts(prepared);
+  if (traced && (options_.fuse || dedup_)) throw std::logic_error("a trace needs an engine with neither fuse nor dedup");
   const std::size_t output_size = model.output_size();
   result.run.predictions.resize(n * output_size);
   result.run.trace.resize(model.layers.size());
-  if (traced) {
-    if (options_.fuse || dedup_) throw std::logic_error("a trace needs an engine with neither fuse nor dedup");
-    for (std::size_t i = 0; i < model.layers.size(); ++i) result.run.trace[i].resize(n * size_of(layer(i).shape));
-  }
-  PadRow pad_row;
-  if (!prepared.pad.empty()) pad_row = run_pad(prepared.pad);
-  const PadRow* pad = prepared.pad.empty() ? nullptr : &pad_row;
-
-  const auto write = [&](const Tensor& tensor, std::size_t index, std::size_t samples, double* to, std::size_t stride) {
+  for (std::size_t i = 0; traced && i < model.layers.size(); ++i) result.run.trace[i].resize(n * size_of(layer(i).shape));
+  const auto write = [&](const Workspace& work, std::size_t index, std::size_t samples, double* to, std::size_t stride) {
+    const Tensor& tensor = work.tensors[index];
     const std::size_t size = size_of(layer(index).shape);
     const int fraction = program_.format(index).fraction();
     for (std::size_t s = 0; s < samples; ++s) {
       for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = to_double(tensor[s * size + k], fraction);
     }
   };
-  tbb::enumerable_thread_specific<Workspace> workspaces([&] {
-    Workspace work;
-    work.tensors.resize(stages_.size());
-    work.tally.counts.resize(stages_.size());
-    work.machine.emplace(program_, lanes_);
-    return work;
-  });
-  const std::size_t blocks = (n + kSamples - 1) / kSamples;
-  tbb::parallel_for(tbb::blocked_range<std::size_t>(0, blocks), [&](const tbb::blocked_range<std::size_t>& range) {
-    Workspace& work = workspaces.local();
-    for (std::size_t block = range.begin(); block < range.end(); ++block) {
-      const std::size_t first = block * kSamples;
-      const std::size_t samples = std::min(kSamples, n - first);
-      load(prepared, first, samples, work);
-      for (std::size_t i = 0; i < stages_.size(); ++i) run_stage(i, samples, pad, work);
-      std::size_t column = 0;
-      for (const int output : model.outputs) {
-        const auto index = static_cast<std::size_t>(output);
-        write(work.tensors[index], index, samples, result.run.predictions.data() + first * output_size + column, output_size);
-        column += size_of(layer(index).shape);
-      }
-      if (!traced) continue;
-      for (std::size_t i = 0; i < model.layers.size(); ++i) {
-        const std::size_t size = size_of(layer(i).shape);
-        write(work.tensors[i], i, samples, result.run.trace[i].data() + first * size, size);
-      }
+  Tally tally = prepared.tally;
+  std::size_t rows_counted = prepared.rows_counted;
+  run_blocks(prepared, stages_.size() - 1, tally, rows_counted, [&](std::size_t first, std::size_t samples, const Workspace& work) {
+    double* to = result.run.predictions.data() + first * output_size;
+    for (const int output : model.outputs) {
+      const auto index = static_cast<std::size_t>(output);
+      write(work, index, samples, to, output_size);
+      to += size_of(layer(index).shape);
+    }
+    if (!traced) return;
+    for (std::size_t i = 0; i < model.layers.size(); ++i) {
+      const std::size_t size = size_of(layer(i).shape);
+      write(work, i, samples, result.run.trace[i].data() + first * size, size);
     }
   });
-
-  std::vector<LayerCounts> counts(model.layers.size());
-  std::size_t counted = 0;
-  for (const Workspace& work : workspaces) {
-    result.overflowed |= work.tally.overflowed;
-    counted += work.rows_counted;
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      counts[i] += work.tally.counts[i];
-    }
+  result.overflowed = tally.overflowed;
+  if (options_.counting == Counting::kAll) result.run.counts = std::move(tally.counts);
+  if (rows_counted > 0) {
+    result.counted_rows =
+        static_cast<double>(rows_counted) / static_cast<double>(n * static_cast<std::size_t>(layer(input_).shape.front()));
   }
-  if (pad != nullptr && counted > 0) {
-    result.overflowed |= pad->tally.overflowed;
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (i == input) continue;  // quantized row by row as ever
-      counts[i].values += counted * pad->tally.counts[i].values;
-      counts[i].overflows += counted * pad->tally.counts[i].overflows;
-      counts[i].accum_overflows += counted * pad->tally.counts[i].accum_overflows;
-      counts[i].zeros += counted * pad->tally.counts[i].zeros;
-    }
-    result.counted_rows = static_cast<double>(counted) / static_cast<double>(n * static_cast<std::size_t>(layer(input).shape.front()));
-  }
-  if (options_.counting == Counting::kAll) result.run.counts = std::move(counts);
   return result;
 }
 
@@ -647,7 +673,17 @@ EngineResult Engine::run(std::span<const float> x, std::size_t n) const { return
 std::shared_ptr<const PreparedInput> Engine::prepare(std::span<const float> x, std::size_t n) const {
   return std::make_shared<const PreparedInput>(impl_->prepare(x, n, true));
 }
+std::shared_ptr<const PreparedInput> Engine::prepare(const PreparedInput& from, std::size_t layer) const {
+  return std::make_shared<const PreparedInput>(impl_->prepare(from, layer));
+}
+bool Engine::can_start_behind(std::size_t layer) const { return impl_->can_start_behind(layer); }
+bool Engine::accepts(const PreparedInput& input) const { return impl_->accepts(input); }
 EngineResult Engine::run(const PreparedInput& input) const { return impl_->run(input, false); }
+
+std::size_t memory_of(const PreparedInput& input) {
+  const std::size_t rows = input.rows.s.size() * sizeof(std::int16_t) + input.rows.w.size() * sizeof(std::int64_t);
+  return rows + (input.starts.size() + input.counted.size()) * sizeof(std::size_t);
+}
 EngineResult Engine::trace(std::span<const float> x, std::size_t n) const { return impl_->run(impl_->prepare(x, n, false), true); }
 bool Engine::counts_rows() const { return impl_->counts_rows(); }
 const Program& Engine::program() const { return impl_->program(); }

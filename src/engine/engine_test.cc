@@ -42,11 +42,11 @@ void expect_same(const Program& program, const std::vector<float>& x, std::size_
       const Engine engine(program, {.counting = counting, .dedup = dedup});
       const EngineResult got = engine.run(x, n);
       ASSERT_EQ(got.run.predictions, expected.predictions) << describe(engine);
-      if (counting != Counting::kAll) {
-        const EngineResult again = engine.run(*engine.prepare(x, n));
-        ASSERT_EQ(again.run.predictions, expected.predictions) << "prepared, " << describe(engine);
-        ASSERT_EQ(again.overflowed, got.overflowed) << "prepared, " << describe(engine);
-      }
+      const EngineResult again = engine.run(*engine.prepare(x, n));
+      ASSERT_EQ(again.run.predictions, expected.predictions) << "prepared, " << describe(engine);
+      ASSERT_EQ(again.overflowed, got.overflowed) << "prepared, " << describe(engine);
+      ASSERT_EQ(again.run.counts, got.run.counts) << "prepared, " << describe(engine);
+      ASSERT_EQ(again.counted_rows, got.counted_rows) << "prepared, " << describe(engine);
       if (counting == Counting::kOverflow) {
         ASSERT_EQ(got.overflowed, overflowed(expected)) << describe(engine);
       }
@@ -90,6 +90,49 @@ TEST_P(EngineOn, IsTheInterpreterForWideTypes) {
 }
 TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
   compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
+}
+
+// From the values of any layer, by way of any earlier one, an engine comes to the same end; and so does one of other types behind it.
+TEST_P(EngineOn, StartsBehindAnyLayer) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  const std::uint64_t cases = number_from_environment("NARROW_CASES", 600);
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::size_t behind = 0;
+  std::size_t others = 0;
+  for (std::uint64_t i = 0; i < cases; ++i) {
+    std::mt19937_64 random(seed * 1'000'003 + i);
+    const RandomCase drawn = random_case(random, {.all_modes = random() % 2 == 0, .adversarial = random() % 4 == 0}, 1 + random() % 20);
+    const EngineOptions options{.counting = static_cast<Counting>(random() % 3), .dedup = random() % 4 != 0, .fuse = random() % 4 != 0};
+    const Engine engine(drawn.program(), options);
+    const EngineResult expected = engine.run(drawn.x, drawn.n);
+    // Another layer's type is another one: some layers in front are the same, their inferred types too.
+    RandomCase changed = drawn;
+    auto entry = std::next(changed.config.by_name.begin(), static_cast<std::ptrdiff_t>(random() % changed.config.by_name.size()));
+    entry->second.types["result"] = fixed(9, 4);
+    const Engine other(changed.program(), options);
+    const EngineResult expected_of_other = other.run(drawn.x, drawn.n);
+    std::shared_ptr<const PreparedInput> prepared = engine.prepare(drawn.x, drawn.n);
+    const auto expect = [&](const EngineResult& got, const EngineResult& wanted, std::size_t layer) {
+      const std::string what = "seed " + std::to_string(seed) + ", case " + std::to_string(i) + ", behind layer " + std::to_string(layer) +
+                               " of " + describe(drawn);
+      ASSERT_EQ(got.run.predictions, wanted.run.predictions) << what;
+      ASSERT_EQ(got.overflowed, wanted.overflowed) << what;
+      ASSERT_EQ(got.run.counts, wanted.run.counts) << what;
+    };
+    for (std::size_t layer = 0; layer < engine.program().model().layers.size(); ++layer) {
+      if (!engine.can_start_behind(layer)) continue;
+      const auto next = engine.prepare(*prepared, layer);
+      if (random() % 2 == 0) prepared = next;
+      ++behind;
+      expect(engine.run(*next), expected, layer);
+      ASSERT_EQ(engine.run(*next).counted_rows, expected.counted_rows);
+      if (other.accepts(*next)) ++others, expect(other.run(*next), expected_of_other, layer);
+      else EXPECT_THROW(other.run(*next), std::logic_error);
+      if (HasFatalFailure()) return;
+    }
+  }
+  EXPECT_GT(behind, 2 * cases);
+  EXPECT_GT(others, cases / 2);
 }
 
 TEST_P(EngineOn, KernelsAreRight) {

@@ -106,7 +106,7 @@ struct Golden {
 };
 
 void register_tests(std::vector<Golden>& all) {
-  for (const auto& entry : fs::directory_iterator(folder())) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder())) {
     const fs::path path = entry.path();
     fs::path model = path;
     if (path.extension() != ".h5" || !fs::exists(model.replace_extension(".keras")) ||

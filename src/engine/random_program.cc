@@ -10,6 +10,7 @@
 #include "layers/dense.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
+#include "layers/leaky_relu.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_mean.h"
@@ -113,8 +114,14 @@ class Generator {
       push(model, name + "_bn", std::make_shared<BatchNormalization>(gamma, beta, mean, std::vector<float>(size, 0.7F)),
            "BatchNormalization");
     }
-    if (!one_in(5)) push(model, name + "_relu", std::make_shared<Relu>(), "Activation");
+    if (one_in(8)) push(model, name + "_leaky_relu", std::make_shared<LeakyRelu>(slope()), "LeakyReLU");
+    else if (!one_in(5)) push(model, name + "_relu", std::make_shared<Relu>(), "Activation");
     if (one_in(8)) push(model, name + "_linear", std::make_shared<Linear>(), "Activation");
+  }
+
+  double slope() {
+    if (one_in(4)) return std::ldexp(1.0, number(-34, 4));
+    return std::ldexp(number(0, 1000) / 100.0, number(-3, 1));
   }
 
   Model model() {

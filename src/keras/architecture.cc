@@ -14,7 +14,6 @@
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/linear.h"
-#include "layers/relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 
@@ -178,9 +177,10 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank) {
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "Dense") return dense_op(layer, weights);
   if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
-  if (layer.class_name == "Activation" && has_relu(layer)) return std::make_shared<Relu>();
-  if (layer.class_name == "Activation") return std::make_shared<Linear>();
-  if (layer.class_name == "ReLU") return std::make_shared<Relu>(true);
+  if (layer.class_name == "Activation" || layer.class_name == "ReLU" || layer.class_name == "LeakyReLU") {
+    const OperationPtr op = activation_of(layer).op;
+    return op != nullptr ? op : std::make_shared<Linear>();
+  }
   if (is_dropout(layer.class_name)) return std::make_shared<Linear>();
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
   if (layer.class_name == "GlobalAveragePooling1D") return std::make_shared<SetMean>();
@@ -212,11 +212,14 @@ class Builder {
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
     if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size());
     push(layer.name, layer.class_name, op, layer.inputs.front());
-    if (layer.class_name != "Dense" || !has_relu(layer)) return;
+    if (layer.class_name != "Dense") return;
+    const NamedOperation activation = activation_of(layer);
+    if (activation.op == nullptr) return;
     // A layer of its own, as in hls4ml, behind the name of the Dense.
-    push(layer.name + "_relu", "Activation", std::make_shared<Relu>(), layer.name);
+    const std::string name = layer.name + "_" + activation.name;
+    push(name, std::string(activation.op->keras_class()), activation.op, layer.name);
     index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
-    index_.erase(layer.name + "_relu");
+    index_.erase(name);
   }
 
   Model finish(const std::vector<std::string>& outputs) {
@@ -259,7 +262,7 @@ class Builder {
     const auto [known, is_new] = names_.emplace(lower, name);
     if (!is_new) {
       throw Error("the layers " + known->second + " and " + name +
-                  " have one name (hls4ml ignores case, and a relu in a Dense is a layer NAME_relu); rename one");
+                  " have one name (hls4ml ignores case, and the activation of a Dense is a layer NAME_relu); rename one");
     }
   }
 
@@ -338,6 +341,14 @@ Architecture parse_functional(const json& config) {
 }
 
 }  // namespace
+
+json parse_json(std::string_view text) {
+  constexpr int kDeepest = 100;
+  return json::parse(text.begin(), text.end(), [](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) throw Error("its JSON is nested more than " + std::to_string(kDeepest) + " levels deep");
+    return true;
+  });
+}
 
 std::string snake_case(const std::string& class_name) {
   const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/model.h"
@@ -30,6 +31,9 @@ struct Architecture {
   std::vector<KerasLayer> layers;  // in the order of the file
   std::vector<std::string> outputs;
 };
+
+// Throws Error for what is nested deeper than Keras' files are: walking it would take too much of the stack.
+nlohmann::json parse_json(std::string_view text);
 
 // From the JSON of config.json, of a legacy file's model_config or of to_json().
 Architecture parse_architecture(const nlohmann::json& json);

@@ -48,11 +48,20 @@ def exact_and_bound(model, x, custom_objects=None):
     return both[0], both[1]
 
 
+def leaked(activation, error, size):
+    """Behind a relu that multiplies negative values: the product is rounded once."""
+    if isinstance(activation, keras.layers.Activation):
+        activation = activation.activation
+    slope = getattr(activation, "negative_slope", 0.2 if activation is keras.activations.leaky_relu else 0)
+    return max(1, slope) * error + gamma(1) * slope * size
+
+
 def error_of(layer, x, error, y):
     size = np.abs(x) + error
     if isinstance(layer, keras.layers.Dense):
         weights = [np.abs(w) for w in layer.get_weights()]
-        return error @ weights[0] + gamma(x.shape[-1] + 1) * (size @ weights[0] + (weights[1] if len(weights) > 1 else 0))
+        sums = size @ weights[0] + (weights[1] if len(weights) > 1 else 0)
+        return leaked(layer.activation, error @ weights[0] + gamma(x.shape[-1] + 1) * sums, sums)
     if isinstance(layer, keras.layers.BatchNormalization):
         scale = np.abs((layer.gamma if layer.scale else 1) / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon))
         beta = np.abs(np.asarray(layer.beta)) if layer.center else 0
@@ -62,6 +71,6 @@ def error_of(layer, x, error, y):
         return error.mean(axis=1) + gamma(x.shape[1]) * size.mean(axis=1)
     if isinstance(layer, keras.layers.Flatten):
         return error.reshape(y.shape)
-    if y.shape == x.shape:  # relu and what passes its input on: exact, and never farther apart than the inputs
-        return error
+    if y.shape == x.shape:  # what passes its input on is exact, and so is relu, whose outputs are never farther apart than its inputs
+        return leaked(layer, error, size)
     return error.sum(axis=1) + gamma(x.shape[1] - 1) * size.sum(axis=1)  # the sum over the set axis

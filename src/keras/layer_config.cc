@@ -4,7 +4,11 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string_view>
+
+#include "layers/leaky_relu.h"
+#include "layers/relu.h"
 
 namespace narrow {
 namespace {
@@ -67,8 +71,8 @@ const Options* options_of(const std::string& class_name) {
                                                    {"renorm_momentum", Option::kNoMatter}},
                                                   {"beta", "gamma", "moving_mean", "moving_variance"});
   static const Options kActivation = {{"activation", Option::kHonoured}};
-  static const Options kRelu = {
-      {"max_value", Option::kHonoured}, {"negative_slope", Option::kMustBeOff}, {"threshold", Option::kMustBeOff}};
+  static const Options kRelu = {{"max_value", Option::kHonoured}, {"negative_slope", Option::kHonoured}, {"threshold", Option::kMustBeOff}};
+  static const Options kLeakyRelu = {{"negative_slope", Option::kHonoured}, {"alpha", Option::kHonoured}};  // alpha: Keras 2
   static const Options kFlatten = {{"data_format", Option::kLastChannels}};
   static const Options kPooling = {{"data_format", Option::kLastChannels}, {"keepdims", Option::kMustBeOff}};
   static const Options kSum = {{"axis", Option::kHonoured},
@@ -83,6 +87,7 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "BatchNormalization") return &kBatchNormalization;
   if (class_name == "Activation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
+  if (class_name == "LeakyReLU") return &kLeakyRelu;
   if (class_name == "Flatten") return &kFlatten;
   if (class_name == "GlobalAveragePooling1D") return &kPooling;
   if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
@@ -140,41 +145,70 @@ void check_option(const KerasLayer& layer, const std::string& key, const json& v
   if (found->second == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
 }
 
-// Throws for a relu with parameters: of a ReLU layer, or of one that is another layer's activation.
-void require_plain_relu(const KerasLayer& layer, const json& config) {
-  const json most = unwrapped(config.value("max_value", json()));
-  if (!most.is_null()) throw not_supported(layer, "max_value", most);
-  for (const char* key : {"negative_slope", "threshold"}) {
-    const json value = config.value(key, json());
-    if (!is_off(value)) throw not_supported(layer, key, value);
+// What is multiplied with negative values; `fallback` where no key says it.
+double slope_of(const KerasLayer& layer, const json& config, double fallback) {
+  for (const char* key : {"negative_slope", "alpha"}) {
+    const json value = unwrapped(config.value(key, json()));
+    if (value.is_null()) continue;
+    constexpr double kMost = 1 << 30;
+    if (!value.is_number() || !(value.get<double>() >= 0) || value.get<double>() > kMost) {
+      throw Error(describe(layer) + ": its " + key + " should be a number from 0 to 2^30, not " + short_text(value));
+    }
+    return value.get<double>();
   }
+  return fallback;
 }
 
-bool is_relu(const KerasLayer& layer, const json& activation, int depth = 0) {
+// A ReLU or LeakyReLU layer, or one that is another layer's activation.
+NamedOperation relu_of(const KerasLayer& layer, const std::string& class_name, const json& config) {
+  constexpr double kKerasSlope = 0.3;
+  const bool leaky = class_name == "LeakyReLU";
+  if (!leaky) {
+    const json most = unwrapped(config.value("max_value", json()));
+    if (!most.is_null()) throw not_supported(layer, "max_value", most);
+  }
+  const double slope = slope_of(layer, config, leaky ? kKerasSlope : 0.0);
+  // hls4ml takes a slope of 0 for a thresholded relu, whichever class it is of.
+  if (slope == 0) return {"relu", std::make_shared<Relu>(true)};
+  return {"leaky_relu", std::make_shared<LeakyRelu>(slope)};
+}
+
+// One of Keras' functions by its name.
+std::optional<NamedOperation> function_of(const json& name) {
+  constexpr double kFunctionSlope = 0.2;  // keras.activations.leaky_relu
+  if (name == "linear") return NamedOperation{"linear", nullptr};
+  if (name == "relu") return NamedOperation{"relu", std::make_shared<Relu>()};
+  if (name == "leaky_relu") return NamedOperation{"leaky_relu", std::make_shared<LeakyRelu>(kFunctionSlope)};
+  return std::nullopt;
+}
+
+NamedOperation activation_of(const KerasLayer& layer, const json& activation, int depth) {
   const auto unknown = [&](const json& name) {
     return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
-                 " is not supported; relu and linear are");
+                 " is not supported; relu, leaky_relu and linear are");
   };
-  if (activation.is_null() || activation == "linear") return false;
-  if (activation == "relu") return true;
+  if (const auto function = function_of(activation.is_null() ? json("linear") : activation)) return *function;
   if (!activation.is_object()) throw unknown(activation);
   const json class_name = activation.value("class_name", json());
   const json config = activation.value("config", json());
   // Keras' own functions: {"class_name": "function", "config": "relu"}.
-  if (class_name == "function" && (config == "relu" || config == "linear")) {
+  if (class_name == "function") {
+    const auto function = function_of(config);
     const json module = activation.value("module", json());
-    if (module.is_string() && module != "builtins" && !module.get<std::string>().starts_with("keras")) throw unknown(module);
-    return config == "relu";
+    if (function && module.is_string() && module != "builtins" && !module.get<std::string>().starts_with("keras")) throw unknown(module);
+    if (function) return *function;
   }
   if (config.is_string()) throw unknown(config);
   // Layers: keras.layers.ReLU(), keras.layers.Activation("relu").
   constexpr int kDeepest = 4;
   if (!config.is_object() || depth > kDeepest) throw unknown(class_name.is_string() ? class_name : activation);
-  const bool layer_of_keras = class_name == "ReLU" || class_name == "Activation";
-  if (!layer_of_keras) throw unknown(class_name);
-  KerasLayer inner{layer.name, class_name.get<std::string>(), config, {}, {}};
-  check_config(inner);
-  return class_name == "ReLU" || is_relu(layer, config.value("activation", json()), depth + 1);
+  if (class_name != "ReLU" && class_name != "LeakyReLU" && class_name != "Activation") throw unknown(class_name);
+  check_config({layer.name, class_name.get<std::string>(), config, {}, {}});
+  if (class_name == "Activation") return activation_of(layer, config.value("activation", json()), depth + 1);
+  NamedOperation relu = relu_of(layer, class_name.get<std::string>(), config);
+  // Of another layer, hls4ml makes the plain function of it.
+  if (relu.name == "relu") relu.op = std::make_shared<Relu>();
+  return relu;
 }
 
 }  // namespace
@@ -186,7 +220,8 @@ bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
 
 Error unsupported(const KerasLayer& layer) {
-  return Error(describe(layer) + " is not supported; these are: InputLayer, Dense, Activation, ReLU, KSum (or GlobalSumPooling1D), " +
+  return Error(describe(layer) +
+               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, KSum (or GlobalSumPooling1D), " +
                "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
 }
 
@@ -196,14 +231,16 @@ bool flag(const KerasLayer& layer, const char* key, bool fallback) {
   return value.get<bool>();
 }
 
-bool has_relu(const KerasLayer& layer) { return is_relu(layer, layer.config.value("activation", json())); }
+NamedOperation activation_of(const KerasLayer& layer) {
+  if (layer.class_name == "ReLU" || layer.class_name == "LeakyReLU") return relu_of(layer, layer.class_name, layer.config);
+  return activation_of(layer, layer.config.value("activation", json()), 0);
+}
 
 void check_config(const KerasLayer& layer) {
   if (options_of(layer.class_name) == nullptr) throw unsupported(layer);
   if (!layer.config.is_object()) throw Error(describe(layer) + ": it has no configuration");
   require_float32(layer);
   for (const auto& [key, value] : layer.config.items()) check_option(layer, key, value);
-  if (layer.class_name == "ReLU") require_plain_relu(layer, layer.config);
   if (!layer.arguments.is_object()) return;
   for (const auto& [key, value] : layer.arguments.items()) {
     if (!is_off(value)) {

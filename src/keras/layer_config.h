@@ -24,9 +24,14 @@ Error unsupported(const KerasLayer& layer);
 // would change the numbers in a way that narrow does not follow, and for one that it does not know.
 void check_config(const KerasLayer& layer);
 
-// Whether a layer's own activation, or that of an Activation layer, is a relu; otherwise it is linear. Throws Error for any other one,
-// and for a relu with parameters.
-bool has_relu(const KerasLayer& layer);
+// An operation, and the name of Keras' function for it.
+struct NamedOperation {
+  std::string name;
+  OperationPtr op;
+};
+// The activation of a layer that has one, or that is one; its operation is null where it is linear. Throws Error for one that narrow
+// does not support.
+NamedOperation activation_of(const KerasLayer& layer);
 
 // A true or false of the configuration. Throws Error for anything else.
 bool flag(const KerasLayer& layer, const char* key, bool fallback);

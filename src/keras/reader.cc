@@ -16,16 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-// What is nested deeper is not Keras', and walking it would take too much of the stack.
-json parse_json(const char* begin, const char* end) {
-  constexpr int kDeepest = 100;
-  return json::parse(begin, end, [](int depth, json::parse_event_t, json&) {
-    if (depth > kDeepest) throw Error("its JSON is nested more than " + std::to_string(kDeepest) + " levels deep");
-    return true;
-  });
-}
-json parse_json(const std::string& text) { return parse_json(text.data(), text.data() + text.size()); }
-
 Weight read_weight(const Hdf5Reader& file, const std::string& dataset) {
   auto array = file.read<float>(dataset);
   return {{array.shape.begin(), array.shape.end()}, std::move(array.values)};
@@ -92,13 +82,13 @@ Model read_zip(const std::string& path) {
   const ZipReader zip(path);
   const std::vector<std::byte> config = zip.read("config.json");
   const auto* text = reinterpret_cast<const char*>(config.data());
-  const Architecture architecture = parse_architecture(parse_json(text, text + config.size()));
+  const Architecture architecture = parse_architecture(parse_json({text, config.size()}));
   const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
   Model model = build_model(architecture, read_weights(weights, architecture));
   if (zip.has("narrow.json")) {
     const std::vector<std::byte> extras = zip.read("narrow.json");
     const auto* begin = reinterpret_cast<const char*>(extras.data());
-    model.preparation = preparation_in(parse_json(begin, begin + extras.size()));
+    model.preparation = preparation_in(parse_json({begin, extras.size()}));
   }
   return model;
 }

@@ -21,4 +21,14 @@ const QuantizedWeights& Step::operator[](TypeName type) const {
   return *found->second;
 }
 
+bool same(const Operation& a, const Operation& b) {
+  if (&a == &b) return true;
+  if (a.keras_class() != b.keras_class() || a.settings() != b.settings()) return false;
+  const std::vector<ParameterArray> ours = a.parameters();
+  const std::vector<ParameterArray> theirs = b.parameters();
+  return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(), [](const ParameterArray& x, const ParameterArray& y) {
+    return x.name == y.name && x.shape == y.shape && std::equal(x.values.begin(), x.values.end(), y.values.begin(), y.values.end());
+  });
+}
+
 }  // namespace narrow

@@ -44,6 +44,7 @@ struct Misfit {
 struct Setting {
   std::string_view name;
   std::variant<bool, std::int64_t, double, std::string> value;
+  bool operator==(const Setting&) const = default;
 };
 
 // --- in float32
@@ -160,6 +161,9 @@ using OperationPtr = std::shared_ptr<const Operation>;
 // Immutable, so that models share them.
 class Operation {
  public:
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
 
   // What it is.
@@ -191,6 +195,9 @@ class Operation {
   // Of its results, whatever lies in the inputs' intervals.
   virtual Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const = 0;
 };
+
+// Whether two operations compute the same: one class, with equal settings and parameters.
+bool same(const Operation& a, const Operation& b);
 
 // For a layer whose `exact` is one template, compute<Raw>(call).
 template <class Self>

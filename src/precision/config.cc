@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <set>
 #include <string_view>
+#include <vector>
 
 #include "error.h"
 #include "layers/relu.h"
@@ -29,13 +31,12 @@ class ConfigReader {
   PrecisionConfig read() const {
     std::ifstream stream(path_);
     if (!stream) throw Error(path_ + ": there is no such file, or it may not be read");
-    YAML::Node root;
-    try {
-      root = YAML::Load(stream);
-    } catch (const YAML::Exception& error) {
-      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
+    YAML::Node root = document(stream);
+    check_keys(root);
+    if (root.IsMap() && root["HLSConfig"]) {
+      root.reset(root["HLSConfig"]);
+      check_keys(root);
     }
-    if (root.IsMap() && root["HLSConfig"]) root = root["HLSConfig"];
     if (!root.IsMap() || !root["Model"]) throw fault(root, "an hls4ml configuration has an entry Model: with a Precision:");
     PrecisionConfig config;
     config.model = entry(root["Model"], "Model");
@@ -52,6 +53,31 @@ class ConfigReader {
   }
 
  private:
+  YAML::Node document(std::istream& stream) const {
+    std::vector<YAML::Node> documents;
+    try {
+      documents = YAML::LoadAll(stream);
+    } catch (const YAML::Exception& error) {
+      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
+    }
+    if (documents.empty()) throw Error(path_ + ": it is empty");
+    if (documents.size() > 1) throw fault(documents[1], "a second YAML document begins here; give one");
+    return documents.front();
+  }
+
+  // Of a map: Python takes the last of equal keys, yaml-cpp the first; and yaml-cpp does not know `<<`, which adds another map's keys.
+  // Names of layers are looked up in lower case.
+  void check_keys(const YAML::Node& map) const {
+    if (!map.IsMap()) return;
+    std::set<std::string> seen;
+    for (const auto& item : map) {
+      if (!item.first.IsScalar()) continue;
+      const std::string key = scalar(item.first);
+      if (key == "<<") throw fault(item.first, "merge keys (<<) are not supported; write the entries out");
+      if (!seen.insert(lower(key)).second) throw fault(item.first, "duplicate key '" + key + "'");
+    }
+  }
+
   Error fault(const YAML::Node& node, const std::string& message) const {
     return Error(path_ + ", line " + std::to_string(node.Mark().line + 1) + ": " + message);
   }
@@ -60,6 +86,7 @@ class ConfigReader {
     const YAML::Node node = root[key];
     if (!node || node.IsNull()) return YAML::Node(YAML::NodeType::Map);
     if (!node.IsMap()) throw fault(node, std::string(key) + ": should hold a name and its types for each entry");
+    check_keys(node);
     return node;
   }
 
@@ -94,7 +121,9 @@ class ConfigReader {
     ConfigEntry entry;
     if (node.IsNull()) return entry;
     if (!node.IsMap()) throw fault(node, owner + ": should hold Precision:, Strategy: or ReuseFactor:");
+    check_keys(node);
     if (const YAML::Node precision = node["Precision"]; precision && precision.IsMap()) {
+      check_keys(precision);
       for (const auto& item : precision) {
         const std::string name = scalar(item.first);
         if (std::find(kKnownTypes.begin(), kKnownTypes.end(), name) == kKnownTypes.end()) {
@@ -147,7 +176,9 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
   if (options.maximum) config.model.types["maximum"] = *options.maximum;
   for (const Layer& layer : model.layers) {
     ConfigEntry entry;
-    if (!options.uniform) entry.types = {{"result", {}}, {"weight", {}}, {"bias", {}}, {"accum", {}}, {"scale", {}}};
+    if (!options.uniform) {
+      for (const std::string_view type : kTypeNames) entry.types[std::string(type)] = {};
+    }
     const std::vector<WeightArray> weights = layer.op->weights();
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });

@@ -3,8 +3,6 @@
 #include <limits>
 #include <utility>
 
-#include "error.h"
-
 namespace narrow {
 
 Statement::Statement(sqlite3* database, std::string path, const std::string& sql) : path_(std::move(path)) {
@@ -24,6 +22,10 @@ double Statement::real(int column) const {
 std::string Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   return bytes == nullptr ? "" : bytes;
+}
+
+Error Statement::damaged(int column) const {
+  return Error(path_ + ": it is damaged: " + sqlite3_column_name(statement_, column) + " is not as narrow writes it");
 }
 
 void Statement::check(bool good, sqlite3* database) const {

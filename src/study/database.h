@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "error.h"
+
 namespace narrow {
 
 // One SQL statement. Every failure is an Error that names the file.
@@ -32,6 +34,7 @@ class Statement {
   std::size_t size(int column) const { return static_cast<std::size_t>(number(column)); }
   double real(int column) const;  // NULL is NaN
   std::string text(int column) const;
+  Error damaged(int column) const;  // of a value that narrow does not write
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
  private:

@@ -108,7 +108,7 @@ class Reader {
         for (const auto& f : fields) names.push_back(f.first);
         throw fault(item.first, what + " has no '" + key + "'; it has " + listed(names));
       }
-      if (!seen.insert(key).second) throw fault(item.first, "'" + key + "' stands here twice");
+      if (!seen.insert(key).second) throw fault(item.first, "duplicate key '" + key + "'");
       field->second(item.second);
     }
   }
@@ -152,7 +152,12 @@ Reader::Fields data_fields(const Reader& reader, DataOptions& options) {
       {"branches",
        [&](const YAML::Node& node) {
          if (!node.IsMap()) throw reader.fault(node, "branches should be like {energy: cell_E}");
-         for (const auto& item : node) options.branches[reader.text(item.first)] = reader.text(item.second);
+         for (const auto& item : node) {
+           const std::string feature = reader.text(item.first);
+           if (!options.branches.emplace(feature, reader.text(item.second)).second) {
+             throw reader.fault(item.first, "duplicate key '" + feature + "'");
+           }
+         }
        }},
       {"tree", [&](const YAML::Node& node) { options.tree = reader.text(node); }},
       {"unfit",
@@ -281,13 +286,15 @@ void check_data(const Reader& reader, const YAML::Node& node, const std::vector<
 
 Definition parse_definition(const std::string& content, const std::string& path) {
   const Reader reader(path);
-  YAML::Node root;
+  std::vector<YAML::Node> documents;
   try {
-    root = YAML::Load(content);
+    documents = YAML::LoadAll(content);
   } catch (const YAML::Exception& error) {
-    throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is no YAML: " + error.msg);
+    throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
   }
-  if (root.IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
+  if (documents.empty() || documents.front().IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
+  if (documents.size() > 1) throw reader.fault(documents[1], "a second YAML document begins here; give one study a file");
+  const YAML::Node& root = documents.front();
   Definition definition;
   reader.read(root, "a study",
               {{"out", [&](const YAML::Node& node) { definition.out = reader.text(node); }},
@@ -493,7 +500,7 @@ void check_metrics(const MetricOptions& options) {
   for (const auto* values : {&options.tolerances, &options.thresholds}) {
     std::set<std::string> names;
     for (const double value : *values) {
-      if (!names.insert(short_text(value)).second) throw Error("the tolerance or threshold " + short_text(value) + " stands there twice");
+      if (!names.insert(short_text(value)).second) throw Error("the tolerance or threshold " + short_text(value) + " is given twice");
     }
   }
   const bool finite = std::all_of(options.bins.begin(), options.bins.end(), [](double edge) { return std::isfinite(edge); });

@@ -1,6 +1,7 @@
 #include "study/grid.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -32,7 +33,7 @@ std::vector<int> parse_range(const std::string& option, const std::string& text)
   if (step < 1) throw complain("the step must be at least 1");
   if (last < first) throw complain("the range is empty: its end is below its start");
   std::vector<int> values;
-  for (int value = first; value <= last; value += step) values.push_back(value);
+  for (std::int64_t value = first; value <= last; value += step) values.push_back(static_cast<int>(value));
   return values;
 }
 

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
 #include "data/hash.h"
 #include "error.h"
-#include "study/json_numbers.h"
 #include "study/schema.h"
 #include "study/store_impl.h"
 
@@ -62,6 +62,16 @@ std::string hash_of(const Dataset& data) {
   hash.add(data.x);
   hash.add(data.y);
   return hash.text();
+}
+
+// A JSON array; NaN and the infinities, which JSON does not have, are null.
+std::string json_of(const std::vector<double>& values) {
+  std::string text = "[";
+  for (const double value : values) {
+    if (text.size() > 1) text += ",";
+    text += std::isfinite(value) ? short_text(value) : "null";
+  }
+  return text + "]";
 }
 
 // A scan's folder by what it is on and with, as far as a folder's name may say it.

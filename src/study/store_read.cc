@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "error.h"
-#include "study/json_numbers.h"
+#include "fixed/format.h"
 #include "study/store.h"
 #include "study/store_impl.h"
 
@@ -30,24 +30,38 @@ StoredPoint point_from(const Statement& row) {
   return point;
 }
 
-}  // namespace
-
-std::string json_of(const std::vector<double>& values) {
-  std::string text = "[";
-  for (const double value : values) {
-    if (text.size() > 1) text += ",";
-    text += std::isfinite(value) ? short_text(value) : "null";
-  }
-  return text + "]";
-}
-
-std::vector<double> numbers_of(const std::string& json) {
+// A column's numbers, as json_of wrote them.
+std::vector<double> numbers(const Statement& row, int column) {
+  const nlohmann::json json = nlohmann::json::parse(row.text(column), nullptr, false);
+  if (!json.is_array()) throw row.damaged(column);
   std::vector<double> numbers;
-  const auto parsed = nlohmann::json::parse(json, nullptr, false);
-  if (!parsed.is_array()) throw Error("study.db: '" + json + "' should be a list of numbers; the study is damaged");
-  for (const auto& each : parsed) numbers.push_back(each.is_number() ? each.get<double>() : kNan);
+  for (const nlohmann::json& each : json) {
+    if (!each.is_null() && !each.is_number()) throw row.damaged(column);
+    numbers.push_back(each.is_null() ? kNan : each.get<double>());
+  }
   return numbers;
 }
+
+// {"phi1": {"result_t": "fixed<16,6,TRN,WRAP,0>", ...}, ...}
+bool holds_types(const std::string& text) {
+  const nlohmann::json layers = nlohmann::json::parse(text, nullptr, false);
+  if (!layers.is_object()) return false;
+  for (const nlohmann::json& layer : layers) {
+    if (!layer.is_object()) return false;
+    for (const auto& type : layer.items()) {
+      if (type.key() == "reuse_factor" && type.value().is_number_integer()) continue;
+      if (!type.value().is_string()) return false;
+      try {
+        parse_format(type.value().get<std::string>());
+      } catch (const Error&) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 StoredPoint Store::Impl::point(std::int64_t id) {
   const auto find = database.prepared(std::string(kPoint) + "WHERE id = ?");
@@ -118,8 +132,15 @@ std::vector<Curve> Store::float_curves(const Scan& scan) const {
   std::vector<Curve> curves;
   auto find = impl_->database.statement("SELECT name, edges, samples, \"values\" FROM float_curves WHERE scan = ? ORDER BY name");
   for (find.bind(scan.id); find.step();) {
-    const std::vector<double> samples = numbers_of(find.text(2));
-    curves.push_back({find.text(0), numbers_of(find.text(1)), {samples.begin(), samples.end()}, numbers_of(find.text(3))});
+    Curve curve{find.text(0), numbers(find, 1), {}, numbers(find, 3)};
+    constexpr double kMost = 0x1p53;
+    for (const double count : numbers(find, 2)) {
+      if (!(count >= 0 && count <= kMost)) throw find.damaged(2);
+      curve.samples.push_back(static_cast<std::size_t>(count));
+    }
+    if (curve.samples.size() != curve.values.size()) throw find.damaged(2);
+    if (curve.edges.size() != curve.values.size() + 1) throw find.damaged(1);
+    curves.push_back(std::move(curve));
   }
   return curves;
 }
@@ -127,15 +148,18 @@ std::vector<Curve> Store::float_curves(const Scan& scan) const {
 std::vector<Profile> Store::profile(const Scan& scan) const {
   std::vector<Profile> profiles;
   auto find = impl_->database.statement("SELECT layer, kind, quantiles, zeros, negative FROM profiles WHERE scan = ? ORDER BY position");
-  for (find.bind(scan.id); find.step();)
-    profiles.push_back({find.text(0), find.text(1), numbers_of(find.text(2)), find.real(3), find.number(4) != 0});
+  for (find.bind(scan.id); find.step();) {
+    profiles.push_back({find.text(0), find.text(1), numbers(find, 2), find.real(3), find.number(4) != 0});
+    const std::size_t shares = profiles.back().quantiles.size();
+    if (shares != 0 && shares != std::size(kProfileShares)) throw find.damaged(2);
+  }
   return profiles;
 }
 
 NamedCurves Store::curves(const StoredPoint& point) const {
   NamedCurves curves;
   auto find = impl_->database.statement("SELECT name, \"values\" FROM curves WHERE point = ?");
-  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers_of(find.text(1));
+  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers(find, 1);
   return curves;
 }
 
@@ -155,7 +179,9 @@ std::size_t Store::counted(const StoredPoint& point) const {
 
 std::string Store::types(const StoredPoint& point) const {
   auto find = impl_->database.statement("SELECT types FROM points WHERE id = ?");
-  return find.bind(point.id).step() ? find.text(0) : "";
+  if (!find.bind(point.id).step() || find.text(0).empty()) return "";
+  if (!holds_types(find.text(0))) throw find.damaged(0);
+  return find.text(0);
 }
 
 }  // namespace narrow

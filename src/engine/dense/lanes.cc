@@ -9,7 +9,7 @@ namespace {
 class LanesKernel final : public DenseKernel {
  public:
   LanesKernel(const MatrixProduct& product, const TallyAt& at, LaneDense dense, Finish finish)
-      : DenseKernel(product, at), dense_(std::move(dense)), finish_(std::move(finish)) {}
+      : DenseKernel(product, at), dense_(std::move(dense)), finish_(finish) {}
 
   std::string name() const override { return "lanes"; }
 
@@ -45,7 +45,7 @@ std::unique_ptr<DenseKernel> make_lanes(const MatrixProduct& product, const Tall
   if (!dense) return nullptr;
   std::optional<Finish> finish = Finish::make(product, at, {min_raw(product.accum), max_raw(product.accum)}, false);
   if (!finish) return nullptr;
-  return std::make_unique<LanesKernel>(product, at, std::move(*dense), std::move(*finish));
+  return std::make_unique<LanesKernel>(product, at, std::move(*dense), *finish);
 }
 
 }  // namespace narrow

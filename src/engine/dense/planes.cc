@@ -139,7 +139,7 @@ class Planes final : public DenseKernel {
     std::optional<Cuts> cuts = find_cuts(product, weights);
     std::optional<Finish> finish = Finish::make(product, at, sums->sum, !stays);
     if (!cuts || !finish) return nullptr;
-    auto kernel = std::unique_ptr<Planes>(new Planes(product, at, std::move(*cuts), std::move(*finish)));
+    auto kernel = std::unique_ptr<Planes>(new Planes(product, at, std::move(*cuts), *finish));
     kernel->up_ = up;
     kernel->pack(product);
     if (kernel->cuts_.products() == 1 && up == 0 && sums->magnitude <= kMax32) {
@@ -158,7 +158,7 @@ class Planes final : public DenseKernel {
 
  private:
   Planes(const MatrixProduct& product, const TallyAt& at, Cuts cuts, Finish finish)
-      : DenseKernel(product, at), cuts_(std::move(cuts)), finish_(std::move(finish)) {}
+      : DenseKernel(product, at), cuts_(std::move(cuts)), finish_(finish) {}
 
   void pack(const MatrixProduct& product) {
     for (std::size_t q = 0; q < cuts_.weights.size(); ++q) {
@@ -225,7 +225,7 @@ class Planes final : public DenseKernel {
     const bool wrap_small = wrap && !(product.accum.is_signed && max_raw(product.accum) >= kMaxSum);
     std::optional<Finish> finish = Finish::make(product, at, {-kMaxSum, kMaxSum}, wrap_small);
     if (!finish || !finish->in_32_bits()) return;
-    SmallInputs small{static_cast<int>(limit), Buffer<std::int32_t>(bias32_.size()), std::move(*finish)};
+    SmallInputs small{static_cast<int>(limit), Buffer<std::int32_t>(bias32_.size()), *finish};
     small.bias.fill(0);
     std::transform(bias_.begin(), bias_.end(), small.bias.data(), [](std::int64_t b) { return static_cast<std::int32_t>(b); });
     small_inputs_ = std::move(small);

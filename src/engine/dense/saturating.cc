@@ -88,7 +88,7 @@ class Saturating final : public DenseKernel {
     std::optional<LaneDense> lanes = make_lane_dense(product);
     std::optional<Finish> finish = Finish::make(product, at, {min_raw(accum), max_raw(accum)}, false);
     if (!lanes || !finish) return nullptr;
-    return std::unique_ptr<DenseKernel>(new Saturating(product, at, counting, *term, drop, weight, std::move(*lanes), std::move(*finish)));
+    return std::unique_ptr<DenseKernel>(new Saturating(product, at, counting, *term, drop, weight, std::move(*lanes), *finish));
   }
 
   std::string name() const override { return "saturating int16"; }
@@ -102,7 +102,7 @@ class Saturating final : public DenseKernel {
         relu_(product.relu.has_value()),
         stays_(static_cast<int>(largest_that_stays(product, drop))),
         lanes_(std::move(lanes)),
-        finish_(std::move(finish)) {
+        finish_(finish) {
     for (std::size_t k = 0; k < n_in(); ++k) in_order_ &= product.order[k] == static_cast<int>(k);
     order_.assign(product.order.begin(), product.order.end());
     // x << x_up times w << w_up has its `drop` lowest bits where the kernel drops them: weights take what they can.

@@ -34,7 +34,7 @@ class Truncating final : public DenseKernel {
     const bool wrap = *largest > max_raw(accum) || !accum.is_signed;
     std::optional<Finish> finish = Finish::make(product, at, sums, wrap);
     if (!finish) return nullptr;
-    auto kernel = std::unique_ptr<Truncating>(new Truncating(product, at, std::move(*finish), drop, bias_up));
+    auto kernel = std::unique_ptr<Truncating>(new Truncating(product, at, *finish, drop, bias_up));
     if (counting != Counting::kAll) kernel->epilogue_ = make_epilogue(product, sums, wrap);
     return kernel;
   }
@@ -49,7 +49,7 @@ class Truncating final : public DenseKernel {
         low_(pack_high(product.n_in, product.n_out, [&](int i, int j) { return 2 * product.at(i, j); })),
         bias_(static_cast<std::size_t>(high_.blocks()) * kBlock),
         no_bias_(static_cast<std::size_t>(low_.blocks()) * kHighBlock),
-        finish_(std::move(finish)) {
+        finish_(finish) {
     bias_.fill(0);
     no_bias_.fill(0);
     for (std::size_t j = 0; j < n_out(); ++j) bias_[j] = static_cast<std::int32_t>(product.biases[j] << bias_up);

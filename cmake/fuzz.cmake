@@ -1,0 +1,23 @@
+# A fuzzer for each kind of input: fuzz/NAME.cc, with its corpus in fuzz/corpus/NAME. Each links the libraries it needs and no more.
+function(narrow_fuzzer name)
+  add_executable(fuzz_${name} EXCLUDE_FROM_ALL fuzz/${name}.cc)
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers fuzz_${name})
+endfunction()
+
+# Of a study what reads, without the engine.
+add_library(fuzzed_study STATIC EXCLUDE_FROM_ALL src/study/grid.cc src/study/definition.cc src/study/metrics.cc src/study/store.cc)
+target_compile_definitions(fuzzed_study PRIVATE NARROW_VERSION="${PROJECT_VERSION}")
+target_link_libraries(fuzzed_study PUBLIC narrow_precision narrow_train SQLite::SQLite3)
+
+add_custom_target(fuzzers)
+narrow_fuzzer(model narrow_keras)
+narrow_fuzzer(architecture narrow_keras)
+narrow_fuzzer(samples narrow_data)
+narrow_fuzzer(clusters narrow_data)
+narrow_fuzzer(precision narrow_precision)
+narrow_fuzzer(definition fuzzed_study)
+narrow_fuzzer(study fuzzed_study)
+narrow_fuzzer(words fuzzed_study)
