@@ -57,7 +57,7 @@ void run(const Best& best) {
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const auto& [label, worse] : by_chance) {
     std::printf(
-        "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady has the fewest from which on it stays below\n",
+        "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady finds the fewest bits from which on it stays below\n",
         label.c_str(), types_of(worse).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
   }
 }
@@ -71,9 +71,9 @@ void add_best(CLI::App& app, const Globals&) {
   command->add_option("--metric", best->metric, "mpe, mae, resolution_loss, turn_on_shift@50, or another metric of the study")
       ->capture_default_str();
   command->add_option("--below", best->below, "the bound, in the metric's unit")->capture_default_str();
-  auto* steady =
-      command->add_flag("--steady", best->steady, "only points from which on more bits never leave the bound: others meet it by chance");
-  command->add_flag("--pareto", best->pareto, "every point that no other beats in bits and error at once, instead")->excludes(steady);
+  auto* steady = command->add_flag("--steady", best->steady,
+                                   "only points from which on no point with more bits exceeds the bound; others meet it by chance");
+  command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error")->excludes(steady);
   command->callback([best] { run(*best); });
 }
 

@@ -35,7 +35,7 @@ void run(const std::string& study) {
 }  // namespace
 
 void add_status(CLI::App& app, const Globals&) {
-  auto* command = app.add_subcommand("status", "how far a study is, also while it runs");
+  auto* command = app.add_subcommand("status", "show how far a study is, also while it runs");
   const auto study = std::make_shared<std::string>();
   command->add_option("study", *study, "a study's folder")->required();
   command->callback([study] { run(*study); });

@@ -24,7 +24,7 @@ void stop_at_ctrl_c() {
   });
 }
 
-// Training is stopped at once and goes on from its checkpoint; points are finished first.
+// Training is stopped at once and resumes from its checkpoint; points are finished first.
 class Training : public TrainingShown {
  public:
   using TrainingShown::TrainingShown;
@@ -62,7 +62,7 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
   const std::string samples = of_one_size ? " of " + std::to_string(results.front().scan.samples) + " samples" : "";
   std::printf("%zu points%s; %zu points with more integer than total bits skipped\n", sum.points, samples.c_str(), sum.skipped);
   if (sum.found > 0) std::printf("%zu points were done before\n", sum.found);
-  if (sum.measured > 0) std::printf("%zu points were done before; new metrics are from their predictions\n", sum.measured);
+  if (sum.measured > 0) std::printf("%zu points were done before; new metrics were computed from their predictions\n", sum.measured);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", sum.computed,
               sum.followed);
   std::printf("%sresults in %s: study.db, results_*.txt, heatmap_*.html; narrow report %s makes a page of them\n", table.text().c_str(),

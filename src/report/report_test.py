@@ -339,7 +339,7 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
     for options, said in [
         (["--below", "nan"], "--below: the bound should be a number"),
         (["--out", tmp_path / "page.pdf"], "page.pdf: the page is HTML; give it a name that ends in .html"),
-        (["--figures", "svg,none"], "--figures: none stands alone"),
+        (["--figures", "svg,none"], "--figures: none cannot be combined with formats"),
         (["--figures", "none", "--only", "pareto"], "--only draws figures and nothing else"),
         (["--metric", "pi"], "there is no metric 'pi'; there are mae, mpe"),
     ]:

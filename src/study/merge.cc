@@ -68,7 +68,7 @@ MergeResult merge_shards(const std::string& folder, std::vector<std::string> par
     if (text.empty()) continue;
     const Shard shard = parse_shard(text);
     if (result.of != 0 && result.of != shard.of) {
-      throw Error(part + ": it is shard " + text + "; another part is one of " + std::to_string(result.of));
+      throw Error(part + ": it is shard " + text + ", another part is one of " + std::to_string(result.of) + " shards");
     }
     result.of = shard.of;
     found.insert(shard.number);

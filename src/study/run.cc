@@ -70,7 +70,8 @@ std::string common_preparation(const std::vector<Subject>& subjects) {
     own.vmax = common ? std::max(own.vmax, common->vmax) : own.vmax;
     if (common) common->vmax = own.vmax;
     if (common && *common != own) {
-      throw Error("model " + subject.model.name + " was trained on data prepared in another way than the models before it; study it alone");
+      throw Error("model " + subject.model.name +
+                  " was trained on data that were prepared differently from those of the models before it; study it separately");
     }
     common = own;
   }
@@ -99,7 +100,7 @@ std::vector<Subject> all_models(const Definition& definition, bool trained) {
   for (const Family& family : definition.training) {
     if (trained) {
       for (const std::string& path : paths_of(family)) {
-        if (!fs::exists(path)) throw Error(path + ": the model is not trained yet; do that once, with narrow run and --train-only");
+        if (!fs::exists(path)) throw Error(path + ": the model has not been trained; train it first, with narrow run --train-only");
         subjects.push_back({read_keras(path), {}});
       }
     } else {
@@ -134,7 +135,7 @@ Feature target_of(const DataOptions& options, const Dataset& data, const Model& 
 void check_thresholds(const MetricOptions& metrics, const Dataset& data, const Feature& target) {
   if (metrics.thresholds.empty()) return;
   if (data.targets != 1) {
-    throw Error(data.path + ": a trigger threshold needs one target a sample, and it has " + std::to_string(data.targets));
+    throw Error(data.path + ": a trigger threshold needs one target per sample, and these data have " + std::to_string(data.targets));
   }
   for (const double threshold : metrics.thresholds) {
     if (!std::isfinite(target.prepare(threshold))) {
@@ -295,7 +296,7 @@ class StudyRun {
     const std::string fact = fact_of_target(of.name);
     const std::string known = store.known(fact);
     if (!known.empty() && known != to_string(target)) {
-      throw Error(data.path + ": this study took its target as " + known + " until now, and " + to_string(target) +
+      throw Error(data.path + ": the target of this study is " + known + ", and " + to_string(target) +
                   " is asked for; give another --out, or the same target");
     }
     store.set(fact, to_string(target));

@@ -38,7 +38,7 @@ class Part {
     const std::string target = first(
         "SELECT theirs.value FROM study AS ours JOIN part.study AS theirs USING(name) WHERE name LIKE 'target of %' AND ours.value != "
         "theirs.value");
-    if (!target.empty()) throw Error(folder_ + ": it took the target as " + target + ", the other parts did not");
+    if (!target.empty()) throw Error(folder_ + ": its target is " + target + ", that of the other parts is another");
   }
 
   void take_study() const {

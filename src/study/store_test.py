@@ -121,7 +121,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(whole, tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130 and "the same command goes on from there" in said
+    assert process.returncode == 130 and "the same command resumes" in said
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 315
     assert f"{done} points were done before" in succeed(command(out))
@@ -308,7 +308,7 @@ def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
     process.kill()
     process.wait()
     said = succeed([NARROW, "merge", str(out)])
-    assert "of 4 shards these are missing: 1, 3" in said
+    assert "missing of 4 shards: 1, 3" in said
     done = rows(out, "SELECT count(finished), count(*) FROM points")[0]
     assert f"{done[0]} of {done[1]} points are done" in said and done[0] < done[1] < 315
     for number in (1, 3, 4):
@@ -342,7 +342,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     succeed(sharded(out, 1, 2, grid=small))
     succeed(sharded(tmp_path / "other", 2, 3, grid=small))
     parts = [str(out / "shard-1-of-2"), str(tmp_path / "other" / "shard-2-of-3")]
-    assert "shard-2-of-3: it is shard 2/3; another part is one of 2" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
+    assert "shard-2-of-3: it is shard 2/3, another part is one of 2 shards" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
     succeed(sharded(tmp_path / "other", 2, 2, grid=[*small[:-1], 20]))
     parts[1] = str(tmp_path / "other" / "shard-2-of-2")
     assert "differ from those of that name in the other parts" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
