@@ -364,7 +364,7 @@ def test_errors_name_what_is_wrong(samples, tmp_path):
 def test_sweep_errors_come_before_any_work(samples, tmp_path):
     sweep = ("sweep", DS16, "--data", samples, "--wb-full", 8, "--wb-int", 2, "--out", tmp_path / "study")
     assert "the grid is empty" in fail(*sweep, "--v-full", 4, "--v-int", 8)
-    assert "bins should be edges that rise" in fail(*sweep, "--v-full", 8, "--v-int", 4, "--bins", "1,nan,2")
+    assert "bins should be increasing edges" in fail(*sweep, "--v-full", 8, "--v-int", 4, "--bins", "1,nan,2")
     assert "--v-full 12:8" in fail(*sweep, "--v-full", "12:8", "--v-int", 8)
     assert "its result type ap_fixed<131,9> needs 131 bits" in fail("sweep", DS16, "--data", samples, "--v-full", "8:64:56", "--v-int", 4, "--wb-full", 64, "--wb-int", 2, "--out", tmp_path / "study")
     assert not (tmp_path / "study").exists()

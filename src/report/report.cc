@@ -34,8 +34,8 @@ template <class Alike, class Bits>
 const StoredPoint* next_below(const std::vector<StoredPoint>& points, const Alike& alike, const Bits& bits, const StoredPoint& from) {
   const StoredPoint* found = nullptr;
   for (const StoredPoint& point : points) {
-    if (!alike(point.point) || bits(point.point) >= bits(from.point)) continue;
-    if (found == nullptr || bits(point.point) > bits(found->point)) found = &point;
+    if (!alike(*point.point) || bits(*point.point) >= bits(*from.point)) continue;
+    if (found == nullptr || bits(*point.point) > bits(*found->point)) found = &point;
   }
   return found;
 }
@@ -50,7 +50,7 @@ std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, 
   const std::vector<StoredPoint>& points = scan.points;
   const Criterion criterion{report.metrics[report.metric].name, report.bound, report.metric};
   const StoredPoint* least = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(point.point)); };
+  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(*point.point)); };
   for (const StoredPoint& point : points) {
     if (!std::isnan(criterion.cost(point)) && (least == nullptr || key(point) < key(*least))) least = &point;
   }
@@ -65,11 +65,11 @@ std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, 
   }
   if (!best || best->id != least->id) roles.emplace_back("least " + title_of(report.metrics[report.metric]), *least);
   const StoredPoint from = roles.front().second;
-  const Point& b = from.point;
+  const Point& b = *from.point;
   const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
   const auto same_vectors = [&](const Point& p) { return p.v_full == b.v_full && p.v_int == b.v_int; };
   const auto add = [&](const StoredPoint* point, const char* what, const char* kind, auto bits) {
-    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(point->point)), *point);
+    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(*point->point)), *point);
   };
   const auto v_int = [](const Point& p) { return p.v_int; };
   const auto v_full = [](const Point& p) { return p.v_full; };
@@ -153,6 +153,10 @@ class StoredStudy {
       const std::string unit = store_.known(kUnitFact);
       if (!target.empty() && !unit.empty()) own.target += " [" + unit + "]";
       std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
+      const auto labelled =
+          std::stable_partition(own.points.begin(), own.points.end(), [](const StoredPoint& p) { return p.point.has_value(); });
+      own.labelled.assign(labelled, own.points.end());
+      own.points.erase(labelled, own.points.end());
       own.float_metrics = store_.float_metrics(scan);
       own.float_curves = store_.float_curves(scan);
       own.profile = store_.profile(scan);
@@ -281,12 +285,14 @@ void give_names(Report& report) {
 void note_missing(Report& report) {
   if (report.scans.empty()) report.missing.emplace_back("no model has been studied yet");
   for (const ReportScan& scan : report.scans) {
-    if (scan.points.size() < scan.planned) {
-      report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
-                               std::to_string(scan.planned) + " points are not finished; the same narrow run or sweep resumes them");
+    const std::size_t done = scan.points.size() + scan.labelled.size();
+    if (done < scan.planned) {
+      report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - done) + " of " + std::to_string(scan.planned) +
+                               " points are not finished; the same narrow run or sweep resumes them");
     }
     Outdated outdated;
     outdated.add(scan.points);
+    outdated.add(scan.labelled);
     if (outdated.any()) report.missing.push_back(scan.name + ": " + outdated.sentence());
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
@@ -316,12 +322,12 @@ void choose_view(Report& report, const ReportOptions& options) {
     for (const ReportScan& each : report.scans) names.push_back(each.name);
     throw Error("--model " + options.model + ": no such model with points; available: " + listed(names));
   }
-  report.view = {static_cast<std::size_t>(scan - report.scans.begin()), scan->highlights.front().point.point, options.percentile};
+  report.view = {static_cast<std::size_t>(scan - report.scans.begin()), *scan->highlights.front().point.point, options.percentile};
   if (!options.at) return;
   const Point& at = *options.at;
   const auto has = [&](auto same) { return std::any_of(scan->points.begin(), scan->points.end(), same); };
-  if (!has([&](const StoredPoint& p) { return p.point.v_full == at.v_full && p.point.v_int == at.v_int; }) ||
-      !has([&](const StoredPoint& p) { return p.point.wb_full == at.wb_full && p.point.wb_int == at.wb_int; })) {
+  if (!has([&](const StoredPoint& p) { return p.point->v_full == at.v_full && p.point->v_int == at.v_int; }) ||
+      !has([&](const StoredPoint& p) { return p.point->wb_full == at.wb_full && p.point->wb_int == at.wb_int; })) {
     throw Error("--at: model " + scan->name + " has no points with " + types_of(at));
   }
   report.view.at = at;
