@@ -454,7 +454,8 @@ class Figures {
         {"encoding",
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
     add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
-        "The traced samples at " + types_of(*best.point.point) + "; at most " + std::to_string(most) + " values per layer.", std::move(spec));
+        "The traced samples at " + types_of(*best.point.point) + "; at most " + std::to_string(most) + " values per layer.",
+        std::move(spec));
   }
 
   // A curve's values in float and at the scan's best point, bin by bin.
