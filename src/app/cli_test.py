@@ -254,6 +254,11 @@ def test_names_with_line_breaks_stay_on_one_line(tmp_path):
     assert "no such file" in fail("show", tmp_path / "a\nb.keras")
 
 
+def test_folders_of_too_many_bits_are_refused(tmp_path):
+    (tmp_path / "x.99999999999.6.wb_8.2.model").mkdir()
+    assert "x.99999999999.6.wb_8.2.model: types have at most 64 bits, not 99999999999" in fail("report", tmp_path, "--out", tmp_path / "r.html")
+
+
 # --- sweep
 
 
@@ -356,7 +361,7 @@ def test_errors_name_what_is_wrong(samples, tmp_path):
     assert "cut short" in fail("show", tmp_path / "short.keras")
     assert "there are AP_RND, " in fail(*predict, samples, "--v", "16,6,AP_ROUND")
     assert "--relu: unknown overflow mode" in fail(*predict, samples, "--v", "16,6", "--relu", "AP_RND,AP_CLIP")
-    assert "its accum type" in fail(*predict, samples, "--v", "64,8")
+    assert "its result type" in fail(*predict, samples, "--v", "64,8")
     assert "does its folder exist" in fail("predict", DS16, "--data", samples, "--out", tmp_path / "none" / "p.txt")
     assert not (tmp_path / "p.txt").exists()
 
@@ -366,7 +371,7 @@ def test_sweep_errors_come_before_any_work(samples, tmp_path):
     assert "the grid is empty" in fail(*sweep, "--v-full", 4, "--v-int", 8)
     assert "bins should be edges that rise" in fail(*sweep, "--v-full", 8, "--v-int", 4, "--bins", "1,nan,2")
     assert "--v-full 12:8" in fail(*sweep, "--v-full", "12:8", "--v-int", 8)
-    assert "its accum type" in fail("sweep", DS16, "--data", samples, "--v-full", "8:64:56", "--v-int", 4, "--wb-full", 64, "--wb-int", 2, "--out", tmp_path / "study")
+    assert "its result type" in fail("sweep", DS16, "--data", samples, "--v-full", "8:64:56", "--v-int", 4, "--wb-full", 64, "--wb-int", 2, "--out", tmp_path / "study")
     assert not (tmp_path / "study").exists()
     (tmp_path / "file").write_text("")
     assert "the folder cannot be made" in fail("sweep", DS16, "--data", samples, "--v-full", 8, "--v-int", 4, "--wb-full", 8, "--wb-int", 2, "--out", tmp_path / "file" / "study")
