@@ -1,12 +1,13 @@
 #ifndef NARROW_FUZZ_FUZZ_H_
 #define NARROW_FUZZ_FUZZ_H_
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "error.h"
@@ -23,19 +24,22 @@ void read_or_refuse(const Read& read) {
   }
 }
 
-// A file in memory with this content, for readers that take a path.
+// A file with this content, for readers that take a path: where TMPDIR says, which fuzz/run sets. (HDF5 does not open a memfd.)
 class FileOf {
  public:
-  FileOf(const std::uint8_t* data, std::size_t size) : file_(memfd_create("input", MFD_CLOEXEC)) {
-    if (file_ < 0 || write(file_, data, size) != static_cast<ssize_t>(size)) std::abort();
+  FileOf(const std::uint8_t* data, std::size_t size) {
+    static int count = 0;
+    path_ = (std::filesystem::temp_directory_path() / ("narrow_fuzz_" + std::to_string(getpid()) + "_" + std::to_string(count++))).string();
+    if (!std::ofstream(path_, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size)))
+      std::abort();
   }
   FileOf(const FileOf&) = delete;
   FileOf& operator=(const FileOf&) = delete;
-  ~FileOf() { close(file_); }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(file_); }
+  ~FileOf() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
 
  private:
-  int file_;
+  std::string path_;
 };
 
 }  // namespace narrow

@@ -341,7 +341,7 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
         (["--out", tmp_path / "page.pdf"], "page.pdf: the page is HTML; give it a name that ends in .html"),
         (["--figures", "svg,none"], "--figures: none cannot be combined with formats"),
         (["--figures", "none", "--only", "pareto"], "--only draws figures and nothing else"),
-        (["--metric", "pi"], "there is no metric 'pi'; there are mae, mpe"),
+        (["--metric", "pi"], "no metric 'pi'; available: mae, mpe"),
     ]:
         assert said in narrow("report", study, *options, status=1)
     assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
