@@ -374,8 +374,8 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
     ]:
         assert said in narrow("report", study, *options, status=1)
     assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
-    assert "two studies are called the same" in narrow("compare", study, study, status=1)
-    assert "two studies are called the same" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
+    assert "two studies have the same name" in narrow("compare", study, study, status=1)
+    assert "two studies have the same name" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
     # Folders of one name are told apart by their paths.
     shutil.copytree(study, tmp_path / "study")
     assert f"6 ({study}): " in narrow("compare", study, tmp_path / "study", "--out", tmp_path / "both.html", "--figures", "none")
