@@ -18,7 +18,8 @@ std::map<std::string, LayerWeights> made_up(const Architecture& architecture) {
       constexpr std::size_t kMost = 64;
       const std::size_t count = units.is_number_unsigned() ? std::min(kMost, units.get<std::size_t>()) : width;
       const bool kernel = name == "kernel";
-      weights[layer.name].push_back({kernel ? std::vector{width, count} : std::vector{count}, std::vector<float>(kernel ? width * count : count, 0.5F)});
+      weights[layer.name].push_back(
+          {kernel ? std::vector{width, count} : std::vector{count}, std::vector<float>(kernel ? width * count : count, 0.5F)});
       if (name == weight_names(layer).back()) width = count;
     }
   }

@@ -3,6 +3,7 @@
 
 #include "data/preparation.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/zip.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const narrow::FileOf file(data, size);

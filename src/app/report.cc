@@ -84,8 +84,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
     ids.reserve(figures.size());
     for (const Figure& figure : figures) ids.push_back(figure.id);
     for (const std::string& id : arguments.only) {
-      if (std::find(ids.begin(), ids.end(), id) == ids.end())
-        throw Error("--only " + id + ": there is no such figure; there are " + listed(ids));
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) throw Error("--only " + id + ": no such figure; available: " + listed(ids));
     }
     std::erase_if(figures,
                   [&](const Figure& f) { return std::find(arguments.only.begin(), arguments.only.end(), f.id) == arguments.only.end(); });
@@ -115,7 +114,7 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
   const auto arguments = std::make_shared<ReportArguments>();
   auto* positional = command->add_option(
       "studies", arguments->studies,
-      studies == 1 ? "a study's folder" : "folders of studies, of narrow's or in the study's text layout; or two files of predictions");
+      studies == 1 ? "a study's folder" : "folders of studies, narrow's own or in the text layout; or two files of predictions");
   positional->required();
   if (studies == 1) positional->expected(1);
   else positional->expected(2, 6);

@@ -92,6 +92,10 @@ TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
   compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
 }
 
+TEST_P(EngineOn, IsTheInterpreterForGraphs) {
+  compare({.max_nodes = 20, .all_modes = false, .graphs = true}, number_from_environment("NARROW_CASES", 1000));
+}
+
 // From the values of any layer, by way of any earlier one, an engine comes to the same end; and so does one of other types behind it.
 TEST_P(EngineOn, StartsBehindAnyLayer) {
   const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
@@ -101,7 +105,8 @@ TEST_P(EngineOn, StartsBehindAnyLayer) {
   std::size_t others = 0;
   for (std::uint64_t i = 0; i < cases; ++i) {
     std::mt19937_64 random(seed * 1'000'003 + i);
-    const RandomCase drawn = random_case(random, {.all_modes = random() % 2 == 0, .adversarial = random() % 4 == 0}, 1 + random() % 20);
+    const RandomCase drawn = random_case(
+        random, {.all_modes = random() % 2 == 0, .adversarial = random() % 4 == 0, .graphs = random() % 3 == 0}, 1 + random() % 20);
     const EngineOptions options{.counting = static_cast<Counting>(random() % 3), .dedup = random() % 4 != 0, .fuse = random() % 4 != 0};
     const Engine engine(drawn.program(), options);
     const EngineResult expected = engine.run(drawn.x, drawn.n);
@@ -187,7 +192,7 @@ TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
   EXPECT_EQ(kernel(types("10,6", "8,2"), Counting::kOverflow), "int8 or int16");
   EXPECT_EQ(kernel(types("24,12", "18,4"), Counting::kOverflow), "int16 x 2");
   EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kNone), "high half");
-  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "truncating int16");
+  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "rounding int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT", "14,5", true), Counting::kAll), "saturating int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT_ZERO", "14,5", true), Counting::kAll), "lanes");
   EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "interpreter");

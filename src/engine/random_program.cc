@@ -93,9 +93,11 @@ class Generator {
   }
 
   void push(Model& model, const std::string& name, OperationPtr op, const std::string& keras_class) {
-    const int before = static_cast<int>(model.layers.size()) - 1;
-    Layer layer{name, keras_class, std::move(op), {before}, {}};
-    layer.shape = output_shape(layer, {model.layers.back().shape});
+    push(model, name, std::move(op), keras_class, model.layers.size() - 1);
+  }
+  void push(Model& model, const std::string& name, OperationPtr op, const std::string& keras_class, std::size_t before) {
+    Layer layer{name, keras_class, std::move(op), {static_cast<int>(before)}, {}};
+    layer.shape = output_shape(layer, {model.layers[before].shape});
     model.layers.push_back(std::move(layer));
   }
 
@@ -137,7 +139,25 @@ class Generator {
     }
     for (int i = number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
     model.outputs = {static_cast<int>(model.layers.size()) - 1};
+    if (limits_.graphs) branch(model);
     return model;
+  }
+
+  // Another head, which reads any layer, and outputs in between.
+  void branch(Model& model) {
+    if (one_in(2)) {
+      const auto from = static_cast<std::size_t>(number(0, static_cast<int>(model.layers.size()) - 1));
+      const int n_in = model.layers[from].shape.back();
+      constexpr int kNodes = 3;
+      push(model, "head", std::make_shared<Dense>(n_in, kNodes, weights(static_cast<std::size_t>(n_in * kNodes)), weights(kNodes)), "Dense",
+           from);
+      if (one_in(2)) push(model, "head_relu", std::make_shared<Relu>(), "Activation");
+      model.outputs.push_back(static_cast<int>(model.layers.size()) - 1);
+    }
+    for (int i = number(0, 2); i > 0; --i) {
+      const int output = number(1, static_cast<int>(model.layers.size()) - 1);
+      if (std::find(model.outputs.begin(), model.outputs.end(), output) == model.outputs.end()) model.outputs.push_back(output);
+    }
   }
 
   Format format(int max_width, bool modes) {

@@ -20,6 +20,8 @@ struct RandomLimits {
   // What proofs break on: types of 1 and 2 bits, integer and unsigned ones at any tensor, explicit types at single layers, weights
   // and biases at the ends of their types, dead and constant layers, inputs of few values.
   bool adversarial = false;
+  // Layers that two others read, and outputs in between, sets among them; else a chain with one output, as `shrink` needs it.
+  bool graphs = false;
 };
 
 // A network, its types, and samples for it.

@@ -51,14 +51,14 @@ int parse_bits(std::string_view text, std::string_view whole) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error("'" + std::string(whole) + "' is no type: '" + std::string(text) + "' should be a number of bits");
+    throw Error("'" + std::string(whole) + "' is not a valid type: '" + std::string(text) + "' should be a number of bits");
   }
   return value;
 }
 
 // `fields` are width, integer (not for ap_int), Q, O, N; those from Q on may be left out.
 Format from_fields(const std::vector<std::string_view>& fields, bool is_signed, bool is_integer, std::string_view whole) {
-  const auto complain = [&](const std::string& why) -> Error { return Error("'" + std::string(whole) + "' is no type: " + why); };
+  const auto complain = [&](const std::string& why) -> Error { return Error("'" + std::string(whole) + "' is not a valid type: " + why); };
   Format format;
   format.is_signed = is_signed;
   format.is_integer = is_integer;
@@ -105,7 +105,7 @@ Format parse_format(std::string_view text) {
   const bool is_integer = strip_prefix(rest, "int");
   if ((!is_integer && !strip_prefix(rest, "fixed")) || !rest.starts_with('<') || !rest.ends_with('>')) {
     throw Error("'" + std::string(text) +
-                "' is no type: write ap_fixed<W,I>, ap_ufixed<W,I>, ap_int<W> or ap_uint<W>, with rounding and overflow "
+                "' is not a valid type: write ap_fixed<W,I>, ap_ufixed<W,I>, ap_int<W> or ap_uint<W>, with rounding and overflow "
                 "modes after I where they differ from AP_TRN,AP_WRAP");
   }
   return from_fields(split_commas(rest.substr(1, rest.size() - 2)), is_signed, is_integer, text);

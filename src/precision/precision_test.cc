@@ -11,8 +11,10 @@
 
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/batch_normalization.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 
@@ -96,13 +98,22 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("Model: [", "not valid YAML");
   expect("LayerName: {}", "Model:");
   expect("Model: {Precision: {result: 'ap_fixed<16,6>'}}", "default precision");
-  expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is no type: unknown rounding mode");
+  expect("Model:\n  Precision: ap_fixed<16,6,AP_RDN>", "line 2: 'ap_fixed<16,6,AP_RDN>' is not a valid type: unknown rounding mode");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi7: {}", "line 3: the model has no layer phi7; it has cells, phi1");
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi1:\n    Precision: {weights: 'ap_fixed<8,2>'}",
          "'weights' is not a type of a layer");
   expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: Unrolled}", "strategy 'Unrolled' is not supported");
   expect("Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: zero}", "whole number");
   expect("Model: {Precision: 'ap_fixed<16,6>', Compression: 1}", "Compression");
+  // Of equal keys hls4ml sees the last, and `<<` adds keys: what narrow does not do it must not pass over.
+  const std::string model = "Model: {Precision: 'ap_fixed<16,6>'}\n";
+  expect(model + "Model: {Precision: 'ap_fixed<8,2>'}", "line 2: duplicate key 'Model'");
+  expect(model + "LayerName:\n  phi1: {}\n  PHI1: {Precision: 'ap_fixed<8,2>'}", "line 4: duplicate key 'PHI1'");
+  expect(model + "LayerName:\n  phi1: {Precision: {bias: auto, bias: 'ap_fixed<8,2>'}}", "line 3: duplicate key 'bias'");
+  expect(model + "LayerName:\n  phi1:\n    <<: {Precision: 'ap_fixed<8,2>'}", "line 4: merge keys (<<) are not supported");
+  expect(model + "---\n" + model, "more than one YAML document");
+  expect("? [a, b]\n: c\n" + model + "LayerName: {[phi1]: {}}", "line 4: a single value is expected here");
+  expect("", "Model:");
 }
 
 TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {
@@ -130,6 +141,117 @@ TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("layer wide: its result type"), std::string::npos) << error.what();
+  }
+}
+
+// FuseBatchNormalization and MergeLinearActivation of hls4ml, on a Dense of a set with a BatchNormalization, a relu and a linear
+// activation behind it; docs/numerics.md.
+class Fusing : public testing::Test {
+ protected:
+  Fusing() {
+    const std::vector<float> two{2, 2}, half{0.5F, 0.5F}, one{1, 1};
+    push("x", std::make_shared<Input>(Shape{4, 2}), {});
+    push("phi", std::make_shared<Dense>(2, 2, std::vector<float>{1, 2, 3, 4}, std::vector<float>{8, 16}), {0});
+    push("norm", std::make_shared<BatchNormalization>(two, half, one, std::vector<float>{4, 4}, 0.F), {1});
+    push("linear", std::make_shared<Linear>(), {2});
+    push("relu", std::make_shared<Relu>(), {3});
+    push("relu_linear", std::make_shared<Linear>(), {4});
+    push("KSum", std::make_shared<SetSum>(), {5});
+    model_.outputs = {6};
+  }
+  void push(const std::string& name, OperationPtr op, std::vector<int> inputs) {
+    Layer layer{name, std::string(op->keras_class()), std::move(op), std::move(inputs), {}};
+    std::vector<Shape> shapes;
+    for (const int input : layer.inputs) shapes.push_back(model_.layers[static_cast<std::size_t>(input)].shape);
+    layer.shape = shapes.empty() ? Shape{4, 2} : output_shape(layer, shapes);
+    model_.layers.push_back(std::move(layer));
+  }
+  Resolved resolved() const {
+    PrecisionConfig config = config_;
+    config.model.types["default"] = fixed(16, 6);
+    return resolve(model_, config);
+  }
+  static std::vector<std::string> names(const Resolved& resolved) {
+    std::vector<std::string> names;
+    for (const Layer& layer : resolved.model.layers) names.push_back(layer.name);
+    return names;
+  }
+  Model model_;
+  PrecisionConfig config_;
+};
+
+TEST_F(Fusing, TakesInWhatStandsBehindAnInferredResult) {
+  config_.by_name["phi"].types["result"] = std::nullopt;
+  config_.by_name["relu"].types["result"] = fixed(12, 4);
+  const Resolved fused = resolved();
+  EXPECT_EQ(names(fused), (std::vector<std::string>{"x", "phi", "relu", "relu_linear", "KSum"}));
+  // (8 - 1) * 2 / 2 + 0.5
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector<float>{7.5F, 15.5F}));
+  EXPECT_EQ(fused.model.layers[2].inputs, std::vector<int>{1});
+  ASSERT_EQ(fused.notes.size(), 1U);
+  EXPECT_NE(fused.notes.front().find("norm (BatchNormalization) is folded into phi"), std::string::npos);
+}
+
+TEST_F(Fusing, LeavesWhatStandsBehindAGivenResult) {
+  for (const char* name : {"phi", "norm", "relu"}) config_.by_name[name].types["result"] = fixed(12, 4);
+  const Resolved given = resolved();
+  EXPECT_TRUE(given.fused.empty());
+  EXPECT_TRUE(given.merged.empty());
+  EXPECT_EQ(names(given), names({model_, {}, {}, {}, {}, {}}));
+}
+
+TEST_F(Fusing, LeavesWhatAnotherLayerReads) {
+  config_.by_name["phi"].types["result"] = std::nullopt;
+  push("other", std::make_shared<Relu>(), {1});
+  EXPECT_TRUE(resolved().fused.empty());
+  model_.layers.pop_back();
+  model_.outputs = {6, 1};
+  EXPECT_TRUE(resolved().fused.empty());
+}
+
+TEST_F(Fusing, MergesALinearIntoAnyLayerThatTakesIt) {
+  config_.by_name["phi"].types["result"] = config_.by_name["relu"].types["result"] = std::nullopt;
+  const Resolved merged = resolved();
+  EXPECT_EQ(names(merged), (std::vector<std::string>{"x", "phi", "relu", "KSum"}));
+  push("sum_linear", std::make_shared<Linear>(), {6});
+  model_.outputs = {7};
+  config_.by_name["KSum"].types["result"] = std::nullopt;
+  config_.by_name["sum_linear"].types["result"] = fixed(10, 5);
+  EXPECT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "relu", "KSum", "sum_linear"}));  // no merge, and its type is its own
+}
+
+// What is saved resolves to the same types, fused and merged layers too.
+TEST_F(Fusing, IsTheSameAgainFromWhatIsSaved) {
+  for (const bool merge : {false, true}) {
+    config_.by_name["phi"].types["result"] = config_.by_name["phi"].types["accum"] = std::nullopt;
+    config_.by_name["relu"].types["result"] = merge ? TypeChoice() : TypeChoice(fixed(12, 4));
+    const Resolved first = resolved();
+    const std::string yaml = to_yaml(first);
+    const std::string path = (fs::temp_directory_path() / ("narrow_fused_" + std::to_string(getpid()) + ".yml")).string();
+    std::ofstream(path) << yaml;
+    const Resolved again = resolve(model_, read_config(path, model_));
+    fs::remove(path);
+    EXPECT_EQ(again.fused, first.fused);
+    EXPECT_EQ(names(again), names(first));
+    EXPECT_TRUE(again.precision == first.precision) << yaml << "and\n" << to_yaml(again);
+  }
+}
+
+TEST(Resolve, WeightsHave64BitsAtMost) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{1.F}), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 6);
+  config.by_name["y"].types["result"] = fixed(70, 6);
+  EXPECT_EQ(resolve(model, config).precision[1].result(), fixed(70, 6));
+  config.by_name["y"].types["weight"] = fixed(65, 6);
+  try {
+    resolve(model, config);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer y: its weight type ap_fixed<65,6> needs 65 bits"), std::string::npos) << error.what();
   }
 }
 

@@ -145,7 +145,7 @@ class Figures {
     figures_.push_back({std::move(id), std::move(section), std::move(title), std::move(caption), std::move(spec)});
   }
 
-  // (a) A line a model, everything else held at its best point.
+  // (a) One line per model, everything else held at its best point.
   template <class Bits, class Held, class Words>
   void error_by_bits(const std::string& id, const std::string& title, const Bits& bits, const Held& held, const Words& words) {
     Json rows = Json::array();
@@ -175,7 +175,7 @@ class Figures {
     encoding["color"]["legend"] = {{"orient", "bottom"}, {"columns", 1}, {"labelLimit", 500}};
     dash_studies(encoding);
     draw_lines(spec, std::move(encoding));
-    add(id, "error", title, "One line a model; the other bits are held where the model is best.", std::move(spec));
+    add(id, "error", title, "One line per model; the other bits are held where the model is best.", std::move(spec));
   }
 
   // (b) and the 4-D grid: a plane of it, the other two held by parameters.
@@ -330,52 +330,32 @@ class Figures {
         "The least error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
   }
 
-  // The profiling plot: values on a binary axis, over the range and step of the type at the best point.
-  void ranges(const ReportScan& scan) {
-    if (scan.profile.empty() || scan.highlights.empty() || scan.highlights.front().types.empty()) return;
-    const Highlight& best = scan.highlights.front();
-    const Json types = Json::parse(best.types);
-    Json rows = Json::array();
-    Json order = Json::array();
-    for (const Profile& profile : scan.profile) {
-      if (!types.contains(profile.layer) || profile.quantiles.empty()) continue;
-      const std::string key = profile.kind == "output" ? "result_t" : profile.kind + "_t";
-      if (!types[profile.layer].contains(key)) continue;
-      const std::string spelled = types[profile.layer][key];
-      const Format format = parse_format(spelled);
-      const std::string name = profile.layer + " " + profile.kind;
-      const auto log2_of = [&](std::size_t i) { return std::log2(profile.quantiles[i]); };
-      Json row = {{"name", name},
-                  {"kind", profile.kind},
-                  {"type", to_string(format)},
-                  {"step", -format.fraction()},
-                  {"top", format.integer - (format.is_signed ? 1 : 0)},
-                  {"least", log2_of(0)},
-                  {"p5", log2_of(1)},
-                  {"p25", log2_of(2)},
-                  {"median", log2_of(3)},
-                  {"p75", log2_of(4)},
-                  {"p95", log2_of(5)},
-                  {"most", log2_of(6)}};
-      const auto counts =
-          std::find_if(best.counts.begin(), best.counts.end(), [&](const StoredCounts& c) { return c.layer == profile.layer; });
-      const auto share = [](std::uint64_t part, std::uint64_t whole) {
-        return whole == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
-      };
-      const bool output = profile.kind == "output";
-      row["overflow"] = counts == best.counts.end() ? 0
-                        : output                    ? share(counts->overflows + counts->sum_overflows, counts->values)
-                                                    : share(counts->weight_overflows, counts->weights);
-      row["lost"] = counts == best.counts.end() ? 0
-                    : output                    ? share(counts->zeros, counts->values)
-                                                : share(counts->weight_zeros, counts->weights);
-      order.push_back(name);
-      rows.push_back(std::move(row));
-    }
-    if (rows.empty()) return;
-    Json spec = base(std::move(rows));
-    constexpr std::size_t kRow = 15;
-    spec["height"] = kRow * order.size();
+  // What a layer's values and its type have in common, as a row of the profiling plot; nothing where the point has no such type.
+  static std::optional<Json> range_row(const Profile& profile, const Json& types, const std::vector<StoredCounts>& all_counts) {
+    const bool output = profile.kind == "output";
+    const std::string key = output ? "result_t" : profile.kind + "_t";
+    if (profile.quantiles.empty() || !types.contains(profile.layer) || !types[profile.layer].contains(key)) return std::nullopt;
+    const Format format = parse_format(types[profile.layer][key].get<std::string>());
+    Json row = {{"name", profile.layer + " " + profile.kind},
+                {"kind", profile.kind},
+                {"type", to_string(format)},
+                {"step", -format.fraction()},
+                {"top", format.integer - (format.is_signed ? 1 : 0)}};
+    constexpr std::array<const char*, 7> kQuantiles = {"least", "p5", "p25", "median", "p75", "p95", "most"};
+    for (std::size_t i = 0; i < kQuantiles.size(); ++i) row[kQuantiles[i]] = std::log2(profile.quantiles[i]);
+    const auto share = [](std::uint64_t part, std::uint64_t whole) {
+      return whole == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+    };
+    const auto found = std::find_if(all_counts.begin(), all_counts.end(), [&](const StoredCounts& c) { return c.layer == profile.layer; });
+    const StoredCounts counts = found == all_counts.end() ? StoredCounts{} : *found;
+    row["overflow"] =
+        output ? share(counts.overflows + counts.sum_overflows, counts.values) : share(counts.weight_overflows, counts.weights);
+    row["lost"] = output ? share(counts.zeros, counts.values) : share(counts.weight_zeros, counts.weights);
+    return row;
+  }
+
+  // Bars of ranges, boxes of quartiles and ticks of medians, in the order of the rows.
+  static Json range_layers(const Json& order) {
     const Json y = {{"field", "name"}, {"type", "nominal"}, {"title", nullptr}, {"sort", order}, {"axis", {{"labelLimit", 220}}}};
     const auto span = [&](const char* from, const char* to) {
       Json x = field(from, "quantitative", "log2 of the magnitude");
@@ -395,12 +375,31 @@ class Figures {
     Json box = span("p25", "p75");
     box["color"] = {{"field", "kind"}, {"type", "nominal"}, {"title", "values of"}};
     box["tooltip"] = tips;
-    spec["layer"] =
-        Json::array({{{"mark", {{"type", "bar"}, {"color", "#8a8a8a"}, {"opacity", 0.35}, {"height", 13}}}, {"encoding", range}},
-                     {{"mark", {{"type", "rule"}}}, {"encoding", span("least", "most")}},
-                     {{"mark", {{"type", "bar"}, {"height", 7}}}, {"encoding", box}},
-                     {{"mark", {{"type", "tick"}, {"color", "black"}, {"height", 9}, {"thickness", 2}}},
-                      {"encoding", {{"x", field("median", "quantitative", "log2 of the magnitude")}, {"y", y}}}}});
+    return Json::array({{{"mark", {{"type", "bar"}, {"color", "#8a8a8a"}, {"opacity", 0.35}, {"height", 13}}}, {"encoding", range}},
+                        {{"mark", {{"type", "rule"}}}, {"encoding", span("least", "most")}},
+                        {{"mark", {{"type", "bar"}, {"height", 7}}}, {"encoding", box}},
+                        {{"mark", {{"type", "tick"}, {"color", "black"}, {"height", 9}, {"thickness", 2}}},
+                         {"encoding", {{"x", field("median", "quantitative", "log2 of the magnitude")}, {"y", y}}}}});
+  }
+
+  // The profiling plot: values on a binary axis, over the range and step of the type at the best point.
+  void ranges(const ReportScan& scan) {
+    if (scan.profile.empty() || scan.highlights.empty() || scan.highlights.front().types.empty()) return;
+    const Highlight& best = scan.highlights.front();
+    const Json types = Json::parse(best.types);
+    Json rows = Json::array();
+    Json order = Json::array();
+    for (const Profile& profile : scan.profile) {
+      std::optional<Json> row = range_row(profile, types, best.counts);
+      if (!row) continue;
+      order.push_back((*row)["name"]);
+      rows.push_back(std::move(*row));
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    constexpr std::size_t kRow = 15;
+    spec["height"] = kRow * order.size();
+    spec["layer"] = range_layers(order);
     add("ranges-" + id_of(scan), "layers", "Values and types, model " + scan.name,
         "Magnitudes of the float model's values and weights: smallest to largest (line), half of them (box), median (tick); behind them "
         "the type at " +
@@ -455,10 +454,75 @@ class Figures {
         {"encoding",
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
     add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
-        "The traced samples at " + types_of(*best.point.point) + "; at most " + std::to_string(most) + " values a layer.", std::move(spec));
+        "The traced samples at " + types_of(*best.point.point) + "; at most " + std::to_string(most) + " values per layer.", std::move(spec));
   }
 
-  // Float and fixed together: resolution, linearity, turn-on.
+  // A curve's values in float and at the scan's best point, bin by bin.
+  static void add_curve_rows(Json& rows, const ReportScan& scan, const Curve& curve) {
+    const Highlight& best = scan.highlights.front();
+    const auto fixed_values = best.curves.find(curve.name);
+    for (std::size_t i = 0; i < curve.values.size(); ++i) {
+      const double low = curve.edges[i];
+      const double high = curve.edges[i + 1];
+      Json row = {{"true", low > 0 ? std::sqrt(low * high) : (low + high) / 2},
+                  {"low", low},
+                  {"high", high},
+                  {"samples", curve.samples[i]},
+                  {"model", scan.name}};
+      row.update({{"value", number(curve.values[i])}, {"arithmetic", "float"}, {"type", "float32"}});
+      rows.push_back(row);
+      if (fixed_values == best.curves.end()) continue;
+      row.update({{"value", number(fixed_values->second[i])}, {"arithmetic", "fixed"}, {"type", types_of(*best.point.point)}});
+      rows.push_back(std::move(row));
+    }
+  }
+
+  // What a curve shows, by its name: the axis and the title.
+  std::pair<std::string, std::string> words_of_curve(const std::string& name) const {
+    if (name.starts_with("turn_on")) return {"share of samples that pass", "Turn-on at a threshold of " + with_unit(name)};
+    if (name.starts_with("linearity")) return {"median relative error [%]", "Linearity"};
+    return {"resolution: central 68 % half-width [%]", "Resolution"};
+  }
+
+  // One curve of all models, float and fixed together.
+  void physics_curve(const std::string& name) {
+    const auto [what, title] = words_of_curve(name);
+    Json rows = Json::array();
+    bool positive = true;
+    std::string target;
+    for (const ReportScan& scan : report_.scans) {
+      for (const Curve& curve : scan.float_curves) {
+        if (curve.name != name || scan.highlights.empty() || is_empty(curve)) continue;
+        target = scan.target;
+        positive = positive && std::all_of(curve.edges.begin(), curve.edges.begin() + static_cast<std::ptrdiff_t>(curve.values.size()),
+                                           [](double edge) { return edge > 0; });
+        add_curve_rows(rows, scan, curve);
+      }
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    Json x = field("true", "quantitative", target);
+    if (positive) x = axis_log(x);
+    x["scale"]["zero"] = false;
+    if (positive) x["scale"] = {{"type", "log"}, {"nice", false}};
+    Json encoding = {{"x", x},
+                     {"y", field("value", "quantitative", what)},
+                     {"color", color()},
+                     {"strokeDash", dashed_by("arithmetic", "arithmetic", {"fixed", "float"}, solid_and_dashed())},
+                     {"tooltip", tooltip({{"model", "model"},
+                                          {"arithmetic", "arithmetic"},
+                                          {"type", "type"},
+                                          {"low", "from"},
+                                          {"high", "to"},
+                                          {"samples", "samples"},
+                                          {"value", what}})}};
+    if (!name.starts_with("linearity")) encoding["y"]["scale"] = {{"domainMin", 0}};
+    draw_lines(spec, std::move(encoding));
+    add(plain_id(name), "physics", title, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
+        std::move(spec));
+  }
+
+  // Resolution, linearity, turn-on.
   void physics() {
     std::vector<std::string> names;
     for (const ReportScan& scan : report_.scans) {
@@ -466,64 +530,7 @@ class Figures {
         if (std::find(names.begin(), names.end(), curve.name) == names.end()) names.push_back(curve.name);
       }
     }
-    for (const std::string& name : names) {
-      const bool turn_on = name.starts_with("turn_on");
-      const std::string what = turn_on                         ? "share of samples that pass"
-                               : name.starts_with("linearity") ? "median relative error [%]"
-                                                               : "resolution: central 68 % half-width [%]";
-      Json rows = Json::array();
-      bool positive = true;
-      std::string target;
-      for (const ReportScan& scan : report_.scans) {
-        for (const Curve& curve : scan.float_curves) {
-          if (curve.name != name || scan.highlights.empty() || is_empty(curve)) continue;
-          target = scan.target;
-          const auto fixed_values = scan.highlights.front().curves.find(name);
-          for (std::size_t i = 0; i < curve.values.size(); ++i) {
-            const bool log = curve.edges[i] > 0;
-            positive = positive && log;
-            const double at = log ? std::sqrt(curve.edges[i] * curve.edges[i + 1]) : (curve.edges[i] + curve.edges[i + 1]) / 2;
-            for (const bool is_fixed : {false, true}) {
-              if (is_fixed && fixed_values == scan.highlights.front().curves.end()) continue;
-              const double value = is_fixed ? fixed_values->second[i] : curve.values[i];
-              const Point& p = *scan.highlights.front().point.point;
-              rows.push_back({{"true", at},
-                              {"low", curve.edges[i]},
-                              {"high", curve.edges[i + 1]},
-                              {"samples", curve.samples[i]},
-                              {"value", number(value)},
-                              {"model", scan.name},
-                              {"arithmetic", is_fixed ? "fixed" : "float"},
-                              {"type", is_fixed ? types_of(p) : "float32"}});
-            }
-          }
-        }
-      }
-      if (rows.empty()) continue;
-      Json spec = base(std::move(rows));
-      Json x = field("true", "quantitative", target);
-      if (positive) x = axis_log(x);
-      x["scale"]["zero"] = false;
-      if (positive) x["scale"] = {{"type", "log"}, {"nice", false}};
-      Json encoding = {{"x", x},
-                       {"y", field("value", "quantitative", what)},
-                       {"color", color()},
-                       {"strokeDash", dashed_by("arithmetic", "arithmetic", {"fixed", "float"}, solid_and_dashed())},
-                       {"tooltip", tooltip({{"model", "model"},
-                                            {"arithmetic", "arithmetic"},
-                                            {"type", "type"},
-                                            {"low", "from"},
-                                            {"high", "to"},
-                                            {"samples", "samples"},
-                                            {"value", what}})}};
-      if (!name.starts_with("linearity")) encoding["y"]["scale"] = {{"domainMin", 0}};
-      draw_lines(spec, std::move(encoding));
-      const std::string of = turn_on                         ? "Turn-on at a threshold of " + with_unit(name)
-                             : name.starts_with("linearity") ? "Linearity"
-                                                             : "Resolution";
-      add(plain_id(name), "physics", of, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
-          std::move(spec));
-    }
+    for (const std::string& name : names) physics_curve(name);
   }
 
   void predictions(const PredictionPair& pair) {

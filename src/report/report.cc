@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -287,7 +288,7 @@ void note_missing(Report& report) {
     const std::size_t done = scan.points.size() + scan.labelled.size();
     if (done < scan.planned) {
       report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - done) + " of " + std::to_string(scan.planned) +
-                               " points are not done; the same narrow run or sweep resumes");
+                               " points are not finished; the same narrow run or sweep resumes them");
     }
     Outdated outdated;
     outdated.add(scan.points);
@@ -319,7 +320,7 @@ void choose_view(Report& report, const ReportOptions& options) {
     if (options.model.empty()) return;
     std::vector<std::string> names;
     for (const ReportScan& each : report.scans) names.push_back(each.name);
-    throw Error("--model " + options.model + ": there is no such model with points; there are " + listed(names));
+    throw Error("--model " + options.model + ": no such model with points; available: " + listed(names));
   }
   report.view = {static_cast<std::size_t>(scan - report.scans.begin()), *scan->highlights.front().point.point, options.percentile};
   if (!options.at) return;
@@ -359,7 +360,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     }
   };
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": there is no such folder");
+    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": no such folder");
     const bool has_store = fs::exists(folders[i] + "/study.db");
     stored.emplace_back();
     texts.emplace_back();
@@ -378,7 +379,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   if (chosen == report.metrics.end()) {
     std::vector<std::string> names;
     for (const MetricName& metric : report.metrics) names.push_back(metric.name);
-    throw Error("there is no metric '" + options.metric + "'; there are " + listed(names));
+    throw Error("no metric '" + options.metric + "'; available: " + listed(names));
   }
   report.metric = static_cast<std::size_t>(chosen - report.metrics.begin());
   report.bound = options.bound;
@@ -402,7 +403,7 @@ Report read_predictions(const std::string& first, const std::string& second, con
     throw Error(second + ": it has " + std::to_string(pair.values.size()) + " predictions, " + first + " " +
                 std::to_string(pair.reference.size()));
   }
-  if (pair.values.empty()) throw Error(first + ": there is no prediction in it");
+  if (pair.values.empty()) throw Error(first + ": it contains no predictions");
   const Measure measure({}, {pair.reference.begin(), pair.reference.end()}, {}, {});
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);

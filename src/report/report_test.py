@@ -203,7 +203,7 @@ def test_the_trace_is_of_one_sample(study, browser, tmp_path):
                 assert cell(layer, column + 1) == pytest.approx(np.abs(own - reference).max(), rel=1e-3)
             assert cell("regression", column) == pytest.approx(fixed["trace"]["regression"][2].item(), rel=1e-3), "a single value with its sign"
     assert "the layers of 3 samples are kept" in narrow("report", "traced", "--sample", 3, status=1, cwd=tmp_path)
-    assert "there is no such model with points; there are 6, 8" in narrow("report", "traced", "--model", 7, status=1, cwd=tmp_path)
+    assert "no such model with points; available: 6, 8" in narrow("report", "traced", "--model", 7, status=1, cwd=tmp_path)
     assert "model 6 has no points with ap_fixed<9,7> / ap_fixed<10,2>" in narrow("report", "traced", "--at", "9,7,10,2", status=1, cwd=tmp_path)
 
 
@@ -281,7 +281,7 @@ def test_figures_are_files_from_the_same_specifications(study, tmp_path):
     page = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', (study / "report.html").read_text()).group(1))
     mine = next(figure["spec"] for figure in page["figures"] if figure["id"] == "pareto")
     assert {key: spec[key] for key in mine} == mine
-    assert "there is no such figure; there are error-vectors" in narrow("report", study, "--only", "pie", status=1)
+    assert "no such figure; available: error-vectors" in narrow("report", study, "--only", "pie", status=1)
 
 
 def test_half_a_study_says_what_is_missing(study, browser, tmp_path):

@@ -33,7 +33,7 @@ void Statement::check(bool good, sqlite3* database) const {
   const int code = sqlite3_errcode(database);
   const std::string why = sqlite3_errmsg(database);
   if (code == SQLITE_FULL || code == SQLITE_IOERR) throw Error(path_ + ": writing failed (" + why + "); is the disk full?");
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": the file is damaged, or not a study of narrow (" + why + ")");
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw Error(path_ + ": it is damaged, or not a study of narrow (" + why + ")");
   // What a run that was cut off left in its journal is to be undone first, which only a run may do.
   if (code == SQLITE_READONLY)
     throw Error(path_ + ": an interrupted run left it in pieces; the same narrow run or sweep repairs and resumes it");

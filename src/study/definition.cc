@@ -1,7 +1,5 @@
 #include "study/definition.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "data/text.h"
 #include "error.h"
 #include "number.h"
+#include "precision/yaml.h"
 
 namespace narrow {
 namespace {
@@ -287,15 +286,8 @@ void check_data(const Reader& reader, const YAML::Node& node, const std::vector<
 
 Definition parse_definition(const std::string& content, const std::string& path) {
   const Reader reader(path);
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(content);
-  } catch (const YAML::Exception& error) {
-    throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
-  }
-  if (documents.empty() || documents.front().IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
-  if (documents.size() > 1) throw reader.fault(documents[1], "a second YAML document begins here; give one study a file");
-  const YAML::Node& root = documents.front();
+  const YAML::Node root = parse_yaml(content, path);
+  if (root.IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
   Definition definition;
   reader.read(root, "a study",
               {{"out", [&](const YAML::Node& node) { definition.out = reader.text(node); }},

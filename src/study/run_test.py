@@ -539,6 +539,6 @@ def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_p
             process.send_signal(signal.SIGINT)
             stopped = True
     assert stopped and process.wait() == 130, shown[-500:]
-    assert b"what is done is kept, and the same command resumes" in shown
+    assert b"what is done is kept; the same command resumes from there" in shown
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 3861

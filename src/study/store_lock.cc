@@ -38,7 +38,7 @@ std::string path_of(const std::string& folder) { return folder + "/study.lock"; 
 StoreLock::StoreLock(const std::string& folder) {
   const std::string path = path_of(folder);
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (file_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+  if (file_ < 0) throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
   struct flock whole = whole_file(F_WRLCK);
   if (fcntl(file_, F_OFD_SETLK, &whole) != 0) {
     const int why = errno;

@@ -158,8 +158,14 @@ std::vector<Profile> Store::profile(const Scan& scan) const {
 
 NamedCurves Store::curves(const StoredPoint& point) const {
   NamedCurves curves;
-  auto find = impl_->database.statement("SELECT name, \"values\" FROM curves WHERE point = ?");
-  for (find.bind(point.computed_as); find.step();) curves[find.text(0)] = numbers(find, 1);
+  auto find = impl_->database.statement(
+      "SELECT curves.name, curves.\"values\", float_curves.\"values\" FROM curves JOIN points ON points.id = point "
+      "JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) {
+    std::vector<double> values = numbers(find, 1);
+    if (values.size() != numbers(find, 2).size()) throw find.damaged(1);
+    curves[find.text(0)] = std::move(values);
+  }
   return curves;
 }
 

@@ -121,7 +121,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(whole, tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130 and "the same command resumes" in said
+    assert process.returncode == 130 and "the same command resumes from there" in said
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 315
     assert f"{done} points were done before" in succeed(command(out))
@@ -194,7 +194,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
 
 def test_foreign_damaged_and_newer_stores_are_left_alone(whole, tmp_path):
     for damage, message in [
-        (lambda path: path.write_bytes(b"no database at all" * 1000), "the file is damaged, or not a study of narrow"),
+        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or not a study of narrow"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
         (lambda path: sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close(), "written by a newer narrow"),
         (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "not a study of narrow"),
@@ -386,6 +386,31 @@ def test_points_of_another_arithmetic_are_computed_again(whole, tmp_path):
     spoil(out, "v_full = 9", ARITHMETIC + 1)
     assert f"computed by another arithmetic ({ARITHMETIC + 1}, now {ARITHMETIC})" in run(command(out)).stderr
     assert content(out) == content(whole)
+
+
+def test_what_a_store_holds_is_checked_before_it_is_shown(tmp_path):
+    """A study is shown by programs that did not write it: JSON, lengths and types in it may be anything."""
+    succeed(command(tmp_path / "study", grid=["--v-full", 12, "--v-int", 6, "--wb-full", 8, "--wb-int", 2, "--samples", 30]))
+    for damage in (
+        "UPDATE float_curves SET \"values\" = '[1,2]'",
+        "UPDATE float_curves SET edges = '[1,nothing]'",
+        "UPDATE float_curves SET edges = '[1e999]'",
+        "UPDATE float_curves SET samples = replace(samples, '[', '[-1,')",
+        "UPDATE curves SET \"values\" = '[]'",
+        "UPDATE profiles SET quantiles = '[1,2]'",
+        "UPDATE profiles SET quantiles = '[1,[2],3,4,5,6,7]'",
+        "UPDATE points SET types = '{'",
+        "UPDATE points SET types = '[1]'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":5}}'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":\"float\"}}'",
+    ):
+        folder = tmp_path / "damaged"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "study", folder)
+        with sqlite3.connect(folder / "study.db") as database:
+            assert database.execute(damage).rowcount > 0, damage
+        assert "study.db: it is damaged" in fail([NARROW, "report", str(folder), "--out", str(tmp_path / "r.html")]), damage
+        assert not (tmp_path / "r.html").exists()
 
 
 # --- version2.db: a study of 12 points that narrow 0.1.0 began (tables of version 2), killed when 6 of them were done

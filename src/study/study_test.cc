@@ -31,6 +31,7 @@ TEST(Range, BothEndsAreIncluded) {
   EXPECT_EQ(parse_range("--v", "16"), std::vector<int>{16});
   EXPECT_EQ(parse_range("--v", "8:11"), (std::vector<int>{8, 9, 10, 11}));
   EXPECT_EQ(parse_range("--v", "8:13:2"), (std::vector<int>{8, 10, 12}));
+  EXPECT_EQ(parse_range("--v", "8:20:2147483647"), std::vector<int>{8});
   EXPECT_EQ(parse_range("--v", "-2:1"), (std::vector<int>{-2, -1, 0, 1}));
 }
 
@@ -458,6 +459,10 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
            Fault{"models: [a.keras]", "train: {data: a.h5, nodes: [16, 32], out: a.keras}",
                  "study.yml, line 4: --out a.keras: with several"},
            Fault{"models: [a.keras]", "models: [a.keras", "it is not valid YAML"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n---\nmodels: [b.keras]", "more than one YAML document"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n[1]: 2", "study.yml, line 5: a single value is expected here"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n<<: {counted: 0}", "study.yml, line 5: a study has no '<<'"},
+           Fault{"data: test.h5", "data: {files: a, branches: {eta: a, eta: b}}", "study.yml, line 3: duplicate key 'eta'"},
            Fault{"out: study", "# nothing", "study.yml: `out:`, the study's folder, is missing"},
        }) {
     try {
@@ -469,6 +474,11 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
       EXPECT_EQ(said.rfind("study.yml, line"), said.find("study.yml, line")) << said;
     }
   }
+}
+
+// yaml-cpp's LoadAll reads such a text for ever (found by fuzzing).
+TEST(Definition, TextThatYamlCppCannotLeaveIsRefused) {
+  EXPECT_THROW(parse_definition(", '*.ouroot'], '*.ouroot' [x+.h5, '*.ouroot'], '*.ouroot'], samples\n", "study.yml"), Error);
 }
 
 }  // namespace

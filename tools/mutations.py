@@ -1,0 +1,517 @@
+"""The mutations of tools/mutate.py: what is broken, the text that stands once in the file, and what takes its place. `equivalent` says
+why no test can notice."""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    file: str
+    what: str
+    old: str
+    new: str
+    equivalent: str = ""
+
+    @property
+    def name(self):
+        return f"{self.file}: {self.what}"
+
+
+MUTATIONS = []
+
+
+def of(file, *mutations):
+    MUTATIONS.extend(Mutation("src/" + file, *each) for each in mutations)
+
+
+of("fixed/cast.cc",
+   ("TRN_ZERO truncates down", "kTrnZero) return down + (raw < 0 ? 1 : 0);", "kTrnZero) return down;"),
+   ("RND: ties down", "case Rounding::kRnd: return down + 1;", "case Rounding::kRnd: return down;"),
+   ("RND_MIN_INF: ties up", "case Rounding::kRndMinInf: return down;", "case Rounding::kRndMinInf: return down + 1;"),
+   ("RND_ZERO: ties away from zero", "kRndZero: return down + (raw < 0 ? 1 : 0);", "kRndZero: return down + (raw < 0 ? 0 : 1);"),
+   ("RND_INF: ties to zero", "kRndInf: return down + (raw < 0 ? 0 : 1);", "kRndInf: return down + (raw < 0 ? 1 : 0);"),
+   ("RND_CONV: ties to odd", "return down + (down & 1);", "return down + (1 - (down & 1));"),
+   ("above a half rounds down", "if (above_half) return down + 1;", "if (above_half) return down;"),
+   ("the half bit is one too low", "bit(raw, shift - 1) : raw < 0;", "bit(raw, shift > 1 ? shift - 2 : 0) : raw < 0;"),
+   ("exact values are rounded too", "if (exact || rounding == Rounding::kTrn)", "if (rounding == Rounding::kTrn)"),
+   ("unsigned types wrap as signed ones", "return to.is_signed ? static_cast<Int128>(top)", "return true ? static_cast<Int128>(top)"),
+   ("WRAP with saturated bits, unsigned", "if (!to.is_signed) return set_range(low_bits,", "if (false) return set_range(low_bits,"),
+   ("WRAP with saturated bits: wrong sign below", "to.width - to.saturated_bits, top - 1, !negative);\n}\n\n// AP_WRAP_SM",
+    "to.width - to.saturated_bits, top - 1, negative);\n}\n\n// AP_WRAP_SM"),
+   ("WRAP_SM: inverted when it should not be", "dropped == sign ? low_bits", "dropped != sign ? low_bits"),
+   ("WRAP_SM with 1 saturated bit", "if (negative != sign) bits = ~bits;", "if (negative == sign) bits = ~bits;"),
+   ("WRAP_SM with more saturated bits", "to.width - to.saturated_bits) == negative) bits", "to.width - to.saturated_bits) != negative) bits"),
+   ("SAT_ZERO gives the low end", "case Overflow::kSatZero: return 0;", "case Overflow::kSatZero: return min_raw(to);"),
+   ("SAT: one below the high end", "case Overflow::kSat: return negative ? min_raw(to) : max_raw(to);",
+    "case Overflow::kSat: return negative ? min_raw(to) : max_raw(to) - 1;"),
+   ("SAT_SYM has the low end of SAT", "min_raw(to) + (to.is_signed && to.width > 1 ? 1 : 0)", "min_raw(to)"),
+   ("SAT_SYM of one bit", "(to.is_signed && to.width > 1 ? 1 : 0)", "(to.is_signed ? 1 : 0)"),
+   ("a negative fraction becomes 0 as an ap_int", "if (no_integer_bits) return", "if (no_integer_bits && false) return"),
+   ("ap_int rounds down", "round_right(raw, shift, Rounding::kTrnZero) : shift_left", "round_right(raw, shift, Rounding::kTrn) : shift_left"),
+   ("ap_int: growing is no overflow", "{wrap(value, to), grows || value >", "{wrap(value, to), value >"),
+   ("SAT_SYM: the low end fits", "kSatSym && to.is_signed ? -max_raw(to) : min_raw(to);\n  // Position", "kSatSym && to.is_signed ? min_raw(to) : min_raw(to);\n  // Position"),
+   ("the high end is an overflow", "if (value <= max_raw(to) && value >= low)", "if (value < max_raw(to) && value >= low)"),
+   ("the low end is an overflow where nothing is rounded", "&& raw >= -shift_right(-low, -shift)", "&& raw > -shift_right(-low, -shift)"),
+   ("WRAP_SM looks at the wrong bit", "const int above = shift + to.width;", "const int above = shift + to.width - 1;"),
+   ("ap_int(-0.25) is 0", "if (to.is_integer && value < 0 && value > -0.5)", "if (false)"))
+
+of("fixed/format.cc",
+   ("saturated bits wrap", "return format.overflow == Overflow::kWrap && format.saturated_bits == 0;", "return format.overflow == Overflow::kWrap;"),
+   ("RND_INF does not look at the sign", "         format.rounding == Rounding::kRndInf;", "         false;"),
+   ("ap_int does not look at the sign", "return format.is_integer || format.rounding == Rounding::kTrnZero", "return format.rounding == Rounding::kTrnZero"),
+   ("steps of an ap_int round down", "if (format.is_integer) result.rounding = Rounding::kTrnZero;", ""),
+   ("steps of an unsigned type have no sign", "  result.is_signed = true;\n", ""),
+   ("unsigned values need no bit for the sign", "format.width + (format.is_signed ? 0 : 1) + std::max", "format.width + std::max"),
+   ("RND_ZERO and RND_MIN_INF by each other's name", '"RND_ZERO", "RND_MIN_INF",', '"RND_MIN_INF", "RND_ZERO",'),
+   ("a written type loses its overflow mode", "format.overflow != Overflow::kWrap ? 2", "format.overflow != Overflow::kWrap ? 1"))
+
+of("model/interval.cc",
+   ("an ap_int keeps the order of values", "&& !saturates) || to.is_integer) return", "&& !saturates)) return"),
+   ("only the low end may wrap", "(low.overflow || high.overflow)", "(low.overflow)"),
+   ("SAT_ZERO keeps the order of values", "to.overflow == Overflow::kSat ||", "to.overflow == Overflow::kSatZero || to.overflow == Overflow::kSat ||"),
+   ("sums that round by sign are wrapped once", "wraps(sum) && (fraction <= sum.fraction() || !rounds_by_sign(sum))", "wraps(sum)"),
+   ("a sum is never wrapped", "return once ? cast_interval(running, sum.fraction(), sum) : running;", "return running;"),
+   ("one term is missing", "i < times; ++i", "i < times - 1; ++i"),
+   ("steps of a saturating sum do not saturate", "const Format step = once ? unbounded(sum) : sum;", "const Format step = unbounded(sum);"),
+   ("a hull has the second's high end", "std::max(a.high, b.high)", "b.high"))
+
+of("layers/dense.cc",
+   ("the bias is not cast to accum", "Int128 sum = cast(biases[j], bias_type, accum).raw;",
+    "Int128 sum = cast(biases[j], bias_type.fraction(), unbounded(accum)).raw;"),
+   ("products in the order of the inputs", "for (const int k : call.step.order) {", "for (int k = 0; k < n_in; ++k) {"),
+   ("Resource adds from behind", "a % types.reuse_factor < b % types.reuse_factor", "a % types.reuse_factor > b % types.reuse_factor"),
+   ("products are rounded but not brought into range", "cast(exact, product.fraction, accum, product.no_integer_bits).raw;",
+    "cast(exact, product.fraction, unbounded(accum), product.no_integer_bits).raw;"),
+   ("products without integer bits become 0 as ap_ints", "accum, product.no_integer_bits).raw;", "accum).raw;"),
+   ("sums are brought into range in the end only", "sum = cast(next, accum.fraction(), accum).raw;\n",
+    "sum = &k == &call.step.order.back() ? cast(next, accum.fraction(), accum).raw : next;\n"),
+   ("an accum without integer bits becomes 0 as an ap_int", "const CastResult y = cast(sum, accum, result);",
+    "const CastResult y = cast(sum, accum.fraction(), result);"),
+   ("binary: 2 * sum", " - (static_cast<Int128>(n_in) << fraction);", ";"),
+   ("binary: a bit too few", "{.width = log2_ceil(static_cast<std::size_t>(n_in)) + 2,", "{.width = log2_ceil(static_cast<std::size_t>(n_in)) + 1,"),
+   ("the bias's overflow is not counted", "    turns.bring(biases[j], bias_type.fraction(), sum);\n", ""),
+   ("a product's overflow is not counted", "      turns.bring(exact, product.fraction, term);\n", ""),
+   ("binary layers run as matrix products", "? Form::kAny : Form::kMatrixProduct;", "? Form::kMatrixProduct : Form::kMatrixProduct;"),
+   ("inferred: a bit more for powers of two", "const int log = log2_ceil(static_cast<std::size_t>(n_in));",
+    "const int log = log2_ceil(static_cast<std::size_t>(n_in) + 1);"),
+   ("inferred: unsigned unless both are signed", "weight.is_signed || x.is_signed,\n", "weight.is_signed && x.is_signed,\n"),
+   ("no bias has the bias's type", 'bias.empty() ? parse_format("uint<1>") : request.asked(TypeName::kBias)', "request.asked(TypeName::kBias)"),
+   ("reuse factors that do not divide the outputs", "(limit % n_out == 0 || reuse >= n_in) && ", ""),
+   ("of two near reuse factors the larger", "std::abs(reuse - asked) < std::abs(best - asked)", "std::abs(reuse - asked) <= std::abs(best - asked)"),
+   ("fusing does not scale the bias", "const float product = scale[j] * added_[j];", "const float product = added_[j];"),
+   ("word: a sum before it is wrapped has no room", "aligned_bias, sum + range})) + 1;", "aligned_bias, sum})) + 1;"),
+   ("word: no room for the bias", "align(whole_sum, up) + n_in + aligned_bias :", "align(whole_sum, up) + n_in :"),
+   ("word: no bit for the sign", "aligned_bias, sum + range})) + 1;", "aligned_bias, sum + range}));"),
+   ("word: the high end for the largest input", "const Int128 x = std::max(max_raw(place.input()), -min_raw(place.input()));",
+    "const Int128 x = max_raw(place.input());"),
+   ("word: no room for the result", "std::max(word_bits(place, step), cast_bits(accum.width + 1, accum.fraction(), types.result()))", "word_bits(place, step)"),
+   ("bounds: the old rule, exact ends saturated, bias uncast", "    } else if (!inside || !reached.within(range)) {\n",
+    """    } else if (!inside || !reached.within(range)) {
+      const Int128 uncast = cast(biases[j], bias_type.fraction(), free).raw;
+      sum = cast_interval({sum.low - start + uncast, sum.high - start + uncast}, accum.fraction(), accum);
+    } else if (start > range.high) {
+"""),
+   ("bounds: the bias is not cast", "cast(biases[j], bias_type.fraction(), wraps(accum) ? free : accum).raw;", "cast(biases[j], bias_type.fraction(), free).raw;"),
+   ("bounds: partial sums never fall", "      reached.low += std::min<Int128>(terms[k].low, 0);\n", ""),
+   ("bounds: partial sums never climb", "      reached.high += std::max<Int128>(terms[k].high, 0);\n", ""),
+   ("bounds: products always fit", "      inside &= terms[k].within(range);\n", ""),
+   ("bounds: the order of the inputs", "for (const int k : step.order) {\n        const Interval term", "for (int k = 0; k < dense.n_in; ++k) {\n        const Interval term"),
+   ("bounds: negative weights keep the ends", "w < 0 ? Interval{x.high * w, x.low * w}", "w < 0 ? Interval{x.low * w, x.high * w}"),
+   ("bounds: of a binary layer as of any", "  if (is_binary(place.input(), place.types[TypeName::kWeight])) return range_of(result);\n", ""),
+   ("bounds: an ap_int is any accum", "if (accum.is_integer || step.word_bits > kMaxBits", "if (step.word_bits > kMaxBits"),
+   ("bounds: a wrapping sum is not wrapped", "    if (wraps(accum)) {\n      sum = cast_interval(sum, accum.fraction(), accum);\n", "    if (wraps(accum)) {\n"),
+   ("bounds: the high end is truncated", "cast(exact.high, product.fraction, free).raw};", "exact.high >> -up};"),
+   ("bounds: of the last output alone", "all = j == 0 ? sum : hull(all, sum);", "all = sum;"),
+   ("bounds: SAT_SYM reaches the low end of SAT", "const Interval range = cast_interval(range_of(free), free.fraction(), accum);", "const Interval range = range_of(accum);"),
+   ("bounds: no cast to the result", "return accum == result ? sum : cast_interval(sum, accum.fraction(), result);", "return sum;"))
+
+of("layers/set_sum.cc",
+   ("each row is rounded before it is added", "(static_cast<Int128>(call.x()[i]) << (fraction - x.fraction()))",
+    "(cast(static_cast<Int128>(call.x()[i]), x, sum).raw << (fraction - sum.fraction()))"),
+   ("a sum without integer bits becomes 0 as an ap_int", "cast(exact, fraction, sum, no_integer_bits).raw;", "cast(exact, fraction, sum).raw;"),
+   ("the sum has no bit more", "std::max(x.integer, sum.integer) + 1 <= 0", "std::max(x.integer, sum.integer) <= 0"),
+   ("overflow of a step is not counted", "      turns.bring(exact, fraction, total);\n", ""),
+   ("bounds: one row is missing", "static_cast<int>(set_size(place)), place.types.result());", "static_cast<int>(set_size(place)) - 1, place.types.result());"),
+   ("word: no room for many rows", "bits_at(x, fraction) + static_cast<int>(std::bit_width(set_size(place))) + 2", "bits_at(x, fraction) + 2"))
+
+of("layers/set_mean.cc",
+   ("the mean is rounded down", "cast(total / set, accum,", "cast((total - (total < 0 ? set - 1 : 0)) / set, accum,"),
+   ("rows are not cast to accum", "const Int128 term = cast(x, call.place.input(), accum).raw;",
+    "const Int128 term = cast(x, call.place.input().fraction(), unbounded(accum)).raw;"),
+   ("the sum is not brought into range", "total = cast(exact, accum.fraction(), accum).raw;", "total = exact;"),
+   ("a row's overflow is not counted", "      turns.bring(x, call.place.input().fraction(), term);\n", ""),
+   ("a mean without integer bits becomes 0 as an ap_int", "cast(total / set, accum, call.place.types.result())", "cast(total / set, accum.fraction(), call.place.types.result())"),
+   ("bounds: rows are not brought into range", "  if (!wraps(accum)) term = cast_interval(term, accum.fraction(), accum);\n", ""),
+   ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"),
+   ("bounds: the high end is one too low", "sum.high / set}", "sum.high / set - 1}"))
+
+of("layers/elementwise.cc",
+   ("relu passes negative values", "relu && call.x()[i] < 0 ? 0", "relu && call.x()[i] > 0 ? 0"),
+   ("a type without integer bits becomes 0 as an ap_int", "cast(value, call.place.input(), call.place", "cast(value, call.place.input().fraction(), call.place"),
+   ("word: no room for the cast", "step.word_bits = cast_bits(step.bits, x.fraction(), place.types.result());", "step.word_bits = step.bits;"))
+
+of("layers/relu.cc",
+   ("bounds: a dead relu is negative", "std::max<Int128>(inputs.front().high, 0)};", "inputs.front().high};"))
+
+of("layers/linear.cc",
+   ("bounds: no cast", "return cast_interval(inputs.front(), place.input().fraction(), place.types.result());", "return place.shape.empty() ? range_of(place.types.result()) : inputs.front();"))
+
+of("layers/leaky_relu.cc",
+   ("the slope is that of positive values", "x > 0 ? cast(x, from, to)", "x < 0 ? cast(x, from, to)"),
+   ("a product without integer bits, wrongly told", "from.integer + param.integer <= 0", "from.integer <= 0"),
+   ("the slope's type has a bit more", "constexpr int kMaxWidth = 8;", "constexpr int kMaxWidth = 9;"),
+   ("the slope's type has an integer bit too few", "std::log2(value + std::ldexp(1.0, -fraction))", "std::log2(value)"),
+   ("the slope's overflow is not counted", "slope.overflow ? std::size_t{1} : 0", "std::size_t{0}"),
+   ("bounds: a negative slope keeps the ends", "{std::min(one, other), std::max(one, other)}", "{one, other}"),
+   ("bounds: negative values alone", "return high > 0 ? hull(positive, rest) : rest;", "return rest;"),
+   ("bounds: products come from positive values too", "const Int128 other = slope * std::min<Int128>(high, 0);", "const Int128 other = slope * std::max<Int128>(high, 0);",
+    "wider bounds, which are as true"),
+   ("word: no room for the product", "step.bits = x.width + param.width + 1;", "step.bits = x.width;"))
+
+of("layers/batch_normalization.cc",
+   ("the mean is added", "result[i] = beta[i] - shift;", "result[i] = beta[i] + shift;"),
+   ("epsilon is left out", "std::sqrt(variance[i] + epsilon)", "std::sqrt(variance[i])"),
+   ("the bias is dropped", "((x * scale) << product_up) + (bias << bias_up);", "((x * scale) << product_up) + (bias & 0);"),
+   ("the sum has no bit more", "bias.integer) + 1 <= 0;", "bias.integer) <= 0;"),
+   ("ternary scales count as they are", "  read_ternary(step, TypeName::kScale, scale_type);\n", ""),
+   ("inferred: unsigned unless both are signed", "x.is_signed || scale_type.is_signed, bias_type", "x.is_signed && scale_type.is_signed, bias_type"),
+   ("bounds: a negative scale keeps the ends", "{std::min(a, b), std::max(a, b)}", "{a, b}"),
+   ("bounds: of the last feature alone", "all = i == 0 ? value : hull(all, value);", "all = value;"))
+
+of("layers/quantize.cc",
+   ("text: ties away from zero", "rest > half || (rest == half && (down & 1) != 0) ? 1 : 0", "rest >= half ? 1 : 0"),
+   ("text: truncated", "rest > half || (rest == half && (down & 1) != 0) ? 1 : 0", "false ? 1 : 0"),
+   ("text: one decimal more", "std::max(0, format.fraction());", "std::max(0, format.fraction()) + 1;"),
+   ("text of an ap_int has decimals", "format.is_integer ? 0 : std::max(0, format.fraction())", "std::max(format.is_integer ? 1 : 0, format.fraction())"),
+   ("the cache forgets the type", "values.size(), to_string(format)}", 'values.size(), std::string()}'),
+   ("weights that overflow are not counted", "weights.overflows += result.overflow ? 1 : 0;", ""),
+   ("weights that vanish are not counted", "weights.zeros += value != 0 && result.raw == 0 ? 1 : 0;", ""))
+
+of("layers/product.cc",
+   ("a ternary -2 counts as -x", "Int128{-2}, Int128{1});", "Int128{-2}, Int128{-1});"),
+   ("word: no room to align", "bits + std::max(0, to.fraction() - fraction)", "bits"),
+   ("word: no bit for rounding up", "to.width + 1) + 1; }", "to.width + 1); }"))
+
+of("layers/product.h",
+   ("ternary products have 2 integer bits", "(is_ternary(w) ? 1 : w.integer)", "w.integer"),
+   ("binary where the weight is a bit", "return is_bit(x) && is_bit(w);", "return is_bit(w);"))
+
+of("layers/inferred_sum.cc",
+   ("an unsigned product and a signed bias", "(bias.is_signed && !is_signed ? 1 : 0)", "0"),
+   ("a signed product and an unsigned bias", "(is_signed && !bias.is_signed ? 1 : 0)", "0"),
+   ("the bias adds no bit", "(is_signed && !bias.is_signed ? 1 : 0)) + 1;", "(is_signed && !bias.is_signed ? 1 : 0));"),
+   ("the bias's steps do not matter", "std::max(width - integer, bias.fraction())", "width - integer"),
+   ("the maximum leaves the integer bits", "    sum.integer = std::min(sum.integer, maximum->integer);\n", ""))
+
+of("layers/turns.h",
+   ("a sum that wraps and comes back has left", "left_ |= exact.overflow || (!wraps_ && exact.raw != result);", "left_ |= exact.overflow || exact.raw != result;"),
+   ("wrapping is no overflow", "return left_ || turns_ != 0;", "return left_;"),
+   ("what overflowed to 0 was rounded to 0", "result.raw == 0 && !result.overflow ? 1 : 0;", "result.raw == 0 ? 1 : 0;"))
+
+of("precision/precision.cc",
+   ("fused although its values are read elsewhere", "if (uses(model, before) > 1 || result_is_given(config, model, parent)) continue;",
+    "if (result_is_given(config, model, parent)) continue;"),
+   ("fused although its result is given", "if (uses(model, before) > 1 || result_is_given(config, model, parent)) continue;", "if (uses(model, before) > 1) continue;"),
+   ("no note of a fusion on sets", "if (parent.shape.size() > 1) {\n      resolved.notes", "if (parent.shape.size() > 2) {\n      resolved.notes"),
+   ("linear merged into any layer", "if (!parent.op->takes_linear() || result_is_given(config, model, parent)) continue;",
+    "if (result_is_given(config, model, parent)) continue;"),
+   ("linear merged although the result is given", "if (!parent.op->takes_linear() || result_is_given(config, model, parent)) continue;",
+    "if (!parent.op->takes_linear()) continue;"),
+   ("linear that changes no type stays", "if (as<Linear>(layer) == nullptr || resolved.precision[i].result() != resolved.precision[before].result()) {", "if (true) {"),
+   ("inputs behind a layer taken out point too far", "return target > removed ? target - 1 : target;", "return target;"),
+   ("weights of any width", "const int limit = sum ? kMaxSumWidth : kMaxWidth;", "const int limit = kMaxSumWidth;"),
+   ("default before the type's own name", 'keys[] = {std::string(name_of(type)), "default"};', 'keys[] = {"default", std::string(name_of(type))};'),
+   ("the class before the layer's name", "{find(config.by_name, layer.name), find(config.by_type, hls4ml_class), &config.model}",
+    "{find(config.by_type, hls4ml_class), find(config.by_name, layer.name), &config.model}"),
+   ("Resource is Latency", '== "resource") request', '== "Resource") request'),
+   ("the maximum is not heard", ".maximum = resolved.maximum,", ".maximum = std::nullopt,"),
+   ("answers_for: a wide symmetric type has the low end", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer", "a.integer <= b.integer"),
+   ("answers_for: fewer integer bits will do", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer + 1"),
+   ("answers_for: any rounding", "           a.rounding == b.rounding;", "           a.rounding <= b.rounding + 0 * static_cast<int>(a.rounding);"),
+   ("answers_for: signed or not", "&& a.is_signed == b.is_signed &&", "&&"),
+   ("answers_for: any steps", "return a.fraction() == b.fraction() && (loses", "return (loses"),
+   ("answers_for: wider ap_ints", "    if (a.is_integer || b.is_integer) return a == b;\n", ""),
+   ("answers_for: ap_ints made of wider types", "return !integers || same;", "return true;"),
+   ("answers_for: fused or not", " || from.fused != to.fused) return false;", ") return false;"),
+   ("saved: fused layers keep the inferred accum", "(name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()))", "(name == TypeName::kResult)"),
+   ("saved: merged linear layers are left out", "  for (const auto& [linear, before] : resolved.merged) {\n    const int index", "  for (const auto& [linear, before] : decltype(resolved.merged){}) {\n    const int index"))
+
+of("engine/matrix_product.cc",
+   ("columns without negative weights", "sums[j].low += std::min<Int128>(w, 0);", ""),
+   ("any word is proven", " || product.word_bits > kMaxBits)", ")", ""),
+   ("high ends are rounded down", "return -floor_at(-value, up); };", "return floor_at(value, up); };"),
+   ("products are not rounded", "product_up < 0 ? product.n_in : 0;", "0;"),
+   ("the low end has no bias", "product_up) - rounding + bias.low,", "product_up) - rounding,"),
+   ("the high end has no bias", "product_up) + rounding + bias.high};", "product_up) + rounding};"),
+   ("negative weights take the wrong end", "positive * x.low + negative * x.high", "positive * x.low + negative * x.low"),
+   ("partial sums cancel", "(positive - negative) * x.magnitude()", "(positive + negative) * x.magnitude()"),
+   ("partial sums have no bias", "+ rounding + bias.magnitude();", "+ rounding;"),
+   ("partial sums are not rounded", "product_up) + rounding + bias.magnitude();", "product_up) + bias.magnitude();"),
+   ("a negative bias does not fall", "proven.never_falls &= bias.low >= 0 && ", "proven.never_falls &= "),
+   ("negative inputs do not fall", "(x.low >= 0 || positive == 0)", "true"),
+   ("negative weights do not fall", "(x.high <= 0 || negative == 0)", "true"),
+   ("one more than the high end stays", "sums.magnitude <= max_raw(accum) &&", "sums.magnitude <= max_raw(accum) + 1 &&"),
+   ("SAT_SYM has the low end of SAT", "accum.overflow == Overflow::kSatSym && accum.is_signed ? -max_raw(accum) : min_raw(accum);", "min_raw(accum);",
+    "the high end is the tighter one: magnitude <= max_raw is asked first"),
+   ("unsigned sums never fall", "(sums.never_falls || -sums.magnitude >= least)", "(sums.never_falls || !accum.is_signed || -sums.magnitude >= least)"),
+   ("of the last output alone", "proven.sum = j == 0 ? sum : Interval{std::min(proven.sum.low, sum.low), std::max(proven.sum.high, sum.high)};", "proven.sum = sum;"),
+   ("the relu's word is not known", "relu ? program.steps[*relu].word_bits : 0;", "0;"))
+
+of("engine/dense_kernel.cc",
+   ("the relu's values are not counted", "if (at_.relu) tally.counts[*at_.relu].values += rows * n_out_;", ""),
+   ("the last rows of a chunk are left out", "std::min(kChunk, rows - first), y", "std::min(kChunk - 1, rows - first), y"))
+
+of("engine/dense/finish.cc",
+   ("a type of 0 integer bits has integer bits", "to.is_integer && from.integer <= 0; }", "to.is_integer && from.integer < 0; }"),
+   ("33 bits fit 32", "finish.in_32_bits_ = bits <= kWord;", "finish.in_32_bits_ = bits <= kWord + 1;"),
+   ("the accum's own bits do not matter", "    bits = lane_cast_bits(*finish.fit_accum_, values);\n", ""),
+   ("overflow of accum is not counted", "    tally.counts[at_.layer].accum_overflows += seen.overflows;\n", ""),
+   ("overflow of accum is not told", "    tally.overflowed |= seen.overflows > 0;\n  }\n  const auto count", "  }\n  const auto count"),
+   ("overflow of a result is not told", "    tally.overflowed |= seen.overflows > 0;\n  };\n", "  };\n"),
+   ("the relu passes negative values", "cast(*to_relu_, true, values", "cast(*to_relu_, false, values"),
+   ("RND adds nothing", "case Rounding::kRnd: return 1;", "case Rounding::kRnd: return 0;"),
+   ("TRN_ZERO is TRN for negative values", "case Rounding::kTrnZero: return nonnegative ? std::optional(0) : std::nullopt;", "case Rounding::kTrnZero: return 0;",
+    "it is asked for values without a relu only where nothing is shifted, and then not looked at"),
+   ("RND_INF adds nothing", "return nonnegative ? std::optional(1) : std::nullopt;", "return nonnegative ? std::optional(0) : std::nullopt;"),
+   ("ties down are ties up", "    case Rounding::kRndMinInf:\n    case Rounding::kRndZero:", "    case Rounding::kRndMinInf: return 1;\n    case Rounding::kRndZero:"),
+   ("values below the type are not told", "return check && (seen.least < epilogue.low || seen.most > epilogue.high);", "return check && seen.most > epilogue.high;"),
+   ("the high end is told as an overflow", "seen.least < epilogue.low || seen.most > epilogue.high", "seen.least < epilogue.low || seen.most >= epilogue.high"),
+   ("accum and result may differ", "if (!fits_small(output) || product.accum != product.result) return", "if (!fits_small(output)) return"),
+   ("a wrapped sum before another relu type", " || (product.relu && output != product.result))) return", ")) return"),
+   ("any rounding is one of halves", "if ((shift > 0 && !halves) || !(wraps(to)", "if (!(wraps(to)"),
+   ("every overflow mode wraps", "|| !(wraps(to) || saturates(to)) ||", "||"),
+   ("SAT_SYM of one bit clamps", " || (to.is_signed && to.width == 1)) return", ") return"),
+   ("half a step is a whole one", "static_cast<Int128>(1) << (shift - 1) : 0;", "static_cast<Int128>(1) << shift : 0;"),
+   ("no room for the range", "if (sums.magnitude() + add + range > kMax32)", "if (sums.magnitude() + add > kMax32)"),
+   ("SAT_SYM has the low end of SAT", " + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);\n  epilogue.high", ";\n  epilogue.high"),
+   ("no relu behind a wrapped sum", "epilogue.relu_last = product.relu && wrap;", "epilogue.relu_last = false;"),
+   ("sums at most one over the end need no check", "!reached.within({epilogue.low, epilogue.high})", "!reached.within({epilogue.low - 1, epilogue.high + 1})"))
+
+of("engine/dense/high_half.cc",
+   ("accum of any rounding", "        accum.rounding != Rounding::kTrn || !wraps(accum)", "        !wraps(accum)"),
+   ("accum of any overflow mode", "kTrn || !wraps(accum) || accum", "kTrn || accum"),
+   ("accum and result may differ", "accum != product.result || product.output() != product.result ||\n", "product.output() != product.result ||\n"),
+   ("a relu of any type", "product.output() != product.result ||\n        !fits_small(product.input)", "\n        !fits_small(product.input)"),
+   ("a finer bias than accum", "product.bias.fraction() > accum.fraction() || product.bias.width", "product.bias.width",
+    "the bias is cast to accum, which truncates it as accum does: the condition is not needed for the bits"),
+   ("inputs shifted one bit too far", "(product.x.high << (x_up + 1)) <= kMax16 &&", "(product.x.high << (x_up + 1)) <= 2 * kMax16 &&"),
+   ("negative inputs shifted one bit too far", ">= -kMax16 - 1) ++x_up;", ">= -2 * kMax16 - 2) ++x_up;"),
+   ("the bias is not brought to accum's steps", "static_cast<std::int16_t>(cast(product.biases[j], product.bias, product.accum).raw);", "static_cast<std::int16_t>(product.biases[j]);"),
+   ("what of the weights does not fit is left out", "    if (rest_) add_rest(from, rows, scratch);\n", ""),
+   ("the rest of unshifted inputs", "static_cast<std::size_t>(rest_inputs_[k])] << x_up_);", "static_cast<std::size_t>(rest_inputs_[k])]);"),
+   ("a weight's rest is one too large", "- low(i, j)) >> 16; }", "- low(i, j) + (1 << 16)) >> 16; }"),
+   ("used although all is counted", "counting != Counting::kNone || drop < 1", "drop < 1"))
+
+of("engine/dense/lane_dense.cc",
+   ("products without integer bits may become ap_ints", "(product.product_integer <= 0 || product.bias.integer <= 0)", "(product.bias.integer <= 0)"),
+   ("a bias without integer bits may become an ap_int", "(product.product_integer <= 0 || product.bias.integer <= 0)", "(product.product_integer <= 0)"),
+   ("33 bits are narrow", "dense.wide = product.word_bits > kNarrow;", "dense.wide = product.word_bits > kNarrow + 1;"),
+   ("weights in the order of the inputs", "product.at(dense.order[static_cast<std::size_t>(k)], j)", "product.at(k, j)"),
+   ("the bias's overflow is not counted", "dense.bias_left[j] = bias.overflow ? 1 : 0;", ""),
+   ("a bias of an ap_int rounds as its type says", "bias_format.rounding = Rounding::kTrnZero, bias_format.is_integer = false;", "bias_format.is_integer = false;"),
+   ("unsigned 32 bits fit int32", "format.width + (format.is_signed ? 0 : 1) <= 32; }", "format.width <= 32; }"))
+
+of("engine/dense/lanes.cc",
+   ("overflow is not told", "  tally.overflowed |= overflows > 0;\n", ""),
+   ("wide inputs of the first rows", "const std::int64_t* from = x.w.data() + rows.first * n_in;", "const std::int64_t* from = x.w.data();"))
+
+of("engine/dense/planes.cc",
+   ("planes of 16 bits", "constexpr int kPlaneBits = 15;", "constexpr int kPlaneBits = 16;"),
+   ("sums of two int32", "if (cuts.column * std::max(low_parts, top_part) <= kMax32) return cuts;", "if (cuts.column * std::max(low_parts, top_part) <= 2 * kMax32) return cuts;"),
+   ("negative weights do not count", "largest = std::max(largest, column.high - column.low);", "largest = std::max(largest, column.high);"),
+   ("the bias is wrapped", "return cast(product.biases[j], product.bias, unbounded(product.accum)).raw;", "return cast(product.biases[j], product.bias, product.accum).raw;"),
+   ("bytes: twice too many in 16 bits", "kMax16 / std::max<std::int64_t>(sum, 1)", "2 * kMax16 / std::max<std::int64_t>(sum, 1)"),
+   ("bytes: 256 is one", "std::numeric_limits<std::uint8_t>::max();", "std::numeric_limits<std::uint8_t>::max() + 1;"),
+   ("bytes: weights of -129", "weights.low >= std::numeric_limits<std::int8_t>::min() &&", "weights.low >= std::numeric_limits<std::int8_t>::min() - 1 &&"),
+   ("bytes: weights of 128", "weights.high <= std::numeric_limits<std::int8_t>::max() &&", "weights.high <= std::numeric_limits<std::int8_t>::max() + 1 &&"),
+   ("saturating sums that may leave", "    if (!stays && !wraps(product.accum)) return nullptr;\n", ""),
+   ("an accum that rounds", "if (up < 0 || up > kMaxUp", "if (up > kMaxUp"),
+   ("accum an ap_int", " || product.accum.is_integer) return nullptr;\n    const std::optional<ProvenSums>", ") return nullptr;\n    const std::optional<ProvenSums>",
+    "no rounding is left where the steps are accum's, and an ap_int wraps; products without integer bits are exact then"),
+   ("sums that are wrapped are not", "Finish::make(product, at, sums->sum, !stays);", "Finish::make(product, at, sums->sum, false);"),
+   ("one sum of more than 32 bits", "up == 0 && sums->magnitude <= kMax32", "up == 0 && sums->magnitude <= 2 * kMax32"),
+   ("one sum whatever the shift", "kernel->cuts_.products() == 1 && up == 0 && sums", "kernel->cuts_.products() == 1 && sums"),
+   ("in registers: outputs that are no whole block", "n_out() % kBlock == 0 &&\n", "\n"),
+   ("in registers: no room for the half step", "sums.magnitude + epilogue->epilogue.add <= kMax32", "sums.magnitude <= kMax32",
+    "an epilogue is only made where the sums, half a step and the whole range fit 32 bits"),
+   ("in registers: no half step", "return b + plan.add; }", "return b; }"),
+   ("in registers: what is too large passes", "if (seen.most > plan.high || seen.most >= kMax16) return false;", "if (seen.most >= kMax16) return false;"),
+   ("in registers: what is clamped to int16 passes", "if (seen.most > plan.high || seen.most >= kMax16) return false;", "if (seen.most > plan.high) return false;"),
+   ("in registers: zeros are not counted", "    tally.counts[*at().relu].zeros += seen.zeros;\n", ""),
+   ("an epilogue that does not count", "if (counting != Counting::kAll) epilogue_ = epilogue;", "epilogue_ = epilogue;"),
+   ("many sums: accum and result may differ", "product.accum != product.result || wrap ||", "wrap ||"),
+   ("many sums: a wrapped accum", "product.accum != product.result || wrap ||", "product.accum != product.result ||"),
+   ("many sums: any rounding", "(shift > 0 && !halves) || !(wraps(output) || saturates)", "!(wraps(output) || saturates)"),
+   ("many sums: no half step", "const Int128 add = shift > 0 && halves == 1 ?", "const Int128 add = shift > 0 && halves == 2 ?"),
+   ("many sums: the high end is told as an overflow", "tally.overflowed |= most > wide_epilogue_->high;", "tally.overflowed |= most >= wide_epilogue_->high;"),
+   ("small inputs: no room for the bias", "(kMaxSum - bias) / std::max", "kMaxSum / std::max"),
+   ("small inputs: sums are never wrapped", "const bool wrap_small = wrap && !(product.accum.is_signed && max_raw(product.accum) >= kMaxSum);", "const bool wrap_small = false;"),
+   ("small inputs: unsigned sums are not wrapped", "wrap && !(product.accum.is_signed && max_raw", "wrap && !(max_raw"),
+   ("small inputs whatever the shift", "if (up_ != 0 || cuts_.weights.size() != 1 ||", "if (cuts_.weights.size() != 1 ||"),
+   ("small inputs: one plane of the weights is enough", "if (up_ != 0 || cuts_.weights.size() != 1 ||", "if (up_ != 0 ||"),
+   ("put together without the bias", "to[j] = (to[j] << up_) + bias_[j];", "to[j] = to[j] << up_;"),
+   ("put together without the shift", "to[j] = (to[j] << up_) + bias_[j];", "to[j] = to[j] + bias_[j];"),
+   ("a plane keeps a bit too few", "-1 : (std::int64_t{1} << cuts_.x.width(p)) - 1;", "-1 : (std::int64_t{1} << (cuts_.x.width(p) - 1)) - 1;"),
+   ("planes of inputs and weights by each other's place", "x.shifts[product / weights.size()] + weights.shifts[product % weights.size()]",
+    "x.shifts[product % x.size()] + weights.shifts[product / x.size()]"))
+
+of("engine/dense/saturating.cc",
+   ("RND_MIN_INF is RND", "return TermPlan{Term::kRound, Weights::kNegated};", "return TermPlan{Term::kRound, Weights::kAsTheyAre};"),
+   ("TRN_ZERO is TRN", "std::optional(TermPlan{Term::kFloor, Weights::kMagnitude})", "std::optional(TermPlan{Term::kFloor, Weights::kAsTheyAre})"),
+   ("RND_ZERO is RND_INF", "std::optional(TermPlan{Term::kRound, Weights::kNegatedMagnitude})", "std::optional(TermPlan{Term::kRound, Weights::kMagnitude})"),
+   ("inputs of -1 are not negative", "const bool nonnegative = product.x.low >= 0;", "const bool nonnegative = product.x.low >= -1;"),
+   ("what stays: a bias that overflows", "    if (bias.overflow) return -1;\n", ""),
+   ("what stays: products are not rounded", "(bias.raw < 0 ? -bias.raw : bias.raw) - product.n_in;", "(bias.raw < 0 ? -bias.raw : bias.raw);"),
+   ("what stays: negative weights do not count", "const Int128 column = columns[j].high - columns[j].low;", "const Int128 column = columns[j].high;"),
+   ("what stays: no bias", "max_raw(product.accum) - (bias.raw < 0 ? -bias.raw : bias.raw) - product.n_in", "max_raw(product.accum) - product.n_in"),
+   ("steps that are finer than the kernel's", "drop < 0 || drop > term->bits() ||", "drop < 0 ||"),
+   ("weights of 32768", "weight > kMax16) return nullptr;", "weight > kMax16 + 1) return nullptr;"),
+   ("weights shifted too far", "(weight << (w_up + 1)) <= kMax16) ++w_up;", "(weight << (w_up + 1)) <= kMax16 + 1) ++w_up;"),
+   ("always the order of the inputs", "in_order_ &= product.order[k] == static_cast<int>(k);", "in_order_ &= product.order[k] >= 0;"),
+   ("inputs one bit too large", "x_limit_ = static_cast<int>(kMax16 >> x_up_);", "x_limit_ = static_cast<int>(2 * kMax16 >> x_up_);"),
+   ("terms of the whole range are not clamped", "> max_raw(product.accum);\n", "> 2 * max_raw(product.accum);\n"),
+   ("SAT_SYM of 16 bits clamps no terms", "if (product.accum.width == kBits && product.accum.overflow == Overflow::kSat) product_", "if (product.accum.width == kBits) product_",
+    "a raised floor has the kernel clamp anyway"),
+   ("SAT_SYM has the low end of SAT", "product_.raised_floor = accum.overflow == Overflow::kSatSym;", "product_.raised_floor = false;"),
+   ("the bias's overflow is not counted", "product_.bias_left[j] = bias.overflow ? -1 : 0;", ""),
+   ("the bias is not shifted", "static_cast<std::int16_t>(bias.raw << product_.up);", "static_cast<std::int16_t>(bias.raw);"),
+   ("another type behind it", "plain_(product.accum == product.result && product.output() == product.result)", "plain_(product.accum == product.result)"),
+   ("overflow is not told", "    tally.overflowed |= left > 0;\n", ""))
+
+of("engine/dense/truncating.cc",
+   ("accum of any rounding", "accum.rounding != Rounding::kTrn || accum.is_integer", "accum.is_integer"),
+   ("saturating accums", "|| !wraps(accum) || accum.width", "|| accum.width"),
+   ("a finer bias than accum", "bias_up < 0 || bias_up > kMaxBiasUp", "bias_up > kMaxBiasUp"),
+   ("weights of 2^14", "if (w >= kMaxWeight) return std::nullopt;", "if (w > kMaxWeight) return std::nullopt;"),
+   ("sums of low parts of 17 bits", "if (column + product.n_in > kMax16)", "if (column + product.n_in > 2 * kMax16)"),
+   ("sums without their low parts", "column * (x_high + 1) + product.n_in +", "column * x_high +"),
+   ("sums without the bias", "(x_high + 1) + product.n_in + (bias < 0 ? -bias : bias));", "(x_high + 1) + product.n_in);"),
+   ("unsigned sums are not wrapped", "*largest > max_raw(accum) || !accum.is_signed;", "*largest > max_raw(accum);"),
+   ("the bias is not aligned", "static_cast<std::int32_t>(product.biases[j] << bias_up);", "static_cast<std::int32_t>(product.biases[j]);"),
+   ("low parts have a bit too few", "const int mask = (1 << drop_) - 1;", "const int mask = (1 << (drop_ - 1)) - 1;"),
+   ("low parts of single weights", "return 2 * product.at(i, j); }", "return product.at(i, j); }"),
+   ("an epilogue that does not count", "if (counting != Counting::kAll) kernel->epilogue_ =", "kernel->epilogue_ ="))
+
+of("engine/quantizer.cc",
+   ("RND adds nothing", "format.rounding == Rounding::kRnd ? 0.5 : 0.0;", "0.0;"),
+   ("RND_MIN_INF is TRN", "format.rounding == Rounding::kRnd);", "format.rounding == Rounding::kRnd || format.rounding == Rounding::kRndMinInf);"),
+   ("ap_ints are rounded down", "const bool floors = !format.is_integer && (", "const bool floors = ("),
+   ("SAT_ZERO wraps", "y.small && range_->fit != Fit::kZero && counting", "y.small && counting"),
+   ("values below the type are not told", "overflowed |= seen.least < into.low || seen.most > into.high;", "overflowed |= seen.most > into.high;"),
+   ("values that vanish are not counted", "  counts.zeros += *zeros;\n", ""),
+   ("an epilogue that does not count", "range_->fit != Fit::kZero && counting != Counting::kAll) {", "range_->fit != Fit::kZero) {"),
+   ("types of 34 bits", "constexpr int kWidest = 29;", "constexpr int kWidest = 34;"),
+   ("what overflows one by one is not told", "    overflowed |= result.overflow;\n    const auto raw", "    const auto raw"))
+
+of("engine/machine.h",
+   ("accum and result are one type", "if (types[TypeName::kAccum] == types.result()) {", "if (types[TypeName::kAccum] == types.result() || !to_result || types.result().width > 20) {"),
+   ("relu passes negative values", "case Form::kReluCast: cast_all(*step.cast, true, layer, x)", "case Form::kReluCast: cast_all(*step.cast, false, layer, x)"),
+   ("the last row is left out", "for (std::size_t i = 0; i < x.size(); i += width) {", "for (std::size_t i = 0; i + width < x.size(); i += width) {"),
+   ("overflow of accum is not counted", "counts_[layer].accum_overflows += run_lane_dense(", "run_lane_dense("),
+   ("zeros are not counted", "    counts_[layer].zeros += seen.zeros;\n", ""))
+
+of("engine/program.cc",
+   ("65 bits fit int64", "bits_at(each.format, each.format.fraction()) <= 64;", "bits_at(each.format, each.format.fraction()) <= 65;"),
+   ("129 bits are enough", "if (step.bits > kWordBits) {", "if (step.bits > kWordBits + 1) {"))
+
+of("engine/tensor.cc",
+   ("17 bits are small", "(format.is_signed ? 0 : 1) <= 16; }", "(format.is_signed ? 0 : 1) <= 17; }"),
+   ("unsigned 16 bits are small", "return format.width + (format.is_signed ? 0 : 1) <= 16; }", "return format.width <= 16; }"))
+
+of("engine/interpreter.cc",
+   ("the trace has one sample too few", "if (s >= traced) continue;", "if (s + 1 >= traced) continue;"),
+   ("counts of one thread", "result.counts[i] += machine.all_counts()[i];", "result.counts[i] = machine.all_counts()[i];"),
+   ("one by one in lanes", "options.one_by_one ? LaneStep{} : make_lane_step(program, i)", "make_lane_step(program, i)",
+    "the two ways must give the same numbers: one_by_one is the slow one, and nothing else"))
+
+of("engine/lane_step.cc",
+   ("sums of rounded rows are whole sums", "if (result.fraction() >= place.input().fraction()) lanes.cast", "lanes.cast"),
+   ("saturating sums are whole sums", "if (!lanes.cast || lanes.cast->fit != Fit::kWrap) lanes.form", "if (!lanes.cast) lanes.form"),
+   ("a type without integer bits becomes 0 as an ap_int", "to.is_integer && from.integer <= 0);", "false);"))
+
+of("engine/lanes-inl.h",
+   ("TRN_ZERO truncates down", "(negative & ((one << shift) - 1))) >> shift;", "(negative & 0)) >> shift;"),
+   ("RND_MIN_INF: ties up", "tie_up = every<T>(0);", "tie_up = one;"),
+   ("RND_ZERO: ties away from zero", "kRndZero) tie_up = negative & 1;", "kRndZero) tie_up = ~negative & 1;"),
+   ("RND_INF: ties to zero", "kRndInf) tie_up = ~negative & 1;", "kRndInf) tie_up = negative & 1;"),
+   ("RND_CONV: ties to odd", "tie_up = (value >> shift) & 1;", "tie_up = ~(value >> shift) & 1;"),
+   ("the high end is out of range", "return less(value, low) | less(high, value);", "return less(value, low) | ~less(value, high);"),
+   ("WRAP masks a bit too few", "return ((value - low) & (high - low)) + low;", "return ((value - low) & ((high - low) >> 1)) + low;"),
+   ("the low end does not clamp", "const T raised = value < low ? low : value;", "const T raised = value;"),
+   ("SAT_ZERO wraps nothing to 0", "return ~out_of_range(value, low, high) & value;", "return value;"))
+
+of("engine/lane_kernels.cc",
+   ("relu passes -1", "const Word value = values[i] < floor ? floor : values[i];", "const Word value = values[i] < floor - relu ? floor : values[i];"),
+   ("all zeros have vanished", "(aligned == 0) & (value != 0)", "(aligned == 0) & (value != 1)"),
+   ("terms do not saturate", "const Vector fitted = fit_lane<kFit>(term, low, high);", "const Vector fitted = term;"),
+   ("a saturated term is not counted", "left |= (fitted ^ term) | (sum ^ next);", "left |= (sum ^ next);"),
+   ("a saturated sum is not counted", "left |= (fitted ^ term) | (sum ^ next);", "left |= (fitted ^ term);"),
+   ("SAT_SYM has the low end of SAT", "static_cast<std::int64_t>(min_raw(to)) + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);", "static_cast<std::int64_t>(min_raw(to));"),
+   ("SAT_SYM of one bit clamps", "if (to.overflow == Overflow::kSatSym && to.is_signed && to.width == 1) return std::nullopt;", ""),
+   ("saturated bits wrap", "const bool wraps = to.overflow == Overflow::kWrap && to.saturated_bits == 0;", "const bool wraps = to.overflow == Overflow::kWrap;"),
+   ("ap_ints are rounded down", "switch (to.is_integer ? Rounding::kTrnZero : to.rounding) {", "switch (to.rounding) {"),
+   ("what has no integer bits may become an ap_int", "|| no_integer_bits || !(wraps", "|| !(wraps"),
+   ("words: no room for the range", "std::min<Int128>(aligned + range, INT64_MAX)", "std::min<Int128>(aligned, INT64_MAX)"),
+   ("words: no bit for the sign", "INT64_MAX)))) + 1;", "INT64_MAX))));"),
+   ("words: no room for rounding", "values.magnitude() + (Int128{1} << cast.shift);", "values.magnitude();"))
+
+of("engine/saturating_kernels.cc",
+   ("ties to odd", "term = sub16(term, both(both(tie, term), every16(1)));", "term = sub16(term, both(tie, every16(1)));"),
+   ("terms are not negated", "term = sub16(differing(term, sign[b]), sign[b]);", "term = differing(term, sign[b]);"),
+   ("a clamped term is not counted", "left[r][b] = or_differing(left[r][b], fitted, term);", "left[r][b] = or_differing(left[r][b], fitted, fitted);"),
+   ("the raised floor is not raised", "next = max_all16(next, floor);", "next = max_all16(next, next);"),
+   ("a saturated sum is not counted", "left[r][b] = or_differing(left[r][b], next, add16(sum[r][b], term));", "left[r][b] = or_differing(left[r][b], next, next);"),
+   ("terms are not clamped below", "max_all16(min_all16(term, high), low);", "min_all16(term, high);"),
+   ("the largest |x| is that of positive ones", "return std::max(most, -least);", "return most;"))
+
+of("engine/kernels.cc",
+   ("dot16: the last pair is left out", "  if (k < steps) step(k);\n", ""),
+   ("dot8: the last fours are left out", "  for (; k < steps; ++k) {\n    for (int b = 0; b < B; ++b) {", "  for (; k + 1 < steps; ++k) {\n    for (int b = 0; b < B; ++b) {"),
+   ("relu: the largest of the first rows", "        largest = max16(largest, value);", "        largest = r == 0 ? max16(largest, value) : largest;"),
+   ("relu: vanished values from 0 on", "const Wide above = every32(add);", "const Wide above = every32(add - 1);"),
+   ("high16: the bias is dropped", "for (int r = 0; r < R; ++r) sum[r] = load(bias);", "for (int r = 0; r < R; ++r) sum[r] = zero();"),
+   ("finish16: the rest of a row keeps its low end", "      if constexpr (!kRelu) value = value < low ? low : value;\n", ""),
+   ("finish16: wraps by the wrong end", "(_mm256_and_si256(_mm256_sub_epi16(narrow, low16), mask16), low16)", "(_mm256_and_si256(narrow, mask16), low16)"),
+   ("finish_high: unsigned", "<< unused) >> unused);", "<< unused)) ;"),
+   ("finish_planes: the third plane is left out", "if constexpr (kPlanes > 2) value += static_cast<std::int64_t>(s2[j]) << h2;", ""),
+   ("narrow64: negative values always fit", " | static_cast<std::int64_t>(from[k] < -most);", ";"),
+   ("quantize: truncated toward zero", "truncated - static_cast<std::int32_t>(static_cast<double>(truncated) > value);", "truncated;"),
+   ("bytes: the largest of the vectors is not seen", "most = largest > most ? largest : most;\n#endif", "most = largest > 32767 ? largest : most;\n#endif"),
+   ("pack8: the second of a pair has no size", " + std::abs(weight(4 * k + 2 * half + 1, j));", ";"),
+   ("add_rows: one row too few", "for (std::size_t r = 0; r < rows; ++r) {\n    for (std::size_t j = 0; j < n; ++j) sums[j]", "for (std::size_t r = 1; r < rows; ++r) {\n    for (std::size_t j = 0; j < n; ++j) sums[j]"))
+
+of("engine/kernels-inl.h",
+   ("plain: rounds down", "return (x * y + (1 << 14)) >> 15; });", "return (x * y) >> 15; });"),
+   ("plain: 2^15 is 2^15 - 1 too low", "x + y > 32767 ? 32767 :", "x + y > 32767 ? 32766 :"),
+   ("AVX2: the second half of the lanes is that of the first", "_mm256_mulhi_epi16(a.v, b.v), _mm256_mulhi_epi16(a.w, b.w)", "_mm256_mulhi_epi16(a.v, b.v), _mm256_mulhi_epi16(a.v, b.w)"),
+   ("AVX-512: unsigned high halves", "return {_mm512_mulhi_epi16(a.v, b.v)}; }", "return {_mm512_mulhi_epu16(a.v, b.v)}; }"))
+
+of("engine/engine.cc",
+   ("a relu is fused although its input is an output", "  if (std::find(model.outputs.begin(), model.outputs.end(), self) != model.outputs.end()) return std::nullopt;\n", ""),
+   ("a relu is fused although its input is read elsewhere", "    if (user) return std::nullopt;\n", ""),
+   ("sums of rounded rows are whole sums", " && lanes_[i].cast->align == Align::kUp) {", ") {"),
+   ("negative rows climb", "fit == Fit::kClamp && input.low >= 0;", "fit == Fit::kClamp;"),
+   ("SAT_ZERO climbs", "const bool climbs = lanes_[i].cast->fit == Fit::kClamp && input", "const bool climbs = lanes_[i].cast->fit != Fit::kWrap && input"),
+   ("saturated bits wrap", "if (!wraps(program_.format(i)) && !climbs) continue;", "if (program_.format(i).overflow != Overflow::kWrap && !climbs) continue;",
+    "no lanes are made for saturated bits, so such a sum does not come here"),
+   ("rows are counted where a layer needs them all", "    if (is_set(i) && !stages_[i].by_row) return false;\n", ""),
+   ("rows are counted by any layer behind a set", "      if (stages_[i].kind != Stage::Kind::kSum) return false;\n", ""),
+   ("rows are counted although an output is a set", "any_sum &= !is_set(static_cast<std::size_t>(output));", "any_sum &= output >= 0;"),
+   ("the pad row's counts are counted once", "rows_counted * one.overflows, ", "one.overflows, "),
+   ("the pad row's zeros are counted once", "rows_counted * one.zeros};", "one.zeros};"),
+   ("the pad row's overflow is not told", "  tally.overflowed |= pad->tally.overflowed;\n", ""),
+   ("the pad row is added once", "to[j] += times * pad->values[from][j];", "to[j] += pad->values[from][j];"),
+   ("overflow of a sum is not told", "  work.tally.overflowed |= seen.overflows > 0;\n  y.put(0, samples * width", "  y.put(0, samples * width"),
+   ("overflow of a cast is not told", "  work.tally.overflowed |= seen.overflows > 0;\n  y.put(0, size, values);", "  y.put(0, size, values);"),
+   ("overflow of the interpreter's layers is not told", "  work.tally.overflowed |= after.overflows != before.overflows || after.accum_overflows != before.accum_overflows;\n", ""),
+   ("counts of the interpreter's layers are doubled", "counts.zeros += after.zeros - before.zeros;", "counts.zeros += after.zeros;"),
+   ("rows counted while preparing are forgotten", "    input.rows_counted += work.counted.front();\n", ""),
+   ("counted rows are lost behind a layer", "    to.counted = from.counted;\n", ""),
+   ("starts where a fused layer's values are not", "return !skipped && std::all_of(model.outputs", "return std::all_of(model.outputs"),
+   ("starts behind a layer that others pass by", "    if (!std::all_of(model.layers[i].inputs.begin(), model.layers[i].inputs.end(), behind)) return false;\n", ""),
+   ("starts behind an output", "return !skipped && std::all_of(model.outputs.begin(), model.outputs.end(), behind);", "return !skipped;"),
+   ("accepts what was counted otherwise", "if (input.counting != options_.counting || (", "if (("),
+   ("accepts counted rows where none are", "(!input.pad.empty() && !dedup_)", "false"),
+   ("accepts other types", "!placed || !(types == program_.resolved.precision[i]) ||", "!placed ||"),
+   ("accepts other weights", " || !same(*made.op, *layer(i).op)) return false;", ") return false;"),
+   ("wide programs see no overflow", "result.overflowed |= counts.overflows + counts.accum_overflows > 0;", "result.overflowed |= counts.overflows > 0;"),
+   ("sums of wide sets in 32 bits", "layer(from).shape.front() <= kMaxSet;", "layer(from).shape.front() > 0;"))
