@@ -328,6 +328,35 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         assert opened.page.locator("img").count() == 0
 
 
+def test_points_without_coordinates_are_carried_by_their_label(study, browser, tmp_path):
+    """As a search over types will leave them: here they are points of the grid that lost their coordinates."""
+    shutil.copytree(study, tmp_path / "study")
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        best = database.execute("SELECT point, mpe, mae FROM results WHERE model = '6' ORDER BY mpe LIMIT 1").fetchone()
+        for point, label in ((best[0], "search-1"), (database.execute("SELECT max(point) FROM results WHERE model = '6'").fetchone()[0], "search-2")):
+            database.execute("UPDATE points SET v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL, label = ? WHERE id = ?", (label, point))
+        every = database.execute("SELECT count(*) FROM points").fetchone()[0]
+    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
+    assert f"6: Of 2 points outside the grid, search-1 is the best, with MPE {float(f'{best[1]:.3g}'):g} %." in said, said
+    assert "not done" not in said
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert "search-1" in opened.page.inner_text("body")
+    status = narrow("status", tmp_path / "study")
+    assert f"{every} of {every} points are done" in status and "search-1" in status
+    lines = narrow("best", tmp_path / "study", "--pareto").splitlines()
+    assert any(line.split()[:6] == ["6", "-", "auto", "-", "search-1", "-"] for line in lines), lines
+    # All of a model's.
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        database.execute("UPDATE points SET label = 'p' || id, v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL WHERE label IS NULL")
+    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
+    assert "6: Of " in said and "8: Of " in said and "bits are enough" not in said
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert f"at {every} precisions" in opened.page.inner_text("body") and "Vectors of" not in opened.page.inner_text("body")
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert "search-1" in opened.page.inner_text("body")
+    narrow("best", tmp_path / "study", "--below", 1e9)
+
+
 @pytest.mark.parametrize("name", ["x.99999999999.6.wb_8.2.model", "x.16.6.wb_8.-99999999999999999999.model", "x.0.6.wb_8.2.model", "x.16.6.wb_65.2.model"])
 def test_folders_of_impossible_precisions_are_refused(name, tmp_path):
     (tmp_path / "studies" / name).mkdir(parents=True)
@@ -345,8 +374,8 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
     ]:
         assert said in narrow("report", study, *options, status=1)
     assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
-    assert "two studies are called the same" in narrow("compare", study, study, status=1)
-    assert "two studies are called the same" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
+    assert "two studies have the same name" in narrow("compare", study, study, status=1)
+    assert "two studies have the same name" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
     # Folders of one name are told apart by their paths.
     shutil.copytree(study, tmp_path / "study")
     assert f"6 ({study}): " in narrow("compare", study, tmp_path / "study", "--out", tmp_path / "both.html", "--figures", "none")

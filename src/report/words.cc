@@ -122,10 +122,12 @@ std::vector<std::string> studied(const Report& report) {
             metrics + "."};
   }
   std::size_t points = 0;
+  std::size_t in_grid = 0;
   std::set<std::string> models;
   std::set<std::string> data;
   for (const ReportScan& scan : report.scans) {
-    points += scan.points.size();
+    points += scan.points.size() + scan.labelled.size();
+    in_grid += scan.points.size();
     models.insert(scan.scan.label);
     data.insert(std::to_string(scan.scan.samples) + " samples of " + scan.scan.data);
   }
@@ -134,11 +136,15 @@ std::vector<std::string> studied(const Report& report) {
   for (const std::string& name : models) names += (names.empty() ? "" : ", ") + name;
   std::string samples;
   for (const std::string& each : data) samples += (samples.empty() ? "" : "; ") + each;
-  return {plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples + ".",
-          "Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
-              range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
-              range(report, [](const Point& p) { return p.wb_full; }) + " bits, of which " +
-              range(report, [](const Point& p) { return p.wb_int; }) + " integer bits."};
+  std::vector<std::string> said{plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples +
+                                "."};
+  if (in_grid > 0) {
+    said.push_back("Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
+                   range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
+                   range(report, [](const Point& p) { return p.wb_full; }) + " bits, of which " +
+                   range(report, [](const Point& p) { return p.wb_int; }) + " integer bits.");
+  }
+  return said;
 }
 
 // The best of the points without coordinates.
