@@ -256,7 +256,7 @@ def test_names_with_line_breaks_stay_on_one_line(tmp_path):
 
 def test_folders_of_too_many_bits_are_refused(tmp_path):
     (tmp_path / "x.99999999999.6.wb_8.2.model").mkdir()
-    assert "x.99999999999.6.wb_8.2.model: types have at most 64 bits, not 99999999999" in fail("report", tmp_path, "--out", tmp_path / "r.html")
+    assert "x.99999999999.6.wb_8.2.model: 99999999999 bits are not possible" in fail("report", tmp_path, "--out", tmp_path / "r.html")
 
 
 # --- sweep
