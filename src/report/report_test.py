@@ -295,10 +295,10 @@ def test_half_a_study_says_what_is_missing(study, browser, tmp_path):
     process.wait()
     done = rows(out, "SELECT count(*) FROM results")[0][0]
     said = narrow("report", out, "--figures", "none")
-    assert f"missing: 16: {3861 - done} of 3861 points are not done" in said and "no trace of the best point is kept" in said
+    assert f"missing: 16: {3861 - done} of 3861 points are not finished" in said and "no trace of the best point is kept" in said
     with Opened(browser, out / "report.html") as opened:
         opened.draw_all()
-        assert f"{3861 - done} of 3861 points are not done" in opened.page.inner_text(".missing")
+        assert f"{3861 - done} of 3861 points are not finished" in opened.page.inner_text(".missing")
     # Nothing at all.
     shutil.copy(study.parent / "train.h5", tmp_path)
     shutil.copy(study.parent / "test.h5", tmp_path)
