@@ -16,7 +16,9 @@ std::map<std::string, LayerWeights> made_up(const Architecture& architecture) {
   constexpr std::size_t kMost = 64;
   for (const KerasLayer& layer : architecture.layers) {
     if (layer.class_name == "InputLayer") {
-      const auto size = [](const nlohmann::json& d) { return d.is_number_unsigned() ? std::min(kMost, d.get<std::size_t>()) : 1; };
+      const auto size = [&](const nlohmann::json& d) {
+        return d.is_number_unsigned() ? std::min(kMost, d.get<std::size_t>()) : std::size_t{1};
+      };
       for (const char* key : {"batch_shape", "batch_input_shape"}) {
         const nlohmann::json shape = layer.config.value(key, nlohmann::json());
         if (!shape.is_array() || shape.size() < 2) continue;
