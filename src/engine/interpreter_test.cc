@@ -84,6 +84,65 @@ TEST(QuantizeWeights, GoThroughDecimalText) {
   EXPECT_EQ(static_cast<int>(quantize_weights(std::vector{0.375F}, fixed(8, 6)).raw.front()), 1);
 }
 
+TEST(QuantizeWeights, ACacheTellsTypesAndValuesApart) {
+  WeightCache cache;
+  const std::vector<float> values{0.3F, -1.7F};
+  const std::vector<float> others{0.3F, -1.8F};
+  for (const Format& format : {fixed(8, 3), fixed(9, 3), ufixed(8, 3), parse_format("ap_fixed<8,3,AP_RND>")}) {
+    EXPECT_TRUE(cache.get(values, format)->raw == quantize_weights(values, format).raw) << to_string(format);
+    EXPECT_TRUE(cache.get(others, format)->raw == quantize_weights(others, format).raw) << to_string(format);
+    EXPECT_EQ(cache.get(values, format), cache.get(values, format));
+  }
+}
+
+// Every product and every sum of products before it is brought into accum's range, of inputs at the ends of their type, is a number of
+// Step::word_bits.
+TEST(Words, HoldTheLargestSums) {
+  const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
+  std::mt19937_64 random(seed);
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const auto format = [&] {
+    const int width = number(1, 16);
+    return Format{.width = width, .integer = number(-2, 10), .is_signed = number(0, 2) > 0};
+  };
+  for (int i = 0; i < 20000; ++i) {
+    const Format input = format(), weight = format(), bias = format();
+    Format accum = format();
+    accum.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
+    const int n_in = number(1, 5);
+    const auto end = [&](const Format& type) { return number(0, 1) == 0 ? min_raw(type) : max_raw(type); };
+    std::vector<Int128> weights;
+    for (int k = 0; k < n_in; ++k) weights.push_back(end(weight));
+    const std::vector<Int128> biases{end(bias)};
+    LayerPrecision types;
+    types.set(TypeName::kWeight, weight);
+    types.set(TypeName::kBias, bias);
+    types.set(TypeName::kAccum, accum);
+    types.set(TypeName::kResult, accum);
+    types.strategy = Strategy::kLatency;
+    const Dense dense(n_in, 1, std::vector<float>(static_cast<std::size_t>(n_in)), {0.F});
+    const Shape from{n_in}, to{1};
+    Step step;
+    step.weights = {{TypeName::kWeight, std::make_shared<const QuantizedWeights>(QuantizedWeights{weights, 0, 0})},
+                    {TypeName::kBias, std::make_shared<const QuantizedWeights>(QuantizedWeights{biases, 0, 0})}};
+    dense.plan(Place{types, to, {&input}, {&from}}, step);
+    const Int128 limit = static_cast<Int128>(1) << (step.word_bits - 1);
+    const int fraction = input.fraction() + weight.fraction();
+    for (const bool highest : {false, true}) {
+      Int128 sum = cast(biases.front(), bias.fraction(), unbounded(accum)).raw;
+      for (const Int128 w : weights) {
+        const Int128 product = w * ((w < 0) == highest ? min_raw(input) : max_raw(input));
+        const Int128 shifted = fraction < accum.fraction() ? product << (accum.fraction() - fraction) : product;
+        ASSERT_TRUE(shifted >= -limit && shifted < limit) << "seed " << seed << ", case " << i << ": a product";
+        sum += cast(product, fraction, unbounded(accum)).raw;
+      }
+      ASSERT_TRUE(sum >= -limit && sum < limit) << "seed " << seed << ", case " << i << ": a sum, " << step.word_bits << " bits, "
+                                                << to_string(input) << " " << to_string(weight) << " " << to_string(accum);
+    }
+  }
+}
+
 // The quick way to a weight's text against printf and strtod themselves.
 TEST(QuantizeWeights, TextIsThatOfPrintf) {
   const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);

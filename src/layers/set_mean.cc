@@ -5,6 +5,17 @@
 #include "layers/turns.h"
 
 namespace narrow {
+namespace {
+
+// sum / n with hls4ml's n, an unsigned int. AMD's headers divide an ap_fixed, or an ap_int of at least 32 bits, toward zero; they make an
+// unsigned number of 33 bits of a narrower ap_int, so that a negative sum gives the low bits of (2^33 + sum) / n.
+Int128 divided(Int128 sum, Int128 n, const Format& accum) {
+  constexpr int kUnsignedInt = 32;
+  if (!accum.is_integer || accum.width >= kUnsignedInt || sum >= 0) return sum / n;
+  return cast(((Int128{1} << (kUnsignedInt + 1)) + sum) / n, 0, accum).raw;
+}
+
+}  // namespace
 
 FloatFunction SetMean::float_function() const {
   return [sum = SetSum().float_function()](const FloatCall& call) {
@@ -41,7 +52,7 @@ void SetMean::compute(const ExactCall<Raw>& call) const {
       turns.bring(exact, accum.fraction(), total);
     }
     call.counts.accum_overflows += turns.left_range() ? 1 : 0;
-    const CastResult mean = cast(total / set, accum, call.place.types.result());  // C++ divides toward zero, as ap_fixed does
+    const CastResult mean = cast(divided(total, set, accum), accum, call.place.types.result());
     count(call.counts, mean, total != 0);
     call.y[j] = static_cast<Raw>(mean.raw);
   }

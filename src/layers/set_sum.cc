@@ -11,6 +11,9 @@ namespace {
 
 std::size_t set_size(const Place& place) { return static_cast<std::size_t>(place.shapes.front()->front()); }
 
+// s += x of an ap_int s makes an ap_int of x before it adds (ap_fixed_base.h, AF_ASSIGN_OP_WITH_AP_INT).
+constexpr Format kWholeNumbers{.width = kMaxSumWidth, .integer = kMaxSumWidth, .is_signed = true, .is_integer = true};
+
 }  // namespace
 
 Shape row_shape(const std::vector<Shape>& inputs) {
@@ -40,16 +43,15 @@ template <class Raw>
 void SetSum::compute(const ExactCall<Raw>& call) const {
   const Format& x = call.place.input();
   const Format& sum = call.place.types.result();
-  const int fraction = std::max(x.fraction(), sum.fraction());
-  // The exact sum has both operands' bits: its type has integer bits unless neither operand has.
-  const bool no_integer_bits = std::max(x.integer, sum.integer) + 1 <= 0;
+  const int fraction = sum.is_integer ? 0 : std::max(x.fraction(), sum.fraction());
+  const auto term = [&](Int128 raw) { return sum.is_integer ? cast(raw, x, kWholeNumbers).raw : raw << (fraction - x.fraction()); };
   const std::size_t width = call.y.size();
   for (std::size_t j = 0; j < width; ++j) {
     Int128 total = 0;
     Turns turns(sum);
     for (std::size_t i = j; i < call.x().size(); i += width) {
-      const Int128 exact = (total << (fraction - sum.fraction())) + (static_cast<Int128>(call.x()[i]) << (fraction - x.fraction()));
-      total = cast(exact, fraction, sum, no_integer_bits).raw;
+      const Int128 exact = (total << (fraction - sum.fraction())) + term(static_cast<Int128>(call.x()[i]));
+      total = cast(exact, fraction, sum).raw;
       turns.bring(exact, fraction, total);
     }
     call.y[j] = static_cast<Raw>(total);

@@ -71,7 +71,7 @@ LayerType:
 LayerName:
   phi1:
     Trace: true
-    Precision: {weight: 'ap_fixed<12,3>', bias: 'ap_fixed<10,3>', accum: auto, result: auto}
+    Precision: {default: 'ap_fixed<9,9>', weight: 'ap_fixed<12,3>', bias: 'ap_fixed<10,3>', accum: auto, result: auto}
     Strategy: Resource
     ReuseFactor: 3
   PHI1_relu:
@@ -80,6 +80,7 @@ LayerName:
                                                        model));
   EXPECT_EQ(to_string(resolved.precision[0].result()), "ap_fixed<16,6>");
   EXPECT_EQ(to_string(resolved.precision[1][TypeName::kWeight]), "ap_fixed<12,3>");
+  EXPECT_EQ(to_string(resolved.precision[1][TypeName::kBias]), "ap_fixed<10,3>");  // and not that of its class
   EXPECT_EQ(to_string(resolved.precision[1][TypeName::kAccum]),
             "ap_fixed<30,11>");                      // 10 + 9 fractional bits; 6 + 3 + 1 integer ones, and the bias adds one
   EXPECT_EQ(resolved.precision[1].reuse_factor, 2);  // 3 does not divide 2x2
@@ -141,6 +142,87 @@ TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("layer wide: its result type"), std::string::npos) << error.what();
+  }
+}
+
+// The same network with one result type and another.
+bool answers(const char* from, const char* to) {
+  const auto with = [](const char* type) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.outputs = {0};
+    PrecisionConfig config;
+    config.model.types["default"] = parse_format(type);
+    return resolve(model, config);
+  };
+  return answers_for(with(from), with(to));
+}
+
+// Where nothing overflowed, a value of the first type is the same in the second.
+TEST(AnswersFor, TypesThatHoldTheSameValues) {
+  EXPECT_TRUE(answers("ap_fixed<8,4>", "ap_fixed<8,4>"));
+  EXPECT_TRUE(answers("ap_fixed<8,4>", "ap_fixed<9,5>"));
+  EXPECT_TRUE(answers("ap_fixed<8,4,AP_RND>", "ap_fixed<9,5,AP_RND,AP_SAT>"));
+  EXPECT_FALSE(answers("ap_fixed<8,4>", "ap_fixed<7,3>"));         // fewer integer bits
+  EXPECT_FALSE(answers("ap_fixed<8,4>", "ap_fixed<9,4>"));         // other steps
+  EXPECT_FALSE(answers("ap_fixed<8,4>", "ap_fixed<9,5,AP_RND>"));  // another rounding
+  EXPECT_FALSE(answers("ap_fixed<8,4,AP_RND>", "ap_fixed<9,5>"));
+  EXPECT_FALSE(answers("ap_ufixed<8,4>", "ap_fixed<9,5>"));  // other layers' types may be inferred from the sign
+  EXPECT_FALSE(answers("ap_fixed<8,4>", "ap_ufixed<9,5>"));
+  EXPECT_FALSE(answers("ap_fixed<8,4>", "ap_fixed<8,4,AP_TRN,AP_SAT_SYM>"));  // -8 is not in it
+  EXPECT_TRUE(answers("ap_fixed<8,4>", "ap_fixed<9,5,AP_TRN,AP_SAT_SYM>"));
+  EXPECT_TRUE(answers("ap_fixed<8,4,AP_TRN,AP_SAT_SYM>", "ap_fixed<8,4>"));
+  EXPECT_TRUE(answers("ap_ufixed<8,4>", "ap_ufixed<8,4,AP_TRN,AP_SAT_SYM>"));
+  EXPECT_TRUE(answers("ap_int<8>", "ap_int<8>"));
+  EXPECT_FALSE(answers("ap_int<8>", "ap_int<9>"));
+  EXPECT_FALSE(answers("ap_int<8>", "ap_fixed<8,8>"));
+}
+
+// A negative value of a type with 0 integer bits becomes -1 as an ap_int, that of a wider type 0 (fixed/cast.h).
+TEST(AnswersFor, NotWhereAnApIntIsMadeOfAWiderType) {
+  const auto with = [](const Format& input) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.layers.push_back({"relu", "Activation", std::make_shared<Relu>(), {0}, {1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = input;
+    config.by_name["relu"].types["result"] = parse_format("ap_int<4>");
+    return resolve(model, config);
+  };
+  EXPECT_TRUE(answers_for(with(fixed(8, 0)), with(fixed(8, 0))));
+  EXPECT_FALSE(answers_for(with(fixed(8, 0)), with(fixed(9, 1))));
+}
+
+// hls4ml 1.3.0's get_closest_reuse_factor for 1, 2, 3, ... asked of a Dense.
+TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
+  const auto taken = [](int n_in, int n_out, int asked) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{n_in}), {}, {n_in}});
+    model.layers.push_back({"y",
+                            "Dense",
+                            std::make_shared<Dense>(n_in, n_out, std::vector<float>(static_cast<std::size_t>(n_in * n_out)),
+                                                    std::vector<float>(static_cast<std::size_t>(n_out))),
+                            {0},
+                            {n_out}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    config.model.strategy = "Resource";
+    config.model.reuse_factor = asked;
+    return resolve(model, config).precision[1].reuse_factor;
+  };
+  struct Shape4ml {
+    int n_in, n_out;
+    std::vector<int> taken;
+  };
+  for (const Shape4ml& shape :
+       {Shape4ml{6, 4, {1, 2, 3, 3, 6, 6, 6, 6, 6, 12, 12, 12, 12, 12, 12, 12, 12, 12, 24, 24}},
+        Shape4ml{4, 6, {1, 2, 2, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 12, 12, 12, 12, 24, 24}},
+        Shape4ml{10, 9, {1, 2, 2, 5, 5, 5, 5, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 30}}, Shape4ml{3, 1, {1, 1, 3, 3}}}) {
+    for (std::size_t i = 0; i < shape.taken.size(); ++i)
+      EXPECT_EQ(taken(shape.n_in, shape.n_out, static_cast<int>(i) + 1), shape.taken[i])
+          << shape.n_in << "x" << shape.n_out << ", " << i + 1;
   }
 }
 
