@@ -297,7 +297,7 @@ def test_damaged_and_wrong_hdf5_files_are_refused(tmp_path):
     write_flat(tmp_path / "c.h5", lengths, {**cells, "phi": cells["phi"][1:]})
     assert "c.h5: phi should hold one number a cell" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
     (tmp_path / "c.h5").write_text("no file of clusters")
-    assert "none of the files narrow reads" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+    assert "is not a kind of file that narrow reads" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
 
 
 def small_disk():
