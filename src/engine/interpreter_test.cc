@@ -7,9 +7,11 @@
 #include <cstdlib>
 
 #include "engine/random_program.h"
+#include "error.h"
 #include "fixed/cast.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/leaky_relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 
@@ -90,6 +92,36 @@ TEST(Counts, RowsOfAMeanThatDoNotFitAreSeen) {
   const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{5.F, 0.F, 1.F, 0.5F}, 2);
   EXPECT_EQ(run.predictions, (std::vector<double>{0.5, 0.75}));  // 5 is 1
   EXPECT_EQ(run.counts[1].accum_overflows, 1U);
+}
+
+// Input of `x` -> LeakyReLU with a slope of type `param`.
+Program leaky_relu(double slope, const Format& x, const Format& param) {
+  Model model;
+  model.name = "leaky";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "LeakyReLU", std::make_shared<LeakyRelu>(slope), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = x;
+  config.by_name["y"].types["param"] = param;
+  return build_program(resolve(model, config));
+}
+
+TEST(Counts, ASlopeThatDoesNotFitIsSeen) {
+  EXPECT_EQ(leaky_relu(3, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 1U);
+  EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 0U);
+  EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].zeros, 1U);
+}
+
+// Exact values have 128 bits.
+TEST(Program, WhatNeedsMoreBitsIsRefused) {
+  EXPECT_EQ(leaky_relu(0.5, fixed(70, 6), ufixed(57, 1)).steps[1].bits, 128);
+  try {
+    leaky_relu(0.5, fixed(70, 6), ufixed(58, 1));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer y: its exact values need 129 bits"), std::string::npos) << error.what();
+  }
 }
 
 TEST(QuantizeWeights, GoThroughDecimalText) {
