@@ -110,6 +110,14 @@ class Draw {
       return;
     }
     product.result = one_in(4) ? format(max_width) : product.accum;
+    // What has no integer bits becomes -1 as an ap_int where it is negative.
+    const int fraction = product.input.fraction() + product.weight.fraction();
+    if (one_in(20) && fraction > 0 && !product.accum.is_integer) {
+      product.accum.width = fraction + number(0, 2);
+      product.accum.integer = number(0, 1);
+      product.accum.saturated_bits = 0;
+      product.result = parse_format("ap_int<" + std::to_string(number(1, 8)) + ">");
+    }
     if (!one_in(3)) product.relu = one_in(3) ? product.result : format(max_width);
   }
 

@@ -218,6 +218,25 @@ TEST(BatchNormalizationTypes, AreInferredAsHls4mlDoes) {
   EXPECT_EQ(resolve(model, config).precision[1].result(), fixed(15, 7));
 }
 
+// _infer_common_precision: a bias without sign has one integer bit more in a sum with one.
+TEST(DenseTypes, AreInferredAsHls4mlDoes) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{1.F}), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);
+  const auto inferred = [&](const Format& weight, const Format& bias) {
+    config.by_name["y"].types = {{"weight", weight}, {"bias", bias}, {"accum", std::nullopt}, {"result", std::nullopt}};
+    return resolve(model, config).precision[1].result();
+  };
+  EXPECT_EQ(inferred(fixed(6, 2), ufixed(10, 8)), fixed(18, 10));  // 8 + 1 + 1 integer bits
+  EXPECT_EQ(inferred(fixed(6, 2), fixed(10, 8)), fixed(17, 9));
+  config.model.types["default"] = ufixed(8, 4);
+  EXPECT_EQ(inferred(ufixed(6, 2), fixed(5, 2)), fixed(16, 8));  // 4 + 2 + 1 + 1
+  EXPECT_EQ(inferred(ufixed(6, 2), ufixed(5, 2)), ufixed(15, 7));
+}
+
 // hls4ml 1.3.0's get_closest_reuse_factor for 1, 2, 3, ... asked of a Dense.
 TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
   const auto taken = [](int n_in, int n_out, int asked) {
