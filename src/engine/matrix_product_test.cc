@@ -168,6 +168,8 @@ class Draw {
     const bool highest = one_in(2);
     const Int128 ends[] = {max_raw(product.accum), (Int128{1} << 31) - 1, (Int128{1} << 15) - 1};
     const Int128 end = ends[number(0, 2)];
+    const bool same = one_in(2);
+    const int beside = number(-2, 2);
     product.bias = fixed(2, 2 - product.accum.fraction());
     for (std::size_t j = 0; j < drawn.biases.size(); ++j) {
       Int128 sum = 0;
@@ -176,7 +178,7 @@ class Draw {
         const Int128 exact = w * ((w < 0) == highest ? product.x.low : product.x.high);
         sum += cast(exact, product.input.fraction() + product.weight.fraction(), unbounded(product.accum)).raw;
       }
-      drawn.biases[j] = (highest ? end : -end - 1) + number(-2, 2) - sum;
+      drawn.biases[j] = (highest ? end : -end - 1) + (same ? beside : number(-2, 2)) - sum;
       product.bias.width = std::max(product.bias.width, bits_of(magnitude(drawn.biases[j])) + 1);
     }
     product.bias.integer = product.bias.width - product.accum.fraction();
