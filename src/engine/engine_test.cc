@@ -198,6 +198,28 @@ TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
   EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "interpreter");
 }
 
+// A relu of so many fractional bits that no machine word holds its input's values in its steps.
+TEST(Kernels, DoNotCastWhatNoWordHolds) {
+  Model model;
+  model.name = "fine";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{2}), {}, {2}});
+  model.layers.push_back(
+      {"y", "Dense", std::make_shared<Dense>(2, 1, std::vector<float>{30000.F, -30000.F}, std::vector<float>{1.F}), {0}, {1}});
+  model.layers.push_back({"y_relu", "Activation", std::make_shared<Relu>(), {1}, {1}});
+  model.outputs = {2};
+  for (const char* relu : {"ap_fixed<50,10,AP_TRN,AP_SAT>", "ap_fixed<50,10>", "ap_ufixed<60,12,AP_RND,AP_SAT>"}) {
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 16);
+    config.by_name["x"].types["result"] = fixed(20, 20);
+    config.by_name["y"].types["accum"] = config.by_name["y"].types["result"] = std::nullopt;
+    config.by_name["y_relu"].types["result"] = parse_format(relu);
+    const std::vector<float> x{500000.F, -500000.F, 3.F, 2.F, -7.F, 100.F, 1024.F, 0.F, 0.F, 0.F};
+    const Program program = build_program(resolve(model, config));
+    expect_same(program, x, 5, relu);
+    EXPECT_EQ(interpret(program, x, 5).predictions, interpret(program, x, 5, {.one_by_one = true}).predictions) << relu;
+  }
+}
+
 // Padding in the middle, at the start and alone; a row that is no padding but as frequent.
 TEST(Dedup, CountsRepeatedRowsWhereverTheyStand) {
   std::mt19937_64 random(5);

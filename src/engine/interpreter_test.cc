@@ -7,9 +7,13 @@
 #include <cstdlib>
 
 #include "engine/random_program.h"
+#include "error.h"
 #include "fixed/cast.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/leaky_relu.h"
+#include "layers/set_mean.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -73,6 +77,51 @@ TEST(Counts, WeightsThatDoNotFitAreSeen) {
       100.F, 0.001F, {.vector = fixed(8, 4), .weight = {}, .uniform = true, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}});
   EXPECT_EQ(program.steps[1][TypeName::kWeight].overflows, 1U);
   EXPECT_EQ(program.steps[1][TypeName::kBias].zeros, 1U);
+}
+
+// A row that does not fit accum is an overflow of the mean's sum, though the sum of what is left of it fits.
+TEST(Counts, RowsOfAMeanThatDoNotFitAreSeen) {
+  Model model;
+  model.name = "mean";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{2, 1}), {}, {2, 1}});
+  model.layers.push_back({"mean", "GlobalAveragePooling1D", std::make_shared<SetMean>(), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);
+  config.by_name["mean"].types["accum"] = fixed(6, 2);  // -2 to 1.9375
+  const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{5.F, 0.F, 1.F, 0.5F}, 2);
+  EXPECT_EQ(run.predictions, (std::vector<double>{0.5, 0.75}));  // 5 is 1
+  EXPECT_EQ(run.counts[1].accum_overflows, 1U);
+}
+
+// Input of `x` -> LeakyReLU with a slope of type `param`.
+Program leaky_relu(double slope, const Format& x, const Format& param) {
+  Model model;
+  model.name = "leaky";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "LeakyReLU", std::make_shared<LeakyRelu>(slope), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = x;
+  config.by_name["y"].types["param"] = param;
+  return build_program(resolve(model, config));
+}
+
+TEST(Counts, ASlopeThatDoesNotFitIsSeen) {
+  EXPECT_EQ(leaky_relu(3, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 1U);
+  EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 0U);
+  EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].zeros, 1U);
+}
+
+// Exact values have 128 bits.
+TEST(Program, WhatNeedsMoreBitsIsRefused) {
+  EXPECT_EQ(leaky_relu(0.5, fixed(70, 6), ufixed(57, 1)).steps[1].bits, 128);
+  try {
+    leaky_relu(0.5, fixed(70, 6), ufixed(58, 1));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer y: its exact values need 129 bits"), std::string::npos) << error.what();
+  }
 }
 
 TEST(QuantizeWeights, GoThroughDecimalText) {
@@ -139,6 +188,23 @@ TEST(Words, HoldTheLargestSums) {
       }
       ASSERT_TRUE(sum >= -limit && sum < limit) << "seed " << seed << ", case " << i << ": a sum, " << step.word_bits << " bits, "
                                                 << to_string(input) << " " << to_string(weight) << " " << to_string(accum);
+    }
+  }
+}
+
+TEST(Words, HoldTheLargestSumsOverCells) {
+  for (const int set : {1, 2, 3, 4, 7, 8, 127, 128, 129}) {
+    for (const Format& x : {fixed(8, 3), ufixed(8, 3), fixed(20, 20)}) {
+      for (const int up : {0, 5}) {
+        const Format sum = fixed(10, 10 - x.fraction() - up);
+        LayerPrecision types;
+        types.set(TypeName::kResult, sum);
+        const Shape from{set, 1}, to{1};
+        Step step;
+        SetSum().plan(Place{types, to, {&x}, {&from}}, step);
+        const Int128 limit = static_cast<Int128>(1) << (step.word_bits - 1);
+        ASSERT_TRUE(set * min_raw(x) * (1 << up) >= -limit && set * max_raw(x) * (1 << up) < limit) << set << " of " << to_string(x);
+      }
     }
   }
 }

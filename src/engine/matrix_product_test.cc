@@ -110,6 +110,14 @@ class Draw {
       return;
     }
     product.result = one_in(4) ? format(max_width) : product.accum;
+    // What has no integer bits becomes -1 as an ap_int where it is negative.
+    const int fraction = product.input.fraction() + product.weight.fraction();
+    if (one_in(20) && fraction > 0 && !product.accum.is_integer) {
+      product.accum.width = fraction + number(0, 2);
+      product.accum.integer = number(0, 1);
+      product.accum.saturated_bits = 0;
+      product.result = parse_format("ap_int<" + std::to_string(number(1, 8)) + ">");
+    }
     if (!one_in(3)) product.relu = one_in(3) ? product.result : format(max_width);
   }
 
@@ -147,10 +155,33 @@ class Draw {
     if (one_in(2)) biases = {biases.low / 64, biases.high / 64};
     const bool none = one_in(4);
     for (int j = 0; j < product.n_out; ++j) drawn.biases.push_back(none ? Int128{0} : value(biases));
+    if (one_in(5) && !product.accum.is_integer) push_sums_to_ends(drawn);
     for (int k = 0; k < product.n_in; ++k) drawn.order.push_back(k);
     if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
     settle(drawn);
     return drawn;
+  }
+
+  // Biases with which the largest or the smallest sum of every output lies at the end of accum's range, of 16 or of 32 bits.
+  void push_sums_to_ends(Drawn& drawn) {
+    MatrixProduct& product = drawn.product;
+    const bool highest = one_in(2);
+    const Int128 ends[] = {max_raw(product.accum), (Int128{1} << 31) - 1, (Int128{1} << 15) - 1};
+    const Int128 end = ends[number(0, 2)];
+    const bool same = one_in(2);
+    const int beside = number(-2, 2);
+    product.bias = fixed(2, 2 - product.accum.fraction());
+    for (std::size_t j = 0; j < drawn.biases.size(); ++j) {
+      Int128 sum = 0;
+      for (std::size_t i = j; i < drawn.weights.size(); i += drawn.biases.size()) {
+        const Int128 w = drawn.weights[i];
+        const Int128 exact = w * ((w < 0) == highest ? product.x.low : product.x.high);
+        sum += cast(exact, product.input.fraction() + product.weight.fraction(), unbounded(product.accum)).raw;
+      }
+      drawn.biases[j] = (highest ? end : -end - 1) + (same ? beside : number(-2, 2)) - sum;
+      product.bias.width = std::max(product.bias.width, bits_of(magnitude(drawn.biases[j])) + 1);
+    }
+    product.bias.integer = product.bias.width - product.accum.fraction();
   }
 
   // What follows from the rest: the spans, and the bits of a word by the rule of layers/dense.cc.
@@ -177,7 +208,7 @@ class Draw {
     product.relu_word_bits = product.relu ? cast_bits(product.result, *product.relu) : 0;
   }
 
-  // Rows whose values are at the ends, anywhere, small, or one value.
+  // Rows whose values are at the ends, anywhere, small, or one value, and those that make the largest sums.
   std::vector<std::int64_t> rows(const MatrixProduct& product, std::size_t count) {
     std::vector<std::int64_t> x;
     while (x.size() < count * static_cast<std::size_t>(product.n_in)) {
@@ -186,6 +217,13 @@ class Draw {
         const int bits = number(1, 14);
         range = {std::clamp<Int128>(range.low >> bits, product.x.low, product.x.high),
                  std::clamp<Int128>(range.high >> bits, product.x.low, product.x.high)};
+      }
+      if (one_in(4)) {  // the largest or the smallest sum of an output
+        const int j = number(0, product.n_out - 1);
+        const bool highest = one_in(2);
+        for (int k = 0; k < product.n_in; ++k)
+          x.push_back(static_cast<std::int64_t>((product.at(k, j) < 0) == highest ? product.x.low : product.x.high));
+        continue;
       }
       const bool same = one_in(4);
       const Int128 one = value(range);

@@ -289,6 +289,7 @@ TEST(Hls4ml, Dense) {
   dense<F<8, -1>, ap_int<2>, F<8, 2>, ap_int<7>, F<8, 7>>();
   dense<U<8, 0>, ap_int<2>, F<8, 2>, ap_int<7>, F<8, 7>>();
   dense<ap_uint<1>, ap_uint<1>, ap_uint<1>, F<8, 6>, F<9, 7>>();
+  dense<F<8, 3>, ap_uint<1>, F<8, 2>, F<9, 4>, F<9, 4>>();
   dense<ap_uint<1>, F<6, 2>, F<8, 2>, F<9, 4>, F<9, 4>>();
 }
 

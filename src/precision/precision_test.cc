@@ -14,6 +14,7 @@
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/leaky_relu.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
@@ -192,6 +193,57 @@ TEST(AnswersFor, NotWhereAnApIntIsMadeOfAWiderType) {
   };
   EXPECT_TRUE(answers_for(with(fixed(8, 0)), with(fixed(8, 0))));
   EXPECT_FALSE(answers_for(with(fixed(8, 0)), with(fixed(9, 1))));
+}
+
+// hls4ml 1.3.0's _get_precision_from_constant.
+TEST(LeakyReluTypes, SlopesAreInferredAsHls4mlDoes) {
+  const std::pair<double, Format> slopes[] = {
+      {0.0, ufixed(1, 1)},      {1.0, ufixed(1, 1)},   {0.5, ufixed(1, 0)},       {0.25, ufixed(1, -1)},
+      {2.0, ufixed(1, 2)},      {0.3, ufixed(8, -1)},  {1.5, ufixed(2, 1)},       {3.0, ufixed(2, 2)},
+      {0.01, ufixed(8, -6)},    {100.0, ufixed(5, 7)}, {0.001, ufixed(8, -9)},    {256.0, ufixed(1, 9)},
+      {0x1p-10, ufixed(1, -9)}, {255.0, ufixed(8, 8)}, {0x1p-31, ufixed(1, -30)}, {0x1p-32, ufixed(1, -31)}};
+  for (const auto& [slope, type] : slopes) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.layers.push_back({"y", "LeakyReLU", std::make_shared<LeakyRelu>(slope), {0}, {1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    config.by_name["y"].types["param"] = std::nullopt;
+    EXPECT_EQ(resolve(model, config).precision[1][TypeName::kParam], type) << slope;
+  }
+}
+
+// _infer_bn_precision: 8 + 6 bits of the product, of which 4 + 2 are integer ones; the sum has one more, and a sign as the scale has.
+TEST(BatchNormalizationTypes, AreInferredAsHls4mlDoes) {
+  Model model;
+  const std::vector<float> one{1.F};
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "BatchNormalization", std::make_shared<BatchNormalization>(one, one, one, one), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = ufixed(8, 4);
+  config.by_name["y"].types = {{"scale", fixed(6, 2)}, {"bias", ufixed(5, 2)}, {"result", std::nullopt}};
+  EXPECT_EQ(resolve(model, config).precision[1].result(), fixed(15, 7));
+}
+
+// _infer_common_precision: a bias without sign has one integer bit more in a sum with one.
+TEST(DenseTypes, AreInferredAsHls4mlDoes) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{1.F}), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);
+  const auto inferred = [&](const Format& weight, const Format& bias) {
+    config.by_name["y"].types = {{"weight", weight}, {"bias", bias}, {"accum", std::nullopt}, {"result", std::nullopt}};
+    return resolve(model, config).precision[1].result();
+  };
+  EXPECT_EQ(inferred(fixed(6, 2), ufixed(10, 8)), fixed(18, 10));  // 8 + 1 + 1 integer bits
+  EXPECT_EQ(inferred(fixed(6, 2), fixed(10, 8)), fixed(17, 9));
+  config.model.types["default"] = ufixed(8, 4);
+  EXPECT_EQ(inferred(ufixed(6, 2), fixed(5, 2)), fixed(16, 8));  // 4 + 2 + 1 + 1
+  EXPECT_EQ(inferred(ufixed(6, 2), ufixed(5, 2)), ufixed(15, 7));
 }
 
 // hls4ml 1.3.0's get_closest_reuse_factor for 1, 2, 3, ... asked of a Dense.
