@@ -5,8 +5,8 @@
 #include "engine/dense/high_half.h"
 #include "engine/dense/lanes.h"
 #include "engine/dense/planes.h"
-#include "engine/dense/saturating.h"
 #include "engine/dense/rounding.h"
+#include "engine/dense/saturating.h"
 
 namespace narrow {
 
