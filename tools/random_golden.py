@@ -26,8 +26,13 @@ def dense(rng, x, name, batch_norm):
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
     x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu"]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    if rng.random() < 0.2:
+        x = keras.layers.Dropout(0.1, name=name + "_early")(x)
+        batch_norm = True  # behind it hls4ml folds as it means to
     if batch_norm and rng.random() < 0.4:
         x = keras.layers.BatchNormalization(name=name + "_bn")(x)
+        if rng.random() < 0.3:
+            x = keras.layers.BatchNormalization(name=name + "_bn2")(x)
     if not fused and rng.random() < 0.8:
         kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear"])
         slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
@@ -54,11 +59,17 @@ def random_model(rng, uniform):
         x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
     else:
         x = keras.layers.Flatten(name="flatten")(x)
+        if rng.random() < 0.5:
+            x = keras.layers.Dropout(0.1, name="flatten_drop")(x)
+    if rng.random() < 0.3:
+        x = keras.layers.BatchNormalization(epsilon=1e-9, name="idle")(x)
     for i in range(rng.randint(0, 1)):
         x = dense(rng, x, f"rho{i + 1}", True)
     x = keras.layers.Dense(rng.choice([1, 2]), name="regression")(x)
     model = keras.Model(inputs, x)
     for layer in model.layers:
+        if layer.name == "idle" and rng.random() < 0.5:
+            continue  # multiplies by 1 and adds 0
         layer.set_weights([np.float32(rng.choice([0.3, 0.6, 1.0])) * np.random.randn(*w.shape).astype(np.float32) for w in layer.get_weights()])
         if isinstance(layer, keras.layers.BatchNormalization):
             weights = layer.get_weights()

@@ -3,10 +3,13 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <set>
 
 #include "error.h"
 #include "layers/batch_normalization.h"
+#include "layers/dense.h"
 #include "layers/linear.h"
+#include "layers/set_sum.h"
 
 namespace narrow {
 namespace {
@@ -56,63 +59,131 @@ void remove_layer(Model& model, int removed, int replacement) {
   model.layers.erase(model.layers.begin() + removed);
 }
 
+// By other layers; hls4ml does not count a model's outputs.
 int uses(const Model& model, int index) {
-  int count = static_cast<int>(std::count(model.outputs.begin(), model.outputs.end(), index));
+  int count = 0;
   for (const Layer& layer : model.layers) count += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), index));
   return count;
 }
 
-// FuseBatchNormalization: a layer whose result type is left to `auto` takes in the normalization behind it.
-void fuse_batch_norms(Resolved& resolved, const PrecisionConfig& config) {
-  Model& model = resolved.model;
-  for (int i = 0; i < static_cast<int>(model.layers.size()); ++i) {
-    const auto* norm = as<BatchNormalization>(model.layers[static_cast<std::size_t>(i)]);
-    if (norm == nullptr) continue;
-    const int before = model.layers[static_cast<std::size_t>(i)].inputs.front();
-    Layer& parent = model.layers[static_cast<std::size_t>(before)];
-    if (uses(model, before) > 1 || result_is_given(config, model, parent)) continue;
-    OperationPtr scaled = parent.op->scaled(norm->scale, norm->bias);
-    if (scaled == nullptr) continue;
-    parent.op = std::move(scaled);
-    const std::string name = model.layers[static_cast<std::size_t>(i)].name;
-    resolved.fused.emplace_back(parent.name, name);
-    // multi_dense.py rebuilds a Dense on a tensor of several dimensions from the weights before the fusion.
-    if (parent.shape.size() > 1) {
-      resolved.notes.push_back(name + " (BatchNormalization) is folded into " + parent.name +
-                               ", as hls4ml means to; hls4ml 1.3.0 loses it behind a Dense on a set, and its answers differ");
+// What hls4ml's optimize_model makes of the graph before it infers types: passes in their order, from the first again after every
+// change, until none matches.
+class Passes {
+ public:
+  Passes(Resolved& resolved, const PrecisionConfig& config) : resolved_(resolved), config_(config) {}
+
+  void run() {
+    while (any_layer(&Passes::fuse_consecutive_norms) || any_layer(&Passes::fuse_norm) || any_layer(&Passes::replace_dense) ||
+           any_layer(&Passes::eliminate_linear) || any_layer(&Passes::merge_linear)) {
     }
-    remove_layer(model, i, before);
-    --i;
   }
+
+ private:
+  bool any_layer(bool (Passes::*pass)(int)) {
+    for (int i = 0; i < static_cast<int>(model().layers.size()); ++i) {
+      if ((this->*pass)(i)) return true;
+    }
+    return false;
+  }
+
+  Model& model() { return resolved_.model; }
+  Layer& layer(int i) { return model().layers[static_cast<std::size_t>(i)]; }
+  int before(int i) { return layer(i).inputs.empty() ? -1 : layer(i).inputs.front(); }
+  bool is_open(int i) { return !result_is_given(config_, model(), layer(i)); }  // its result is left to `auto`
+
+  // FuseConsecutiveBatchNormalization: the second takes in the first.
+  bool fuse_consecutive_norms(int i) {
+    const auto* second = as<BatchNormalization>(layer(i));
+    const auto* first = second != nullptr ? as<BatchNormalization>(layer(before(i))) : nullptr;
+    if (first == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
+    const std::size_t size = first->scale.size();
+    std::vector<float> scale(size);
+    std::vector<float> bias(size);
+    for (std::size_t k = 0; k < size; ++k) {
+      scale[k] = first->scale[k] * second->scale[k];
+      const float shifted = second->scale[k] * first->bias[k];
+      bias[k] = shifted + second->bias[k];
+    }
+    resolved_.absorbed.push_back(layer(before(i)).name);
+    layer(i).op = std::make_shared<BatchNormalization>(scale, bias, std::vector<float>(size, 0.F), std::vector<float>(size, 1.F), 0.F);
+    remove_layer(model(), before(i), layer(before(i)).inputs.front());
+    return true;
+  }
+
+  // FuseBatchNormalization: a layer whose result type is left to `auto` takes in the normalization behind it.
+  bool fuse_norm(int i) {
+    const auto* norm = as<BatchNormalization>(layer(i));
+    if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
+    Layer& parent = layer(before(i));
+    OperationPtr scaled = parent.op->scaled(norm->scale, norm->bias);
+    if (scaled == nullptr) return false;
+    parent.op = std::move(scaled);
+    const std::string name = layer(i).name;
+    resolved_.fused.emplace_back(parent.name, name);
+    // multi_dense.py rebuilds a Dense on a tensor of several dimensions from the weights before the fusion.
+    if (parent.shape.size() > 1 && !replaced_.contains(parent.name)) {
+      resolved_.notes.push_back(name + " (BatchNormalization) is folded into " + parent.name +
+                                ", as hls4ml means to; hls4ml 1.3.0 loses it behind a Dense on a set, and its answers differ");
+    }
+    if (std::find(model().outputs.begin(), model().outputs.end(), before(i)) != model().outputs.end()) {
+      resolved_.notes.push_back(name + " (BatchNormalization) is folded into " + parent.name + ", whose output is then that of " + name +
+                                ", as in hls4ml");
+    }
+    remove_layer(model(), i, before(i));
+    return true;
+  }
+
+  // ReplaceMultidimensionalDenseWithConv: what is fused into it from then on is kept.
+  bool replace_dense(int i) {
+    return as<Dense>(layer(i)) != nullptr && layer(i).shape.size() > 1 && replaced_.insert(layer(i).name).second;
+  }
+
+  // EliminateLinearActivation: two types that are both left open are taken for equal.
+  bool eliminate_linear(int i) { return as<Linear>(layer(i)) != nullptr && is_open(i) && is_open(before(i)) && drop_linear(i); }
+
+  // MergeLinearActivation: a linear activation behind a layer whose result type is `auto` goes, whatever its own type.
+  bool merge_linear(int i) {
+    return as<Linear>(layer(i)) != nullptr && layer(before(i)).op->takes_linear() && is_open(before(i)) && drop_linear(i);
+  }
+
+  bool drop_linear(int i) {
+    resolved_.merged.emplace_back(layer(i).name, layer(before(i)).name);
+    remove_layer(model(), i, before(i));
+    return true;
+  }
+
+  Resolved& resolved_;
+  const PrecisionConfig& config_;
+  std::set<std::string> replaced_;
+};
+
+// Takes out a layer whose type is known already, as those behind it have been inferred.
+void remove_typed(Resolved& resolved, std::size_t i) {
+  const int before = resolved.model.layers[i].inputs.front();
+  resolved.merged.emplace_back(resolved.model.layers[i].name, resolved.model.layers[static_cast<std::size_t>(before)].name);
+  remove_layer(resolved.model, static_cast<int>(i), before);
+  resolved.precision.erase(resolved.precision.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
-// MergeLinearActivation: a linear activation behind a layer whose result type is `auto` goes, whatever its own type.
-void merge_linear_activations(Resolved& resolved, const PrecisionConfig& config) {
-  Model& model = resolved.model;
-  for (int i = 0; i < static_cast<int>(model.layers.size()); ++i) {
-    const Layer& layer = model.layers[static_cast<std::size_t>(i)];
-    if (as<Linear>(layer) == nullptr) continue;
-    const Layer& parent = model.layers[static_cast<std::size_t>(layer.inputs.front())];
-    if (!parent.op->takes_linear() || result_is_given(config, model, parent)) continue;
-    resolved.merged.emplace_back(layer.name, parent.name);
-    remove_layer(model, i, layer.inputs.front());
-    --i;
+// RemoveNopBatchNormalization: one that multiplies by 1 and adds 0, whatever its types.
+void remove_idle_norms(Resolved& resolved) {
+  const auto all = [](const std::vector<float>& values, float value) {
+    return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
+  };
+  for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
+    const auto* norm = as<BatchNormalization>(resolved.model.layers[i]);
+    if (norm != nullptr && all(norm->scale, 1.F) && all(norm->bias, 0.F)) remove_typed(resolved, i);
   }
 }
 
 // EliminateLinearActivation: those that change no type.
 void eliminate_linear_activations(Resolved& resolved) {
-  Model& model = resolved.model;
-  for (std::size_t i = 0; i < model.layers.size();) {
+  const Model& model = resolved.model;
+  for (std::size_t i = model.layers.size(); i-- > 0;) {
     const Layer& layer = model.layers[i];
-    const auto before = layer.inputs.empty() ? i : static_cast<std::size_t>(layer.inputs.front());
-    if (as<Linear>(layer) == nullptr || resolved.precision[i].result() != resolved.precision[before].result()) {
-      ++i;
-      continue;
-    }
-    resolved.merged.emplace_back(layer.name, model.layers[before].name);
-    remove_layer(model, static_cast<int>(i), static_cast<int>(before));
-    resolved.precision.erase(resolved.precision.begin() + static_cast<std::ptrdiff_t>(i));
+    if (as<Linear>(layer) == nullptr) continue;
+    const auto before = static_cast<std::size_t>(layer.inputs.front());
+    if (resolved.precision[i].result() == resolved.precision[before].result()) remove_typed(resolved, i);
   }
 }
 
@@ -150,11 +221,12 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
 }  // namespace
 
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
-  Resolved resolved{model, {}, {}, {}, {}, {}};
+  Resolved resolved{model, {}, {}, {}, {}, {}, {}};
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
-  fuse_batch_norms(resolved, config);
-  merge_linear_activations(resolved, config);
+  Passes(resolved, config).run();
   infer_types(resolved, config);
+  eliminate_linear_activations(resolved);
+  remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
   return resolved;
 }
@@ -167,7 +239,15 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     return a.fraction() == b.fraction() && (loses_low_end ? a.integer < b.integer : a.integer <= b.integer) && a.is_signed == b.is_signed &&
            a.rounding == b.rounding;
   };
-  if (from.precision.size() != to.precision.size() || from.fused != to.fused) return false;
+  // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
+  // rounding that looks at their sign.
+  const auto carries = [](const Layer& layer, TypeName name, const Format& a, const Format& b) {
+    const bool rounded = name == TypeName::kResult && as<SetSum>(layer) != nullptr;  // s = (result)(s + x)
+    if (a == b || !wraps(a) || !(name == TypeName::kAccum || rounded)) return true;
+    return wraps(b) && !(rounded && rounds_by_sign(a));
+  };
+  if (from.precision.size() != to.precision.size() || from.fused != to.fused || from.merged != to.merged || from.absorbed != to.absorbed)
+    return false;
   bool same = true;
   bool integers = false;
   for (std::size_t i = 0; i < from.precision.size(); ++i) {
@@ -176,6 +256,7 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     if (a.size() != b.size()) return false;
     for (std::size_t k = 0; k < a.size(); ++k) {
       if (a[k].name != b[k].name || !widens(a[k].format, b[k].format)) return false;
+      if (!carries(from.model.layers[i], a[k].name, a[k].format, b[k].format)) return false;
       same &= a[k].format == b[k].format;
       integers |= b[k].format.is_integer && (b[k].name == TypeName::kResult || b[k].name == TypeName::kAccum);
     }
@@ -190,6 +271,9 @@ static int kept_layer(const Resolved& resolved, const std::string& name) {
   if (index >= 0) return index;
   for (const auto& [merged, before] : resolved.merged) {
     if (merged == name) return kept_layer(resolved, before);
+  }
+  for (const auto& [layer, norm] : resolved.fused) {
+    if (norm == name) return kept_layer(resolved, layer);
   }
   return 0;
 }
@@ -223,6 +307,11 @@ std::string to_yaml(const Resolved& resolved) {
       out << YAML::Key << "ReuseFactor" << YAML::Value << types.reuse_factor;
     }
     out << YAML::EndMap;
+  }
+  for (const std::string& norm : resolved.absorbed) {
+    out << YAML::Key << norm << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    type("result", "auto");
+    out << YAML::EndMap << YAML::EndMap;
   }
   for (const auto& [linear, before] : resolved.merged) {
     const int index = kept_layer(resolved, before);

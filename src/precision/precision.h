@@ -27,7 +27,9 @@ struct Resolved {
   std::optional<Format> maximum;  // cap on inferred types that was asked for
   // Layers that took in a BatchNormalization, with its name: their values are those behind it.
   std::vector<std::pair<std::string, std::string>> fused;
-  std::vector<std::pair<std::string, std::string>> merged;  // removed linear activations, with the layer before each
+  // Removed layers that did nothing (linear activations, normalizations by 1), with the layer before each.
+  std::vector<std::pair<std::string, std::string>> merged;
+  std::vector<std::string> absorbed;  // normalizations that the one behind took in
 };
 
 // Gives every tensor its type by hls4ml's rules (hls4ml 1.3.0, model/optimizer/passes/infer_precision.py and
@@ -36,8 +38,8 @@ struct Resolved {
 Resolved resolve(const Model& model, const PrecisionConfig& config);
 
 // Whether a run of `from` in which nothing overflowed anywhere gives the numbers of `to` as well: every type of `to` has the
-// same fractional bits and rounding, and at least as many integer bits; integer types, whose conversions and products have rules
-// of their own, are the same.
+// same fractional bits and rounding, and at least as many integer bits; a sum that wraps does so in both; integer types, whose
+// conversions and products have rules of their own, are the same.
 bool answers_for(const Resolved& from, const Resolved& to);
 
 // The resolved types as an hls4ml configuration in YAML; read_config and resolve give the same types again, and hls4ml

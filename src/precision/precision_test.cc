@@ -13,6 +13,7 @@
 #include "error.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
@@ -143,6 +144,32 @@ TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("layer wide: its result type"), std::string::npos) << error.what();
+  }
+}
+
+// Whether a sum over a set, or a Dense's sum, in one type answers for another.
+TEST(AnswersFor, SumsThatWrapAnswerForSumsThatWrap) {
+  const auto answers_for_sums = [](const char* from, const char* to, bool dense) {
+    const auto with = [&](const char* type) {
+      Model model;
+      model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 1}), {}, {3, 1}});
+      if (dense) model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{1.F}), {0}, {3, 1}});
+      else model.layers.push_back({"y", "KSum", std::make_shared<SetSum>(), {0}, {1}});
+      model.outputs = {1};
+      PrecisionConfig config;
+      config.model.types["default"] = fixed(8, 3);
+      config.by_name["y"].types[dense ? "accum" : "result"] = parse_format(type);
+      return resolve(model, config);
+    };
+    return narrow::answers_for(with(from), with(to));
+  };
+  for (const bool dense : {false, true}) {
+    EXPECT_TRUE(answers_for_sums("ap_fixed<8,4>", "ap_fixed<9,5>", dense));
+    // 7 + 7 - 7 is 7 where it wraps, and less where it saturates on the way.
+    EXPECT_FALSE(answers_for_sums("ap_fixed<8,4>", "ap_fixed<8,4,AP_TRN,AP_SAT>", dense));
+    EXPECT_TRUE(answers_for_sums("ap_fixed<8,4,AP_TRN,AP_SAT>", "ap_fixed<9,5>", dense));
+    // Sums on the way are rounded by their sign, which a wrap turns; products of a Dense by their own.
+    EXPECT_EQ(answers_for_sums("ap_fixed<8,4,AP_TRN_ZERO>", "ap_fixed<9,5,AP_TRN_ZERO>", dense), dense);
   }
 }
 
@@ -338,9 +365,99 @@ TEST_F(Fusing, LeavesWhatAnotherLayerReads) {
   config_.by_name["phi"].types["result"] = std::nullopt;
   push("other", std::make_shared<Relu>(), {1});
   EXPECT_TRUE(resolved().fused.empty());
+  // An output is no reader: hls4ml folds the normalization in, and the output is that of the normalization.
   model_.layers.pop_back();
   model_.outputs = {6, 1};
-  EXPECT_TRUE(resolved().fused.empty());
+  const Resolved output = resolved();
+  EXPECT_FALSE(output.fused.empty());
+  ASSERT_EQ(output.notes.size(), 2U);
+  EXPECT_NE(output.notes.back().find("whose output is then that of norm"), std::string::npos) << output.notes.back();
+}
+
+// hls4ml runs its passes until nothing changes; the cases are those that one round would leave.
+class PassesTest : public testing::Test {
+ protected:
+  PassesTest() {
+    push("x", std::make_shared<Input>(Shape{2}));
+    model_.layers.back().inputs.clear();
+  }
+  void push(const std::string& name, OperationPtr op) {
+    const int before = static_cast<int>(model_.layers.size()) - 1;
+    Layer layer{name, std::string(op->keras_class()), std::move(op), {before}, {2}};
+    model_.layers.push_back(std::move(layer));
+    model_.outputs = {before + 1};
+  }
+  void push_dense(const std::string& name) {
+    push(name, std::make_shared<Dense>(2, 2, std::vector{1.F, 2.F, 3.F, 4.F}, std::vector{1.F, 1.F}));
+  }
+  void push_norm(const std::string& name, float scale, float bias) {
+    push(name,
+         std::make_shared<BatchNormalization>(std::vector(2, scale), std::vector(2, bias), std::vector(2, 0.F), std::vector(2, 1.F), 0.F));
+  }
+  Resolved resolved(bool uniform = false) const {
+    PrecisionOptions options;
+    options.vector = fixed(8, 4);
+    options.uniform = uniform;
+    return resolve(model_, make_config(model_, options));
+  }
+  static std::vector<std::string> names(const Resolved& resolved) {
+    std::vector<std::string> all;
+    for (const Layer& layer : resolved.model.layers) all.push_back(layer.name);
+    return all;
+  }
+  Model model_;
+};
+
+TEST_F(PassesTest, ALinearBetweenDenseAndNormalizationGoesFirst) {
+  push_dense("phi");
+  push("drop", std::make_shared<Linear>());
+  push_norm("norm", 3, 0.5);
+  const Resolved fused = resolved();
+  EXPECT_EQ(names(fused), (std::vector<std::string>{"x", "phi"}));
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector{3.5F, 3.5F}));
+}
+
+TEST_F(PassesTest, ALinearOfOpenTypeGoesBehindAnyOpenType) {
+  push_dense("phi");
+  push("flat", std::make_shared<Flatten>());
+  push("drop", std::make_shared<Linear>());
+  push_dense("rho");
+  const Resolved kept = resolved();
+  EXPECT_EQ(names(kept), (std::vector<std::string>{"x", "phi", "flat", "rho"}));
+  EXPECT_EQ(kept.precision[2].result(), kept.precision[1].result());
+  EXPECT_GT(kept.precision[2].result().width, 8);
+}
+
+TEST_F(PassesTest, ConsecutiveNormalizationsBecomeOne) {
+  push("relu", std::make_shared<Relu>());
+  push_norm("first", 0.25, 1);
+  push_norm("second", 3, 0.5);
+  const Resolved one = resolved();
+  EXPECT_EQ(names(one), (std::vector<std::string>{"x", "relu", "second"}));
+  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->scale, std::vector(2, 0.75F));
+  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->bias, std::vector(2, 3.5F));
+  EXPECT_EQ(names(resolved(true)), (std::vector<std::string>{"x", "relu", "first", "second"}));
+  // And the same again from what is saved.
+  const std::string path = (fs::temp_directory_path() / ("narrow_norms_" + std::to_string(getpid()) + ".yml")).string();
+  std::ofstream(path) << to_yaml(one);
+  const Resolved again = resolve(model_, read_config(path, model_));
+  fs::remove(path);
+  EXPECT_EQ(names(again), names(one));
+  EXPECT_TRUE(again.precision == one.precision);
+}
+
+// RemoveNopBatchNormalization comes when types are inferred: those behind it are wider for it.
+TEST_F(PassesTest, ANormalizationThatDoesNothingGoesLast) {
+  push("relu", std::make_shared<Relu>());
+  push_norm("idle", 1, 0);
+  push("drop", std::make_shared<Linear>());
+  push_dense("phi");
+  for (const bool uniform : {false, true}) {
+    const Resolved without = resolved(uniform);
+    EXPECT_EQ(names(without), (std::vector<std::string>{"x", "relu", "phi"})) << uniform;
+    EXPECT_EQ(without.precision[1].result(), fixed(8, 4));
+    EXPECT_EQ(without.precision[2][TypeName::kAccum].width > 2 * 8 + 2, !uniform);
+  }
 }
 
 TEST_F(Fusing, MergesALinearIntoAnyLayerThatTakesIt) {
