@@ -79,9 +79,11 @@ class Draw {
     if (one_in(30) && format.overflow == Overflow::kWrap) format.saturated_bits = number(0, format.width);
   }
 
+  static Format ap_int(int width) { return parse_format("ap_int<" + std::to_string(width) + ">"); }
+
   // Types for everything: one for all (and other modes in the sums), sums that hold everything or nearly, or any.
   void formats(MatrixProduct& product) {
-    const int max_width = one_in(3) ? 30 : 16;
+    const int max_width = one_in(3) ? 33 : 16;  // 32 bits are the most that lanes take
     product.input = format(max_width);
     product.weight = format(max_width);
     product.bias = one_in(2) ? product.weight : format(max_width);
@@ -116,7 +118,12 @@ class Draw {
       product.accum.width = fraction + number(0, 2);
       product.accum.integer = number(0, 1);
       product.accum.saturated_bits = 0;
-      product.result = parse_format("ap_int<" + std::to_string(number(1, 8)) + ">");
+      product.result = ap_int(number(1, 8));
+    } else if (one_in(20)) {
+      product.accum = ap_int(number(1, 8));
+      for (Format* format : {&product.input, &product.weight, &product.bias})
+        format->integer = format->is_integer ? format->width : number(0, 1);
+      product.result = one_in(2) ? product.accum : product.result;
     }
     if (!one_in(3)) product.relu = one_in(3) ? product.result : format(max_width);
   }

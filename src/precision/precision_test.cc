@@ -274,10 +274,10 @@ TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
 class Fusing : public testing::Test {
  protected:
   Fusing() {
-    const std::vector<float> two{2, 2}, half{0.5F, 0.5F}, one{1, 1};
+    const std::vector<float> six{6, 6}, half{0.5F, 0.5F}, one{1, 1};
     push("x", std::make_shared<Input>(Shape{4, 2}), {});
     push("phi", std::make_shared<Dense>(2, 2, std::vector<float>{1, 2, 3, 4}, std::vector<float>{8, 16}), {0});
-    push("norm", std::make_shared<BatchNormalization>(two, half, one, std::vector<float>{4, 4}, 0.F), {1});
+    push("norm", std::make_shared<BatchNormalization>(six, half, one, std::vector<float>{4, 4}, 0.F), {1});
     push("linear", std::make_shared<Linear>(), {2});
     push("relu", std::make_shared<Relu>(), {3});
     push("relu_linear", std::make_shared<Linear>(), {4});
@@ -310,8 +310,9 @@ TEST_F(Fusing, TakesInWhatStandsBehindAnInferredResult) {
   config_.by_name["relu"].types["result"] = fixed(12, 4);
   const Resolved fused = resolved();
   EXPECT_EQ(names(fused), (std::vector<std::string>{"x", "phi", "relu", "relu_linear", "KSum"}));
-  // (8 - 1) * 2 / 2 + 0.5
-  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector<float>{7.5F, 15.5F}));
+  // times 6 / sqrt(4), and (8 - 1) * 3 + 0.5
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->kernel, (std::vector<float>{3, 6, 9, 12}));
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector<float>{21.5F, 45.5F}));
   EXPECT_EQ(fused.model.layers[2].inputs, std::vector<int>{1});
   ASSERT_EQ(fused.notes.size(), 1U);
   EXPECT_NE(fused.notes.front().find("norm (BatchNormalization) is folded into phi"), std::string::npos);
