@@ -156,6 +156,7 @@ class Draw {
     }
     if (one_in(5)) weights.low = 0;
     else if (one_in(5)) weights.high = 0;
+    if (one_in(8)) bytes(product, weights);
     const bool dead = one_in(6);
     for (int i = 0; i < product.n_in * product.n_out; ++i) drawn.weights.push_back(dead && one_in(2) ? Int128{0} : value(weights));
     Interval biases{min_raw(product.bias), max_raw(product.bias)};
@@ -167,6 +168,17 @@ class Draw {
     if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
     settle(drawn);
     return drawn;
+  }
+
+  // Inputs that fill a byte, or one more, and weights that fill one with a sign.
+  void bytes(MatrixProduct& product, Interval& weights) {
+    product.input = fixed(number(10, 16), number(1, 10));
+    product.weight = fixed(number(9, 14), number(1, 9));
+    const int fraction = product.input.fraction() + product.weight.fraction();
+    product.accum = product.result = fixed(number(24, 40), 0);
+    product.accum.integer = product.result.integer = product.accum.width - fraction;
+    product.x = {0, 255 + number(0, 1)};
+    weights = {-127 - number(0, 2), 126 + number(0, 2)};
   }
 
   // Biases with which the largest or the smallest sum of every output lies at the end of accum's range, of 16 or of 32 bits.
