@@ -242,7 +242,7 @@ of("precision/precision.cc",
 
 of("engine/matrix_product.cc",
    ("columns without negative weights", "sums[j].low += std::min<Int128>(w, 0);", ""),
-   ("any word is proven", " || product.word_bits > kMaxBits)", ")", "",
+   ("any word is proven", " || product.word_bits > kMaxBits)", ")",
     "kernels ask for words of at most 62 bits before they ask for the proof"),
    ("high ends are rounded down", "return -floor_at(-value, up); };", "return floor_at(value, up); };"),
    ("products are not rounded", "product_up < 0 ? product.n_in : 0;", "0;"),

@@ -341,7 +341,7 @@ TEST_F(Fusing, MergesALinearIntoAnyLayerThatTakesIt) {
   EXPECT_EQ(names(merged), (std::vector<std::string>{"x", "phi", "relu", "KSum"}));
   push("sum_linear", std::make_shared<Linear>(), {6});
   model_.outputs = {7};
-  config_.by_name["KSum"].types["result"] = std::nullopt;
+  config_.by_name["ksum"].types["result"] = std::nullopt;
   config_.by_name["sum_linear"].types["result"] = fixed(10, 5);
   EXPECT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "relu", "KSum", "sum_linear"}));  // no merge, and its type is its own
 }
