@@ -156,6 +156,7 @@ class Draw {
     }
     if (one_in(5)) weights.low = 0;
     else if (one_in(5)) weights.high = 0;
+    if (one_in(10)) weights.high = weights.low;
     if (one_in(8)) bytes(product, weights);
     const bool dead = one_in(6);
     for (int i = 0; i < product.n_in * product.n_out; ++i) drawn.weights.push_back(dead && one_in(2) ? Int128{0} : value(weights));

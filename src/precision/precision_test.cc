@@ -69,6 +69,9 @@ LayerType:
   Dense:
     Precision:
       bias: fixed<8,2>
+  PointwiseConv1D:
+    Precision:
+      bias: fixed<9,2>
 LayerName:
   phi1:
     Trace: true
