@@ -11,14 +11,28 @@ using namespace narrow;
 
 std::map<std::string, LayerWeights> made_up(const Architecture& architecture) {
   std::map<std::string, LayerWeights> weights;
-  std::size_t width = 4;  // of what stands before, in networks like the seeds
+  std::size_t width = 4;  // of the layer before, in networks like the seeds
+  std::size_t rows = 1;
+  constexpr std::size_t kMost = 64;
   for (const KerasLayer& layer : architecture.layers) {
+    if (layer.class_name == "InputLayer") {
+      const auto size = [&](const nlohmann::json& d) {
+        return d.is_number_unsigned() ? std::min(kMost, d.get<std::size_t>()) : std::size_t{1};
+      };
+      for (const char* key : {"batch_shape", "batch_input_shape"}) {
+        const nlohmann::json shape = layer.config.value(key, nlohmann::json());
+        if (!shape.is_array() || shape.size() < 2) continue;
+        width = size(shape.back());
+        rows = shape.size() == 3 ? size(shape[1]) : 1;
+      }
+    }
+    if (layer.class_name == "Flatten") width *= rows;
     for (const std::string& name : weight_names(layer)) {
       const nlohmann::json units = layer.config.value("units", nlohmann::json());
-      constexpr std::size_t kMost = 64;
       const std::size_t count = units.is_number_unsigned() ? std::min(kMost, units.get<std::size_t>()) : width;
       const bool kernel = name == "kernel";
-      weights[layer.name].push_back({kernel ? std::vector{width, count} : std::vector{count}, std::vector<float>(kernel ? width * count : count, 0.5F)});
+      weights[layer.name].push_back(
+          {kernel ? std::vector{width, count} : std::vector{count}, std::vector<float>(kernel ? width * count : count, 0.5F)});
       if (name == weight_names(layer).back()) width = count;
     }
   }

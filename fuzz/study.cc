@@ -29,7 +29,8 @@ struct Folder {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Folder kFolder;
-  std::ofstream(kFolder.path + "/study.db", std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  std::ofstream(kFolder.path + "/study.db", std::ios::binary)
+      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   read_or_refuse([&] {
     const Store store(kFolder.path, Store::Mode::kRead);
     store.definitions();

@@ -111,7 +111,7 @@ void add_bench(CLI::App& app, const Globals& globals) {
   bench->inputs.add_model_to(*command);
   bench->inputs.add_data_to(*command);
   bench->precision.add_to(*command);
-  command->add_flag("--no-dedup", bench->no_dedup, "compute repeated rows (padding) like any other");
+  command->add_flag("--no-dedup", bench->no_dedup, "compute repeated rows (padding) like any others");
   command->add_flag("--interpreter", bench->interpreter, "measure the interpreter instead");
   command->add_option("--count", bench->counting, "what is counted on the way: none, overflow (as sweep does), all (as predict does)")
       ->check(CLI::IsMember({"none", "overflow", "all"}))

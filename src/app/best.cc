@@ -35,9 +35,10 @@ void run(const Best& best) {
       table.add(std::move(rest));
     };
     const auto row = [&](const StoredPoint& point) {
-      const Point& p = point.point;
-      add({std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)),
-           short_number(point.values.front())});
+      const std::string value = short_number(point.values.front());
+      if (!point.point) return add({"-", point.label, "-", value});
+      const Point& p = *point.point;
+      add({std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)), value});
     };
     const std::vector<StoredPoint> points = store.points(scan, {metric.name});
     outdated.add(points);
@@ -56,8 +57,8 @@ void run(const Best& best) {
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const auto& [label, worse] : by_chance) {
     std::printf(
-        "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady has the fewest from which on it stays below\n",
-        label.c_str(), types_of(worse.point).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
+        "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady finds the fewest bits from which on it stays below\n",
+        label.c_str(), types_of(worse).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
   }
 }
 
@@ -70,9 +71,9 @@ void add_best(CLI::App& app, const Globals&) {
   command->add_option("--metric", best->metric, "mpe, mae, resolution_loss, turn_on_shift@50, or another metric of the study")
       ->capture_default_str();
   command->add_option("--below", best->below, "the bound, in the metric's unit")->capture_default_str();
-  auto* steady =
-      command->add_flag("--steady", best->steady, "only points from which on more bits never leave the bound: others meet it by chance");
-  command->add_flag("--pareto", best->pareto, "every point that no other beats in bits and error at once, instead")->excludes(steady);
+  auto* steady = command->add_flag("--steady", best->steady,
+                                   "only points from which on no point with more bits exceeds the bound; others meet it by chance");
+  command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error")->excludes(steady);
   command->callback([best] { run(*best); });
 }
 

@@ -254,6 +254,11 @@ def test_names_with_line_breaks_stay_on_one_line(tmp_path):
     assert "no such file" in fail("show", tmp_path / "a\nb.keras")
 
 
+def test_folders_of_too_many_bits_are_refused(tmp_path):
+    (tmp_path / "x.99999999999.6.wb_8.2.model").mkdir()
+    assert "x.99999999999.6.wb_8.2.model: 99999999999 bits are not possible" in fail("report", tmp_path, "--out", tmp_path / "r.html")
+
+
 # --- sweep
 
 
@@ -364,7 +369,7 @@ def test_errors_name_what_is_wrong(samples, tmp_path):
 def test_sweep_errors_come_before_any_work(samples, tmp_path):
     sweep = ("sweep", DS16, "--data", samples, "--wb-full", 8, "--wb-int", 2, "--out", tmp_path / "study")
     assert "the grid is empty" in fail(*sweep, "--v-full", 4, "--v-int", 8)
-    assert "bins should be edges that rise" in fail(*sweep, "--v-full", 8, "--v-int", 4, "--bins", "1,nan,2")
+    assert "bins should be increasing edges" in fail(*sweep, "--v-full", 8, "--v-int", 4, "--bins", "1,nan,2")
     assert "--v-full 12:8" in fail(*sweep, "--v-full", "12:8", "--v-int", 8)
     assert "its result type ap_fixed<131,9> needs 131 bits" in fail("sweep", DS16, "--data", samples, "--v-full", "8:64:56", "--v-int", 4, "--wb-full", 64, "--wb-int", 2, "--out", tmp_path / "study")
     assert not (tmp_path / "study").exists()

@@ -84,7 +84,7 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
     use(block);
   }
   print_notes(reader.notes(), quiet);
-  if (done == 0) throw Error("--data: there is no sample in it");
+  if (done == 0) throw Error("--data: it contains no samples");
 }
 
 void print_notes(const std::vector<std::string>& notes, bool quiet) {

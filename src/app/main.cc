@@ -32,7 +32,7 @@ int report_current_exception() {
   } catch (const narrow::Error& error) {
     return report(error.what());
   } catch (const narrow::Interrupted&) {
-    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept, and the same command goes on from there\n");
+    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept; the same command resumes from there\n");
     constexpr int kBySigint = 130;
     return kBySigint;
   } catch (const std::bad_alloc&) {

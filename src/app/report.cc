@@ -52,7 +52,7 @@ std::vector<std::string> labels_of(const ReportArguments& arguments) {
     if (!differ()) labels = arguments.studies;
   }
   if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
-  if (!differ()) throw Error("--labels: two studies are called the same; they would be one in every figure");
+  if (!differ()) throw Error("--labels: two studies have the same name; they would be one in every figure");
   return labels;
 }
 
@@ -63,7 +63,7 @@ void check(const ReportArguments& arguments) {
   }
   const std::vector<std::string>& formats = arguments.formats;
   const bool none = std::find(formats.begin(), formats.end(), "none") != formats.end();
-  if (none && formats.size() > 1) throw Error("--figures: none stands alone");
+  if (none && formats.size() > 1) throw Error("--figures: none cannot be combined with formats");
   if (none && !arguments.only.empty()) throw Error("--figures none: --only draws figures and nothing else");
 }
 
@@ -84,8 +84,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
     ids.reserve(figures.size());
     for (const Figure& figure : figures) ids.push_back(figure.id);
     for (const std::string& id : arguments.only) {
-      if (std::find(ids.begin(), ids.end(), id) == ids.end())
-        throw Error("--only " + id + ": there is no such figure; there are " + listed(ids));
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) throw Error("--only " + id + ": no such figure; available: " + listed(ids));
     }
     std::erase_if(figures,
                   [&](const Figure& f) { return std::find(arguments.only.begin(), arguments.only.end(), f.id) == arguments.only.end(); });
@@ -115,30 +114,29 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
   const auto arguments = std::make_shared<ReportArguments>();
   auto* positional = command->add_option(
       "studies", arguments->studies,
-      studies == 1 ? "a study's folder" : "folders of studies, of narrow's or in the study's text layout; or two files of predictions");
+      studies == 1 ? "a study's folder" : "folders of studies, narrow's own or in the text layout; or two files of predictions");
   positional->required();
   if (studies == 1) positional->expected(1);
   else positional->expected(2, 6);
   if (studies > 1) {
-    command->add_option("--labels", arguments->labels, "what to call them, as PTQ,QAT; their folders' names otherwise")
+    command->add_option("--labels", arguments->labels, "names of the studies, such as PTQ,QAT (default: their folders' names)")
         ->delimiter(',')
         ->allow_extra_args(false);
   }
-  command->add_option("--out", arguments->out, "the page; report.html in the (first) folder otherwise");
-  command->add_option("--metric", arguments->options.metric, "by which precisions are judged")->capture_default_str();
-  command->add_option("--below", arguments->options.bound, "what it may be at most, in its unit")->capture_default_str();
-  command->add_option("--model", arguments->options.model, "which model the heat maps show first; the first otherwise");
-  command->add_option("--at", arguments->at, "V_FULL,V_INT,WB_FULL,WB_INT: where they begin; the model's best point otherwise")
+  command->add_option("--out", arguments->out, "the page (default: report.html in the first folder)");
+  command->add_option("--metric", arguments->options.metric, "metric by which precisions are judged")->capture_default_str();
+  command->add_option("--below", arguments->options.bound, "largest acceptable value of the metric, in its unit")->capture_default_str();
+  command->add_option("--model", arguments->options.model, "model that the heat maps show first (default: the first)");
+  command->add_option("--at", arguments->at, "V_FULL,V_INT,WB_FULL,WB_INT: point that they show first (default: the model's best)")
       ->delimiter(',')
       ->expected(4)
       ->allow_extra_args(false);
-  command->add_option("--percentile", arguments->options.percentile, "of the values, at which their colours end")
+  command->add_option("--percentile", arguments->options.percentile, "percentile of the values at which their colours end")
       ->check(CLI::Range(50, 100))
       ->capture_default_str();
-  command
-      ->add_option("--sample", arguments->options.sample, "whose layers are in the table of traces, of those that are kept; 0 is the first")
+  command->add_option("--sample", arguments->options.sample, "traced sample whose layers are in the table; 0 is the first")
       ->capture_default_str();
-  command->add_option("--figures", arguments->formats, "figures as files beside the page: svg, png, pdf (all), or none")
+  command->add_option("--figures", arguments->formats, "figures as files beside the page: svg, png, pdf (default: all three), or none")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"svg", "png", "pdf", "none"}));
@@ -149,7 +147,7 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
 }  // namespace
 
 void add_report(CLI::App& app, const Globals& globals) {
-  add(app, globals, "report", "a study as one page to look at, and its figures for a talk or a paper", 1);
+  add(app, globals, "report", "write a study as one page, and its figures for a talk or a paper", 1);
 }
 
 void add_compare(CLI::App& app, const Globals& globals) { add(app, globals, "compare", "several studies in one report", 2); }

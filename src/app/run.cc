@@ -26,7 +26,7 @@ void add_run(CLI::App& app, const Globals& globals) {
   const auto arguments = std::make_shared<Run>();
   command->add_option("file", arguments->file, "study.yml: data, models, grids, metrics, what to keep")->required();
   command->add_option("--out", arguments->out, "folder of the study, instead of the file's");
-  command->add_flag("--train-only", arguments->options.train_only, "train the models and stop: what shards need done before them");
+  command->add_flag("--train-only", arguments->options.train_only, "train the models and stop; shards need them trained");
   command->add_option("--shard", arguments->shard,
                       "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
   command->callback([arguments, &globals] { run(*arguments, globals); });

@@ -26,8 +26,7 @@ void run(const std::string& study) {
     const std::size_t best = least(points, 0);
     const bool any = best < points.size();
     table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, std::to_string(points.size()),
-               std::to_string(finished), any ? short_number(points[best].values[0]) + " %" : "-",
-               any ? types_of(points[best].point) : "-"});
+               std::to_string(finished), any ? short_number(points[best].values[0]) + " %" : "-", any ? types_of(points[best]) : "-"});
   }
   std::printf("%s%zu of %zu points are done\n", table.text().c_str(), done, all);
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
@@ -36,7 +35,7 @@ void run(const std::string& study) {
 }  // namespace
 
 void add_status(CLI::App& app, const Globals&) {
-  auto* command = app.add_subcommand("status", "how far a study is, also while it runs");
+  auto* command = app.add_subcommand("status", "show how far a study is, also while it runs");
   const auto study = std::make_shared<std::string>();
   command->add_option("study", *study, "a study's folder")->required();
   command->callback([study] { run(*study); });

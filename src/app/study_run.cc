@@ -24,7 +24,7 @@ void stop_at_ctrl_c() {
   });
 }
 
-// Training is stopped at once and goes on from its checkpoint; points are finished first.
+// Training is stopped at once and resumes from its checkpoint; points are finished first.
 class Training : public TrainingShown {
  public:
   using TrainingShown::TrainingShown;
@@ -54,15 +54,15 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
     const std::size_t by_mpe = least(points, 0);
     const std::size_t by_mae = least(points, 1);
     if (by_mpe == points.size()) continue;
-    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, types_of(points[by_mpe].point),
-               short_number(points[by_mpe].values[0]), types_of(points[by_mae].point), short_number(points[by_mae].values[1])});
+    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, types_of(points[by_mpe]),
+               short_number(points[by_mpe].values[0]), types_of(points[by_mae]), short_number(points[by_mae].values[1])});
   }
   const auto same = [&](const ScanResult& result) { return result.scan.samples == results.front().scan.samples; };
   const bool of_one_size = std::all_of(results.begin(), results.end(), same);
   const std::string samples = of_one_size ? " of " + std::to_string(results.front().scan.samples) + " samples" : "";
   std::printf("%zu points%s; %zu points with more integer than total bits skipped\n", sum.points, samples.c_str(), sum.skipped);
   if (sum.found > 0) std::printf("%zu points were done before\n", sum.found);
-  if (sum.measured > 0) std::printf("%zu points were done before; new metrics are from their predictions\n", sum.measured);
+  if (sum.measured > 0) std::printf("%zu points were done before; new metrics were computed from their predictions\n", sum.measured);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", sum.computed,
               sum.followed);
   std::printf("%sresults in %s: study.db, results_*.txt, heatmap_*.html; narrow report %s makes a page of them\n", table.text().c_str(),

@@ -47,21 +47,24 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   const auto numbers = [&](const char* option, std::vector<double>& values, const char* meaning) {
     command->add_option(option, values, meaning)->delimiter(',')->allow_extra_args(false);
   };
-  numbers("--tolerance", definition.metrics.tolerances, "per cent: also measure the share of samples that lie farther off (1)");
-  numbers("--threshold", definition.metrics.thresholds, "of a trigger, in the target's unit: also measure turn-on and rate");
-  numbers("--bins", definition.metrics.bins, "edges of the target's bins for linearity; ten with equally many samples otherwise");
-  command->add_option("--unit", definition.metrics.unit, "of the target, for tables and axes: GeV");
+  numbers("--tolerance", definition.metrics.tolerances,
+          "also measure the share of samples that are off by more than so many per cent (default: 1)");
+  numbers("--threshold", definition.metrics.thresholds, "thresholds of a trigger, in the target's unit: also measure turn-on and rate");
+  numbers("--bins", definition.metrics.bins, "edges of the target's bins for linearity (default: ten equally populated bins)");
+  command->add_option("--unit", definition.metrics.unit, "unit of the target, for tables and axes, such as GeV");
   command->add_option("--keep", sweep->keep, "what is kept of each point besides the store: predictions, trace, both, or none")
       ->capture_default_str();
-  command->add_option("--layout", sweep->layout, "of what is kept: text, the study's folders; hdf5, a file a point")
+  command->add_option("--layout", sweep->layout, "layout of what is kept: text, the study's folders; hdf5, one file per point")
       ->check(CLI::IsMember({"text", "hdf5"}))
       ->capture_default_str();
-  command->add_option("--trace", definition.keep.traced, "samples of a trace")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--counted", definition.counted, "samples of which overflows are counted, layer by layer")
+  command->add_option("--trace", definition.keep.traced, "number of samples in a trace")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_flag("!--no-share", sweep->options.share, "compute every point, also those that must give another's bits");
-  command->add_flag("!--no-dedup", sweep->options.dedup, "compute repeated rows (padding) like any other");
+  command->add_option("--counted", definition.counted, "number of samples of which overflows are counted, layer by layer")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("!--no-share", sweep->options.share, "compute every point, even where another's result is known to be the same");
+  command->add_flag("!--no-dedup", sweep->options.dedup, "compute repeated rows (padding) like any others");
   command->add_option("--out", definition.out, "folder of the study")->required();
   command->add_option("--shard", sweep->shard,
                       "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");

@@ -33,7 +33,7 @@ void add_train(CLI::App& app, const Globals& globals) {
   command->add_option("--validation-split", options.validation_split, "else the last share of the data")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--out", family.out, "the model, .keras, .h5 or .json; {nodes} stands for the size where there are several")
+  command->add_option("--out", family.out, "the model, .keras, .h5 or .json; {nodes} is replaced by the size where there are several")
       ->required();
   command->add_option("--nodes", family.nodes, "nodes of every layer; several train a family of sizes")
       ->delimiter(',')
@@ -78,7 +78,7 @@ void add_train(CLI::App& app, const Globals& globals) {
   // For tests: without rounding, Keras and narrow must agree on any machine.
   command->add_flag("--double-precision", options.double_precision)->group("");
   command->add_flag("!--no-shuffle", options.shuffle, "take the samples of each epoch as they come");
-  command->add_flag("--restart", family.restart, "begin anew where a checkpoint of an interrupted training is found");
+  command->add_flag("--restart", family.restart, "start from the beginning even where there is a checkpoint of an interrupted training");
   command->callback([train, &globals] { run(*train, globals); });
 }
 

@@ -263,7 +263,7 @@ std::vector<std::string> expand_paths(const std::vector<std::string>& patterns) 
     const int status = glob(pattern.c_str(), 0, nullptr, &found);
     if (status == 0) paths.insert(paths.end(), found.gl_pathv, found.gl_pathv + found.gl_pathc);
     globfree(&found);
-    if (status != 0) throw Error(pattern + ": there is no such file, or it may not be read");
+    if (status != 0) throw Error(pattern + ": no such file, or no permission to read it");
   }
   return paths;
 }
@@ -280,7 +280,7 @@ std::unique_ptr<ClusterReader> open_clusters(const std::string& path, const Clus
   if (magic.starts_with("root")) return open_root(path, columns);
   if (magic == kHdf5) return std::make_unique<Hdf5Clusters>(path, columns);
   if (magic.starts_with("PK")) return std::make_unique<NpzClusters>(path, columns);
-  throw Error(path + ": it is no file of clusters; give .root, or .h5 or .npz with offsets and a dataset for each feature");
+  throw Error(path + ": it is not a file of clusters; give .root, or .h5 or .npz with offsets and a dataset for each feature");
 }
 
 std::unique_ptr<ClusterWriter> create_clusters(const std::string& path, const ClusterColumns& columns) {

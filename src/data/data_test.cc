@@ -71,6 +71,24 @@ TEST(Preparation, SurvivesJson) {
   EXPECT_EQ(preparation_from_json(to_json({})), Preparation{});
   EXPECT_THROW(preparation_from_json("{}"), Error);
   EXPECT_THROW(preparation_from_json("[1"), Error);
+  // As narrow writes it but for one value, which would be a size or a divisor.
+  const std::string text = to_json({});
+  const auto with = [&](const std::string& from, const std::string& to) {
+    return std::string(text).replace(text.find(from), from.size(), to);
+  };
+  for (const char* vmax : {"-1", "0", "1e300", "128.5", "4294967297"}) {
+    EXPECT_THROW(preparation_from_json(with("\"vmax\":128", std::string("\"vmax\":") + vmax)), Error) << vmax;
+  }
+  EXPECT_THROW(preparation_from_json(with("\"divide\":1.0", "\"divide\":0.0")), Error);
+  EXPECT_THROW(preparation_from_json(with("\"name\":\"eta\"", "\"name\":\"\"")), Error);
+  const std::size_t features = text.find('[') + 1;
+  EXPECT_THROW(preparation_from_json(text.substr(0, features) + text.substr(text.find(']'))), Error);
+}
+
+// A regular expression would take the stack for it.
+TEST(Preparation, FeaturesMayBeLong) {
+  const std::string name(1 << 20, 'e');
+  EXPECT_EQ(parse_feature(name + ":log/10").name, name);
 }
 
 TEST(Preparation, FeaturesAreWrittenAsTheyAreRead) {

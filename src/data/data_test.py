@@ -16,6 +16,7 @@ import uproot
 
 NARROW = os.environ["NARROW"]
 ROOT_PYTHON = os.environ.get("NARROW_ROOT_PYTHON", "")  # a Python with the real ROOT
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 FEATURES = ["eta", "phi", "layer", "energy"]
 needs_root = pytest.mark.skipif(not ROOT_PYTHON, reason="narrow was built without ROOT")
 
@@ -279,7 +280,7 @@ def test_several_files_patterns_and_names(tmp_path):
     branches = ["--branches", "eta=cell_eta,energy=cell_E"]
     check(prepare(tmp_path / "run*.npz", tmp_path, *branches), lengths, cells)
     check(prepare(tmp_path / "run0.npz", tmp_path, "--data", tmp_path / "run[12].npz", *branches), lengths, cells)
-    assert "run9*.npz: there is no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
+    assert "run9*.npz: no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
     assert "no array eta; it has" in fail("prepare", "--data", tmp_path / "run0.npz", "--out", tmp_path / "o.h5")
 
 
@@ -296,7 +297,7 @@ def test_damaged_and_wrong_hdf5_files_are_refused(tmp_path):
     write_flat(tmp_path / "c.h5", lengths, {**cells, "phi": cells["phi"][1:]})
     assert "c.h5: phi should hold one number a cell" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
     (tmp_path / "c.h5").write_text("no file of clusters")
-    assert "none of the files narrow reads" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+    assert "is not a kind of file that narrow reads" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
 
 
 def small_disk():
@@ -368,11 +369,48 @@ def test_unfit_data_are_refused_or_counted(tmp_path):
 
 def test_damaged_offsets_are_refused(tmp_path):
     lengths, cells = random_clusters(40)
-    for damage in (lambda o: o[::-1], lambda o: o + 1, lambda o: o * 3, lambda o: o - 5):
+    for damage in (lambda o: o[::-1], lambda o: o + 1, lambda o: o * 3, lambda o: o - 5, lambda o: o // 2):
         write_flat(tmp_path / "c.h5", lengths, cells)
         with h5py.File(tmp_path / "c.h5", "r+") as file:
             file["offsets"][:] = damage(file["offsets"][:])
         assert "offsets" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+
+
+def test_offsets_are_whole_numbers(tmp_path):
+    lengths, cells = random_clusters(40)
+    for wrong in (0.5, np.nan, np.inf, 1e300):
+        write_flat(tmp_path / "c.h5", lengths, cells)
+        with h5py.File(tmp_path / "c.h5", "r+") as file:
+            offsets = file["offsets"][:].astype("f8")
+            del file["offsets"]
+            offsets[20] += wrong
+            file["offsets"] = offsets
+        assert "cluster 19" in fail("prepare", "--data", tmp_path / "c.h5", "--out", tmp_path / "o.h5")
+
+
+def test_shapes_that_nobody_can_count_are_refused(tmp_path):
+    # The product of the dimensions is 0 modulo 2^64, or more than the file can hold.
+    for shape in ((2**40, 2**20, 16), (2**32, 2**31, 2), (2**40, 2, 2)):
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file.create_dataset("x", shape=shape, dtype="f4", chunks=(1, 1, 1))
+        assert "x.h5" in fail("predict", GOLDEN / "ds16.keras", "--data", tmp_path / "x.h5", "--v", "16,6", "--out", tmp_path / "p.txt")
+
+
+def test_a_dataset_without_values_is_not_zeros(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = np.ones((2, 128, 4), "f4")
+        file["y"] = h5py.Empty("f4")
+    assert "y should have one row" in fail("predict", GOLDEN / "ds16.keras", "--data", tmp_path / "x.h5", "--v", "16,6", "--out", tmp_path / "p.txt")
+
+
+def test_whole_numbers_at_the_ends_of_their_types(tmp_path):
+    # Their conversion to float32 leaves the type; the way back would be undefined.
+    for kind, exact in (("i4", False), ("u4", False), ("i8", False), ("i2", True)):
+        x = np.zeros((1, 128, 4), kind)
+        x[0, 0] = [np.iinfo(kind).max, np.iinfo(kind).min, 1, 2]
+        np.save(tmp_path / "x.npy", x)
+        said = succeed("predict", GOLDEN / "ds16.keras", "--data", tmp_path / "x.npy", "--v", "16,6", "--out", tmp_path / "p.txt")
+        assert ("wider than float32" in said) != exact, kind
 
 
 def test_models_remember_how_their_data_were_prepared(tmp_path):

@@ -136,7 +136,7 @@ class ClusterSamples : public SampleFile {
   void read(std::size_t limit, Dataset& block) override {
     block.shape = {source_.preparation.vmax, static_cast<int>(source_.preparation.features.size())};
     block.targets = source_.preparation.target ? 1 : 0;
-    // A block of clusters may come to nothing; that is not yet the end.
+    // A block of clusters may leave no samples; that is not yet the end.
     while (block.size == 0) {
       const Clusters clusters = reader_->read(limit);
       if (clusters.size() == 0) return;
@@ -215,7 +215,7 @@ class SampleReader::Impl {
     } else {
       throw Error(
           path +
-          ": it is none of the files narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
+          ": it is not a kind of file that narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
           ".root, .h5 or .npz");
     }
   }

@@ -48,7 +48,7 @@ struct DataOptions {
   std::string tree;
   bool drop_unfit = false;
 
-  // `preparation` is that of the model in use, as JSON, or empty; what is said here goes before it. Throws Error.
+  // `preparation` is that of the model in use, as JSON, or empty; what is said here takes precedence. Throws Error.
   DataSource source(const std::string& preparation) const;
   std::size_t limit() const { return samples == 0 ? std::numeric_limits<std::size_t>::max() : samples; }
   bool operator==(const DataOptions&) const = default;

@@ -80,7 +80,7 @@ Hdf5Id::~Hdf5Id() {
 
 Hdf5Reader::Hdf5Reader(const std::string& path) : name_(path) {
   silence();
-  if (!std::filesystem::exists(path)) throw Error(path + ": there is no such file");
+  if (!std::filesystem::exists(path)) throw Error(path + ": no such file");
   file_ = Hdf5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file_) throw Error(path + ": it cannot be read as HDF5; is it cut short, or something else?");
 }
@@ -206,7 +206,7 @@ std::vector<std::string> Hdf5Reader::attributes(const std::string& object, const
   const hssize_t points = H5Sget_simple_extent_npoints(space.get());
   std::vector<std::string> texts;
   if (points == 0) return texts;
-  // An attribute stands in the file's header, where 64 kB are much.
+  // Attributes are in the file's headers, where 64 kB are much.
   constexpr hssize_t kMost = 1 << 20;
   constexpr std::size_t kLongest = 1 << 30;
   if (points < 0 || points > kMost || H5Tget_class(type.get()) != H5T_STRING) throw complain();
@@ -233,7 +233,7 @@ std::vector<std::string> Hdf5Reader::attributes(const std::string& object, const
 Hdf5Writer::Hdf5Writer(std::string path) : path_(std::move(path)) {
   silence();
   file_ = Hdf5Id(H5Fcreate((path_ + ".partial").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-  if (!file_) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
+  if (!file_) throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
 }
 
 Hdf5Writer::Hdf5Writer() : path_("a file in memory") {

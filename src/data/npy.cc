@@ -15,7 +15,7 @@ namespace narrow {
 namespace {
 
 // Whether a number is another one after its conversion. Integers are compared as doubles, which hold those of 32 bits; one of 64 bits
-// may round to 2^63, which is none.
+// may round to 2^63, which is not one.
 template <class From, class To>
 bool changed(From value, To converted) {
   if constexpr (std::is_floating_point_v<From>) return static_cast<From>(converted) != value && value == value;

@@ -11,7 +11,7 @@
 namespace narrow {
 
 // An array of NumPy's .npy format (numpy.lib.format, versions 1 to 3), read from its beginning to its end. `name` is for
-// messages. Throws Error for what is no .npy, is cut short, is in Fortran order, or holds anything but little-endian real
+// messages. Throws Error for what is not a .npy array, is cut short, is in Fortran order, or holds anything but little-endian real
 // numbers.
 class NpyReader {
  public:

@@ -58,7 +58,7 @@ TreeName find_tree(const std::string& path, TFile& file, const std::string& want
     if (file.Get<TTree>(wanted.c_str()) != nullptr) return {wanted, false};
     throw Error(path + ": it has no tree " + wanted + "; it has " + listed(names));
   }
-  if (found.empty()) throw Error(path + ": it has no TTree or RNTuple; if it stands in a folder, name it with --tree FOLDER/NAME");
+  if (found.empty()) throw Error(path + ": it has no TTree or RNTuple; if it is in a folder, name it with --tree FOLDER/NAME");
   if (found.size() > 1) throw Error(path + ": it has several trees, " + listed(names) + "; name one with --tree");
   return found.front();
 }
@@ -326,7 +326,8 @@ class TreeWriter : public ClusterWriter {
   TreeWriter(std::string path, ClusterColumns columns) : path_(std::move(path)), columns_(std::move(columns)) {
     silence();
     file_.reset(TFile::Open((path_ + ".partial").c_str(), "RECREATE"));
-    if (!file_ || file_->IsZombie()) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
+    if (!file_ || file_->IsZombie())
+      throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
     tree_ = new TTree(columns_.tree.empty() ? "clusters" : columns_.tree.c_str(), "clusters");  // the file's
     values_.resize(columns_.features.size());
     for (std::size_t i = 0; i < values_.size(); ++i) tree_->Branch(columns_.branch(columns_.features[i]).c_str(), &values_[i]);

@@ -11,7 +11,7 @@ namespace {
 class FileStream : public ByteStream {
  public:
   explicit FileStream(const std::string& path) : path_(path), stream_(path, std::ios::binary) {
-    if (!stream_ || std::filesystem::is_directory(path)) throw Error(path + ": there is no such file, or it may not be read");
+    if (!stream_ || std::filesystem::is_directory(path)) throw Error(path + ": no such file, or no permission to read it");
   }
   std::size_t read(void* to, std::size_t count) override {
     stream_.read(static_cast<char*>(to), static_cast<std::streamsize>(count));

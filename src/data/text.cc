@@ -51,7 +51,7 @@ void make_folder(const std::string& path) {
 void write_file(const std::string& path, std::string_view text) {
   const std::string partial = path + ".partial";
   std::ofstream stream(partial, std::ios::binary);
-  if (!stream) throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+  if (!stream) throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
   stream << text;
   stream.close();
   std::error_code error;

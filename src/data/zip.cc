@@ -13,7 +13,7 @@
 namespace narrow {
 
 ZipReader::ZipReader(const std::string& path) : path_(path) {
-  if (!std::filesystem::exists(path)) throw Error(path + ": there is no such file");
+  if (!std::filesystem::exists(path)) throw Error(path + ": no such file");
   archive_ = zip_open(path.c_str(), ZIP_RDONLY, nullptr);
   if (archive_ == nullptr) throw Error(path + ": it cannot be read as a zip archive; is it cut short, or something else?");
 }
@@ -81,7 +81,7 @@ std::vector<std::byte> ZipReader::read(const std::string& member) const {
 
 ZipWriter::ZipWriter(std::string path) : path_(std::move(path)) {
   archive_ = zip_open((path_ + ".partial").c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
-  if (archive_ == nullptr) throw Error(path_ + ": it cannot be written; does its folder exist, and may you write there?");
+  if (archive_ == nullptr) throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
 }
 
 ZipWriter::~ZipWriter() {

@@ -5,8 +5,8 @@
 #include "engine/dense/high_half.h"
 #include "engine/dense/lanes.h"
 #include "engine/dense/planes.h"
+#include "engine/dense/rounding.h"
 #include "engine/dense/saturating.h"
-#include "engine/dense/truncating.h"
 
 namespace narrow {
 
@@ -29,8 +29,8 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
 std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, const TallyAt& at, Counting counting) {
   if (auto kernel = make_high_half(product, at, counting)) return kernel;
   if (auto kernel = make_planes(product, at, counting)) return kernel;
-  if (auto kernel = make_truncating(product, at, counting)) return kernel;
   if (auto kernel = make_saturating(product, at, counting)) return kernel;
+  if (auto kernel = make_rounding(product, at, counting)) return kernel;
   return make_lanes(product, at);
 }
 

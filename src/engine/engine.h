@@ -59,7 +59,7 @@ class Engine {
   EngineResult trace(std::span<const float> x, std::size_t n) const;
 
   const Program& program() const;
-  // For each layer what computes it: `int16`, `int8 or int16`, `int16 x 2`, `truncating int16`, `high half`, `lanes`,
+  // For each layer what computes it: `int16`, `int8 or int16`, `int16 x 2`, `rounding int16`, `high half`, `lanes`,
   // `interpreter`, `with phi1` (fused).
   std::vector<std::string> kernels() const;
   // Multiplications a second of a Dense layer alone on one core, on rows of random values; 0 where the interpreter computes it.

@@ -192,7 +192,7 @@ TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
   EXPECT_EQ(kernel(types("10,6", "8,2"), Counting::kOverflow), "int8 or int16");
   EXPECT_EQ(kernel(types("24,12", "18,4"), Counting::kOverflow), "int16 x 2");
   EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kNone), "high half");
-  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "truncating int16");
+  EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "rounding int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT", "14,5", true), Counting::kAll), "saturating int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT_ZERO", "14,5", true), Counting::kAll), "lanes");
   EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "interpreter");

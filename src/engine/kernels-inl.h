@@ -24,8 +24,9 @@ namespace narrow::HWY_NAMESPACE {
 struct Wide {
   __m512i v;
 };
-inline constexpr int kRows = 8;    // rows of a tile: enough sums to keep the multipliers busy, few enough for the registers
-inline constexpr int kBlocks = 2;  // blocks of outputs of a tile
+inline constexpr int kRows = 8;         // rows of a tile: enough sums to keep the multipliers busy, few enough for the registers
+inline constexpr int kBlocks = 2;       // blocks of outputs of a tile
+inline constexpr int kRoundedRows = 8;  // where each product is rounded
 #if HWY_TARGET == HWY_AVX3_DL
 inline constexpr int kByteRows = 8;  // the same for bytes; without a dot product of fours each sum needs a second register
 inline constexpr int kByteBlocks = 2;
@@ -102,6 +103,7 @@ struct Wide {
 };
 inline constexpr int kRows = 6;
 inline constexpr int kBlocks = 1;
+inline constexpr int kRoundedRows = 4;
 inline constexpr int kByteRows = 3;
 inline constexpr int kByteBlocks = 1;
 HWY_INLINE Wide load(const void* p) {
@@ -181,6 +183,7 @@ struct Wide {
 };
 inline constexpr int kRows = 1;
 inline constexpr int kBlocks = 1;
+inline constexpr int kRoundedRows = 1;
 inline constexpr int kByteRows = 1;
 inline constexpr int kByteBlocks = 1;
 template <class T>

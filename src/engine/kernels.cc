@@ -136,6 +136,64 @@ HWY_INLINE void dot16_tile(const Operands& operands, std::ptrdiff_t row, std::pt
   sink.put(row, block, sum);
 }
 
+// Where sums of shifted products go: added to what is there.
+struct ShiftedSink {
+  std::int32_t* HWY_RESTRICT sums;
+  std::ptrdiff_t stride;
+  int right;
+
+  template <int R, int B>
+  HWY_INLINE void put(std::ptrdiff_t row, std::ptrdiff_t block, const Wide (&sum)[R][B]) const {
+    for (int r = 0; r < R; ++r) {
+      std::int32_t* to = sums + (row + r) * stride + block * kBlock;
+      for (int b = 0; b < B; ++b) store(add32(load(to + b * kBlock), shift_right32(sum[r][b], right)), to + b * kBlock);
+    }
+  }
+};
+
+// A product and what is added to it, less what the shift drops: (p + add) - (p + add) mod 2^drop, a multiple of 2^drop.
+template <TermRounding::Kind kKind, int R, int B, class Sink>
+HWY_INLINE void rounded_tile(const Operands& operands, const TermRounding& rounding, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
+  using Kind = TermRounding::Kind;
+  const std::ptrdiff_t steps = operands.steps;
+  const char* HWY_RESTRICT weights = operands.weights + block * steps * kRegister;
+  const char* in[R];
+  operands.rows<R>(row, in);
+  const int drop = rounding.drop;
+  const Wide mask = every16(static_cast<std::int16_t>((1 << drop) - 1));
+  const Wide one = every16(kKind == Kind::kFloor ? std::int16_t{-1} : std::int16_t{1});
+  const Wide add = every16(rounding.add);
+  const Wide turn = every16(static_cast<std::int16_t>(rounding.add ^ rounding.add_to_negative));
+  Wide sum[R][B];
+  for (int r = 0; r < R; ++r) {
+    for (int b = 0; b < B; ++b) sum[r][b] = zero();
+  }
+  for (std::ptrdiff_t k = 0; k < steps; ++k) {
+    Wide w[B];
+    Wide added[B];
+    for (int b = 0; b < B; ++b) {
+      w[b] = load(weights + (b * steps + k) * kRegister);
+      if constexpr (kKind == Kind::kAdd) added[b] = differing(add, both(turn, shift_right16(w[b], 15)));
+      if constexpr (kKind == Kind::kEven) added[b] = add;
+    }
+    for (int r = 0; r < R; ++r) {
+      const Wide pair = every32(load32(in[r] + 4 * k));
+      for (int b = 0; b < B; ++b) {
+        sum[r][b] = dot_pairs(sum[r][b], pair, w[b]);
+        const Wide low = low_half(pair, w[b]);
+        if constexpr (kKind == Kind::kFloor) {
+          sum[r][b] = dot_pairs(sum[r][b], both(low, mask), one);
+        } else {
+          Wide more = added[b];
+          if constexpr (kKind == Kind::kEven) more = add16(more, both(shift_right16(low, drop), one));
+          sum[r][b] = dot_pairs(sum[r][b], sub16(more, both(add16(low, more), mask)), one);
+        }
+      }
+    }
+  }
+  sink.put(row, block, sum);
+}
+
 // kGroup steps are added in 16 bits before they go into the 32-bit sums.
 template <int R, int B, int kGroup, class Sink>
 HWY_INLINE void dot8_tile(const Operands& operands, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
@@ -230,6 +288,24 @@ void dot8_into(const Weights8& weights, const std::uint8_t* x, std::size_t rows,
 void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
   SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
   dot16_into(weights, x, rows, bias, sink);
+}
+template <TermRounding::Kind kKind>
+void rounded_into(const Operands& operands, int blocks, const TermRounding& rounding, std::size_t rows, ShiftedSink& sink) {
+  for_tiles<kRoundedRows, kBlocks>(
+      rows, blocks, [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
+        rounded_tile<kKind, R, B>(operands, rounding, static_cast<std::ptrdiff_t>(row), block, sink);
+      });
+}
+void dot16_rounded_all(const Weights16& weights, const TermRounding& rounding, const std::int16_t* x, std::size_t stride, std::size_t rows,
+                       std::int32_t* sums) {
+  const Operands operands{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(weights.data.data()), nullptr, weights.pairs(),
+                          2 * static_cast<std::ptrdiff_t>(stride)};
+  ShiftedSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock, rounding.drop};
+  switch (rounding.kind) {
+    case TermRounding::Kind::kFloor: return rounded_into<TermRounding::Kind::kFloor>(operands, weights.blocks(), rounding, rows, sink);
+    case TermRounding::Kind::kAdd: return rounded_into<TermRounding::Kind::kAdd>(operands, weights.blocks(), rounding, rows, sink);
+    case TermRounding::Kind::kEven: return rounded_into<TermRounding::Kind::kEven>(operands, weights.blocks(), rounding, rows, sink);
+  }
 }
 void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
@@ -593,6 +669,7 @@ HWY_AFTER_NAMESPACE();
 namespace narrow {
 
 HWY_EXPORT(dot16_all);
+HWY_EXPORT(dot16_rounded_all);
 HWY_EXPORT(dot8_all);
 HWY_EXPORT(dot16_relu_all);
 HWY_EXPORT(dot8_relu_all);
@@ -649,6 +726,10 @@ Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights) {
 
 void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot16_all)(weights, x, rows, bias, sums);
+}
+void dot16_rounded(const Weights16& weights, const TermRounding& rounding, const std::int16_t* x, std::size_t stride, std::size_t rows,
+                   std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(dot16_rounded_all)(weights, rounding, x, stride, rows, sums);
 }
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(dot8_all)(weights, x, rows, bias, group, sums);

@@ -112,7 +112,22 @@ Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights);  /
 // 2 * pairs), where n_in is odd padded with one 0; bias (blocks * kBlock).
 void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums);
 
-// The same for x from 0 to 255, (rows, 4 * fours) padded with 0, adding 2^group products of each pair in 16 bits.
+// How a product p = x * w is brought to steps of 2^drop, 1 <= drop <= 15: floor((p + add) / 2^drop), with another number to add where w
+// is negative; kEven adds 1 more where floor(p / 2^drop) is odd, for ties that go to the even number. 0 <= add < 2^drop.
+struct TermRounding {
+  enum class Kind : std::uint8_t { kFloor, kAdd, kEven } kind = Kind::kFloor;  // kFloor: nothing is added
+  int drop = 1;
+  std::int16_t add = 0;
+  std::int16_t add_to_negative = 0;
+};
+
+// sums (rows, blocks * kBlock) += the sum over k of the rounded products, in int32. Rows of x are `stride` int16 apart, an even number
+// of them read. The caller has proven that 2^drop times any partial sum of rounded products, and of products with what is added,
+// fits int32.
+void dot16_rounded(const Weights16& weights, const TermRounding& rounding, const std::int16_t* x, std::size_t stride, std::size_t rows,
+                   std::int32_t* sums);
+
+// The same as dot16 for x from 0 to 255, (rows, 4 * fours) padded with 0, adding 2^group products of each pair in 16 bits.
 void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t* sums);
 
 // sums (rows, blocks * kHighBlock) = bias + sum over k of floor(x[k] * w[k] / 2^16), modulo 2^16. x is (rows, n_in).

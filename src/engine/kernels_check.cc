@@ -94,6 +94,41 @@ bool dot16_is_right(std::mt19937_64& random, bool relu) {
   return sums_are_right(product, sums, stride);
 }
 
+bool dot16_rounded_is_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const Product product(random, -32768, 32767, 900, 1);
+  TermRounding rounding;
+  rounding.kind = static_cast<TermRounding::Kind>(number(0, 2));
+  rounding.drop = number(1, 15);
+  const auto most = static_cast<std::int16_t>((1 << rounding.drop) - 1);
+  rounding.add = static_cast<std::int16_t>(number(0, 2) == 0 ? most : number(0, most));
+  rounding.add_to_negative = static_cast<std::int16_t>(number(0, 1) == 0 ? rounding.add : number(0, most));
+  if (rounding.kind == TermRounding::Kind::kEven) rounding.add = static_cast<std::int16_t>(most / 2);
+  const Weights16 weights = pack16(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
+  const int stride = 2 * weights.pairs() + 2 * number(0, 3);
+  const Buffer<std::int16_t> x = rows_of<std::int16_t>(product, stride);
+  const auto width = static_cast<std::size_t>(weights.blocks()) * kBlock;
+  Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows) * width);
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<std::int32_t>(i);
+  dot16_rounded(weights, rounding, x.data(), static_cast<std::size_t>(stride), static_cast<std::size_t>(product.rows), sums.data());
+  for (int r = 0; r < product.rows; ++r) {
+    for (int j = 0; j < product.n_out; ++j) {
+      const std::size_t at = static_cast<std::size_t>(r) * width + static_cast<std::size_t>(j);
+      auto expected = static_cast<std::int32_t>(at);
+      for (int k = 0; k < product.n_in; ++k) {
+        const int w = product.weight(k, j);
+        const int p = product.at(r, k) * w;
+        int add = 0;
+        if (rounding.kind == TermRounding::Kind::kAdd) add = w < 0 ? rounding.add_to_negative : rounding.add;
+        if (rounding.kind == TermRounding::Kind::kEven) add = rounding.add + ((p >> rounding.drop) & 1);
+        expected += (p + add) >> rounding.drop;
+      }
+      if (sums[at] != expected) return false;
+    }
+  }
+  return true;
+}
+
 bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   // The largest weights that 16 bits hold for so many products of each pair.
   const int limit = std::min(127, 32767 / 255 / 2 >> group);
@@ -340,6 +375,7 @@ bool kernels_are_right(std::uint64_t seed) {
     right &= dot16_is_right(random, false) && dot16_is_right(random, true);
     right &= dot8_is_right(random, false, i) && dot8_is_right(random, true, i);
     right &= saturate16_is_right(random) && saturate16_is_right(random) && saturate16_is_right(random);
+    right &= dot16_rounded_is_right(random) && dot16_rounded_is_right(random) && dot16_rounded_is_right(random);
     right &= high16_is_right(random) && small_steps_are_right(random);
     for (int k = 0; k < 8; ++k) right &= finish16_is_right(random) && finish_planes_is_right(random);
   }

@@ -13,8 +13,8 @@
 #include "engine/dense/high_half.h"
 #include "engine/dense/lanes.h"
 #include "engine/dense/planes.h"
+#include "engine/dense/rounding.h"
 #include "engine/dense/saturating.h"
-#include "engine/dense/truncating.h"
 #include "engine/program.h"
 #include "engine/random_program.h"
 #include "fixed/cast.h"
@@ -331,7 +331,7 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"planes", make_planes},
-    {"truncating", make_truncating},
+    {"rounding", make_rounding},
     {"high_half", make_high_half},
     {"saturating", make_saturating},
     {"lanes", [](const MatrixProduct& product, const TallyAt& at, Counting) { return make_lanes(product, at); }},

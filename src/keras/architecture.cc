@@ -308,7 +308,7 @@ Architecture parse_sequential(const json& config) {
   for (const json& item : layers) {
     KerasLayer layer = layer_from(item);
     if (architecture.layers.empty() && layer.class_name != "InputLayer") {
-      // The input's shape stands in the first layer or in the whole model's configuration.
+      // The input's shape is in the configuration of the first layer or of the whole model.
       json input = json::object();
       if (const auto shape = layer.config.find("batch_input_shape"); shape != layer.config.end()) input["batch_shape"] = *shape;
       else if (config.is_object() && config.contains("build_input_shape")) input["batch_shape"] = config.at("build_input_shape");

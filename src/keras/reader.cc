@@ -109,7 +109,7 @@ std::string weights_beside(const std::string& path) {
   for (const char* ending : {"_weights.h5", ".weights.h5", ".h5"}) {
     if (std::filesystem::exists(stem + ending)) return stem + ending;
   }
-  throw Error("it is an architecture without weights; name them, as in " + path + "+weights.h5");
+  throw Error("it is an architecture without weights; give them, as in " + path + "+weights.h5");
 }
 
 Model read_pair(const std::string& architecture_path, const std::string& weights_path) {
@@ -142,12 +142,12 @@ Model named(const std::string& path, const Read& read) {
 Model read_keras(const std::string& path) {
   if (const auto plus = path.rfind(".json+"); plus != std::string::npos) {
     const std::string architecture = path.substr(0, plus + 5);
-    if (!std::filesystem::exists(architecture)) throw Error(architecture + ": there is no such file");
+    if (!std::filesystem::exists(architecture)) throw Error(architecture + ": no such file");
     return named(architecture, [&] { return read_pair(architecture, path.substr(plus + 6)); });
   }
   if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; narrow reads .keras, .h5 and .json files of Keras");
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw Error(path + ": there is no such file, or it may not be read");
+  if (!stream) throw Error(path + ": no such file, or no permission to read it");
   std::string magic(8, '\0');
   stream.read(magic.data(), static_cast<std::streamsize>(magic.size()));
   if (magic.starts_with("PK")) return named(path, [&] { return read_zip(path); });
@@ -155,7 +155,7 @@ Model read_keras(const std::string& path) {
   if (magic.find_first_not_of(" \t\r\n") != std::string::npos && magic[magic.find_first_not_of(" \t\r\n")] == '{') {
     return named(path, [&] { return read_pair(path, weights_beside(path)); });
   }
-  throw Error(path + ": it is no Keras model; narrow reads .keras, .h5, and .json with weights beside it");
+  throw Error(path + ": it is not a Keras model; narrow reads .keras, .h5, and .json with weights beside it");
 }
 
 }  // namespace narrow

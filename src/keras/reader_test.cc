@@ -99,8 +99,8 @@ class BrokenFile : public testing::Test {
 TEST_F(BrokenFile, OneLineSaysWhatIsWrong) {
   expect_error(folder_.string() + "/none.keras", "no such file");
   expect_error(folder_.string(), "folder");
-  expect_error(write("text.keras", "this is no model"), "no Keras model");
-  expect_error(write("empty.keras", ""), "no Keras model");
+  expect_error(write("text.keras", "this is no model"), "not a Keras model");
+  expect_error(write("empty.keras", ""), "not a Keras model");
   expect_error(write("array.h5", bytes_of(kGolden + "clusters.h5")), "no Keras architecture");
   expect_error(write("alone.json", bytes_of(kGolden + "ds16_keras215.json")), "without weights");
   expect_error(write("half.json", bytes_of(kGolden + "ds16_keras215.json").substr(0, 3000)) + "+" + kGolden + "ds16_keras215_weights.h5",

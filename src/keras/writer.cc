@@ -61,7 +61,7 @@ ordered_json json_of(const Model& model, const Layer& layer) {
   return json;
 }
 
-// One endpoint stands alone, several in a list.
+// One endpoint alone, or several in a list.
 ordered_json endpoints(const Model& model, const std::vector<int>& layers) {
   ordered_json all = ordered_json::array();
   for (const int layer : layers) all.push_back({model.layers[static_cast<std::size_t>(layer)].name, 0, 0});
@@ -155,7 +155,7 @@ void write_pair(const Model& model, const std::string& path) {
   }
   if (!stream || error) {
     std::filesystem::remove(partial, error);
-    throw Error(path + ": it cannot be written; does its folder exist, and may you write there?");
+    throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
   }
 }
 

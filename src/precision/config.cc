@@ -1,16 +1,15 @@
 #include "precision/config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string_view>
-#include <vector>
 
 #include "error.h"
 #include "layers/relu.h"
+#include "precision/yaml.h"
 
 namespace narrow {
 namespace {
@@ -29,9 +28,9 @@ class ConfigReader {
   ConfigReader(std::string path, const Model& model) : path_(std::move(path)), model_(model) {}
 
   PrecisionConfig read() const {
-    std::ifstream stream(path_);
-    if (!stream) throw Error(path_ + ": there is no such file, or it may not be read");
-    YAML::Node root = document(stream);
+    std::ifstream stream(path_, std::ios::binary);
+    if (!stream) throw Error(path_ + ": no such file, or no permission to read it");
+    YAML::Node root = parse_yaml({std::istreambuf_iterator<char>(stream), {}}, path_);
     check_keys(root);
     if (root.IsMap() && root["HLSConfig"]) {
       root.reset(root["HLSConfig"]);
@@ -53,18 +52,6 @@ class ConfigReader {
   }
 
  private:
-  YAML::Node document(std::istream& stream) const {
-    std::vector<YAML::Node> documents;
-    try {
-      documents = YAML::LoadAll(stream);
-    } catch (const YAML::Exception& error) {
-      throw Error(path_ + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
-    }
-    if (documents.empty()) throw Error(path_ + ": it is empty");
-    if (documents.size() > 1) throw fault(documents[1], "a second YAML document begins here; give one");
-    return documents.front();
-  }
-
   // Of a map: Python takes the last of equal keys, yaml-cpp the first; and yaml-cpp does not know `<<`, which adds another map's keys.
   // Names of layers are looked up in lower case.
   void check_keys(const YAML::Node& map) const {

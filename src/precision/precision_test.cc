@@ -110,6 +110,15 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: Unrolled}", "strategy 'Unrolled' is not supported");
   expect("Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: zero}", "whole number");
   expect("Model: {Precision: 'ap_fixed<16,6>', Compression: 1}", "Compression");
+  // Of equal keys hls4ml sees the last, and `<<` adds keys: what narrow does not do it must not pass over.
+  const std::string model = "Model: {Precision: 'ap_fixed<16,6>'}\n";
+  expect(model + "Model: {Precision: 'ap_fixed<8,2>'}", "line 2: duplicate key 'Model'");
+  expect(model + "LayerName:\n  phi1: {}\n  PHI1: {Precision: 'ap_fixed<8,2>'}", "line 4: duplicate key 'PHI1'");
+  expect(model + "LayerName:\n  phi1: {Precision: {bias: auto, bias: 'ap_fixed<8,2>'}}", "line 3: duplicate key 'bias'");
+  expect(model + "LayerName:\n  phi1:\n    <<: {Precision: 'ap_fixed<8,2>'}", "line 4: merge keys (<<) are not supported");
+  expect(model + "---\n" + model, "more than one YAML document");
+  expect("? [a, b]\n: c\n" + model + "LayerName: {[phi1]: {}}", "line 4: a single value is expected here");
+  expect("", "Model:");
 }
 
 TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {

@@ -152,16 +152,16 @@ class Figures {
     std::set<int> seen;
     for (const ReportScan& scan : report_.scans) {
       if (scan.highlights.empty()) continue;
-      const Point& best = scan.highlights.front().point.point;
+      const Point& best = *scan.highlights.front().point.point;
       for (const StoredPoint& point : scan.points) {
-        if (!held(point.point, best) || std::isnan(cost(point))) continue;
-        seen.insert(bits(point.point));
-        rows.push_back({{"bits", bits(point.point)},
+        if (!held(*point.point, best) || std::isnan(cost(point))) continue;
+        seen.insert(bits(*point.point));
+        rows.push_back({{"bits", bits(*point.point)},
                         {"value", cost(point)},
                         {"shown", above_zero(cost(point))},
                         {"model", scan.name + ": " + words(best)},
                         {"study", scan.study},
-                        {"type", types_of(point.point)}});
+                        {"type", types_of(*point.point)}});
       }
     }
     if (seen.size() < 2) return;
@@ -243,7 +243,7 @@ class Figures {
       std::map<int, const StoredPoint*> least;
       for (const StoredPoint& point : scan.points) {
         if (std::isnan(cost(point))) continue;
-        const StoredPoint*& best = least[bits_of(point.point)];
+        const StoredPoint*& best = least[bits_of(*point.point)];
         if (best == nullptr || cost(point) < cost(*best)) best = &point;
       }
       double front = std::numeric_limits<double>::infinity();
@@ -256,7 +256,7 @@ class Figures {
                         {"front", on_front},
                         {"model", scan.name},
                         {"study", scan.study},
-                        {"type", types_of(point->point)}});
+                        {"type", types_of(*point->point)}});
       }
     }
     if (rows.empty()) return;
@@ -287,7 +287,7 @@ class Figures {
     for (const ReportScan& scan : report_.scans) {
       if (scan.points.empty() || scan.scan.parameters == 0) continue;
       sizes.insert(scan.scan.parameters);
-      for (const StoredPoint& point : scan.points) all_bits.insert(bits_of(point.point));
+      for (const StoredPoint& point : scan.points) all_bits.insert(bits_of(*point.point));
     }
     if (sizes.size() < 2) return;
     // Five numbers of bits across the range.
@@ -303,7 +303,7 @@ class Figures {
       for (const int bits : chosen) {
         const StoredPoint* best = nullptr;
         for (const StoredPoint& point : scan.points) {
-          if (bits_of(point.point) == bits && !std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
+          if (bits_of(*point.point) == bits && !std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
         }
         if (best == nullptr || scan.scan.parameters == 0) continue;
         rows.push_back({{"parameters", scan.scan.parameters},
@@ -313,7 +313,7 @@ class Figures {
                         {"model", scan.name},
                         {"study", scan.study},
                         {"kind", scan.scan.options + (scan.scan.data_name.empty() ? "" : " on " + scan.scan.data_name)},
-                        {"type", types_of(best->point)}});
+                        {"type", types_of(*best->point)}});
       }
     }
     Json spec = base(std::move(rows));
@@ -403,7 +403,7 @@ class Figures {
     add("ranges-" + id_of(scan), "layers", "Values and types, model " + scan.name,
         "Magnitudes of the float model's values and weights: smallest to largest (line), half of them (box), median (tick); behind them "
         "the type at " +
-            types_of(best.point.point) + ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
+            types_of(*best.point.point) + ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
         std::move(spec));
   }
 
@@ -454,7 +454,8 @@ class Figures {
         {"encoding",
          {{"x", x}, {"y", y}, {"tooltip", tooltip({{"layer", "layer"}, {"float", "float"}, {"difference", "fixed - float"}})}}}};
     add("differences-" + id_of(scan), "layers", "Fixed minus float by layer, model " + scan.name,
-        "The traced samples at " + types_of(best.point.point) + "; at most " + std::to_string(most) + " values per layer.", std::move(spec));
+        "The traced samples at " + types_of(*best.point.point) + "; at most " + std::to_string(most) + " values per layer.",
+        std::move(spec));
   }
 
   // A curve's values in float and at the scan's best point, bin by bin.
@@ -472,13 +473,13 @@ class Figures {
       row.update({{"value", number(curve.values[i])}, {"arithmetic", "float"}, {"type", "float32"}});
       rows.push_back(row);
       if (fixed_values == best.curves.end()) continue;
-      row.update({{"value", number(fixed_values->second[i])}, {"arithmetic", "fixed"}, {"type", types_of(best.point.point)}});
+      row.update({{"value", number(fixed_values->second[i])}, {"arithmetic", "fixed"}, {"type", types_of(*best.point.point)}});
       rows.push_back(std::move(row));
     }
   }
 
   // What a curve shows, by its name: the axis and the title.
-  static std::pair<std::string, std::string> words_of_curve(const std::string& name) {
+  std::pair<std::string, std::string> words_of_curve(const std::string& name) const {
     if (name.starts_with("turn_on")) return {"share of samples that pass", "Turn-on at a threshold of " + with_unit(name)};
     if (name.starts_with("linearity")) return {"median relative error [%]", "Linearity"};
     return {"resolution: central 68 % half-width [%]", "Resolution"};
@@ -617,7 +618,7 @@ Json points_table(const Report& report) {
   std::vector<Json> values(columns.size(), Json::array());
   for (std::size_t scan = 0; scan < report.scans.size(); ++scan) {
     for (const StoredPoint& point : report.scans[scan].points) {
-      const Point& p = point.point;
+      const Point& p = *point.point;
       std::size_t at = 0;
       for (const int bits : {static_cast<int>(scan), p.v_full, p.v_int, p.wb_full, p.wb_int, point.clean ? 0 : 1})
         values[at++].push_back(bits);

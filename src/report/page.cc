@@ -138,7 +138,7 @@ class Page {
     HtmlTable table("best", "The best precision by " + title_of(metric) + " and its neighbours", columns);
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
-        const Point& p = highlight.point.point;
+        const Point& p = *highlight.point.point;
         std::vector<std::string> row{escape_html(scan.name),     escape_html(highlight.role), std::to_string(scan.scan.parameters),
                                      std::to_string(bits_of(p)), type(p.v_full, p.v_int),     type(p.wb_full, p.wb_int)};
         for (const double value : highlight.point.values) row.push_back(number(value));
@@ -251,7 +251,7 @@ class Page {
       const bool known = scan.float_trace.samples > report_.sample;
       for (const Highlight& highlight : scan.highlights) {
         if (!known || highlight.trace.samples <= report_.sample) continue;
-        const std::string types = types_of(highlight.point.point);
+        const std::string types = types_of(*highlight.point.point);
         if (shown.empty() || shown.back().first != &scan) columns.push_back({scan.name + ": float"});
         columns.push_back({scan.name + ": " + types, false, highlight.role});
         columns.push_back({"largest difference", false, scan.name + ": " + types});
@@ -331,7 +331,7 @@ class Page {
         data["best"].push_back(nullptr);
         continue;
       }
-      const Point& p = scan.highlights.front().point.point;
+      const Point& p = *scan.highlights.front().point.point;
       data["best"].push_back({p.v_full, p.v_int, p.wb_full, p.wb_int});
     }
     return "<script type=\"application/json\" id=\"report\">" +

@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -33,8 +34,8 @@ template <class Alike, class Bits>
 const StoredPoint* next_below(const std::vector<StoredPoint>& points, const Alike& alike, const Bits& bits, const StoredPoint& from) {
   const StoredPoint* found = nullptr;
   for (const StoredPoint& point : points) {
-    if (!alike(point.point) || bits(point.point) >= bits(from.point)) continue;
-    if (found == nullptr || bits(point.point) > bits(found->point)) found = &point;
+    if (!alike(*point.point) || bits(*point.point) >= bits(*from.point)) continue;
+    if (found == nullptr || bits(*point.point) > bits(*found->point)) found = &point;
   }
   return found;
 }
@@ -49,7 +50,7 @@ std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, 
   const std::vector<StoredPoint>& points = scan.points;
   const Criterion criterion{report.metrics[report.metric].name, report.bound, report.metric};
   const StoredPoint* least = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(point.point)); };
+  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(*point.point)); };
   for (const StoredPoint& point : points) {
     if (!std::isnan(criterion.cost(point)) && (least == nullptr || key(point) < key(*least))) least = &point;
   }
@@ -64,11 +65,11 @@ std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, 
   }
   if (!best || best->id != least->id) roles.emplace_back("least " + title_of(report.metrics[report.metric]), *least);
   const StoredPoint from = roles.front().second;
-  const Point& b = from.point;
+  const Point& b = *from.point;
   const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
   const auto same_vectors = [&](const Point& p) { return p.v_full == b.v_full && p.v_int == b.v_int; };
   const auto add = [&](const StoredPoint* point, const char* what, const char* kind, auto bits) {
-    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(point->point)), *point);
+    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(*point->point)), *point);
   };
   const auto v_int = [](const Point& p) { return p.v_int; };
   const auto v_full = [](const Point& p) { return p.v_full; };
@@ -152,6 +153,10 @@ class StoredStudy {
       const std::string unit = store_.known(kUnitFact);
       if (!target.empty() && !unit.empty()) own.target += " [" + unit + "]";
       std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
+      const auto labelled =
+          std::stable_partition(own.points.begin(), own.points.end(), [](const StoredPoint& p) { return p.point.has_value(); });
+      own.labelled.assign(labelled, own.points.end());
+      own.points.erase(labelled, own.points.end());
       own.float_metrics = store_.float_metrics(scan);
       own.float_curves = store_.float_curves(scan);
       own.profile = store_.profile(scan);
@@ -280,12 +285,14 @@ void give_names(Report& report) {
 void note_missing(Report& report) {
   if (report.scans.empty()) report.missing.emplace_back("no model has been studied yet");
   for (const ReportScan& scan : report.scans) {
-    if (scan.points.size() < scan.planned) {
-      report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - scan.points.size()) + " of " +
-                               std::to_string(scan.planned) + " points are not finished; the same narrow run or sweep resumes them");
+    const std::size_t done = scan.points.size() + scan.labelled.size();
+    if (done < scan.planned) {
+      report.missing.push_back(scan.name + ": " + std::to_string(scan.planned - done) + " of " + std::to_string(scan.planned) +
+                               " points are not finished; the same narrow run or sweep resumes them");
     }
     Outdated outdated;
     outdated.add(scan.points);
+    outdated.add(scan.labelled);
     if (outdated.any()) report.missing.push_back(scan.name + ": " + outdated.sentence());
     if (scan.highlights.empty()) continue;
     const bool stored = !scan.highlights.front().types.empty();
@@ -313,14 +320,14 @@ void choose_view(Report& report, const ReportOptions& options) {
     if (options.model.empty()) return;
     std::vector<std::string> names;
     for (const ReportScan& each : report.scans) names.push_back(each.name);
-    throw Error("--model " + options.model + ": there is no such model with points; there are " + listed(names));
+    throw Error("--model " + options.model + ": no such model with points; available: " + listed(names));
   }
-  report.view = {static_cast<std::size_t>(scan - report.scans.begin()), scan->highlights.front().point.point, options.percentile};
+  report.view = {static_cast<std::size_t>(scan - report.scans.begin()), *scan->highlights.front().point.point, options.percentile};
   if (!options.at) return;
   const Point& at = *options.at;
   const auto has = [&](auto same) { return std::any_of(scan->points.begin(), scan->points.end(), same); };
-  if (!has([&](const StoredPoint& p) { return p.point.v_full == at.v_full && p.point.v_int == at.v_int; }) ||
-      !has([&](const StoredPoint& p) { return p.point.wb_full == at.wb_full && p.point.wb_int == at.wb_int; })) {
+  if (!has([&](const StoredPoint& p) { return p.point->v_full == at.v_full && p.point->v_int == at.v_int; }) ||
+      !has([&](const StoredPoint& p) { return p.point->wb_full == at.wb_full && p.point->wb_int == at.wb_int; })) {
     throw Error("--at: model " + scan->name + " has no points with " + types_of(at));
   }
   report.view.at = at;
@@ -353,7 +360,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     }
   };
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": there is no such folder");
+    if (!fs::is_directory(folders[i])) throw Error(folders[i] + ": no such folder");
     const bool has_store = fs::exists(folders[i] + "/study.db");
     stored.emplace_back();
     texts.emplace_back();
@@ -372,7 +379,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   if (chosen == report.metrics.end()) {
     std::vector<std::string> names;
     for (const MetricName& metric : report.metrics) names.push_back(metric.name);
-    throw Error("there is no metric '" + options.metric + "'; there are " + listed(names));
+    throw Error("no metric '" + options.metric + "'; available: " + listed(names));
   }
   report.metric = static_cast<std::size_t>(chosen - report.metrics.begin());
   report.bound = options.bound;
@@ -396,7 +403,7 @@ Report read_predictions(const std::string& first, const std::string& second, con
     throw Error(second + ": it has " + std::to_string(pair.values.size()) + " predictions, " + first + " " +
                 std::to_string(pair.reference.size()));
   }
-  if (pair.values.empty()) throw Error(first + ": there is no prediction in it");
+  if (pair.values.empty()) throw Error(first + ": it contains no predictions");
   const Measure measure({}, {pair.reference.begin(), pair.reference.end()}, {}, {});
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);

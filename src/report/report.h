@@ -32,7 +32,8 @@ struct ReportScan {
   Scan scan;
   std::string target;  // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
   std::size_t planned = 0;
-  std::vector<StoredPoint> points;  // finished; values in the order of Report::metrics, NaN where a point lacks one
+  std::vector<StoredPoint> points;    // finished, of the grid; values in the order of Report::metrics, NaN where a point lacks one
+  std::vector<StoredPoint> labelled;  // finished, without coordinates
   std::map<std::string, double> float_metrics;
   std::vector<Curve> float_curves;
   std::vector<Profile> profile;

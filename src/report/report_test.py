@@ -203,7 +203,7 @@ def test_the_trace_is_of_one_sample(study, browser, tmp_path):
                 assert cell(layer, column + 1) == pytest.approx(np.abs(own - reference).max(), rel=1e-3)
             assert cell("regression", column) == pytest.approx(fixed["trace"]["regression"][2].item(), rel=1e-3), "a single value with its sign"
     assert "the layers of 3 samples are kept" in narrow("report", "traced", "--sample", 3, status=1, cwd=tmp_path)
-    assert "there is no such model with points; there are 6, 8" in narrow("report", "traced", "--model", 7, status=1, cwd=tmp_path)
+    assert "no such model with points; available: 6, 8" in narrow("report", "traced", "--model", 7, status=1, cwd=tmp_path)
     assert "model 6 has no points with ap_fixed<9,7> / ap_fixed<10,2>" in narrow("report", "traced", "--at", "9,7,10,2", status=1, cwd=tmp_path)
 
 
@@ -281,7 +281,7 @@ def test_figures_are_files_from_the_same_specifications(study, tmp_path):
     page = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', (study / "report.html").read_text()).group(1))
     mine = next(figure["spec"] for figure in page["figures"] if figure["id"] == "pareto")
     assert {key: spec[key] for key in mine} == mine
-    assert "there is no such figure; there are error-vectors" in narrow("report", study, "--only", "pie", status=1)
+    assert "no such figure; available: error-vectors" in narrow("report", study, "--only", "pie", status=1)
 
 
 def test_half_a_study_says_what_is_missing(study, browser, tmp_path):
@@ -295,10 +295,10 @@ def test_half_a_study_says_what_is_missing(study, browser, tmp_path):
     process.wait()
     done = rows(out, "SELECT count(*) FROM results")[0][0]
     said = narrow("report", out, "--figures", "none")
-    assert f"missing: 16: {3861 - done} of 3861 points are not done" in said and "no trace of the best point is kept" in said
+    assert f"missing: 16: {3861 - done} of 3861 points are not finished" in said and "no trace of the best point is kept" in said
     with Opened(browser, out / "report.html") as opened:
         opened.draw_all()
-        assert f"{3861 - done} of 3861 points are not done" in opened.page.inner_text(".missing")
+        assert f"{3861 - done} of 3861 points are not finished" in opened.page.inner_text(".missing")
     # Nothing at all.
     shutil.copy(study.parent / "train.h5", tmp_path)
     shutil.copy(study.parent / "test.h5", tmp_path)
@@ -328,6 +328,35 @@ def test_names_with_markup_are_shown_not_run(browser, tmp_path):
         assert opened.page.locator("img").count() == 0
 
 
+def test_points_without_coordinates_are_carried_by_their_label(study, browser, tmp_path):
+    """As a search over types will leave them: here they are points of the grid that lost their coordinates."""
+    shutil.copytree(study, tmp_path / "study")
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        best = database.execute("SELECT point, mpe, mae FROM results WHERE model = '6' ORDER BY mpe LIMIT 1").fetchone()
+        for point, label in ((best[0], "search-1"), (database.execute("SELECT max(point) FROM results WHERE model = '6'").fetchone()[0], "search-2")):
+            database.execute("UPDATE points SET v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL, label = ? WHERE id = ?", (label, point))
+        every = database.execute("SELECT count(*) FROM points").fetchone()[0]
+    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
+    assert f"6: Of 2 points outside the grid, search-1 is the best, with MPE {float(f'{best[1]:.3g}'):g} %." in said, said
+    assert "not done" not in said
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert "search-1" in opened.page.inner_text("body")
+    status = narrow("status", tmp_path / "study")
+    assert f"{every} of {every} points are done" in status and "search-1" in status
+    lines = narrow("best", tmp_path / "study", "--pareto").splitlines()
+    assert any(line.split()[:6] == ["6", "-", "auto", "-", "search-1", "-"] for line in lines), lines
+    # All of a model's.
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        database.execute("UPDATE points SET label = 'p' || id, v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL WHERE label IS NULL")
+    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
+    assert "6: Of " in said and "8: Of " in said and "bits are enough" not in said
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert f"at {every} precisions" in opened.page.inner_text("body") and "Vectors of" not in opened.page.inner_text("body")
+    with Opened(browser, tmp_path / "study" / "report.html") as opened:
+        assert "search-1" in opened.page.inner_text("body")
+    narrow("best", tmp_path / "study", "--below", 1e9)
+
+
 @pytest.mark.parametrize("name", ["x.99999999999.6.wb_8.2.model", "x.16.6.wb_8.-99999999999999999999.model", "x.0.6.wb_8.2.model", "x.16.6.wb_65.2.model"])
 def test_folders_of_impossible_precisions_are_refused(name, tmp_path):
     (tmp_path / "studies" / name).mkdir(parents=True)
@@ -339,14 +368,14 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
     for options, said in [
         (["--below", "nan"], "--below: the bound should be a number"),
         (["--out", tmp_path / "page.pdf"], "page.pdf: the page is HTML; give it a name that ends in .html"),
-        (["--figures", "svg,none"], "--figures: none stands alone"),
+        (["--figures", "svg,none"], "--figures: none cannot be combined with formats"),
         (["--figures", "none", "--only", "pareto"], "--only draws figures and nothing else"),
-        (["--metric", "pi"], "there is no metric 'pi'; there are mae, mpe"),
+        (["--metric", "pi"], "no metric 'pi'; available: mae, mpe"),
     ]:
         assert said in narrow("report", study, *options, status=1)
     assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
-    assert "two studies are called the same" in narrow("compare", study, study, status=1)
-    assert "two studies are called the same" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
+    assert "two studies have the same name" in narrow("compare", study, study, status=1)
+    assert "two studies have the same name" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=1)
     # Folders of one name are told apart by their paths.
     shutil.copytree(study, tmp_path / "study")
     assert f"6 ({study}): " in narrow("compare", study, tmp_path / "study", "--out", tmp_path / "both.html", "--figures", "none")

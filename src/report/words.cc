@@ -84,8 +84,8 @@ std::string range(const Report& report, const Of& of) {
   int high = std::numeric_limits<int>::min();
   for (const ReportScan& scan : report.scans) {
     for (const StoredPoint& point : scan.points) {
-      low = std::min(low, of(point.point));
-      high = std::max(high, of(point.point));
+      low = std::min(low, of(*point.point));
+      high = std::max(high, of(*point.point));
     }
   }
   return low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
@@ -122,10 +122,12 @@ std::vector<std::string> studied(const Report& report) {
             metrics + "."};
   }
   std::size_t points = 0;
+  std::size_t in_grid = 0;
   std::set<std::string> models;
   std::set<std::string> data;
   for (const ReportScan& scan : report.scans) {
-    points += scan.points.size();
+    points += scan.points.size() + scan.labelled.size();
+    in_grid += scan.points.size();
     models.insert(scan.scan.label);
     data.insert(std::to_string(scan.scan.samples) + " samples of " + scan.scan.data);
   }
@@ -134,42 +136,61 @@ std::vector<std::string> studied(const Report& report) {
   for (const std::string& name : models) names += (names.empty() ? "" : ", ") + name;
   std::string samples;
   for (const std::string& each : data) samples += (samples.empty() ? "" : "; ") + each;
-  return {plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples + ".",
-          "Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
-              range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
-              range(report, [](const Point& p) { return p.wb_full; }) + " bits, of which " +
-              range(report, [](const Point& p) { return p.wb_int; }) + " integer bits."};
+  std::vector<std::string> said{plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples +
+                                "."};
+  if (in_grid > 0) {
+    said.push_back("Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
+                   range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
+                   range(report, [](const Point& p) { return p.wb_full; }) + " bits, of which " +
+                   range(report, [](const Point& p) { return p.wb_int; }) + " integer bits.");
+  }
+  return said;
+}
+
+// The best of the points without coordinates.
+static std::string labelled(const Report& report, const ReportScan& scan) {
+  const MetricName& metric = report.metrics[report.metric];
+  const StoredPoint* best = nullptr;
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric.name, point.values[report.metric]); };
+  for (const StoredPoint& point : scan.labelled) {
+    if (!std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
+  }
+  if (best == nullptr) return "";
+  return "Of " + plural(scan.labelled.size(), "point") + " outside the grid, " + best->label + " is the best, with " +
+         with_unit(metric, best->values[report.metric]) + ".";
 }
 
 std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {
   const MetricName& metric = report.metrics[report.metric];
-  if (scan.points.empty()) return {"No point is done."};
+  std::vector<std::string> said;
+  if (const std::string others = labelled(report, scan); !others.empty()) said.push_back(others);
+  if (scan.points.empty() && scan.labelled.empty()) return {"No point is done."};
+  if (scan.points.empty()) return said;
   if (scan.highlights.empty()) return {"No point has a value of " + title_of(metric) + "; judge by another --metric."};
   const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
   const auto cost = [&](const Highlight& highlight) { return cost_of(metric.name, value(highlight)); };
   const std::string bound = title_of(metric) + " of at most " + rounded(report.bound) + unit_after(metric);
   const Highlight& best = scan.highlights.front();
-  std::vector<std::string> said;
   if (scan.within) {
-    said.push_back("For " + bound + ", " + std::to_string(bits_of(best.point.point)) + " bits are enough: " + types(best.point.point) +
+    said.push_back("For " + bound + ", " + std::to_string(bits_of(*best.point.point)) + " bits are enough: " + types(*best.point.point) +
                    ", with " + with_unit(metric, value(best)) + ".");
   } else {
-    said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(best.point.point)) +
-                   " bits: " + types(best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
+    said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(*best.point.point)) +
+                   " bits: " + types(*best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
   }
   if (scan.by_chance) {
-    said.push_back("The bound is met by chance there: with more bits, " + types(scan.by_chance->point) + ", " +
+    said.push_back("The bound is met by chance there: with more bits, " + types(*scan.by_chance->point) + ", " +
                    with_unit(metric, scan.by_chance->values[report.metric]) + ".");
   }
   const Highlight* first = nullptr;
   for (std::size_t i = 1; i < scan.highlights.size(); ++i) {
     const Highlight& other = scan.highlights[i];
     if (other.role == kSteady) {
-      said.push_back("From " + std::to_string(bits_of(other.point.point)) + " bits on more bits stay within the bound: " +
-                     types(other.point.point) + ", with " + with_unit(metric, value(other)) + ".");
+      said.push_back("From " + std::to_string(bits_of(*other.point.point)) + " bits on more bits stay within the bound: " +
+                     types(*other.point.point) + ", with " + with_unit(metric, value(other)) + ".");
     } else if (other.role.starts_with("least")) {
-      said.push_back("The least of the grid is " + with_unit(metric, value(other)) + ", at " + std::to_string(bits_of(other.point.point)) +
-                     " bits: " + types(other.point.point) + ".");
+      said.push_back("The least of the grid is " + with_unit(metric, value(other)) + ", at " + std::to_string(bits_of(*other.point.point)) +
+                     " bits: " + types(*other.point.point) + ".");
     } else if (cost(other) > cost(best) && (first == nullptr || cost(other) > cost(*first))) {
       first = &other;
     }

@@ -11,6 +11,8 @@ namespace narrow {
 
 int bits_of(const Point& point) { return point.v_full + point.wb_full; }
 
+int bits_of(const StoredPoint& point) { return point.point ? bits_of(*point.point) : std::numeric_limits<int>::max(); }
+
 double cost_of(const std::string& metric, double value) {
   const bool signed_one = metric == "bias" || metric.starts_with("turn_on_shift") || metric.starts_with("rate_change");
   return signed_one ? std::abs(value) : value;
@@ -18,21 +20,25 @@ double cost_of(const std::string& metric, double value) {
 
 namespace {
 
-bool has_no_fewer_bits(const Point& p, const Point& from) {
+// Of points of a grid; others cannot be compared.
+bool has_no_fewer_bits(const StoredPoint& point, const StoredPoint& than) {
+  if (!point.point || !than.point) return false;
+  const Point& p = *point.point;
+  const Point& from = *than.point;
   return p.v_int >= from.v_int && p.wb_int >= from.wb_int && p.v_full - p.v_int >= from.v_full - from.v_int &&
          p.wb_full - p.wb_int >= from.wb_full - from.wb_int;
 }
 
 bool is_steady(const std::vector<StoredPoint>& points, const StoredPoint& from, const Criterion& criterion) {
   return std::all_of(points.begin(), points.end(),
-                     [&](const StoredPoint& p) { return !p.finished || criterion.met_by(p) || !has_no_fewer_bits(p.point, from.point); });
+                     [&](const StoredPoint& p) { return !p.finished || criterion.met_by(p) || !has_no_fewer_bits(p, from); });
 }
 
 }  // namespace
 
 std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
   const StoredPoint* best = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), criterion.cost(point)); };
+  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point), criterion.cost(point)); };
   for (const StoredPoint& point : points) {
     if (criterion.met_by(point) && (best == nullptr || key(point) < key(*best))) best = &point;
   }
@@ -41,7 +47,7 @@ std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, c
 
 std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
   const StoredPoint* best = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point.point), criterion.cost(point)); };
+  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point), criterion.cost(point)); };
   for (const StoredPoint& point : points) {
     if (!criterion.met_by(point) || (best != nullptr && key(*best) < key(point))) continue;
     if (is_steady(points, point, criterion)) best = &point;
@@ -57,7 +63,7 @@ std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& 
     return std::isnan(cost) ? std::numeric_limits<double>::infinity() : cost;
   };
   for (const StoredPoint& point : points) {
-    if (!point.finished || criterion.met_by(point) || !has_no_fewer_bits(point.point, from.point)) continue;
+    if (!point.finished || criterion.met_by(point) || !has_no_fewer_bits(point, from)) continue;
     if (worst == nullptr || cost(point) > cost(*worst)) worst = &point;
   }
   return worst == nullptr ? std::nullopt : std::optional(*worst);
@@ -70,7 +76,7 @@ std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, co
     if (point.finished && !std::isnan(cost(point))) sorted.push_back(point);
   }
   std::stable_sort(sorted.begin(), sorted.end(), [&](const StoredPoint& a, const StoredPoint& b) {
-    return std::pair(bits_of(a.point), cost(a)) < std::pair(bits_of(b.point), cost(b));
+    return std::pair(bits_of(a), cost(a)) < std::pair(bits_of(b), cost(b));
   });
   std::vector<StoredPoint> front;
   for (const StoredPoint& point : sorted) {

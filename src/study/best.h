@@ -11,6 +11,8 @@ namespace narrow {
 
 // v_full + wb_full.
 int bits_of(const Point& point);
+// The same; more than any of a point without coordinates, whose bits cannot be compared with theirs.
+int bits_of(const StoredPoint& point);
 
 // How much a metric costs: of those that may be below 0 and are best at 0 (bias, shifts and changes of the turn-on) the
 // magnitude, of others the value.

@@ -1,7 +1,5 @@
 #include "study/definition.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "data/text.h"
 #include "error.h"
 #include "number.h"
+#include "precision/yaml.h"
 
 namespace narrow {
 namespace {
@@ -90,7 +89,7 @@ class Reader {
   std::string choice(const YAML::Node& node, const std::vector<std::string>& allowed) const {
     std::string value = text(node);
     if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-      throw fault(node, "'" + value + "' is none of " + listed(allowed));
+      throw fault(node, "'" + value + "' is not one of " + listed(allowed));
     }
     return value;
   }
@@ -106,7 +105,7 @@ class Reader {
       if (field == fields.end()) {
         std::vector<std::string> names;
         for (const auto& f : fields) names.push_back(f.first);
-        throw fault(item.first, what + " has no '" + key + "'; it has " + listed(names));
+        throw fault(item.first, what + " has no key '" + key + "'; it has " + listed(names));
       }
       if (!seen.insert(key).second) throw fault(item.first, "duplicate key '" + key + "'");
       field->second(item.second);
@@ -177,7 +176,7 @@ StudyData read_data(const Reader& reader, const YAML::Node& node) {
   Reader::Fields fields = data_fields(reader, data.options);
   fields.emplace_back("name", [&](const YAML::Node& value) { data.name = reader.text(value); });
   reader.read(node, "data", fields);
-  if (data.options.paths.empty()) throw reader.fault(node, "data should name its files");
+  if (data.options.paths.empty()) throw reader.fault(node, "data needs `files:`");
   return data;
 }
 
@@ -186,12 +185,12 @@ Family read_training(const Reader& reader, const YAML::Node& node) {
   TrainOptions& options = family.options;
   const auto share = [&](const YAML::Node& value) {
     const double number = reader.number(value);
-    if (number < 0 || number > 1) throw reader.fault(value, "it should lie between 0 and 1");
+    if (number < 0 || number > 1) throw reader.fault(value, "it should be from 0 to 1");
     return number;
   };
   const auto positive = [&](const YAML::Node& value) {
     const double number = reader.number(value);
-    if (!(number > 0)) throw reader.fault(value, "it should be above 0");
+    if (!(number > 0)) throw reader.fault(value, "it should be greater than 0");
     return number;
   };
   const auto size = [&](int& value) { return [&reader, &value](const YAML::Node& n) { value = reader.count(n, 1); }; };
@@ -225,8 +224,8 @@ Family read_training(const Reader& reader, const YAML::Node& node) {
                {"stop_patience", number_of(options.stop_patience)},
                {"shuffle", [&](const YAML::Node& value) { options.shuffle = reader.truth(value); }},
                {"seed", [&](const YAML::Node& value) { options.seed = static_cast<std::uint64_t>(reader.count(value, 0)); }}});
-  if (family.data.paths.empty()) throw reader.fault(node, "train should name its data");
-  if (family.out.empty()) throw reader.fault(node, "train should say `out:`, the models' file, as in ds{nodes}.keras");
+  if (family.data.paths.empty()) throw reader.fault(node, "train needs `data:`");
+  if (family.out.empty()) throw reader.fault(node, "train needs `out:`, the models' file, as in ds{nodes}.keras");
   reader.parsed(node, [&] { return paths_of(family); });
   return family;
 }
@@ -262,7 +261,7 @@ std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
                {"maximum", [&](const YAML::Node& value) { grid.precision.maximum = reader.parsed_text(value, parse_short_format); }}});
   for (const auto& [name, values] : {std::pair("v_full", &grid.grid.v_full), std::pair("v_int", &grid.grid.v_int),
                                      std::pair("wb_full", &grid.grid.wb_full), std::pair("wb_int", &grid.grid.wb_int)}) {
-    if (values->empty()) throw reader.fault(node, std::string("a grid should say ") + name + ", as in `" + name + ": 8:16`");
+    if (values->empty()) throw reader.fault(node, std::string("a grid needs ") + name + ", as in `" + name + ": 8:16`");
   }
   reader.parsed(node, [&] { return points_of(grid.grid); });
   std::vector<StudyGrid> grids;
@@ -276,9 +275,10 @@ std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
 void check_data(const Reader& reader, const YAML::Node& node, const std::vector<StudyData>& data) {
   std::set<std::string> names;
   for (const StudyData& each : data) {
-    if (data.size() > 1 && each.name.empty()) throw reader.fault(node, "of several data sets each should have a name");
-    if (each.name.find_first_of("/\\") != std::string::npos) throw reader.fault(node, "the name " + each.name + " should have no /");
-    if (!names.insert(each.name).second) throw reader.fault(node, "two data sets are called " + each.name);
+    if (data.size() > 1 && each.name.empty()) throw reader.fault(node, "with several data sets, each needs a name");
+    if (each.name.find_first_of("/\\") != std::string::npos)
+      throw reader.fault(node, "the name " + each.name + " must not contain / or \\");
+    if (!names.insert(each.name).second) throw reader.fault(node, "two data sets have the name " + each.name);
   }
 }
 
@@ -286,15 +286,8 @@ void check_data(const Reader& reader, const YAML::Node& node, const std::vector<
 
 Definition parse_definition(const std::string& content, const std::string& path) {
   const Reader reader(path);
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(content);
-  } catch (const YAML::Exception& error) {
-    throw Error(path + ", line " + std::to_string(error.mark.line + 1) + ": it is not valid YAML: " + error.msg);
-  }
-  if (documents.empty() || documents.front().IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
-  if (documents.size() > 1) throw reader.fault(documents[1], "a second YAML document begins here; give one study a file");
-  const YAML::Node& root = documents.front();
+  const YAML::Node root = parse_yaml(content, path);
+  if (root.IsNull()) throw Error(path + ": it is empty; docs/study.md shows what defines a study");
   Definition definition;
   reader.read(root, "a study",
               {{"out", [&](const YAML::Node& node) { definition.out = reader.text(node); }},
@@ -336,10 +329,10 @@ Definition parse_definition(const std::string& content, const std::string& path)
                 }},
                {"traced", [&](const YAML::Node& node) { definition.keep.traced = reader.size(node, 0); }},
                {"counted", [&](const YAML::Node& node) { definition.counted = reader.size(node, 0); }}});
-  if (definition.out.empty()) throw Error(path + ": it should say `out:`, the study's folder");
-  if (definition.data.empty()) throw Error(path + ": it should say `data:`, files of samples");
-  if (definition.models.empty() && definition.training.empty()) throw Error(path + ": it should name `models:`, or what to `train:`");
-  if (definition.grids.empty()) throw Error(path + ": it should say `grid:`, the precisions");
+  if (definition.out.empty()) throw Error(path + ": `out:`, the study's folder, is missing");
+  if (definition.data.empty()) throw Error(path + ": `data:`, files of samples, is missing");
+  if (definition.models.empty() && definition.training.empty()) throw Error(path + ": `models:`, or what to `train:`, is missing");
+  if (definition.grids.empty()) throw Error(path + ": `grid:`, the precisions, is missing");
   return definition;
 }
 
@@ -487,7 +480,7 @@ void parse_keep(const std::string& option, const std::string& text, Keep& keep) 
     const std::string part = text.substr(from, comma - from);
     if (part == "predictions") keep.predictions = true;
     else if (part == "trace") keep.trace = true;
-    else if (part != "none" || text != "none") throw Error(option + ": '" + part + "' is none of predictions, trace, or none at all");
+    else if (part != "none" || text != "none") throw Error(option + ": '" + part + "' is not one of predictions, trace, or none alone");
     if (comma == std::string::npos) break;
     from = comma + 1;
   }
@@ -495,7 +488,7 @@ void parse_keep(const std::string& option, const std::string& text, Keep& keep) 
 
 void check_metrics(const MetricOptions& options) {
   for (const double tolerance : options.tolerances) {
-    if (!(tolerance >= 0) || std::isinf(tolerance)) throw Error("a tolerance is a share of the prediction in per cent, at least 0");
+    if (!(tolerance >= 0) || std::isinf(tolerance)) throw Error("a tolerance is a percentage of the prediction, at least 0");
   }
   for (const auto* values : {&options.tolerances, &options.thresholds}) {
     std::set<std::string> names;
@@ -506,7 +499,7 @@ void check_metrics(const MetricOptions& options) {
   const bool finite = std::all_of(options.bins.begin(), options.bins.end(), [](double edge) { return std::isfinite(edge); });
   if (!finite || options.bins.size() == 1 ||
       std::adjacent_find(options.bins.begin(), options.bins.end(), std::greater_equal<>()) != options.bins.end()) {
-    throw Error("bins should be edges that rise, at least two");
+    throw Error("bins should be increasing edges, at least two");
   }
 }
 

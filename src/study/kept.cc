@@ -75,13 +75,15 @@ std::vector<double> numbers_of(const std::string& text) {
 std::vector<std::string> files_of(const std::string& label, const StoredPoint& point) {
   const Kept kept = parse(point.kept);
   std::vector<std::string> files;
-  for (const std::string& name : names(kept.layout, kept.what)) files.push_back(file_of(point_name(label, point.point), kept.layout, name));
+  for (const std::string& name : names(kept.layout, kept.what)) files.push_back(file_of(point_name(label, point), kept.layout, name));
   return files;
 }
 
 std::vector<std::string> files_of(const Scan& scan) { return {kTargets, scan.label + kFloatTrace, scan.label + kFloat}; }
 
-std::string point_name(const std::string& label, const Point& point) {
+std::string point_name(const std::string& label, const StoredPoint& stored) {
+  if (!stored.point) return label + "." + stored.label;
+  const Point& point = *stored.point;
   return label + "." + std::to_string(point.v_full) + "." + std::to_string(point.v_int) + ".wb_" + std::to_string(point.wb_full) + "." +
          std::to_string(point.wb_int);
 }
@@ -115,11 +117,11 @@ std::string KeptFiles::image(const Resolved& resolved, std::span<const double> p
   return file.image();
 }
 
-std::string KeptFiles::path_of(const Point& point, const std::string& layout, const std::string& name) const {
+std::string KeptFiles::path_of(const StoredPoint& point, const std::string& layout, const std::string& name) const {
   return folder_ + "/" + file_of(point_name(label_, point), layout, name);
 }
 
-std::string KeptFiles::write(const Point& point, const Program& program, std::span<const double> predictions) const {
+std::string KeptFiles::write(const StoredPoint& point, const Program& program, std::span<const double> predictions) const {
   if (!any()) return "";
   RunResult run;
   const std::size_t size = size_of(data_.shape);
@@ -127,11 +129,10 @@ std::string KeptFiles::write(const Point& point, const Program& program, std::sp
   return write(point, program.resolved, predictions, run.trace);
 }
 
-std::optional<std::string> KeptFiles::follow(const Point& point, const Resolved& resolved, const Point& leader,
-                                             const std::string& text) const {
+std::optional<std::string> KeptFiles::follow(const StoredPoint& point, const Resolved& resolved, const StoredPoint& leader) const {
   if (!any()) return "";
-  if (!holds_all(text)) return std::nullopt;
-  const auto files = read(leader, text);
+  if (!holds_all(leader.kept)) return std::nullopt;
+  const auto files = read(leader);
   if (!files) return std::nullopt;
   std::vector<std::vector<double>> trace;
   if (keep_.trace) {
@@ -141,10 +142,10 @@ std::optional<std::string> KeptFiles::follow(const Point& point, const Resolved&
     const Hdf5Reader reader(file.name, {data, data + file.bytes.size()});
     for (const Layer& layer : resolved.model.layers) trace.push_back(reader.read<double>("trace/" + layer.name).values);
   }
-  return write(point, resolved, keep_.predictions ? predictions_in(*files, text) : std::vector<double>(), trace);
+  return write(point, resolved, keep_.predictions ? predictions_in(*files, leader.kept) : std::vector<double>(), trace);
 }
 
-std::string KeptFiles::write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
+std::string KeptFiles::write(const StoredPoint& point, const Resolved& resolved, std::span<const double> predictions,
                              const std::vector<std::vector<double>>& trace) const {
   std::vector<File> files;
   if (keep_.layout == Keep::Layout::kHdf5) {
@@ -166,8 +167,8 @@ std::string KeptFiles::write(const Point& point, const Resolved& resolved, std::
   return layout + " " + what + " " + hash.text();
 }
 
-std::optional<std::vector<KeptFiles::File>> KeptFiles::read(const Point& point, const std::string& text) const {
-  const Kept kept = parse(text);
+std::optional<std::vector<KeptFiles::File>> KeptFiles::read(const StoredPoint& point) const {
+  const Kept kept = parse(point.kept);
   if (kept.hash.empty()) return std::nullopt;
   std::vector<File> files;
   Hash hash;
@@ -187,15 +188,13 @@ bool KeptFiles::holds_all(const std::string& text) const {
          (!keep_.trace || holds(kept.what, "trace:" + std::to_string(keep_.traced)));
 }
 
-bool KeptFiles::whole(const Point& point, const std::string& text) const {
-  return !any() || (holds_all(text) && read(point, text).has_value());
-}
+bool KeptFiles::whole(const StoredPoint& point) const { return !any() || (holds_all(point.kept) && read(point).has_value()); }
 
-std::optional<std::vector<double>> KeptFiles::predictions(const Point& point, const std::string& text) const {
-  if (!holds(parse(text).what, "predictions")) return std::nullopt;
-  const auto files = read(point, text);
+std::optional<std::vector<double>> KeptFiles::predictions(const StoredPoint& point) const {
+  if (!holds(parse(point.kept).what, "predictions")) return std::nullopt;
+  const auto files = read(point);
   if (!files) return std::nullopt;
-  std::vector<double> values = predictions_in(*files, text);
+  std::vector<double> values = predictions_in(*files, point.kept);
   if (values.size() != reference_.size()) return std::nullopt;
   return values;
 }
@@ -216,7 +215,7 @@ const std::string& KeptTrace::float_layer(const std::string& layer) const {
 KeptTrace kept_trace(const std::string& folder, const std::string& label, const StoredPoint& point, bool fixed) {
   const Kept kept = parse(point.kept);
   if (!holds_trace(kept.what)) return {};
-  const std::string stem = folder + "/" + point_name(label, point.point);
+  const std::string stem = folder + "/" + point_name(label, point);
   const bool text = kept.layout == "text";
   std::string path = text ? stem + ".model/" + kTrace : stem + ".h5";
   if (!fixed) path = folder + "/" + label + (text ? kFloatTrace : kFloat);

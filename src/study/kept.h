@@ -17,8 +17,8 @@ namespace narrow {
 // The targets of a scan's data, in its folder.
 inline constexpr const char* kTargets = "regression_targets.txt";
 
-// `64.16.6.wb_12.3`: a point's name in the study's layout.
-std::string point_name(const std::string& label, const Point& point);
+// `64.16.6.wb_12.3`, or `64.label` of a point without coordinates: its name in the study's layout.
+std::string point_name(const std::string& label, const StoredPoint& point);
 
 // The files of a scan's points: what is kept of them besides the store. Layout::kText is the study's own:
 //   {name}.model/keras_predictions.txt, hls_predictions.txt   as numpy.savetxt writes them
@@ -38,27 +38,27 @@ class KeptFiles {
   bool any() const { return keep_.predictions || keep_.trace; }
   void write_float() const;
   // Writes a point's files and returns their text for the store.
-  std::string write(const Point& point, const Program& program, std::span<const double> predictions) const;
-  // The same for a point that follows another: the leader's values, the point's own types. Nothing where the leader's files, whose text
-  // is given, are not as they were written.
-  std::optional<std::string> follow(const Point& point, const Resolved& resolved, const Point& leader, const std::string& kept) const;
+  std::string write(const StoredPoint& point, const Program& program, std::span<const double> predictions) const;
+  // The same for a point that follows another: the leader's values, the point's own types. Nothing where the leader's files are not as
+  // they were written.
+  std::optional<std::string> follow(const StoredPoint& point, const Resolved& resolved, const StoredPoint& leader) const;
   // Whether all that is asked for is there, as it was written.
-  bool whole(const Point& point, const std::string& kept) const;
+  bool whole(const StoredPoint& point) const;
   // A point's predictions, where they are there as they were written.
-  std::optional<std::vector<double>> predictions(const Point& point, const std::string& kept) const;
+  std::optional<std::vector<double>> predictions(const StoredPoint& point) const;
 
  private:
   struct File {
     std::string name;
     std::string bytes;
   };
-  std::optional<std::vector<File>> read(const Point& point, const std::string& kept) const;
+  std::optional<std::vector<File>> read(const StoredPoint& point) const;
   std::string image(const Resolved& resolved, std::span<const double> predictions, const std::vector<std::vector<double>>& trace) const;
-  std::string write(const Point& point, const Resolved& resolved, std::span<const double> predictions,
+  std::string write(const StoredPoint& point, const Resolved& resolved, std::span<const double> predictions,
                     const std::vector<std::vector<double>>& trace) const;
   static std::vector<double> predictions_in(const std::vector<File>& files, const std::string& kept);
   bool holds_all(const std::string& kept) const;  // that is asked for, in its layout
-  std::string path_of(const Point& point, const std::string& layout, const std::string& name) const;
+  std::string path_of(const StoredPoint& point, const std::string& layout, const std::string& name) const;
 
   std::string folder_, label_;
   Keep keep_;

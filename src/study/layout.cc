@@ -7,6 +7,7 @@
 #include "data/text.h"
 #include "figure/heatmap.h"
 #include "fixed/format.h"
+#include "study/best.h"
 #include "study/outdated.h"
 
 namespace narrow {
@@ -18,13 +19,17 @@ constexpr std::size_t kLeftOut = 2;
 
 std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
 
-std::string numbers(const Point& p) {
+std::string in_words(const Point& p) { return "vectors " + type(p.v_full, p.v_int) + ", weights " + type(p.wb_full, p.wb_int); }
+
+std::string numbers(const StoredPoint& point) {
+  if (!point.point) return "# " + point.label;
+  const Point& p = *point.point;
   return std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int);
 }
 
-// Integer by total bits of the vectors at the best weights, and of the weights at the best vectors.
+// Integer by total bits of the vectors at the best weights, and of the weights at the best vectors. `points` are a grid's.
 std::vector<Heatmap> heatmaps(const Scan& scan, const std::vector<StoredPoint>& points, std::size_t metric, const std::string& label) {
-  const Point best = points[least(points, metric)].point;
+  const Point best = *points[least(points, metric)].point;
   Heatmap vectors{"Model " + scan.label + ": vectors",
                   "weights and biases " + type(best.wb_full, best.wb_int),
                   "total bits",
@@ -34,7 +39,7 @@ std::vector<Heatmap> heatmaps(const Scan& scan, const std::vector<StoredPoint>& 
   Heatmap weights{
       "Model " + scan.label + ": weights and biases", "vectors " + type(best.v_full, best.v_int), "total bits", "integer bits", label, {}};
   for (const StoredPoint& each : points) {
-    const Point& p = each.point;
+    const Point& p = *each.point;
     if (p.wb_full == best.wb_full && p.wb_int == best.wb_int) vectors.cells.push_back({p.v_full, p.v_int, each.values[metric]});
     if (p.v_full == best.v_full && p.v_int == best.v_int) weights.cells.push_back({p.wb_full, p.wb_int, each.values[metric]});
   }
@@ -48,8 +53,9 @@ std::vector<Heatmap> heatmaps(const Scan& scan, const std::vector<StoredPoint>& 
 
 std::string types_of(const Point& p) { return type(p.v_full, p.v_int) + " / " + type(p.wb_full, p.wb_int); }
 
+std::string types_of(const StoredPoint& point) { return point.point ? types_of(*point.point) : point.label; }
+
 std::size_t least(const std::vector<StoredPoint>& points, std::size_t at) {
-  const auto bits = [](const Point& p) { return p.v_full + p.wb_full; };
   std::size_t best = points.size();
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (!points[i].finished) continue;
@@ -59,7 +65,7 @@ std::size_t least(const std::vector<StoredPoint>& points, std::size_t at) {
     }
     const double a = points[i].values[at];
     const double b = points[best].values[at];
-    const bool better = std::isnan(b) ? !std::isnan(a) : a < b || (a == b && bits(points[i].point) < bits(points[best].point));
+    const bool better = std::isnan(b) ? !std::isnan(a) : a < b || (a == b && bits_of(points[i]) < bits_of(points[best]));
     if (better) best = i;
   }
   return best;
@@ -69,28 +75,27 @@ std::string results_text(const Scan& scan, const std::vector<StoredPoint>& point
   const bool relative = metric == "mpe";
   const std::size_t at = relative ? kMpe : kMae;
   const StoredPoint& best = points[least(points, at)];
-  const Point& b = best.point;
-  std::string text = "# best: vectors " + type(b.v_full, b.v_int) + ", weights " + type(b.wb_full, b.wb_int) + ": " + metric + " " +
-                     short_text(best.values[at]) + (relative ? " %" : "") + "\n";
+  std::string text = "# best: " + (best.point ? in_words(*best.point) : best.label) + ": " + metric + " " + short_text(best.values[at]) +
+                     (relative ? " %" : "") + "\n";
   text += "# model " + scan.model + ", " + std::to_string(scan.samples) + " samples";
   if (relative) text += "; predictions of 0 by the float model are left out: " + short_text(best.values[kLeftOut]);
   Outdated outdated;
   outdated.add(points);
   if (outdated.any()) text += "\n# " + outdated.sentence();
   text += "\n# v_full v_int wb_full wb_int " + metric + "\n";
-  for (const StoredPoint& each : points) text += numbers(each.point) + " " + short_text(each.values[at]) + "\n";
+  for (const StoredPoint& each : points) text += numbers(each) + " " + short_text(each.values[at]) + "\n";
   return text;
 }
 
 std::string points_text(const std::vector<StoredPoint>& points) {
   std::string text =
       "# v_full v_int wb_full wb_int: computed, or the point with the same fractional bits and no overflow that it follows\n";
-  std::map<std::int64_t, const Point*> by_id;
-  for (const StoredPoint& each : points) by_id[each.id] = &each.point;
+  std::map<std::int64_t, const StoredPoint*> by_id;
+  for (const StoredPoint& each : points) by_id[each.id] = &each;
   for (const StoredPoint& each : points) {
     const auto leader = by_id.find(each.computed_as);
     const bool computed = each.computed_as == each.id || leader == by_id.end();
-    text += numbers(each.point) + (computed ? " computed" : " follows " + numbers(*leader->second)) + "\n";
+    text += numbers(each) + (computed ? " computed" : " follows " + numbers(*leader->second)) + "\n";
   }
   return text;
 }
@@ -100,6 +105,8 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
   std::erase_if(points, [](const StoredPoint& point) { return !point.finished; });
   if (points.empty()) return;
   const std::string folder = study + (scan.folder.empty() ? "" : "/" + scan.folder);
+  std::vector<StoredPoint> in_grid = points;
+  std::erase_if(in_grid, [](const StoredPoint& point) { return !point.point; });
   struct Kind {
     std::size_t metric;
     std::string name, label;
@@ -107,7 +114,8 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
   write_file(folder + "/points_" + scan.label + ".txt", points_text(points));
   for (const Kind& kind : {Kind{kMpe, "mpe", "MPE [%]"}, Kind{kMae, "mae", "MAE"}}) {
     write_file(folder + "/results_" + scan.label + "_" + kind.name + ".txt", results_text(scan, points, kind.name));
-    const std::string spec = heatmap_spec(heatmaps(scan, points, kind.metric, kind.label));
+    if (in_grid.empty()) continue;
+    const std::string spec = heatmap_spec(heatmaps(scan, in_grid, kind.metric, kind.label));
     const std::string stem = folder + "/heatmap_" + scan.label + "_" + kind.name;
     write_file(stem + ".vl.json", spec);
     const std::string page = figure_page("narrow: " + kind.label + " of model " + scan.label, spec);

@@ -10,6 +10,8 @@ namespace narrow {
 
 // `ap_fixed<16,6> / ap_fixed<12,3>`: a point's types of vectors and of weights.
 std::string types_of(const Point& point);
+// The same, or the label of a point without coordinates.
+std::string types_of(const StoredPoint& point);
 
 // The finished point with the least value of the metric at `at` of StoredPoint::values, NaN after any number; ties go to the fewest
 // bits. The number of points where there is none.

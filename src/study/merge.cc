@@ -38,10 +38,10 @@ void take_files(const Store& part, const std::string& part_folder, const Store& 
     const fs::path to = fs::path(folder) / own->folder;
     for (const std::string& file : files_of(scan)) take_file(from / file, to / file);
     std::map<std::string, std::string> kept;  // by the points' names
-    for (const StoredPoint& point : store.points(*own, {})) kept[point_name(own->label, point.point)] = point.kept;
+    for (const StoredPoint& point : store.points(*own, {})) kept[point_name(own->label, point)] = point.kept;
     for (const StoredPoint& point : part.points(scan, {})) {
       // The hash in this text is that of the files.
-      if (point.kept != kept[point_name(scan.label, point.point)]) continue;
+      if (point.kept != kept[point_name(scan.label, point)]) continue;
       for (const std::string& file : files_of(scan.label, point)) take_file(from / file, to / file);
     }
   }
@@ -68,7 +68,7 @@ MergeResult merge_shards(const std::string& folder, std::vector<std::string> par
     if (text.empty()) continue;
     const Shard shard = parse_shard(text);
     if (result.of != 0 && result.of != shard.of) {
-      throw Error(part + ": it is shard " + text + "; another part is one of " + std::to_string(result.of));
+      throw Error(part + ": it is shard " + text + ", another part is one of " + std::to_string(result.of) + " shards");
     }
     result.of = shard.of;
     found.insert(shard.number);

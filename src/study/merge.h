@@ -8,7 +8,7 @@
 
 namespace narrow {
 
-// What joining the shards of a study came to.
+// The result of joining the shards of a study.
 struct MergeResult {
   std::size_t points = 0, finished = 0;  // outdated points do not count as finished
   Outdated left_out;                     // points of the shards that are not taken

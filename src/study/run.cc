@@ -20,6 +20,7 @@
 #include "study/outdated.h"
 #include "study/profile.h"
 #include "study/scan.h"
+#include "study/trace.h"
 
 namespace narrow {
 namespace {
@@ -69,7 +70,8 @@ std::string common_preparation(const std::vector<Subject>& subjects) {
     own.vmax = common ? std::max(own.vmax, common->vmax) : own.vmax;
     if (common) common->vmax = own.vmax;
     if (common && *common != own) {
-      throw Error("model " + subject.model.name + " was trained on data prepared in another way than the models before it; study it alone");
+      throw Error("model " + subject.model.name +
+                  " was trained on data that were prepared differently from those of the models before it; study it separately");
     }
     common = own;
   }
@@ -98,7 +100,7 @@ std::vector<Subject> all_models(const Definition& definition, bool trained) {
   for (const Family& family : definition.training) {
     if (trained) {
       for (const std::string& path : paths_of(family)) {
-        if (!fs::exists(path)) throw Error(path + ": the model is not trained yet; do that once, with narrow run and --train-only");
+        if (!fs::exists(path)) throw Error(path + ": the model has not been trained; train it first, with narrow run --train-only");
         subjects.push_back({read_keras(path), {}});
       }
     } else {
@@ -133,7 +135,7 @@ Feature target_of(const DataOptions& options, const Dataset& data, const Model& 
 void check_thresholds(const MetricOptions& metrics, const Dataset& data, const Feature& target) {
   if (metrics.thresholds.empty()) return;
   if (data.targets != 1) {
-    throw Error(data.path + ": a trigger threshold needs one target a sample, and it has " + std::to_string(data.targets));
+    throw Error(data.path + ": a trigger threshold needs one target per sample, and these data have " + std::to_string(data.targets));
   }
   for (const double threshold : metrics.thresholds) {
     if (!std::isfinite(target.prepare(threshold))) {
@@ -249,10 +251,14 @@ class StudyRun {
     const Feature target = target_of(of.options, data, subject.model);
     if (against_target) keep_target(store, of, data, target);
     const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
-    store.measure(measure.names());
+    store.add_metric_names(measure.names());
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
-    store.set_float(scan, measure.float_values(), measure.curves());
+    const std::vector<std::string> metrics = metric_names(measure);
+    NamedValues float_values;
+    const std::vector<double> values = measure.float_values();
+    for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
+    store.set_float(scan, float_values, measure.curves());
     if (!grid.points.empty()) {
       // Which layers take in a BatchNormalization does not depend on the bits.
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
@@ -267,7 +273,7 @@ class StudyRun {
     progress_.best.clear();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
     const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store, options_};
-    std::vector<StoredPoint> points = store.plan(scan, grid.points);
+    std::vector<StoredPoint> points = store.plan(scan, planned(subject.model, grid), metrics);
     Outdated outdated;
     outdated.add(points);
     if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
@@ -290,11 +296,21 @@ class StudyRun {
     const std::string fact = fact_of_target(of.name);
     const std::string known = store.known(fact);
     if (!known.empty() && known != to_string(target)) {
-      throw Error(data.path + ": this study took its target as " + known + " until now, and " + to_string(target) +
+      throw Error(data.path + ": the target of this study is " + known + ", and " + to_string(target) +
                   " is asked for; give another --out, or the same target");
     }
     store.set(fact, to_string(target));
     store.set(kUnitFact, definition_.metrics.unit);
+  }
+
+  // The grid's points by their types: where those are inferred otherwise than before, a point is another one.
+  static std::vector<PlannedPoint> planned(const Model& model, const ScanGrid& grid) {
+    std::vector<PlannedPoint> points;
+    points.reserve(grid.points.size());
+    for (const Point& point : grid.points) {
+      points.push_back(grid_point(point, types_json(resolve(model, config_at(model, grid.precision, point)))));
+    }
+    return points;
   }
 
   void tell(const Subject& subject, const Point& point, double mpe) {

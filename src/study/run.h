@@ -34,14 +34,14 @@ struct RunProgress {
   std::string best;               // the point of the least MPE so far, in words; empty before the first
 };
 
-// Who looks on.
+// Progress callbacks.
 struct RunWatch {
   FamilyWatch& training;
   std::function<void(const std::vector<std::string>&)> notes;
   std::function<void(const RunProgress&)> progress;  // from any thread, one at a time
 };
 
-// What became of one scan's points.
+// How one scan's points were answered.
 struct ScanResult {
   Scan scan;
   std::size_t points = 0;
@@ -52,7 +52,7 @@ struct ScanResult {
   std::size_t skipped = 0;   // of the grid, with more integer than total bits
 };
 
-// Runs a study, or goes on with it, in the folder definition.out: trains what is to be trained, then computes every point that
+// Runs or resumes a study in the folder definition.out: trains what is to be trained, then computes every point that
 // the store has not, and writes for each scan, into its folder,
 //   regression_targets.txt                              the data's targets, where it has them
 //   what is kept                                        study/kept.h

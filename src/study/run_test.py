@@ -172,7 +172,7 @@ def test_new_metrics_are_taken_from_what_is_kept(tmp_path, layout):
     succeed(command(tmp_path / "grown", *keep, grid=SMALL))
     before = times(tmp_path / "grown")
     said = succeed(command(tmp_path / "grown", *keep, "--threshold", "20,50", grid=SMALL))
-    assert "32 points were done before; new metrics are from their predictions" in said
+    assert "32 points were done before; new metrics were computed from their predictions" in said
     assert times(tmp_path / "grown") == before, "nothing was run again"
     assert content(tmp_path / "grown") == content(tmp_path / "whole")
     assert best(tmp_path / "grown", "turn_on_shift@20") == best(tmp_path / "whole", "turn_on_shift@20")
@@ -196,11 +196,11 @@ def test_another_target_is_not_mixed_in(tmp_path):
     succeed(command(tmp_path / "study", grid=SMALL))
     before = content(tmp_path / "study")
     said = fail(command(tmp_path / "study", *TARGET, grid=SMALL))
-    assert "this study took its target as target until now, and true_energy:log/10 is asked for" in said
+    assert "the target of this study is target, and true_energy:log/10 is asked for" in said
     assert content(tmp_path / "study") == before
     for number, more in ((1, TARGET), (2, [])):
         succeed(command(tmp_path / "parts", *more, "--shard", f"{number}/2", grid=SMALL))
-    assert "took the target as target, other parts did not" in fail([NARROW, "merge", str(tmp_path / "parts")])
+    assert "its target is target, that of the other parts is another" in fail([NARROW, "merge", str(tmp_path / "parts")])
 
 
 def test_best_takes_the_magnitude_of_shifts(measured):
@@ -496,7 +496,7 @@ metrics: {threshold: 20}
         (("ds16.keras", "none.keras"), "none.keras"),
         (("clusters.h5", "none.h5"), "none.h5"),
         (("8:12", "8:64:56"), "type"),
-        (("v_full", "v_bits"), "study.yml, line 5: a grid has no 'v_bits'"),
+        (("v_full", "v_bits"), "study.yml, line 5: a grid has no key 'v_bits'"),
         (("threshold: 30", "threshold: -1"), "threshold -1: true_energy:log/10 has no such value"),
         (("keep: trace", "keep: [trace, everything]"), "study.yml, line 7: keep: 'everything'"),
     ],
@@ -539,6 +539,6 @@ def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_p
             process.send_signal(signal.SIGINT)
             stopped = True
     assert stopped and process.wait() == 130, shown[-500:]
-    assert b"what is done is kept, and the same command goes on from there" in shown
+    assert b"what is done is kept; the same command resumes from there" in shown
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 3861

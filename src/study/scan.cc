@@ -61,13 +61,18 @@ class PreparedInputs {
 class ScanRun {
  public:
   ScanRun(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done)
-      : job_(job), done_(done), stored_(std::move(points)), lanes_(lanes(job.data)), prepared_(job.data, 2 * lanes_) {
+      : job_(job),
+        done_(done),
+        stored_(std::move(points)),
+        metrics_(metric_names(job.measure)),
+        lanes_(lanes(job.data)),
+        prepared_(job.data, 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
-    for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(stored_[i].point), wb_fraction(stored_[i].point)}].push_back(i);
+    for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(*stored_[i].point), wb_fraction(*stored_[i].point)}].push_back(i);
     for (auto& [fractions, group] : groups) {
       std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
-        const Point& p = stored_[a].point;
-        const Point& q = stored_[b].point;
+        const Point& p = *stored_[a].point;
+        const Point& q = *stored_[b].point;
         return std::pair(p.v_int, p.wb_int) < std::pair(q.v_int, q.wb_int);
       });
       groups_.push_back(std::move(group));
@@ -115,8 +120,8 @@ class ScanRun {
       if (job_.options.stop && job_.options.stop()) interrupted_ = ends_ = true;
       if (ends_) return;
       StoredPoint& point = stored_[index];
-      const bool whole = point.finished && !point.outdated() && job_.files.whole(point.point, point.kept);
-      if (whole && point.measured) done_(PointEnd::kFound, point.point, kNan);
+      const bool whole = point.finished && !point.outdated() && job_.files.whole(point);
+      if (whole && point.measured) done_(PointEnd::kFound, *point.point, kNan);
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
       if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(point.values, {}), {}});
       point.values = {};
@@ -125,19 +130,18 @@ class ScanRun {
 
   // New metrics of a point that is done, from its predictions where those are kept.
   bool measure_again(const StoredPoint& point) const {
-    const auto predictions = job_.files.predictions(point.point, point.kept);
+    const auto predictions = job_.files.predictions(point);
     if (!predictions) return false;
-    const std::vector<double> values = job_.measure.values(*predictions);
-    job_.store.add_metrics(point.id, values, job_.measure.curve_values(*predictions));
-    done_(PointEnd::kMeasured, point.point, kNan);
+    job_.store.add_metrics(point.id, named(job_.measure.values(*predictions)), named_curves(*predictions));
+    done_(PointEnd::kMeasured, *point.point, kNan);
     return true;
   }
 
   void compute_or_follow(StoredPoint& point, std::vector<Leader>& leaders, WeightCache& weights) {
-    Resolved resolved = resolved_at(point.point);
+    Resolved resolved = resolved_at(*point.point);
     if (job_.options.share) {
       for (Leader& leader : leaders) {
-        if (!leader.resolved) leader.resolved = resolved_at(stored_[leader.index].point);
+        if (!leader.resolved) leader.resolved = resolved_at(*stored_[leader.index].point);
         if (answers_for(*leader.resolved, resolved) && follow(point, leader, resolved)) return;
       }
     }
@@ -158,18 +162,19 @@ class ScanRun {
       for (const auto& [type, quantized] : step.weights) end.overflowed |= quantized->overflows > 0;
     }
     count_into(end, program);
-    end.values = job_.measure.values(result.run.predictions);
-    end.curves = job_.measure.curve_values(result.run.predictions);
+    const std::vector<double> values = job_.measure.values(result.run.predictions);
+    end.values = named(values);
+    end.curves = named_curves(result.run.predictions);
     end.id = end.computed_as = point.id;
     end.types = types_json(program.resolved);
     for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    end.kept = job_.files.write(point.point, program, result.run.predictions);
-    settle(point, end);
-    const double mpe = mpe_of(end.values);
+    end.kept = job_.files.write(point, program, result.run.predictions);
+    settle(point, end, values);
+    const double mpe = mpe_of(values);
     // Last: a point is done when all that is kept of it is written.
     job_.store.finish(std::move(end));
-    done_(PointEnd::kComputed, point.point, mpe);
+    done_(PointEnd::kComputed, *point.point, mpe);
   }
 
   // Overflows and losses layer by layer, on the first samples.
@@ -195,40 +200,55 @@ class ScanRun {
   // The same numbers under another precision's name. False where the leader's files are gone meanwhile.
   bool follow(StoredPoint& point, const Leader& leader, const Resolved& resolved) {
     const StoredPoint& run = stored_[leader.index];
-    std::optional<std::string> kept = job_.files.follow(point.point, resolved, run.point, run.kept);
+    std::optional<std::string> kept = job_.files.follow(point, resolved, run);
     if (!kept) return false;
     PointResult end;
     end.id = point.id;
     end.computed_as = run.id;
     end.types = types_json(resolved);
-    end.values = leader.values.empty() ? job_.store.values(run.id) : leader.values;
+    const std::vector<double> values = leader.values.empty() ? job_.store.values(run.id, metrics_) : leader.values;
+    end.values = named(values);
     end.kept = *std::move(kept);
-    settle(point, end);
-    const double mpe = mpe_of(end.values);
+    settle(point, end, values);
+    const double mpe = mpe_of(values);
     job_.store.finish(std::move(end));
-    done_(PointEnd::kFollowed, point.point, mpe);
+    done_(PointEnd::kFollowed, *point.point, mpe);
     return true;
   }
 
-  static void settle(StoredPoint& point, const PointResult& end) {
+  static void settle(StoredPoint& point, const PointResult& end, const std::vector<double>& values) {
     point.finished = point.measured = true;
     point.arithmetic = kArithmetic;
     point.computed_as = end.computed_as;
     point.clean = !end.overflowed;
     point.kept = end.kept;
-    point.values = end.values;
+    point.values = values;
   }
 
   double mpe_of(const std::vector<double>& values) const {
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (job_.measure.names()[i].name == "mpe") return values[i];
+      if (metrics_[i] == "mpe") return values[i];
     }
     return kNan;
+  }
+
+  NamedValues named(const std::vector<double>& values) const {
+    NamedValues named;
+    for (std::size_t i = 0; i < values.size(); ++i) named[metrics_[i]] = values[i];
+    return named;
+  }
+
+  NamedCurves named_curves(std::span<const double> predictions) const {
+    std::vector<std::vector<double>> values = job_.measure.curve_values(predictions);
+    NamedCurves named;
+    for (std::size_t i = 0; i < values.size(); ++i) named[job_.measure.curves()[i].name] = std::move(values[i]);
+    return named;
   }
 
   const ScanJob& job_;
   const PointDone& done_;
   std::vector<StoredPoint> stored_;
+  std::vector<std::string> metrics_;
   std::vector<std::vector<std::size_t>> groups_;  // of the same fractional bits
   std::size_t lanes_;
   PreparedInputs prepared_;
@@ -239,6 +259,12 @@ class ScanRun {
 };
 
 }  // namespace
+
+std::vector<std::string> metric_names(const Measure& measure) {
+  std::vector<std::string> names;
+  for (const MetricName& metric : measure.names()) names.push_back(metric.name);
+  return names;
+}
 
 PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Point& point) {
   options.vector.width = point.v_full;

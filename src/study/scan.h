@@ -32,10 +32,13 @@ using PointDone = std::function<void(PointEnd end, const Point& point, double mp
 // The types of a model at a point.
 PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Point& point);
 
-// Computes the points, as Store::plan gave them, that are not done, and tells the store of each when it is. Points that may answer each
-// other (same fractional bits) run one after the other, fewest integer bits first; others run side by side on all cores, as far as memory
-// allows, and each run uses the cores that are free. The same bits result whatever the number of cores. Throws Interrupted, or the first
-// error, when the points that were being run are done.
+// Names of the metrics, in the measure's order.
+std::vector<std::string> metric_names(const Measure& measure);
+
+// Computes the points, of a grid and as Store::plan gave them, that are not done, and tells the store of each when it is. Points that may
+// answer each other (same fractional bits) run one after the other, fewest integer bits first; others run side by side on all cores, as far
+// as memory allows, and each run uses the cores that are free. The same bits result whatever the number of cores. Throws Interrupted, or
+// the first error, when the points that were being run are done.
 void run_scan(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done);
 
 }  // namespace narrow

@@ -28,9 +28,23 @@ struct Scan {
   std::string folder;   // in the study's folder, of the files of this scan; empty for the study's own
 };
 
+// Values of metrics, and of curves bin by bin, by their names.
+using NamedValues = std::map<std::string, double>;
+using NamedCurves = std::map<std::string, std::vector<double>>;
+
+// A point that is to be computed: an assignment of types to all layers of a scan's model. Those of a grid have coordinates; others a
+// label, of letters, digits, - and _, which is their name in files and tables.
+struct PlannedPoint {
+  std::string assignment;  // identity_of(types_json(...))
+  std::optional<Point> point;
+  std::string label, types;  // where it has no coordinates; types_json, so that what is planned can be run later
+};
+PlannedPoint grid_point(const Point& point, const std::string& types);
+PlannedPoint labelled_point(const std::string& label, const std::string& types);
+
 struct StoredPoint {
   std::int64_t id = 0;
-  Point point;
+  std::optional<Point> point;  // coordinates, where it is one of a grid
   bool finished = false;
   bool measured = false;         // it has every metric that was asked for
   std::int64_t computed_as = 0;  // the point whose run answers this one; its own id where it was run
@@ -38,6 +52,7 @@ struct StoredPoint {
   std::string kept;              // what was written of it (study/kept.h)
   std::vector<double> values;    // of the metrics asked for
   int arithmetic = kArithmetic;  // by which it was computed
+  std::string label;             // where it has no coordinates
   bool outdated() const { return finished && arithmetic != kArithmetic; }
 };
 
@@ -49,16 +64,16 @@ struct StoredCounts {
   bool operator==(const StoredCounts&) const = default;
 };
 
-// What a point came to.
+// The result of a point.
 struct PointResult {
   std::int64_t id = 0, computed_as = 0;
   bool overflowed = false;  // anything anywhere, on all samples, weights included
   double seconds = 0;
   std::string types, kernels, kept;
-  std::vector<double> values;               // of the metrics, in the order of Store::measure
-  std::vector<std::vector<double>> curves;  // in the order of Store::set_float; empty for a point that follows another
-  std::size_t counted = 0;                  // samples
-  std::vector<StoredCounts> counts;         // of the layers at which something was lost; empty for a point that follows another
+  NamedValues values;
+  NamedCurves curves;                // empty for a point that follows another
+  std::size_t counted = 0;           // samples
+  std::vector<StoredCounts> counts;  // of the layers at which something was lost; empty for a point that follows another
 };
 
 // What a data set's target is (to_string(Feature)), and the unit that the user gave it: facts of a study.
@@ -66,10 +81,10 @@ std::string fact_of_target(const std::string& data_name);
 inline constexpr const char* kUnitFact = "unit of the target";
 
 // A study in one SQLite file, STUDY/study.db: its definitions, models and data by the hash of their content, every point that
-// is planned, and of those that are done the types, metrics, overflows, kernels, time and narrow's version. A point is in it whole or
-// not at all, whenever the program ends. docs/study.md has the tables and views.
+// is planned, and of those that are done the types, metrics, overflows, kernels, time, and the versions of narrow and its arithmetic. A
+// point is in it whole or not at all, whenever the program ends. docs/study.md has the tables and views.
 //
-// Throws Error for a file that is no study, damaged, of another version, or held by another narrow that writes to it.
+// Throws Error for a file that is not a study, is damaged, of a version that is not known, or held by another narrow that writes to it.
 class Store {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };  // one writer at a time; readers whenever they like
@@ -87,19 +102,20 @@ class Store {
   std::int64_t add_model(const Model& model, const std::string& label);
   std::int64_t add_data(const Dataset& data, const std::string& name);
   Scan add_scan(std::int64_t model, std::int64_t data, const std::string& options);
-  // The metrics that are asked for from here on; the view `results` has a column for each that the study ever had.
-  void measure(const std::vector<MetricName>& names);
+  // Units and meanings of metrics that points have; the view `results` has a column for each.
+  void add_metric_names(const std::vector<MetricName>& names);
   // The float model's own metrics and curves.
-  void set_float(const Scan& scan, const std::vector<double>& values, const std::vector<Curve>& curves);
+  void set_float(const Scan& scan, const NamedValues& values, const std::vector<Curve>& curves);
   // The float model's values, layer by layer.
   void set_profile(const Scan& scan, const std::vector<Profile>& profiles);
-  // The scan's points, planned where they are new, in the order given; without values. Those that are outdated are to be computed again.
-  std::vector<StoredPoint> plan(const Scan& scan, const std::vector<Point>& points);
+  // The scan's points, planned where they are new, in the order given; without values. Those that are outdated, and those that are not
+  // measured in all of `metrics`, are to be computed again. Throws Error for a label that is not valid, or another point's.
+  std::vector<StoredPoint> plan(const Scan& scan, const std::vector<PlannedPoint>& points, const std::vector<std::string>& metrics);
   // These may be called from any thread.
   // The point is in the store when this or another thread's call, made at the same time, returns.
   void finish(PointResult point);
-  void add_metrics(std::int64_t point, const std::vector<double>& values, const std::vector<std::vector<double>>& curves);
-  std::vector<double> values(std::int64_t point) const;  // of the metrics asked for
+  void add_metrics(std::int64_t point, const NamedValues& values, const NamedCurves& curves);
+  std::vector<double> values(std::int64_t point, const std::vector<std::string>& metrics) const;  // NaN where it has none
 
   // Facts of the study as a whole, by name, such as those above; `known` gives "" for one that is not there.
   void set(const std::string& name, const std::string& value);
@@ -115,14 +131,14 @@ class Store {
   std::vector<KnownDefinition> definitions() const;
   std::vector<Scan> scans() const;
   std::vector<MetricName> metrics() const;
-  // A scan's points by their bits, with the values of these metrics; NaN where a point has none.
+  // A scan's points by their bits, those without coordinates behind, with the values of these metrics; NaN where a point has none.
   std::vector<StoredPoint> points(const Scan& scan, const std::vector<std::string>& metrics) const;
-  std::map<std::string, double> float_metrics(const Scan& scan) const;
+  NamedValues float_metrics(const Scan& scan) const;
   std::vector<Curve> float_curves(const Scan& scan) const;
   std::vector<Profile> profile(const Scan& scan) const;
   // Of a point, or the one that answers it: its curves by name; the layers at which something was lost, and on how many samples that
   // was counted; its own types, as JSON.
-  std::map<std::string, std::vector<double>> curves(const StoredPoint& point) const;
+  NamedCurves curves(const StoredPoint& point) const;
   std::vector<StoredCounts> counts(const StoredPoint& point) const;
   std::size_t counted(const StoredPoint& point) const;
   std::string types(const StoredPoint& point) const;

@@ -121,7 +121,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(whole, tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130 and "the same command goes on from there" in said
+    assert process.returncode == 130 and "the same command resumes from there" in said
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 315
     assert f"{done} points were done before" in succeed(command(out))
@@ -163,7 +163,7 @@ def test_a_changed_model_or_data_are_noticed(whole, tmp_path):
         for name, data in members.items():
             archive.writestr(name, data)
     assert "has its file changed?" in fail(arguments)
-    assert "clusters.h5: it is not the data with which this study began" in fail(command(out, "--samples", "31", grid=GRID[:-2]))
+    assert "clusters.h5: these are not the data with which this study began" in fail(command(out, "--samples", "31", grid=GRID[:-2]))
     assert content(out) == content(whole)
 
 
@@ -194,10 +194,10 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
 
 def test_foreign_damaged_and_newer_stores_are_left_alone(whole, tmp_path):
     for damage, message in [
-        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or no study of narrow's"),
+        (lambda path: path.write_bytes(b"no database at all" * 1000), "it is damaged, or not a study of narrow"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
         (lambda path: sqlite3.connect(path).execute("PRAGMA user_version=99").connection.close(), "written by a newer narrow"),
-        (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "no study of narrow's"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA application_id=1").connection.close(), "not a study of narrow"),
     ]:
         out = tmp_path / "study"
         shutil.rmtree(out, ignore_errors=True)
@@ -308,7 +308,7 @@ def test_merge_says_what_is_missing_and_takes_it_later(whole, tmp_path):
     process.kill()
     process.wait()
     said = succeed([NARROW, "merge", str(out)])
-    assert "of 4 shards these are missing: 1, 3" in said
+    assert "missing of 4 shards: 1, 3" in said
     done = rows(out, "SELECT count(finished), count(*) FROM points")[0]
     assert f"{done[0]} of {done[1]} points are done" in said and done[0] < done[1] < 315
     for number in (1, 3, 4):
@@ -342,10 +342,10 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     succeed(sharded(out, 1, 2, grid=small))
     succeed(sharded(tmp_path / "other", 2, 3, grid=small))
     parts = [str(out / "shard-1-of-2"), str(tmp_path / "other" / "shard-2-of-3")]
-    assert "shard-2-of-3: it is shard 2/3; another part is one of 2" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
+    assert "shard-2-of-3: it is shard 2/3, another part is one of 2 shards" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
     succeed(sharded(tmp_path / "other", 2, 2, grid=[*small[:-1], 20]))
     parts[1] = str(tmp_path / "other" / "shard-2-of-2")
-    assert "are not those of that name in the other parts" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
+    assert "differ from those of that name in the other parts" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
     assert "it holds no shards" in fail([NARROW, "merge", str(tmp_path / "nothing")])
     for wrong in ("0/3", "4/3", "1", "1/2/3", "a/b"):
         assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small))
@@ -386,3 +386,119 @@ def test_points_of_another_arithmetic_are_computed_again(whole, tmp_path):
     spoil(out, "v_full = 9", ARITHMETIC + 1)
     assert f"computed by another arithmetic ({ARITHMETIC + 1}, now {ARITHMETIC})" in run(command(out)).stderr
     assert content(out) == content(whole)
+
+
+def test_what_a_store_holds_is_checked_before_it_is_shown(tmp_path):
+    """A study is shown by programs that did not write it: JSON, lengths and types in it may be anything."""
+    succeed(command(tmp_path / "study", grid=["--v-full", 12, "--v-int", 6, "--wb-full", 8, "--wb-int", 2, "--samples", 30]))
+    for damage in (
+        "UPDATE float_curves SET \"values\" = '[1,2]'",
+        "UPDATE float_curves SET edges = '[1,nothing]'",
+        "UPDATE float_curves SET edges = '[1e999]'",
+        "UPDATE float_curves SET samples = replace(samples, '[', '[-1,')",
+        "UPDATE curves SET \"values\" = '[]'",
+        "UPDATE profiles SET quantiles = '[1,2]'",
+        "UPDATE profiles SET quantiles = '[1,[2],3,4,5,6,7]'",
+        "UPDATE points SET types = '{'",
+        "UPDATE points SET types = '[1]'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":5}}'",
+        "UPDATE points SET types = '{\"phi1\":{\"result_t\":\"float\"}}'",
+    ):
+        folder = tmp_path / "damaged"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "study", folder)
+        with sqlite3.connect(folder / "study.db") as database:
+            assert database.execute(damage).rowcount > 0, damage
+        assert "study.db: it is damaged" in fail([NARROW, "report", str(folder), "--out", str(tmp_path / "r.html")]), damage
+        assert not (tmp_path / "r.html").exists()
+
+
+# --- version2.db: a study of 12 points that narrow 0.1.0 began (tables of version 2), killed when 6 of them were done
+
+VERSION2 = Path(__file__).parent / "testdata" / "version2.db"
+V2_GRID = ["--v-full", "12:13", "--v-int", "7:9", "--wb-full", 12, "--wb-int", "2:3", "--samples", 3000, "--counted", 3000, "--keep", "none"]
+
+
+@pytest.fixture
+def old(tmp_path):
+    (tmp_path / "old").mkdir()
+    shutil.copy(VERSION2, tmp_path / "old" / "study.db")
+    return tmp_path / "old"
+
+
+def results(folder):
+    return rows(folder, RESULTS) + rows(folder, "SELECT v_full, v_int, wb_full, wb_int, arithmetic FROM results ORDER BY 1, 2, 3, 4")
+
+
+def test_a_study_of_tables_of_version_2_is_read_as_it_is(old):
+    before = (old / "study.db").read_bytes()
+    outdated = f"6 points were computed by an older arithmetic (1, now {ARITHMETIC}); the same narrow run or sweep computes them again"
+    said = succeed([NARROW, "status", str(old)])
+    assert "6 of 12 points are done" in said and outdated in said
+    said = succeed([NARROW, "best", str(old), "--below", "1e9"])
+    stored = rows(old, "SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results ORDER BY bits, mpe")[0]
+    assert said.splitlines()[1].split() == ["16", "-", "auto", "24", "ap_fixed<12,{}>".format(stored[3]), "ap_fixed<12,{}>".format(stored[5]), f"{stored[1]:.4g}"] and outdated in said
+    assert outdated in succeed([NARROW, "report", str(old), "--figures", "none"])
+    assert (old / "study.db").read_bytes() == before
+
+
+def test_a_study_of_tables_of_version_2_is_migrated_and_resumed(old, tmp_path):
+    types = dict(rows(old, "SELECT id, types FROM points WHERE finished IS NOT NULL"))
+    done = run(command(old, grid=V2_GRID))
+    assert done.returncode == 0 and f"16: 6 points were computed by an older arithmetic (1, now {ARITHMETIC}) and are computed again" in done.stderr, done.stderr
+    succeed(command(tmp_path / "new", grid=V2_GRID))
+    assert rows(old, "PRAGMA user_version") == rows(tmp_path / "new", "PRAGMA user_version") == [(3,)]
+    assert rows(old, "PRAGMA integrity_check") == [("ok",)] and rows(old, "PRAGMA foreign_key_check") == []
+    schema = "SELECT type, name, replace(replace(sql, '\"points\"', 'points'), '\"data\"', 'data') FROM sqlite_master WHERE name != 'results' ORDER BY 1, 2"
+    assert rows(old, schema) == rows(tmp_path / "new", schema)
+    assert results(old) == results(tmp_path / "new") and content(old)[:2] == content(tmp_path / "new")[:2]
+    assert all(dict(rows(old, "SELECT id, types FROM points"))[point] == text for point, text in types.items()), "a point kept its row"
+    assert "12 points were done before" in succeed(command(old, grid=V2_GRID))
+    # From now on the model is known by its content.
+    assert rows(old, "SELECT hash FROM models") == rows(tmp_path / "new", "SELECT hash FROM models")
+    assert rows(old, "SELECT hash FROM data") == rows(tmp_path / "new", "SELECT hash FROM data")
+
+
+def test_a_migration_that_cannot_be_written_leaves_the_old_study(old, tmp_path):
+    """The disk is full at one place of the migration after the other: what is left is a study of version 2, or of 3, that resumes."""
+    succeed(command(tmp_path / "new", grid=V2_GRID))
+    points = "SELECT id, v_full, computed_as, types, finished FROM points"
+    before = rows(old, points)
+    refused = 0
+    for limit in range(0, 400_000, 20_000):
+        def small_disk():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        done = run([NARROW, "merge", str(old), str(tmp_path / "new")], preexec_fn=small_disk)
+        looked = run([NARROW, "status", str(old)])
+        assert looked.returncode == 0 or "the same narrow run or sweep repairs and resumes it" in looked.stderr
+        with sqlite3.connect(old / "study.db") as database:  # which undoes what was left half-written
+            if database.execute("PRAGMA user_version").fetchall() == [(2,)]:
+                refused += 1
+                assert done.returncode == 1 and "full" in done.stderr, done.stderr
+                assert database.execute(points).fetchall() == before
+    assert refused > 2 and rows(old, "PRAGMA user_version") == [(3,)]
+    succeed(command(old, grid=V2_GRID))
+    assert results(old) == results(tmp_path / "new")
+
+
+def test_another_model_is_no_part_of_a_migrated_study(old):
+    shutil.copy(GOLDEN / "bn16.keras", old / "16.keras")
+    other = [NARROW, "sweep", str(old / "16.keras"), "--data", str(GOLDEN / "clusters.h5"), *map(str, V2_GRID), "--out", str(old)]
+    assert "differs from the model 16 with which this study began" in fail(other)
+    assert "are not the data with which this study began" in fail(command(old, "--samples", 200, grid=[*V2_GRID[:8], "--keep", "none"]))
+
+
+def test_shards_of_tables_of_version_2_are_merged_as_planned(old, tmp_path):
+    succeed(command(tmp_path / "new", "--shard", "1/2", grid=V2_GRID))
+    part = tmp_path / "new" / "shard-1-of-2"
+    before = [(folder / "study.db").read_bytes() for folder in (old, part)]
+    said = succeed([NARROW, "merge", str(tmp_path / "joined"), str(part), str(old)])
+    done = rows(part, "SELECT count(*) FROM results")[0][0]
+    assert f"{done} of 12 points are done" in said and f"6 points were computed by an older arithmetic (1, now {ARITHMETIC}) and are left out" in said
+    assert rows(tmp_path / "joined", RESULTS) == rows(part, RESULTS)
+    assert [(folder / "study.db").read_bytes() for folder in (old, part)] == before
+    succeed(command(tmp_path / "joined", grid=V2_GRID))
+    succeed(command(tmp_path / "whole", grid=V2_GRID))
+    assert results(tmp_path / "joined") == results(tmp_path / "whole")

@@ -8,17 +8,21 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 
 #include "error.h"
 #include "layers/dense.h"
 #include "layers/input.h"
 #include "layers/linear.h"
+#include "precision/precision.h"
+#include "study/best.h"
 #include "study/definition.h"
 #include "study/grid.h"
 #include "study/kept.h"
 #include "study/layout.h"
 #include "study/metrics.h"
 #include "study/store.h"
+#include "study/trace.h"
 
 namespace narrow {
 namespace {
@@ -158,7 +162,14 @@ TEST(Results, FollowersAreNamed) {
   EXPECT_NE(points_text(three_points()).find("\n12 4 8 2 computed\n10 4 8 2 follows 12 4 8 2\n"), std::string::npos);
 }
 
-TEST(Results, FilesAreTheStudys) { EXPECT_EQ(point_name("64", {16, 6, 12, 3}), "64.16.6.wb_12.3"); }
+TEST(Results, FilesAreTheStudys) {
+  StoredPoint point;
+  point.point = {16, 6, 12, 3};
+  EXPECT_EQ(point_name("64", point), "64.16.6.wb_12.3");
+  point.point.reset();
+  point.label = "search-1";
+  EXPECT_EQ(point_name("64", point), "64.search-1");
+}
 
 // --- what a model is known by
 
@@ -229,6 +240,149 @@ TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
   }
 }
 
+// --- points that are any assignment of types
+
+Dataset small_data() {
+  Dataset data;
+  data.path = "data.h5";
+  data.shape = {2, 3};
+  data.size = 1;
+  data.x.assign(6, 0);
+  return data;
+}
+
+Scan small_scan(Store& store) { return store.add_scan(store.add_model(small_model(), "m"), store.add_data(small_data(), ""), "auto"); }
+
+// The types of small_model at a point, with others at one layer.
+std::string types_with(const std::string& layer, const Format& format) {
+  const Model model = small_model();
+  PrecisionConfig config = make_config(model, {.vector = fixed(12, 5), .weight = fixed(10, 2)});
+  config.by_name[layer].types["weight"] = format;
+  return types_json(resolve(model, config));
+}
+
+PointResult result_of(const StoredPoint& point, double mpe, const std::string& types) {
+  PointResult result;
+  result.id = result.computed_as = point.id;
+  result.values = {{"mpe", mpe}, {"mae", mpe / 10}, {"left_out", 0}};
+  result.types = types;
+  return result;
+}
+
+TEST(Store, APointIsAnAssignmentOfTypes) {
+  const Folder folder;
+  const std::string plain = types_with("a", fixed(10, 2));
+  const std::string other = types_with("a", fixed(9, 2));
+  ASSERT_NE(plain, other);
+  std::int64_t first = 0;
+  {
+    Store store(folder.path(), Store::Mode::kWrite);
+    const Scan scan = small_scan(store);
+    store.add_metric_names({{"mpe", "%", ""}, {"mae", "", ""}, {"left_out", "", ""}});
+    const auto planned = store.plan(scan, {grid_point({12, 5, 10, 2}, plain), labelled_point("search-1", other)}, {"mpe"});
+    ASSERT_EQ(planned.size(), 2U);
+    EXPECT_EQ(planned[0].point, (Point{12, 5, 10, 2}));
+    EXPECT_FALSE(planned[1].point);
+    EXPECT_EQ(planned[1].label, "search-1");
+    first = planned[1].id;
+    EXPECT_EQ(store.types(planned[1]), other) << "what is planned can be run by whoever reads the store";
+    store.finish(result_of(planned[0], 4, plain));
+    store.finish(result_of(planned[1], 2, other));
+    // The same types are the same point, whatever it is called.
+    const auto again = store.plan(scan, {labelled_point("search-2", other), labelled_point("search-3", plain)}, {"mpe"});
+    EXPECT_EQ(again[0].id, first);
+    EXPECT_TRUE(again[0].finished && again[0].measured);
+    EXPECT_EQ(again[1].id, planned[0].id);
+    EXPECT_FALSE(store.plan(scan, {labelled_point("search-2", other)}, {"mpe", "rmse"})[0].measured);
+    // Labels are names of files.
+    EXPECT_THROW(store.plan(scan, {labelled_point("search-1", types_with("a", fixed(8, 2)))}, {}), Error);
+    for (const char* bad : {"", "a/b", "..", "16.6.wb_12.3", "a b"})
+      EXPECT_THROW(store.plan(scan, {labelled_point(bad, types_with("a", fixed(7, 2)))}, {}), Error) << bad;
+  }
+  const Store store(folder.path(), Store::Mode::kRead);
+  const Scan scan = store.scans().front();
+  const std::vector<StoredPoint> points = store.points(scan, {"mpe", "mae", "left_out"});
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_EQ(points[0].point, (Point{12, 5, 10, 2}));
+  EXPECT_EQ(points[1].label, "search-1");
+  EXPECT_EQ(points[1].values, (std::vector<double>{2, 0.2, 0}));
+  // What is made of studies carries it under its label.
+  EXPECT_EQ(least(points, 0), 1U);
+  EXPECT_EQ(types_of(points[1]), "search-1");
+  EXPECT_EQ(results_text(scan, points, "mpe"),
+            "# best: search-1: mpe 2 %\n# model m, 1 samples; predictions of 0 by the float model are left out: 0\n"
+            "# v_full v_int wb_full wb_int mpe\n12 5 10 2 4\n# search-1 2\n");
+  const Criterion criterion{"mpe", 5, 0};
+  EXPECT_EQ(fewest_bits(points, criterion)->id, points[0].id) << "bits of a grid are compared with each other";
+  EXPECT_EQ(fewest_bits(points, {"mpe", 3, 0})->id, points[1].id);
+  EXPECT_EQ(fewest_steady_bits(points, criterion)->id, points[0].id);
+  EXPECT_FALSE(worse_with_more_bits(points, points[1], {"mpe", 3, 0}));
+  EXPECT_EQ(pareto_front(points, criterion).size(), 2U);
+  write_results(folder.path(), store, scan);
+}
+
+TEST(Store, AGridPointWhoseTypesAreInferredOtherwiseIsAnotherPoint) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  const Scan scan = small_scan(store);
+  const Point point{12, 5, 10, 2};
+  const std::string before = types_with("a", fixed(10, 2));
+  const std::string after = types_with("a", fixed(9, 2));
+  const auto planned = store.plan(scan, {grid_point(point, before)}, {});
+  store.finish(result_of(planned[0], 4, before));
+  EXPECT_TRUE(store.plan(scan, {grid_point(point, before)}, {})[0].finished);
+  EXPECT_FALSE(store.plan(scan, {grid_point(point, after)}, {})[0].finished);
+  EXPECT_EQ(store.points(scan, {}).size(), 1U);
+  // Two precisions of a grid may come to the same types, as where a model has no weights: both are in the tables.
+  const auto both = store.plan(scan, {grid_point(point, after), grid_point({12, 5, 11, 2}, after)}, {});
+  EXPECT_NE(both[0].id, both[1].id);
+  EXPECT_EQ(store.points(scan, {}).size(), 2U);
+}
+
+TEST(Store, ResourceStrategyDecidesResultsAndIsPartOfTheTypes) {
+  const Model model = small_model();
+  std::set<std::string> identities;
+  for (const auto& [strategy, reuse] :
+       {std::pair("Latency", 1), std::pair("Latency", 2), std::pair("Resource", 1), std::pair("Resource", 3)}) {
+    PrecisionConfig config = make_config(model, {.vector = fixed(12, 5), .weight = fixed(10, 2)});
+    config.model.strategy = strategy;
+    config.model.reuse_factor = reuse;
+    identities.insert(types_json(resolve(model, config)));
+  }
+  EXPECT_EQ(identities.size(), 3U) << "the order of sums: one by one, or by the reuse factor of a Resource layer";
+}
+
+TEST(Store, LabelledPointsOfPartsAreMerged) {
+  const Folder whole;
+  const Folder part;
+  const std::string types = types_with("a", fixed(9, 2));
+  const std::string more = types_with("b", fixed(9, 2));
+  {
+    Store store(part.path(), Store::Mode::kWrite);
+    const Scan scan = small_scan(store);
+    store.add_metric_names({{"mpe", "%", ""}});
+    const auto planned = store.plan(scan, {labelled_point("one", types), labelled_point("two", more)}, {});
+    store.finish(result_of(planned[0], 7, types));
+  }
+  Store store(whole.path(), Store::Mode::kWrite);
+  const Scan scan = small_scan(store);
+  store.plan(scan, {labelled_point("one", types)}, {});
+  store.take(part.path());
+  const auto points = store.points(scan, {"mpe"});
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_TRUE(points[0].finished && points[0].label == "one" && points[0].values[0] == 7 && points[0].computed_as == points[0].id);
+  EXPECT_TRUE(!points[1].finished && points[1].label == "two");
+  EXPECT_EQ(store.types(points[1]), more);
+  // One name for two assignments is nobody's point.
+  const Folder other;
+  {
+    Store third(other.path(), Store::Mode::kWrite);
+    third.plan(small_scan(third), {labelled_point("two", types_with("b", fixed(8, 2)))}, {});
+  }
+  EXPECT_THROW(store.take(other.path()), Error);
+  EXPECT_EQ(store.points(scan, {}).size(), 2U);
+}
+
 // --- definitions
 
 constexpr const char* kSmall = R"(
@@ -277,34 +431,38 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
     std::string from, to, said;
   };
   for (const Fault& fault : {
-           Fault{"models: [a.keras]", "model: [a.keras]", "study.yml, line 4: a study has no 'model'; it has out, data, models"},
+           Fault{"models: [a.keras]", "model: [a.keras]", "study.yml, line 4: a study has no key 'model'; it has out, data, models"},
            Fault{"8:10", "10:8", "study.yml, line 5: v_full 10:8: the range is empty"},
            Fault{"8:10", "2", "study.yml, line 5: the grid is empty"},
-           Fault{"wb_int: 2", "wb_in: 2", "study.yml, line 5: a grid has no 'wb_in'"},
-           Fault{", wb_int: 2", "", "study.yml, line 5: a grid should say wb_int"},
-           Fault{"wb_int: 2", "wb_int: 2, types: float", "study.yml, line 5: 'float' is none of auto, uniform"},
+           Fault{"wb_int: 2", "wb_in: 2", "study.yml, line 5: a grid has no key 'wb_in'"},
+           Fault{", wb_int: 2", "", "study.yml, line 5: a grid needs wb_int"},
+           Fault{"wb_int: 2", "wb_int: 2, types: float", "study.yml, line 5: 'float' is not one of auto, uniform"},
            Fault{"wb_int: 2", "wb_int: 2, relu: AP_ROUND", "study.yml, line 5: "},
-           Fault{"data: test.h5", "data: {samples: 5}", "study.yml, line 3: data should name its files"},
+           Fault{"data: test.h5", "data: {samples: 5}", "study.yml, line 3: data needs `files:`"},
            Fault{"data: test.h5", "data: {files: a, samples: 0}", "study.yml, line 3: '0' should be a whole number, at least 1"},
            Fault{"data: test.h5", "data: test.h5\ncounted: -1", "study.yml, line 4: '-1' should be a whole number, 0 or more"},
            Fault{"data: test.h5", "data: test.h5\ntraced: 99999999999999999999", "study.yml, line 4: '99999999999999999999' should be"},
            Fault{"data: test.h5", "data: {files: a, vmax: 2147483648}", "study.yml, line 3: '2147483648' should be a whole number"},
            Fault{"data: test.h5", "data: {files: a, vmax: 0x10}", "study.yml, line 3: '0x10' should be a whole number"},
            Fault{"8:10", "8:20:2147483647", "study.yml, line 5: v_full 8:20:2147483647: it should be a number of bits"},
-           Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: of several data sets each should have a name"},
-           Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be edges that rise"},
+           Fault{"data: test.h5", "data: [a.h5, b.h5]", "study.yml, line 3: with several data sets, each needs a name"},
+           Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, 2]}", "study.yml, line 4: bins should be increasing edges"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {tolerance: [5, 5.0]}",
                  "study.yml, line 4: the tolerance or threshold 5 is given twice"},
            Fault{"data: test.h5", "data: test.h5\nmetrics: {bins: [3, .nan, 5]}", "study.yml, line 4: '.nan' should be a number"},
            Fault{"data: test.h5", "data: test.h5\nkeep: [predictions, none]",
-                 "study.yml, line 4: keep: 'none' is none of predictions, trace"},
+                 "study.yml, line 4: keep: 'none' is not one of predictions, trace"},
            Fault{"data: test.h5", "data: test.h5\nkeep: {a: b}", "study.yml, line 4: a single value is expected here"},
-           Fault{"data: test.h5", "data: test.h5\nkeep: all", "study.yml, line 4: keep: 'all' is none of predictions, trace"},
+           Fault{"data: test.h5", "data: test.h5\nkeep: all", "study.yml, line 4: keep: 'all' is not one of predictions, trace"},
            Fault{"data: test.h5", "data: test.h5\ndata: b.h5", "study.yml, line 4: duplicate key 'data'"},
            Fault{"models: [a.keras]", "train: {data: a.h5, nodes: [16, 32], out: a.keras}",
                  "study.yml, line 4: --out a.keras: with several"},
            Fault{"models: [a.keras]", "models: [a.keras", "it is not valid YAML"},
-           Fault{"out: study", "# nothing", "study.yml: it should say `out:`"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n---\nmodels: [b.keras]", "more than one YAML document"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n[1]: 2", "study.yml, line 5: a single value is expected here"},
+           Fault{"models: [a.keras]", "models: [a.keras]\n<<: {counted: 0}", "study.yml, line 5: a study has no key '<<'"},
+           Fault{"data: test.h5", "data: {files: a, branches: {eta: a, eta: b}}", "study.yml, line 3: duplicate key 'eta'"},
+           Fault{"out: study", "# nothing", "study.yml: `out:`, the study's folder, is missing"},
        }) {
     try {
       parse_definition(replaced(kSmall, fault.from, fault.to), "study.yml");
@@ -315,6 +473,11 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
       EXPECT_EQ(said.rfind("study.yml, line"), said.find("study.yml, line")) << said;
     }
   }
+}
+
+// yaml-cpp's LoadAll reads such a text for ever (found by fuzzing).
+TEST(Definition, TextThatYamlCppCannotLeaveIsRefused) {
+  EXPECT_THROW(parse_definition(", '*.ouroot'], '*.ouroot' [x+.h5, '*.ouroot'], '*.ouroot'], samples\n", "study.yml"), Error);
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& mo
 void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Resolved& resolved, const std::vector<std::vector<double>>& layers,
                      std::size_t traced);
 
-// Those attributes' texts.
+// Those attributes' texts. types_json is an assignment: it has all that decides the model's results (with the reuse factor of layers of
+// the Resource strategy, which decides the order of their sums).
 std::string types_json(const Resolved& resolved);
 std::string float_layers_json(const Resolved& resolved);
 

@@ -180,6 +180,9 @@ class Trainer {
     state.step = steps_;
   }
   void restore(const TrainState& state) {
+    for (const auto* arrays : {&state.weights, &state.first_moments, &state.second_moments, &state.best_weights}) {
+      if (arrays->size() != weights_.size()) throw Error("the checkpoint is not of this network; give --restart to begin anew");
+    }
     set(weights_, state.weights);
     set(first_, state.first_moments);
     set(second_, state.second_moments);

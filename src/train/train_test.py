@@ -283,7 +283,7 @@ def test_bad_input_is_refused(data, tmp_path):
         (["--data", tmp_path / "x.npy"], "x.npy: it has no targets y"),
         (["--data", data, "--samples", 1], "cannot be split"),
         (["--data", data, "--device", "cuda"], "--device cuda"),
-        (["--data", tmp_path / "none.h5"], "none.h5: there is no such file"),
+        (["--data", tmp_path / "none.h5"], "none.h5: no such file"),
     ]:
         done = narrow("train", *arguments, *SIZES, "--epochs", 1, "--out", tmp_path / "m.keras")
         assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr

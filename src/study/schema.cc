@@ -1,0 +1,176 @@
+#include "study/schema.h"
+
+#include <utility>
+#include <vector>
+
+#include "data/hash.h"
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+// Of the tables below; larger where an older narrow could not read them.
+constexpr int kSchema = 3;
+// The oldest that is brought to it.
+constexpr int kOldestSchema = 2;
+// "narr": tells a study from other SQLite files.
+constexpr int kApplication = 0x6e617272;
+
+// A point is an assignment of types; one of a grid has coordinates too. (Several coordinates may come to one assignment, as where a model
+// has no weights: they are points of their own.)
+constexpr const char* kPoints = R"(
+CREATE TABLE points(
+  id INTEGER PRIMARY KEY, scan INTEGER NOT NULL REFERENCES scans, assignment TEXT NOT NULL, label TEXT,
+  v_full INTEGER, v_int INTEGER, wb_full INTEGER, wb_int INTEGER,
+  computed_as INTEGER REFERENCES points, overflowed INTEGER, counted INTEGER, types TEXT, kernels TEXT, kept TEXT, seconds REAL,
+  version TEXT, arithmetic INTEGER, finished TEXT, UNIQUE(scan, label), UNIQUE(scan, v_full, v_int, wb_full, wb_int));
+)";
+constexpr const char* kPointIndices = R"(
+CREATE INDEX points_by_assignment ON points(scan, assignment);
+CREATE UNIQUE INDEX points_without_coordinates ON points(scan, assignment) WHERE v_full IS NULL;
+)";
+constexpr const char* kModels = R"(
+CREATE TABLE models(
+  id INTEGER PRIMARY KEY, label TEXT NOT NULL UNIQUE, name TEXT NOT NULL, hash TEXT NOT NULL,
+  parameters INTEGER NOT NULL, multiplications INTEGER NOT NULL);
+)";
+constexpr const char* kData = R"(
+CREATE TABLE data(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, hash TEXT NOT NULL, samples INTEGER NOT NULL, shape TEXT NOT NULL,
+  preparation TEXT NOT NULL, UNIQUE(name, shape));
+)";
+constexpr const char* kOtherTables = R"(
+CREATE TABLE study(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE definitions(id INTEGER PRIMARY KEY, definition TEXT NOT NULL UNIQUE, command TEXT NOT NULL, version TEXT NOT NULL, started TEXT NOT NULL);
+CREATE TABLE scans(
+  id INTEGER PRIMARY KEY, model INTEGER NOT NULL REFERENCES models, data INTEGER NOT NULL REFERENCES data, options TEXT NOT NULL,
+  folder TEXT NOT NULL, UNIQUE(model, data, options), UNIQUE(model, folder));
+CREATE TABLE metric_names(name TEXT PRIMARY KEY, unit TEXT NOT NULL, meaning TEXT NOT NULL);
+CREATE TABLE metrics(
+  point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, value REAL, PRIMARY KEY(point, name)) WITHOUT ROWID;
+CREATE TABLE float_metrics(
+  scan INTEGER NOT NULL REFERENCES scans, name TEXT NOT NULL, value REAL, PRIMARY KEY(scan, name)) WITHOUT ROWID;
+CREATE TABLE float_curves(
+  scan INTEGER NOT NULL REFERENCES scans, name TEXT NOT NULL, edges TEXT NOT NULL, samples TEXT NOT NULL, "values" TEXT NOT NULL,
+  PRIMARY KEY(scan, name)) WITHOUT ROWID;
+CREATE TABLE profiles(
+  scan INTEGER NOT NULL REFERENCES scans, position INTEGER NOT NULL, layer TEXT NOT NULL, kind TEXT NOT NULL, quantiles TEXT NOT NULL,
+  zeros REAL NOT NULL, negative INTEGER NOT NULL, PRIMARY KEY(scan, position)) WITHOUT ROWID;
+CREATE TABLE curves(
+  point INTEGER NOT NULL REFERENCES points, name TEXT NOT NULL, "values" TEXT NOT NULL, PRIMARY KEY(point, name)) WITHOUT ROWID;
+CREATE TABLE counts(
+  point INTEGER NOT NULL REFERENCES points, layer TEXT NOT NULL, "values" INTEGER NOT NULL, overflows INTEGER NOT NULL,
+  sum_overflows INTEGER NOT NULL, zeros INTEGER NOT NULL, weights INTEGER NOT NULL, weight_overflows INTEGER NOT NULL,
+  weight_zeros INTEGER NOT NULL, PRIMARY KEY(point, layer)) WITHOUT ROWID;
+)";
+constexpr const char* kViews = R"(
+CREATE VIEW progress AS
+  SELECT models.label AS model, data.name AS data, options, count(*) AS points, count(finished) AS finished
+  FROM points JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data GROUP BY scans.id;
+CREATE VIEW overflows AS
+  SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, layer,
+    (SELECT counted FROM points AS run WHERE run.id = points.computed_as) AS samples,
+    counts."values", counts.overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros, points.label AS label,
+    points.id AS point
+  FROM points JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data
+  JOIN counts ON counts.point = points.computed_as;
+CREATE VIEW curve_values AS
+  SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, curves.name AS curve, bin.key AS bin,
+    json_extract(edges, '$[' || bin.key || ']') AS low, json_extract(edges, '$[' || (bin.key + 1) || ']') AS high,
+    json_extract(float_curves.samples, '$[' || bin.key || ']') AS samples, bin.value AS value,
+    json_extract(float_curves."values", '$[' || bin.key || ']') AS float_value, points.label AS label, points.id AS point
+  FROM points JOIN scans ON scans.id = points.scan JOIN models ON models.id = model JOIN data ON data.id = data
+  JOIN curves ON curves.point = points.computed_as
+  JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name, json_each(curves."values") AS bin;
+)";
+
+void set_version(const Database& database) { database.run("PRAGMA user_version=" + std::to_string(kSchema)); }
+
+void make_tables(Database& database) {
+  database.transaction([&] {
+    for (const char* tables : {kModels, kData, kOtherTables, kPoints, kPointIndices, kViews}) database.script(tables);
+    make_results_view(database);
+    database.run("PRAGMA application_id=" + std::to_string(kApplication));
+    set_version(database);
+  });
+}
+
+// A table made anew with the rows of the old one: `columns` of it, as `values`.
+void remake(const Database& database, const std::string& table, std::string tables, const std::string& columns, const std::string& values) {
+  tables.replace(tables.find(" " + table + "("), table.size() + 2, " new_" + table + "(");
+  database.script(tables);
+  database.run("INSERT INTO new_" + table + "(" + columns + ") SELECT " + values + " FROM " + table);
+  database.run("DROP TABLE " + table);
+  database.run("ALTER TABLE new_" + table + " RENAME TO " + table);
+}
+
+// Of version 2, a point was four numbers of bits; of those that were not finished the types are not known. Results had no version of the
+// arithmetic, and models and data were known by other hashes (which are not known now, and taken from the next run).
+void migrate_from_2(Database& database) {
+  for (const char* view : {"progress", "overflows", "curve_values", "results"}) database.run("DROP VIEW IF EXISTS " + std::string(view));
+  database.run("UPDATE models SET hash = ''");
+  remake(database, "data", kData, "id, name, path, hash, samples, shape, preparation", "id, name, path, '', samples, shape, preparation");
+  const std::string kept =
+      "id, scan, v_full, v_int, wb_full, wb_int, computed_as, overflowed, counted, types, kernels, kept, seconds, version, finished";
+  remake(database, "points", kPoints, kept + ", assignment, arithmetic", kept + ", '', CASE WHEN finished IS NULL THEN NULL ELSE 1 END");
+  std::vector<std::pair<std::int64_t, std::string>> types;
+  Statement find = database.statement("SELECT id, types FROM points WHERE finished IS NOT NULL");
+  while (find.step()) types.emplace_back(find.number(0), find.text(1));
+  for (const auto& [id, text] : types) {
+    database.prepared("UPDATE points SET assignment = ? WHERE id = ?")->bind(identity_of(text), id).step();
+  }
+  database.script(kPointIndices);
+  database.script(kViews);
+  make_results_view(database);
+  set_version(database);
+}
+
+}  // namespace
+
+void prepare_schema(Database& database, bool write) {
+  if (database.number("SELECT count(*) FROM sqlite_master") == 0) {
+    if (!write) throw Error(database.path() + ": it holds no study yet");
+    return make_tables(database);
+  }
+  if (database.number("PRAGMA application_id") != kApplication) {
+    throw Error(database.path() + ": it is an SQLite file, but not a study of narrow");
+  }
+  const std::int64_t schema = database.number("PRAGMA user_version");
+  if (schema < kOldestSchema) {
+    throw Error(database.path() + ": it was written by a narrow too old to be read; give another folder");
+  }
+  if (schema > kSchema) {
+    throw Error(database.path() + ": it was written by a newer narrow (tables of version " + std::to_string(schema) + ", this one knows " +
+                std::to_string(kSchema) + "); it is left as it is");
+  }
+  if (schema == kSchema) return;
+  if (!write) database.to_memory();
+  database.transaction([&] { migrate_from_2(database); });
+}
+
+void make_results_view(const Database& database) {
+  std::string columns;
+  auto names = database.statement("SELECT name FROM metric_names ORDER BY rowid");
+  while (names.step()) {
+    const std::string name = names.text(0);
+    columns += "(SELECT value FROM metrics WHERE point = points.id AND name = '" + name + "') AS \"" + name + "\", ";
+  }
+  // Of this file: where a part is attached, its own view stays.
+  database.run("DROP VIEW IF EXISTS main.results");
+  database.run(
+      "CREATE VIEW main.results AS SELECT models.label AS model, data.name AS data, options, v_full, v_int, wb_full, wb_int, "
+      "v_full + wb_full AS bits, " +
+      columns +
+      "overflowed, points.id = computed_as AS computed, seconds, types, kernels, kept, version, arithmetic, finished, points.label AS "
+      "label, "
+      "points.id AS point FROM points JOIN scans ON scans.id = scan JOIN models ON models.id = model JOIN data ON data.id = data "
+      "WHERE finished IS NOT NULL");
+}
+
+std::string identity_of(const std::string& types) {
+  Hash hash;
+  hash.add(types);
+  return hash.text();
+}
+
+}  // namespace narrow

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+#include "fixed/format.h"
+#include "study/store.h"
+#include "study/store_impl.h"
+
+namespace narrow {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+constexpr const char* kPoint =
+    "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept, arithmetic, label FROM points ";
+
+StoredPoint point_from(const Statement& row) {
+  StoredPoint point;
+  point.id = row.number(0);
+  const auto bits = [&](int column) { return static_cast<int>(row.number(column)); };
+  if (!row.is_null(1)) point.point = {bits(1), bits(2), bits(3), bits(4)};
+  point.finished = row.number(5) != 0;
+  point.computed_as = row.number(6);
+  point.clean = row.number(7) != 0;
+  point.kept = row.text(8);
+  point.arithmetic = static_cast<int>(row.number(9));
+  if (!point.point) point.label = row.text(10);
+  return point;
+}
+
+// A column's numbers, as json_of wrote them.
+std::vector<double> numbers(const Statement& row, int column) {
+  const nlohmann::json json = nlohmann::json::parse(row.text(column), nullptr, false);
+  if (!json.is_array()) throw row.damaged(column);
+  std::vector<double> numbers;
+  for (const nlohmann::json& each : json) {
+    if (!each.is_null() && !each.is_number()) throw row.damaged(column);
+    numbers.push_back(each.is_null() ? kNan : each.get<double>());
+  }
+  return numbers;
+}
+
+// {"phi1": {"result_t": "fixed<16,6,TRN,WRAP,0>", ...}, ...}
+bool holds_types(const std::string& text) {
+  const nlohmann::json layers = nlohmann::json::parse(text, nullptr, false);
+  if (!layers.is_object()) return false;
+  for (const nlohmann::json& layer : layers) {
+    if (!layer.is_object()) return false;
+    for (const auto& type : layer.items()) {
+      if (type.key() == "reuse_factor" && type.value().is_number_integer()) continue;
+      if (!type.value().is_string()) return false;
+      try {
+        parse_format(type.value().get<std::string>());
+      } catch (const Error&) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+StoredPoint Store::Impl::point(std::int64_t id) {
+  const auto find = database.prepared(std::string(kPoint) + "WHERE id = ?");
+  find->bind(id).step();
+  return point_from(*find);
+}
+
+std::vector<double> Store::values(std::int64_t point, const std::vector<std::string>& metrics) const {
+  const std::scoped_lock lock(impl_->mutex);
+  const auto find = impl_->database.prepared("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  std::vector<double> values;
+  for (const std::string& name : metrics) values.push_back(find->bind(point, name).step() ? find->real(0) : kNan);
+  return values;
+}
+
+std::string Store::known(const std::string& name) const {
+  auto find = impl_->database.statement("SELECT value FROM study WHERE name = ?");
+  return find.bind(name).step() ? find.text(0) : "";
+}
+
+std::vector<Scan> Store::scans() const {
+  std::vector<Scan> scans;
+  auto find = impl_->database.statement(
+      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder FROM scans "
+      "JOIN models ON models.id = model JOIN data ON data.id = data ORDER BY scans.id");
+  while (find.step()) {
+    scans.push_back({find.number(0), find.text(1), find.text(2), find.size(3), find.size(4), find.text(5), find.text(6), find.size(7),
+                     find.text(8), find.text(9)});
+  }
+  return scans;
+}
+
+std::vector<MetricName> Store::metrics() const {
+  std::vector<MetricName> names;
+  auto find = impl_->database.statement("SELECT name, unit, meaning FROM metric_names ORDER BY rowid");
+  while (find.step()) names.push_back({find.text(0), find.text(1), find.text(2)});
+  return names;
+}
+
+std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::string>& metrics) const {
+  std::vector<StoredPoint> points;
+  auto find =
+      impl_->database.statement(std::string(kPoint) + "WHERE scan = ? ORDER BY v_full IS NULL, v_full, v_int, wb_full, wb_int, label");
+  auto value = impl_->database.statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  for (find.bind(scan.id); find.step();) {
+    StoredPoint point = point_from(find);
+    for (const std::string& name : metrics) point.values.push_back(value.bind(point.id, name).step() ? value.real(0) : kNan);
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+std::vector<Store::KnownDefinition> Store::definitions() const {
+  std::vector<KnownDefinition> all;
+  auto find = impl_->database.statement("SELECT definition, command, version, started FROM definitions ORDER BY id");
+  while (find.step()) all.push_back({find.text(0), find.text(1), find.text(2), find.text(3)});
+  return all;
+}
+
+NamedValues Store::float_metrics(const Scan& scan) const {
+  NamedValues metrics;
+  auto find = impl_->database.statement("SELECT name, value FROM float_metrics WHERE scan = ?");
+  for (find.bind(scan.id); find.step();) metrics[find.text(0)] = find.real(1);
+  return metrics;
+}
+
+std::vector<Curve> Store::float_curves(const Scan& scan) const {
+  std::vector<Curve> curves;
+  auto find = impl_->database.statement("SELECT name, edges, samples, \"values\" FROM float_curves WHERE scan = ? ORDER BY name");
+  for (find.bind(scan.id); find.step();) {
+    Curve curve{find.text(0), numbers(find, 1), {}, numbers(find, 3)};
+    constexpr double kMost = 0x1p53;
+    for (const double count : numbers(find, 2)) {
+      if (!(count >= 0 && count <= kMost)) throw find.damaged(2);
+      curve.samples.push_back(static_cast<std::size_t>(count));
+    }
+    if (curve.samples.size() != curve.values.size()) throw find.damaged(2);
+    if (curve.edges.size() != curve.values.size() + 1) throw find.damaged(1);
+    curves.push_back(std::move(curve));
+  }
+  return curves;
+}
+
+std::vector<Profile> Store::profile(const Scan& scan) const {
+  std::vector<Profile> profiles;
+  auto find = impl_->database.statement("SELECT layer, kind, quantiles, zeros, negative FROM profiles WHERE scan = ? ORDER BY position");
+  for (find.bind(scan.id); find.step();) {
+    profiles.push_back({find.text(0), find.text(1), numbers(find, 2), find.real(3), find.number(4) != 0});
+    const std::size_t shares = profiles.back().quantiles.size();
+    if (shares != 0 && shares != std::size(kProfileShares)) throw find.damaged(2);
+  }
+  return profiles;
+}
+
+NamedCurves Store::curves(const StoredPoint& point) const {
+  NamedCurves curves;
+  auto find = impl_->database.statement(
+      "SELECT curves.name, curves.\"values\", float_curves.\"values\" FROM curves JOIN points ON points.id = point "
+      "JOIN float_curves ON float_curves.scan = points.scan AND float_curves.name = curves.name WHERE point = ?");
+  for (find.bind(point.computed_as); find.step();) {
+    std::vector<double> values = numbers(find, 1);
+    if (values.size() != numbers(find, 2).size()) throw find.damaged(1);
+    curves[find.text(0)] = std::move(values);
+  }
+  return curves;
+}
+
+std::vector<StoredCounts> Store::counts(const StoredPoint& point) const {
+  std::vector<StoredCounts> counts;
+  auto find = impl_->database.statement(
+      "SELECT layer, \"values\", overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros FROM counts WHERE point = ?");
+  const auto n = [&](int column) { return static_cast<std::uint64_t>(find.number(column)); };
+  for (find.bind(point.computed_as); find.step();) counts.push_back({find.text(0), n(1), n(2), n(3), n(4), n(5), n(6), n(7)});
+  return counts;
+}
+
+std::size_t Store::counted(const StoredPoint& point) const {
+  auto find = impl_->database.statement("SELECT counted FROM points WHERE id = ?");
+  return find.bind(point.computed_as).step() ? static_cast<std::size_t>(find.number(0)) : 0;
+}
+
+std::string Store::types(const StoredPoint& point) const {
+  auto find = impl_->database.statement("SELECT types FROM points WHERE id = ?");
+  if (!find.bind(point.id).step() || find.text(0).empty()) return "";
+  if (!holds_types(find.text(0))) throw find.damaged(0);
+  return find.text(0);
+}
+
+}  // namespace narrow
