@@ -144,7 +144,8 @@ of("layers/set_mean.cc",
    ("the sum is not brought into range", "total = cast(exact, accum.fraction(), accum).raw;", "total = exact;"),
    ("a row's overflow is not counted", "      turns.bring(x, call.place.input().fraction(), term);\n", ""),
    ("a mean without integer bits becomes 0 as an ap_int", "cast(divided(total, set, accum), accum, call", "cast(divided(total, set, accum), accum.fraction(), call"),
-   ("bounds: rows are not brought into range", "  if (!wraps(accum)) term = cast_interval(term, accum.fraction(), accum);\n", ""),
+   ("bounds: rows are not brought into range", "  if (!wraps(accum)) term = cast_interval(term, accum.fraction(), accum);\n", "",
+    "equal terms that leave the range on one side saturate every sum there"),
    ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"),
    ("bounds: the high end is one too low", "sum.high / set}", "sum.high / set - 1}"))
 
@@ -236,8 +237,10 @@ of("precision/precision.cc",
    ("answers_for: any steps", "return a.fraction() == b.fraction() && (loses", "return (loses"),
    ("answers_for: wider ap_ints", "    if (a.is_integer || b.is_integer) return a == b;\n", ""),
    ("answers_for: ap_ints made of wider types", "return !integers || same;", "return true;"),
-   ("answers_for: fused or not", " || from.fused != to.fused) return false;", ") return false;"),
-   ("saved: fused layers keep the inferred accum", "(name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()))", "(name == TypeName::kResult)"),
+   ("answers_for: fused or not", " || from.fused != to.fused) return false;", ") return false;",
+    "where other layers are fused, other types stand at some place"),
+   ("saved: fused layers keep the inferred accum", "(name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()))", "(name == TypeName::kResult)",
+    "an accum that is written is the one that is inferred"),
    ("saved: merged linear layers are left out", "  for (const auto& [linear, before] : resolved.merged) {\n    const int index", "  for (const auto& [linear, before] : decltype(resolved.merged){}) {\n    const int index"))
 
 of("engine/matrix_product.cc",
@@ -290,7 +293,8 @@ of("engine/dense/finish.cc",
    ("half a step is a whole one", "static_cast<Int128>(1) << (shift - 1) : 0;", "static_cast<Int128>(1) << shift : 0;"),
    ("no room for the range", "if (sums.magnitude() + add + range > kMax32)", "if (sums.magnitude() + add > kMax32)",
     "only the difference to the low end needs the room; its low bits, which alone are kept, are right in any word"),
-   ("SAT_SYM has the low end of SAT", " + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);\n  epilogue.high", ";\n  epilogue.high"),
+   ("SAT_SYM has the low end of SAT", " + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);\n  epilogue.high", ";\n  epilogue.high",
+    "a sum without a relu is proven to stay above it, and what comes out of a relu is not negative"),
    ("no relu behind a wrapped sum", "epilogue.relu_last = product.relu && wrap;", "epilogue.relu_last = false;"),
    ("sums at most one over the end need no check", "!reached.within({epilogue.low, epilogue.high})", "!reached.within({epilogue.low - 1, epilogue.high + 1})"))
 

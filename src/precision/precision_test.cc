@@ -360,19 +360,27 @@ TEST_F(Fusing, MergesALinearIntoAnyLayerThatTakesIt) {
 
 // What is saved resolves to the same types, fused and merged layers too.
 TEST_F(Fusing, IsTheSameAgainFromWhatIsSaved) {
-  for (const bool merge : {false, true}) {
-    config_.by_name["phi"].types["result"] = config_.by_name["phi"].types["accum"] = std::nullopt;
-    config_.by_name["relu"].types["result"] = merge ? TypeChoice() : TypeChoice(fixed(12, 4));
+  const auto expect_again = [&](const std::string& what) {
     const Resolved first = resolved();
-    const std::string yaml = to_yaml(first);
     const std::string path = (fs::temp_directory_path() / ("narrow_fused_" + std::to_string(getpid()) + ".yml")).string();
-    std::ofstream(path) << yaml;
+    std::ofstream(path) << to_yaml(first);
     const Resolved again = resolve(model_, read_config(path, model_));
     fs::remove(path);
-    EXPECT_EQ(again.fused, first.fused);
-    EXPECT_EQ(names(again), names(first));
-    EXPECT_TRUE(again.precision == first.precision) << yaml << "and\n" << to_yaml(again);
-  }
+    EXPECT_EQ(again.fused, first.fused) << what;
+    EXPECT_EQ(names(again), names(first)) << what;
+    EXPECT_TRUE(again.precision == first.precision) << what << "\n" << to_yaml(first) << "and\n" << to_yaml(again);
+  };
+  config_.by_name["phi"].types["result"] = config_.by_name["phi"].types["accum"] = std::nullopt;
+  config_.by_name["relu"].types["result"] = fixed(12, 4);
+  expect_again("fused");
+  config_.by_name["relu"].types["result"] = std::nullopt;
+  expect_again("fused and merged");
+  model_.layers.resize(2);
+  push("linear", std::make_shared<Linear>(), {1});
+  push("KSum", std::make_shared<SetSum>(), {2});
+  model_.outputs = {3};
+  ASSERT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "KSum"}));
+  expect_again("merged into an inferred type");
 }
 
 TEST(Resolve, WeightsHave64BitsAtMost) {
