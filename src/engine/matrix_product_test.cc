@@ -421,6 +421,32 @@ TEST(Proof, NegativeBiasLeavesAnUnsignedSum) {
   expect_defined({"chosen", nullptr}, *kernel, Counting::kAll, drawn, x, 1, expected, "negative bias");
 }
 
+// 2^31 - 1 fits 32 bits, and half a step more does not.
+TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
+  for (const char* relu : {"ap_fixed<16,24,AP_RND,AP_SAT>", "ap_fixed<20,24,AP_RND_CONV>", "ap_fixed<16,17,AP_RND,AP_SAT>"}) {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = 2;
+    product.n_out = 1;
+    product.input = product.weight = fixed(16, 16);
+    product.bias = fixed(19, 19);
+    product.accum = product.result = fixed(40, 40);
+    product.relu = parse_format(relu);
+    product.x = {0, 32767};
+    drawn.weights = {32767, 32767};
+    drawn.biases = {(Int128{1} << 31) - 1 - 2 * 32767 * 32767};
+    drawn.order = {0, 1};
+    Draw::settle(drawn);
+    const std::vector<std::int64_t> x{32767, 32767, 32767, 32766, 0, 0};
+    const Expected expected = define(product, x, 3);
+    for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+      const auto kernel = choose_dense_kernel(product, {0, 1}, counting);
+      ASSERT_NE(kernel, nullptr);
+      expect_defined({"chosen", nullptr}, *kernel, counting, drawn, x, 3, expected, relu);
+    }
+  }
+}
+
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
 // accum's range, no step of the definition changes anything.
 TEST(Proof, BoundsHoldEveryStep) {
