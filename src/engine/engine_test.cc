@@ -277,5 +277,24 @@ TEST(Overflow, IsToldWhereverItHappens) {
   expect_told("dense");
 }
 
+TEST(Prepared, IsForEnginesThatWouldMakeTheSame) {
+  const Program program = deep_sets(8, types("16,6", "16,6"));
+  Program other = program;
+  auto& op = other.resolved.model.layers[1].op;
+  op = std::make_shared<Dense>(4, 8, std::vector<float>(32, 0.5F), std::vector<float>(8, 0.F));
+  const Program other_weights = build_program(other.resolved);
+  const std::vector<float> x(4 * 128 * 4, 1.5F);  // one row alone, which is counted
+  const Engine engine(program, {.counting = Counting::kAll});
+  const auto input = engine.prepare(x, 4);
+  ASSERT_TRUE(engine.can_start_behind(2));
+  const auto behind = engine.prepare(*input, 2);
+  EXPECT_TRUE(Engine(program, {.counting = Counting::kAll}).accepts(*behind));
+  EXPECT_FALSE(Engine(program, {.counting = Counting::kNone}).accepts(*behind));
+  EXPECT_FALSE(Engine(program, {.counting = Counting::kAll, .dedup = false}).accepts(*behind));
+  EXPECT_FALSE(Engine(other_weights, {.counting = Counting::kAll}).accepts(*behind));
+  EXPECT_TRUE(Engine(other_weights, {.counting = Counting::kAll}).accepts(*input));
+  EXPECT_FALSE(Engine(deep_sets(8, types("16,7", "16,6")), {.counting = Counting::kAll}).accepts(*input));
+}
+
 }  // namespace
 }  // namespace narrow
