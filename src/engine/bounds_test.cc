@@ -140,6 +140,38 @@ TEST(Cases, ASaturatingSumBeforeWideProducts) {
   expect_same(found);
 }
 
+// A Dense of four ones: its sum is that of its weights, one after the other.
+RandomCase sum_of_weights(const std::vector<float>& weights, const char* accum) {
+  RandomCase found;
+  found.model.name = "order";
+  found.model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  found.model.layers.push_back(
+      next(found.model, "ones", "Dense", std::make_shared<Dense>(1, 4, std::vector<float>(4, 0.F), std::vector<float>(4, 1.F))));
+  found.model.layers.push_back(next(found.model, "y", "Dense", std::make_shared<Dense>(4, 1, weights, std::vector{0.F})));
+  found.model.outputs = {2};
+  found.config.model.types["default"] = fixed(16, 16);
+  for (const char* type : {"accum", "result"}) found.config.by_name["y"].types[type] = parse_format(accum);
+  found.x = {3.F};
+  found.n = 1;
+  return found;
+}
+
+// The order of a Resource layer, 0, 2, 1, 3 here: 100 + 100 is 127, and 127 - 100 - 100 is -73.
+TEST(Cases, ASaturatingSumInTheOrderOfAResourceLayer) {
+  RandomCase found = sum_of_weights({100.F, -100.F, 100.F, -100.F}, "ap_fixed<8,8,AP_TRN,AP_SAT>");
+  found.config.by_name["y"].strategy = "Resource";
+  found.config.by_name["y"].reuse_factor = 2;
+  expect_same(found);
+  EXPECT_EQ(interpret(found.program(), found.x, 1).predictions, std::vector<double>{-73});
+}
+
+// -100 - 28 is -127 there, and not -128.
+TEST(Cases, ASymmetricSumThatReachesTheLowEndOfTheOther) {
+  const RandomCase found = sum_of_weights({-100.F, -28.F, 50.F, 0.F}, "ap_fixed<8,8,AP_TRN,AP_SAT_SYM>");
+  expect_same(found);
+  EXPECT_EQ(interpret(found.program(), found.x, 1).predictions, std::vector<double>{-77});
+}
+
 // Whatever answers_for says of two precisions of one network: where the first saw no overflow, the second gives its numbers.
 TEST(AnswersFor, GivesTheSameNumbersWhereNothingOverflowed) {
   const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);

@@ -11,6 +11,7 @@
 #include "engine/random_program.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 
@@ -241,6 +242,58 @@ TEST(Dedup, CountsRepeatedRowsWhereverTheyStand) {
     EXPECT_GT(got.counted_rows, 0.3);
     EXPECT_EQ(Engine(program, {.dedup = false}).run(x, kSamples).counted_rows, 0.0);
   }
+}
+
+// What overflows in one place alone is told, with and without counted rows: `narrow` is the layer whose type is too small for -6.
+void expect_told(const std::string& narrow) {
+  Model model;
+  model.name = "told";
+  const auto push = [&](const std::string& name, OperationPtr op) {
+    Layer layer{name, "Layer", std::move(op), {static_cast<int>(model.layers.size()) - 1}, {}};
+    layer.shape = output_shape(layer, {model.layers.back().shape});
+    model.layers.push_back(std::move(layer));
+  };
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{8, 1}), {}, {8, 1}});
+  push("linear", std::make_shared<Linear>());
+  push("dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{0.F}));
+  push("sum", std::make_shared<SetSum>());
+  model.outputs = {3};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 8);
+  for (const char* type : {"accum", "result"}) config.by_name[narrow].types[type] = fixed(8, 3);
+  const Program program = build_program(resolve(model, config));
+  std::vector<float> x;
+  for (int i = 0; i < 16 * 8; ++i) x.push_back(i % 3 == 0 ? static_cast<float>(i % 5) / 4 : -6.F);
+  const std::vector<float> clean(x.size(), 0.5F);
+  for (const bool dedup : {false, true}) {
+    const Engine engine(program, {.counting = Counting::kOverflow, .dedup = dedup});
+    EXPECT_EQ(engine.run(x, 16).counted_rows > 0, dedup);
+    EXPECT_TRUE(engine.run(x, 16).overflowed) << narrow << (dedup ? ", rows counted" : "");
+    EXPECT_FALSE(engine.run(clean, 16).overflowed) << narrow << (dedup ? ", rows counted" : "");
+  }
+}
+TEST(Overflow, IsToldWhereverItHappens) {
+  expect_told("linear");
+  expect_told("dense");
+}
+
+TEST(Prepared, IsForEnginesThatWouldMakeTheSame) {
+  const Program program = deep_sets(8, types("16,6", "16,6"));
+  Program other = program;
+  auto& op = other.resolved.model.layers[1].op;
+  op = std::make_shared<Dense>(4, 8, std::vector<float>(32, 0.5F), std::vector<float>(8, 0.F));
+  const Program other_weights = build_program(other.resolved);
+  const std::vector<float> x(4 * 128 * 4, 1.5F);  // one row alone, which is counted
+  const Engine engine(program, {.counting = Counting::kAll});
+  const auto input = engine.prepare(x, 4);
+  ASSERT_TRUE(engine.can_start_behind(2));
+  const auto behind = engine.prepare(*input, 2);
+  EXPECT_TRUE(Engine(program, {.counting = Counting::kAll}).accepts(*behind));
+  EXPECT_FALSE(Engine(program, {.counting = Counting::kNone}).accepts(*behind));
+  EXPECT_FALSE(Engine(program, {.counting = Counting::kAll, .dedup = false}).accepts(*behind));
+  EXPECT_FALSE(Engine(other_weights, {.counting = Counting::kAll}).accepts(*behind));
+  EXPECT_TRUE(Engine(other_weights, {.counting = Counting::kAll}).accepts(*input));
+  EXPECT_FALSE(Engine(deep_sets(8, types("16,7", "16,6")), {.counting = Counting::kAll}).accepts(*input));
 }
 
 }  // namespace

@@ -79,9 +79,11 @@ class Draw {
     if (one_in(30) && format.overflow == Overflow::kWrap) format.saturated_bits = number(0, format.width);
   }
 
+  static Format ap_int(int width) { return parse_format("ap_int<" + std::to_string(width) + ">"); }
+
   // Types for everything: one for all (and other modes in the sums), sums that hold everything or nearly, or any.
   void formats(MatrixProduct& product) {
-    const int max_width = one_in(3) ? 30 : 16;
+    const int max_width = one_in(3) ? 33 : 16;  // 32 bits are the most that lanes take
     product.input = format(max_width);
     product.weight = format(max_width);
     product.bias = one_in(2) ? product.weight : format(max_width);
@@ -116,7 +118,12 @@ class Draw {
       product.accum.width = fraction + number(0, 2);
       product.accum.integer = number(0, 1);
       product.accum.saturated_bits = 0;
-      product.result = parse_format("ap_int<" + std::to_string(number(1, 8)) + ">");
+      product.result = ap_int(number(1, 8));
+    } else if (one_in(20)) {
+      product.accum = ap_int(number(1, 8));
+      for (Format* format : {&product.input, &product.weight, &product.bias})
+        format->integer = format->is_integer ? format->width : number(0, 1);
+      product.result = one_in(2) ? product.accum : product.result;
     }
     if (!one_in(3)) product.relu = one_in(3) ? product.result : format(max_width);
   }
@@ -149,6 +156,8 @@ class Draw {
     }
     if (one_in(5)) weights.low = 0;
     else if (one_in(5)) weights.high = 0;
+    if (one_in(10)) weights.high = weights.low;
+    if (one_in(8)) bytes(product, weights);
     const bool dead = one_in(6);
     for (int i = 0; i < product.n_in * product.n_out; ++i) drawn.weights.push_back(dead && one_in(2) ? Int128{0} : value(weights));
     Interval biases{min_raw(product.bias), max_raw(product.bias)};
@@ -160,6 +169,17 @@ class Draw {
     if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
     settle(drawn);
     return drawn;
+  }
+
+  // Inputs that fill a byte, or one more, and weights that fill one with a sign.
+  void bytes(MatrixProduct& product, Interval& weights) {
+    product.input = fixed(number(10, 16), number(1, 10));
+    product.weight = fixed(number(9, 14), number(1, 9));
+    const int fraction = product.input.fraction() + product.weight.fraction();
+    product.accum = product.result = fixed(number(24, 40), 0);
+    product.accum.integer = product.result.integer = product.accum.width - fraction;
+    product.x = {0, 255 + number(0, 1)};
+    weights = {-127 - number(0, 2), 126 + number(0, 2)};
   }
 
   // Biases with which the largest or the smallest sum of every output lies at the end of accum's range, of 16 or of 32 bits.
@@ -399,6 +419,32 @@ TEST(Proof, NegativeBiasLeavesAnUnsignedSum) {
   const auto kernel = choose_dense_kernel(product, {0, std::nullopt}, Counting::kAll);
   ASSERT_NE(kernel, nullptr);
   expect_defined({"chosen", nullptr}, *kernel, Counting::kAll, drawn, x, 1, expected, "negative bias");
+}
+
+// 2^31 - 1 fits 32 bits, and half a step more does not.
+TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
+  for (const char* relu : {"ap_fixed<16,24,AP_RND,AP_SAT>", "ap_fixed<20,24,AP_RND_CONV>", "ap_fixed<16,17,AP_RND,AP_SAT>"}) {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = 2;
+    product.n_out = 1;
+    product.input = product.weight = fixed(16, 16);
+    product.bias = fixed(19, 19);
+    product.accum = product.result = fixed(40, 40);
+    product.relu = parse_format(relu);
+    product.x = {0, 32767};
+    drawn.weights = {32767, 32767};
+    drawn.biases = {(Int128{1} << 31) - 1 - 2 * 32767 * 32767};
+    drawn.order = {0, 1};
+    Draw::settle(drawn);
+    const std::vector<std::int64_t> x{32767, 32767, 32767, 32766, 0, 0};
+    const Expected expected = define(product, x, 3);
+    for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+      const auto kernel = choose_dense_kernel(product, {0, 1}, counting);
+      ASSERT_NE(kernel, nullptr);
+      expect_defined({"chosen", nullptr}, *kernel, counting, drawn, x, 3, expected, relu);
+    }
+  }
 }
 
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in

@@ -147,10 +147,14 @@ class Generator {
   void branch(Model& model) {
     if (one_in(2)) {
       const auto from = static_cast<std::size_t>(number(0, static_cast<int>(model.layers.size()) - 1));
-      const int n_in = model.layers[from].shape.back();
-      constexpr int kNodes = 3;
-      push(model, "head", std::make_shared<Dense>(n_in, kNodes, weights(static_cast<std::size_t>(n_in * kNodes)), weights(kNodes)), "Dense",
-           from);
+      if (one_in(3)) {
+        push(model, "head", std::make_shared<Relu>(), "Activation", from);
+      } else {
+        const int n_in = model.layers[from].shape.back();
+        constexpr int kNodes = 3;
+        push(model, "head", std::make_shared<Dense>(n_in, kNodes, weights(static_cast<std::size_t>(n_in * kNodes)), weights(kNodes)),
+             "Dense", from);
+      }
       if (one_in(2)) push(model, "head_relu", std::make_shared<Relu>(), "Activation");
       model.outputs.push_back(static_cast<int>(model.layers.size()) - 1);
     }

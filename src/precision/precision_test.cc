@@ -70,6 +70,9 @@ LayerType:
   Dense:
     Precision:
       bias: fixed<8,2>
+  PointwiseConv1D:
+    Precision:
+      bias: fixed<9,2>
 LayerName:
   phi1:
     Trace: true
@@ -310,10 +313,10 @@ TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
 class Fusing : public testing::Test {
  protected:
   Fusing() {
-    const std::vector<float> two{2, 2}, half{0.5F, 0.5F}, one{1, 1};
+    const std::vector<float> six{6, 6}, half{0.5F, 0.5F}, one{1, 1};
     push("x", std::make_shared<Input>(Shape{4, 2}), {});
     push("phi", std::make_shared<Dense>(2, 2, std::vector<float>{1, 2, 3, 4}, std::vector<float>{8, 16}), {0});
-    push("norm", std::make_shared<BatchNormalization>(two, half, one, std::vector<float>{4, 4}, 0.F), {1});
+    push("norm", std::make_shared<BatchNormalization>(six, half, one, std::vector<float>{4, 4}, 0.F), {1});
     push("linear", std::make_shared<Linear>(), {2});
     push("relu", std::make_shared<Relu>(), {3});
     push("relu_linear", std::make_shared<Linear>(), {4});
@@ -346,8 +349,9 @@ TEST_F(Fusing, TakesInWhatStandsBehindAnInferredResult) {
   config_.by_name["relu"].types["result"] = fixed(12, 4);
   const Resolved fused = resolved();
   EXPECT_EQ(names(fused), (std::vector<std::string>{"x", "phi", "relu", "relu_linear", "KSum"}));
-  // (8 - 1) * 2 / 2 + 0.5
-  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector<float>{7.5F, 15.5F}));
+  // times 6 / sqrt(4), and (8 - 1) * 3 + 0.5
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->kernel, (std::vector<float>{3, 6, 9, 12}));
+  EXPECT_EQ(as<Dense>(fused.model.layers[1])->bias, (std::vector<float>{21.5F, 45.5F}));
   EXPECT_EQ(fused.model.layers[2].inputs, std::vector<int>{1});
   ASSERT_EQ(fused.notes.size(), 1U);
   EXPECT_NE(fused.notes.front().find("norm (BatchNormalization) is folded into phi"), std::string::npos);
@@ -466,26 +470,34 @@ TEST_F(Fusing, MergesALinearIntoAnyLayerThatTakesIt) {
   EXPECT_EQ(names(merged), (std::vector<std::string>{"x", "phi", "relu", "KSum"}));
   push("sum_linear", std::make_shared<Linear>(), {6});
   model_.outputs = {7};
-  config_.by_name["KSum"].types["result"] = std::nullopt;
+  config_.by_name["ksum"].types["result"] = std::nullopt;
   config_.by_name["sum_linear"].types["result"] = fixed(10, 5);
   EXPECT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "relu", "KSum", "sum_linear"}));  // no merge, and its type is its own
 }
 
 // What is saved resolves to the same types, fused and merged layers too.
 TEST_F(Fusing, IsTheSameAgainFromWhatIsSaved) {
-  for (const bool merge : {false, true}) {
-    config_.by_name["phi"].types["result"] = config_.by_name["phi"].types["accum"] = std::nullopt;
-    config_.by_name["relu"].types["result"] = merge ? TypeChoice() : TypeChoice(fixed(12, 4));
+  const auto expect_again = [&](const std::string& what) {
     const Resolved first = resolved();
-    const std::string yaml = to_yaml(first);
     const std::string path = (fs::temp_directory_path() / ("narrow_fused_" + std::to_string(getpid()) + ".yml")).string();
-    std::ofstream(path) << yaml;
+    std::ofstream(path) << to_yaml(first);
     const Resolved again = resolve(model_, read_config(path, model_));
     fs::remove(path);
-    EXPECT_EQ(again.fused, first.fused);
-    EXPECT_EQ(names(again), names(first));
-    EXPECT_TRUE(again.precision == first.precision) << yaml << "and\n" << to_yaml(again);
-  }
+    EXPECT_EQ(again.fused, first.fused) << what;
+    EXPECT_EQ(names(again), names(first)) << what;
+    EXPECT_TRUE(again.precision == first.precision) << what << "\n" << to_yaml(first) << "and\n" << to_yaml(again);
+  };
+  config_.by_name["phi"].types["result"] = config_.by_name["phi"].types["accum"] = std::nullopt;
+  config_.by_name["relu"].types["result"] = fixed(12, 4);
+  expect_again("fused");
+  config_.by_name["relu"].types["result"] = std::nullopt;
+  expect_again("fused and merged");
+  model_.layers.resize(2);
+  push("linear", std::make_shared<Linear>(), {1});
+  push("KSum", std::make_shared<SetSum>(), {2});
+  model_.outputs = {3};
+  ASSERT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "KSum"}));
+  expect_again("merged into an inferred type");
 }
 
 TEST(Resolve, WeightsHave64BitsAtMost) {
