@@ -8,6 +8,7 @@
 #include "error.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/set_sum.h"
 
@@ -187,6 +188,17 @@ void eliminate_linear_activations(Resolved& resolved) {
   }
 }
 
+// hls4ml's io_stream hands a Flatten's rows on as they come, and a normalization behind it takes each of them for all the values.
+void note_norms_behind_flatten(Resolved& resolved) {
+  for (const Layer& layer : resolved.model.layers) {
+    if (as<BatchNormalization>(layer) == nullptr) continue;
+    const Layer& before = resolved.model.layers[static_cast<std::size_t>(layer.inputs.front())];
+    if (as<Flatten>(before) == nullptr) continue;
+    resolved.notes.push_back(layer.name + " (BatchNormalization) behind " + before.name +
+                             " (Flatten) is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 gives wrong numbers there");
+  }
+}
+
 void check_width(const Layer& layer, TypeName type, const Format& format) {
   const bool sum = type == TypeName::kResult || type == TypeName::kAccum;
   const int limit = sum ? kMaxSumWidth : kMaxWidth;
@@ -228,6 +240,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   eliminate_linear_activations(resolved);
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
+  note_norms_behind_flatten(resolved);
   return resolved;
 }
 

@@ -450,6 +450,14 @@ TEST_F(PassesTest, ConsecutiveNormalizationsBecomeOne) {
   EXPECT_TRUE(again.precision == one.precision);
 }
 
+TEST_F(PassesTest, ANormalizationBehindAFlattenIsSaidToDiffer) {
+  push("flat", std::make_shared<Flatten>());
+  push_norm("norm", 3, 1);
+  const Resolved both = resolved();
+  ASSERT_EQ(both.notes.size(), 1U);
+  EXPECT_NE(both.notes.front().find("norm (BatchNormalization) behind flat (Flatten)"), std::string::npos);
+}
+
 // RemoveNopBatchNormalization comes when types are inferred: those behind it are wider for it.
 TEST_F(PassesTest, ANormalizationThatDoesNothingGoesLast) {
   push("relu", std::make_shared<Relu>());
