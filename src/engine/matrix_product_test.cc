@@ -447,6 +447,41 @@ TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
   }
 }
 
+// One output, types of whole numbers without modes; the chosen kernel against the definition.
+void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, int width, const std::vector<std::int64_t>& rows) {
+  Drawn drawn;
+  MatrixProduct& product = drawn.product;
+  product.n_in = static_cast<int>(weights.size());
+  product.n_out = 1;
+  product.input = product.weight = product.bias = fixed(16, 16);
+  product.accum = product.result = fixed(width, width);
+  product.x = x;
+  drawn.weights = weights;
+  drawn.biases = {bias};
+  for (int k = 0; k < product.n_in; ++k) drawn.order.push_back(k);
+  Draw::settle(drawn);
+  const std::size_t count = rows.size() / weights.size();
+  const Expected expected = define(product, rows, count);
+  for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+    const auto kernel = choose_dense_kernel(product, {0, std::nullopt}, counting);
+    ASSERT_NE(kernel, nullptr);
+    expect_defined({"chosen", nullptr}, *kernel, counting, drawn, rows, count, expected, "by hand");
+  }
+}
+
+// One more than the type holds is told, on either side.
+TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
+  expect_chosen({0, 127}, {1}, 1, 8, {127});
+  expect_chosen({0, 127}, {1}, 1, 8, {126});
+  expect_chosen({-128, 0}, {1}, -1, 8, {-128});
+  expect_chosen({-128, 0}, {1}, -1, 8, {-127});
+}
+
+// 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
+TEST(Proof, SumsOfNegativeWeightsAreCut) {
+  expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, 40, {-32768, -32768, -32768, -32768, 32767, 32767, 32767, 32767});
+}
+
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
 // accum's range, no step of the definition changes anything.
 TEST(Proof, BoundsHoldEveryStep) {
