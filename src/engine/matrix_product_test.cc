@@ -448,12 +448,15 @@ TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
 }
 
 // One output, types of whole numbers without modes; the chosen kernel against the definition.
-void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, int width, const std::vector<std::int64_t>& rows) {
+void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, int width, const std::vector<std::int64_t>& rows,
+                   int input_width = 16) {
   Drawn drawn;
   MatrixProduct& product = drawn.product;
   product.n_in = static_cast<int>(weights.size());
   product.n_out = 1;
-  product.input = product.weight = product.bias = fixed(16, 16);
+  product.input = fixed(input_width, input_width);
+  product.weight = fixed(16, 16);
+  product.bias = fixed(40, 40);
   product.accum = product.result = fixed(width, width);
   product.x = x;
   drawn.weights = weights;
@@ -475,6 +478,12 @@ TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
   expect_chosen({0, 127}, {1}, 1, 8, {126});
   expect_chosen({-128, 0}, {1}, -1, 8, {-128});
   expect_chosen({-128, 0}, {1}, -1, 8, {-127});
+}
+
+// Rows of small values of a wide type have sums of 32 bits, but for their bias.
+TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
+  for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)})
+    expect_chosen({-8000000, 8000000}, {3}, bias, 45, {50, -50, 8000000}, 24);
 }
 
 // 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
