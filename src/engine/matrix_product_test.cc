@@ -448,8 +448,8 @@ TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
 }
 
 // One output, types of whole numbers without modes; the chosen kernel against the definition.
-void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, int width, const std::vector<std::int64_t>& rows,
-                   int input_width = 16) {
+void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, const Format& sum,
+                   const std::vector<std::int64_t>& rows, int input_width = 16) {
   Drawn drawn;
   MatrixProduct& product = drawn.product;
   product.n_in = static_cast<int>(weights.size());
@@ -457,7 +457,7 @@ void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128
   product.input = fixed(input_width, input_width);
   product.weight = fixed(16, 16);
   product.bias = fixed(40, 40);
-  product.accum = product.result = fixed(width, width);
+  product.accum = product.result = sum;
   product.x = x;
   drawn.weights = weights;
   drawn.biases = {bias};
@@ -474,21 +474,27 @@ void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128
 
 // One more than the type holds is told, on either side.
 TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
-  expect_chosen({0, 127}, {1}, 1, 8, {127});
-  expect_chosen({0, 127}, {1}, 1, 8, {126});
-  expect_chosen({-128, 0}, {1}, -1, 8, {-128});
-  expect_chosen({-128, 0}, {1}, -1, 8, {-127});
+  expect_chosen({0, 127}, {1}, 1, fixed(8, 8), {127});
+  expect_chosen({0, 127}, {1}, 1, fixed(8, 8), {126});
+  expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-128});
+  expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-127});
 }
 
 // Rows of small values of a wide type have sums of 32 bits, but for their bias.
 TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
   for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)})
-    expect_chosen({-8000000, 8000000}, {3}, bias, 45, {50, -50, 8000000}, 24);
+    expect_chosen({-8000000, 8000000}, {3}, bias, fixed(45, 45), {50, -50, 8000000}, 24);
+}
+
+TEST(Proof, SumsOfSmallInputsAreWrapped) {
+  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40)})
+    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 32767, -32767, 8000000}, 24);
 }
 
 // 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
 TEST(Proof, SumsOfNegativeWeightsAreCut) {
-  expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, 40, {-32768, -32768, -32768, -32768, 32767, 32767, 32767, 32767});
+  expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, fixed(40, 40),
+                {-32768, -32768, -32768, -32768, 32767, 32767, 32767, 32767});
 }
 
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
