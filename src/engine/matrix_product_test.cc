@@ -148,6 +148,7 @@ class Draw {
     product.n_in = one_in(4) ? number(30, 90) : number(1, 12);
     product.n_out = one_in(3) ? 16 * number(1, 4) : number(1, 40);
     product.x = inputs(product.input);
+    if (one_in(8)) saturating(product);
     // Of few bits, of one sign, or of the whole range; columns of zeros stand for dead nodes.
     Interval weights{min_raw(product.weight), max_raw(product.weight)};
     if (one_in(2)) {
@@ -169,6 +170,21 @@ class Draw {
     if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
     settle(drawn);
     return drawn;
+  }
+
+  // Sums of at most 16 bits that saturate, with any rounding, of products with some more fractional bits.
+  void saturating(MatrixProduct& product) {
+    product.input = fixed(number(6, 16), number(0, 6));
+    product.weight = fixed(number(6, 16), number(0, 6));
+    product.bias = one_in(2) ? product.weight : fixed(number(4, 16), number(0, 8));
+    product.accum = fixed(number(2, 16), 0);
+    product.accum.integer = product.accum.width - (product.input.fraction() + product.weight.fraction()) + number(0, 18);
+    product.accum.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
+    product.accum.overflow = one_in(3) ? Overflow::kSatSym : Overflow::kSat;
+    product.result = product.accum;
+    if (product.relu && one_in(2)) product.relu = product.accum;
+    product.x = inputs(product.input);
+    if (one_in(2)) product.x = {0, max_raw(product.input)};
   }
 
   // Inputs that fill a byte, or one more, and weights that fill one with a sign.
@@ -487,7 +503,7 @@ TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
 }
 
 TEST(Proof, SumsOfSmallInputsAreWrapped) {
-  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40)})
+  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40), fixed(45, 40)})
     expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 32767, -32767, 8000000}, 24);
 }
 
