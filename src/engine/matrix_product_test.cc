@@ -498,13 +498,17 @@ TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
 
 // Rows of small values of a wide type have sums of 32 bits, but for their bias.
 TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
-  for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)})
+  for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)}) {
+    expect_chosen({-8000000, 8000000}, {3}, bias, fixed(45, 45), {50, -50}, 24);
     expect_chosen({-8000000, 8000000}, {3}, bias, fixed(45, 45), {50, -50, 8000000}, 24);
+  }
 }
 
 TEST(Proof, SumsOfSmallInputsAreWrapped) {
-  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40), fixed(45, 40)})
-    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 32767, -32767, 8000000}, 24);
+  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40), fixed(45, 40)}) {
+    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 32767, -32767}, 24);
+    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 8000000}, 24);
+  }
 }
 
 // 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
