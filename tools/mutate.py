@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -156,6 +157,7 @@ def parse():
 
 
 args = parse()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the text is put back
 if wrong := unusable():
     sys.exit("\n".join(wrong))
 chosen = [m for m in MUTATIONS if re.search(args.only, m.name)]

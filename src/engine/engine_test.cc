@@ -277,6 +277,20 @@ TEST(Overflow, IsToldWhereverItHappens) {
   expect_told("dense");
 }
 
+TEST(Overflow, OfASumOf70BitsIsTold) {
+  Model model;
+  model.name = "wide";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(1, 1, std::vector{1.F}, std::vector{0.F}), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);
+  for (const char* type : {"accum", "result"}) config.by_name["y"].types[type] = fixed(70, 2);
+  const Engine engine(build_program(resolve(model, config)), {.counting = Counting::kOverflow});
+  EXPECT_TRUE(engine.run(std::vector{5.F}, 1).overflowed);
+  EXPECT_FALSE(engine.run(std::vector{1.F}, 1).overflowed);
+}
+
 TEST(Prepared, IsForEnginesThatWouldMakeTheSame) {
   const Program program = deep_sets(8, types("16,6", "16,6"));
   Program other = program;

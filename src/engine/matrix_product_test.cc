@@ -148,6 +148,7 @@ class Draw {
     product.n_in = one_in(4) ? number(30, 90) : number(1, 12);
     product.n_out = one_in(3) ? 16 * number(1, 4) : number(1, 40);
     product.x = inputs(product.input);
+    if (one_in(8)) saturating(product);
     // Of few bits, of one sign, or of the whole range; columns of zeros stand for dead nodes.
     Interval weights{min_raw(product.weight), max_raw(product.weight)};
     if (one_in(2)) {
@@ -169,6 +170,21 @@ class Draw {
     if (one_in(4)) std::shuffle(drawn.order.begin(), drawn.order.end(), random_);
     settle(drawn);
     return drawn;
+  }
+
+  // Sums of at most 16 bits that saturate, with any rounding, of products with some more fractional bits.
+  void saturating(MatrixProduct& product) {
+    product.input = fixed(number(6, 16), number(0, 6));
+    product.weight = fixed(number(6, 16), number(0, 6));
+    product.bias = one_in(2) ? product.weight : fixed(number(4, 16), number(0, 8));
+    product.accum = fixed(number(2, 16), 0);
+    product.accum.integer = product.accum.width - (product.input.fraction() + product.weight.fraction()) + number(0, 18);
+    product.accum.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
+    product.accum.overflow = one_in(3) ? Overflow::kSatSym : Overflow::kSat;
+    product.result = product.accum;
+    if (product.relu && one_in(2)) product.relu = product.accum;
+    product.x = inputs(product.input);
+    if (one_in(2)) product.x = {0, max_raw(product.input)};
   }
 
   // Inputs that fill a byte, or one more, and weights that fill one with a sign.
@@ -445,6 +461,60 @@ TEST(Proof, ASumAtTheEndOf32BitsIsRoundedInMore) {
       expect_defined({"chosen", nullptr}, *kernel, counting, drawn, x, 3, expected, relu);
     }
   }
+}
+
+// One output, types of whole numbers without modes; the chosen kernel against the definition.
+void expect_chosen(const Interval& x, const std::vector<Int128>& weights, Int128 bias, const Format& sum,
+                   const std::vector<std::int64_t>& rows, int input_width = 16) {
+  Drawn drawn;
+  MatrixProduct& product = drawn.product;
+  product.n_in = static_cast<int>(weights.size());
+  product.n_out = 1;
+  product.input = fixed(input_width, input_width);
+  product.weight = fixed(16, 16);
+  product.bias = fixed(40, 40);
+  product.accum = product.result = sum;
+  product.x = x;
+  drawn.weights = weights;
+  drawn.biases = {bias};
+  for (int k = 0; k < product.n_in; ++k) drawn.order.push_back(k);
+  Draw::settle(drawn);
+  const std::size_t count = rows.size() / weights.size();
+  const Expected expected = define(product, rows, count);
+  for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+    const auto kernel = choose_dense_kernel(product, {0, std::nullopt}, counting);
+    ASSERT_NE(kernel, nullptr);
+    expect_defined({"chosen", nullptr}, *kernel, counting, drawn, rows, count, expected, "by hand");
+  }
+}
+
+// One more than the type holds is told, on either side.
+TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
+  expect_chosen({0, 127}, {1}, 1, fixed(8, 8), {127});
+  expect_chosen({0, 127}, {1}, 1, fixed(8, 8), {126});
+  expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-128});
+  expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-127});
+}
+
+// Rows of small values of a wide type have sums of 32 bits, but for their bias.
+TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
+  for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)}) {
+    expect_chosen({-8000000, 8000000}, {3}, bias, fixed(45, 45), {50, -50}, 24);
+    expect_chosen({-8000000, 8000000}, {3}, bias, fixed(45, 45), {50, -50, 8000000}, 24);
+  }
+}
+
+TEST(Proof, SumsOfSmallInputsAreWrapped) {
+  for (const Format& sum : {fixed(20, 20), fixed(31, 31), ufixed(20, 20), ufixed(40, 40), fixed(45, 40)}) {
+    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 32767, -32767}, 24);
+    expect_chosen({-8000000, 8000000}, {3000}, -7, sum, {1000, -1000, 0, 8000000}, 24);
+  }
+}
+
+// 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
+TEST(Proof, SumsOfNegativeWeightsAreCut) {
+  expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, fixed(40, 40),
+                {-32768, -32768, -32768, -32768, 32767, 32767, 32767, 32767});
 }
 
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in

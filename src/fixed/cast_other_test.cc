@@ -99,6 +99,7 @@ TEST(Overflow, IsReported) {
   EXPECT_FALSE(cast(-128, fixed(10, 10), fixed(8, 8)).overflow);
   EXPECT_TRUE(cast(-128, fixed(10, 10), parse_format("ap_fixed<8,8,AP_TRN,AP_SAT_SYM>")).overflow);
   EXPECT_TRUE(cast(-1, fixed(10, 10), ufixed(8, 8)).overflow);
+  EXPECT_TRUE(cast(1, -130, parse_format("ap_int<8>")).overflow);  // 2^130, of which 128 bits are 0
 }
 
 TEST(Format, ParsesBothSpellings) {
