@@ -384,3 +384,80 @@ def test_wrong_usage_is_status_2(samples, tmp_path):
     fail("predict", DS16, "--data", samples, "--out", tmp_path / "p", "--types", "both", status=2)
     fail("predict", DS16, "--data", samples, "--out", tmp_path / "p", "--wb", "8,2", status=2)
     assert "0." in succeed("--version")
+
+
+# --- what a command writes is none of what it reads
+
+
+def inputs_folder(tmp_path):
+    shutil.copy(GOLDEN / "ds16.keras", tmp_path / "v.keras")
+    shutil.copy(GOLDEN / "ds16_keras215.json", tmp_path / "m.json")
+    shutil.copy(GOLDEN / "ds16_keras215_weights.h5", tmp_path / "m.weights.h5")
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "c.h5")
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "c.keras")
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "next.h5.partial")
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "8.weights.h5")
+    (tmp_path / "t.yml").write_text("Model: {Precision: 'ap_fixed<16,6>'}\n")
+    (tmp_path / "p.html").write_text("1\n2\n")
+    (tmp_path / "q.html").write_text("1\n3\n")
+    (tmp_path / "soft.h5").symlink_to("c.h5")
+    (tmp_path / "hard.h5").hardlink_to(tmp_path / "c.h5")
+    (tmp_path / "folder").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        ("prepare --data c.h5", "--out c.h5"),
+        ("prepare --data c.h5", "--out folder/../c.h5"),
+        ("prepare --data c.h5", "--out soft.h5"),
+        ("prepare --data soft.h5", "--out c.h5"),
+        ("prepare --data c.h5", "--out hard.h5"),
+        ("prepare --data ?.h5", "--out c.h5"),
+        ("prepare --data v.keras --data c.h5", "--out c.h5"),
+        ("train --nodes 4 --epochs 1 --data c.h5", "--out c.h5"),
+        ("train --nodes 8 --epochs 1 --data 8.weights.h5", "--out {nodes}.json"),
+        ("train --nodes 4 --epochs 1 --data c.h5 --validation-data c.keras", "--out c.keras"),
+        ("predict v.keras --data c.h5", "--out c.h5"),
+        ("predict v.keras --data c.h5", "--out v.keras"),
+        ("predict v.keras --data c.h5 --precision t.yml", "--out t.yml"),
+        ("predict m.json --data c.h5", "--out m.json"),
+        ("predict m.json --data c.h5", "--out m.weights.h5"),
+        ("predict m.json --weights m.weights.h5 --data c.h5", "--out m.weights.h5"),
+        ("predict m.json+m.weights.h5 --data c.h5", "--out m.weights.h5"),
+        ("trace v.keras --data c.h5", "--out c.h5"),
+        ("trace v.keras --data c.h5", "--out v.keras"),
+        ("trace v.keras --data c.h5 --precision t.yml", "--out ./t.yml"),
+        ("trace v.keras --data next.h5.partial", "--out next.h5"),
+        ("show v.keras --v 16,6", "--save v.keras"),
+        ("show v.keras --precision t.yml", "--save t.yml"),
+        ("show v.keras", "--save-model v.keras"),
+        ("show m.json", "--save-model m.json"),
+        ("compare p.html q.html --figures none", "--out p.html"),
+    ],
+)
+def test_inputs_are_not_overwritten(command, out, tmp_path):
+    inputs_folder(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    run = narrow(*command.split(), *out.split(), cwd=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert run.returncode == 1 and run.stderr.count("\n") == 1, run.stderr
+    assert re.match(rf"narrow: {out.split()[0]} \S+: (it|\S+\.partial|8\.weights\.h5) is an input of this command; give another file\n", run.stderr), run.stderr
+
+
+@pytest.mark.parametrize("command", ["predict --out p", "trace --out p", "bench", "show"])
+@pytest.mark.parametrize("option", ["--types uniform", "--types auto", "--relu AP_RND", "--maximum 20,8", "--wb 8,2"])
+def test_options_of_a_precision_are_not_ignored(command, option, tmp_path):
+    inputs_folder(tmp_path)
+    name, *rest = command.split()
+    line = [name, "v.keras", *([] if name == "show" else ["--data", "c.h5"]), *rest, *option.split()]
+    for more, message in [([], f"{option.split()[0]} requires --v"), (["--precision", "t.yml"], f"--precision excludes {option.split()[0]}")]:
+        run = narrow(*line, *more, cwd=tmp_path)
+        assert run.returncode == 2 and run.stderr.splitlines()[0] == message, run.stderr
+    assert not (tmp_path / "p").exists()
+
+
+def test_options_that_need_a_precision_say_so(samples, tmp_path):
+    assert "--save" in fail("show", DS16, "--save", tmp_path / "types.yml")
+    assert "--interpreter" in fail("predict", DS16, "--data", samples, "--interpreter", "--out", tmp_path / "p")
+    assert not (tmp_path / "p").exists()

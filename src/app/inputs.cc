@@ -1,11 +1,14 @@
 #include "app/inputs.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cinttypes>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 
 #include "app/table.h"
+#include "data/clusters.h"
 #include "error.h"
 #include "keras/reader.h"
 
@@ -58,7 +61,15 @@ DataOptions DataArguments::options() const {
   return options;
 }
 
-Model InputArguments::model() const { return read_keras(weights_.empty() ? model_ : model_ + "+" + weights_); }
+std::vector<std::string> DataArguments::files() const { return expand_paths(options_.paths); }
+
+Model InputArguments::model() const { return read_keras(path()); }
+
+std::vector<std::string> InputArguments::files() const {
+  std::vector<std::string> files = data_.files();
+  for (const std::string& file : files_of_model(path())) files.push_back(file);
+  return files;
+}
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
   const DataOptions options = data_.options();
@@ -85,6 +96,20 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
   }
   print_notes(reader.notes(), quiet);
   if (done == 0) throw Error("--data: it contains no samples");
+}
+
+void keep_inputs(const std::string& option, const std::vector<std::string>& written, const std::vector<std::string>& read) {
+  for (const std::string& out : written) {
+    for (const std::string& file : {out, out + ".partial"}) {
+      // Where a file does not exist, it is no other's equal.
+      std::error_code missing;
+      if (std::none_of(read.begin(), read.end(),
+                       [&](const std::string& input) { return std::filesystem::equivalent(file, input, missing); }))
+        continue;
+      throw Error(option + " " + written.front() + ": " + (file == written.front() ? "it" : file) +
+                  " is an input of this command; give another file");
+    }
+  }
 }
 
 void print_notes(const std::vector<std::string>& notes, bool quiet) {

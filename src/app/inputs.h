@@ -20,6 +20,7 @@ class DataArguments {
   // `samples` is the limit where none is given; 0 for none.
   void add_to(CLI::App& command, std::size_t samples = 0);
   DataOptions options() const;
+  std::vector<std::string> files() const;
 
  private:
   DataOptions options_;
@@ -33,15 +34,22 @@ class InputArguments {
   void add_model_to(CLI::App& command);
   void add_data_to(CLI::App& command) { data_.add_to(command); }
   Model model() const;
+  // All that is read: of the model and, where the command takes data, of these.
+  std::vector<std::string> files() const;
   // At most --samples samples, cut to the model's vmax. Notes of the reading go to stderr unless `quiet`.
   Dataset data(const Model& model, bool quiet) const;
   // The same a block at a time, for data of any size.
   void for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const;
 
  private:
+  std::string path() const { return weights_.empty() ? model_ : model_ + "+" + weights_; }
+
   std::string model_, weights_;
   DataArguments data_;
 };
+
+// Throws Error where a file that `option` writes, or its temporary .partial, is a file that the command reads, by whatever name.
+void keep_inputs(const std::string& option, const std::vector<std::string>& written, const std::vector<std::string>& read);
 
 // Prints a note a line on stderr.
 void print_notes(const std::vector<std::string>& notes, bool quiet);

@@ -25,19 +25,25 @@ std::string shell_quoted(const std::string& word) {
   return text + "'";
 }
 
-void PrecisionArguments::add_modes_to(CLI::App& command) {
-  command.add_option("--types", types_, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
-      ->check(CLI::IsMember({"auto", "uniform"}))
-      ->capture_default_str();
-  command.add_option("--relu", relu_, "rounding and overflow of the relu results, as in AP_RND,AP_SAT");
-  command.add_option("--maximum", maximum_, "widest inferred type, as in 24,10");
+std::vector<CLI::Option*> PrecisionArguments::add_modes_to(CLI::App& command) {
+  auto* types =
+      command.add_option("--types", types_, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
+          ->check(CLI::IsMember({"auto", "uniform"}))
+          ->capture_default_str();
+  auto* relu = command.add_option("--relu", relu_, "rounding and overflow of the relu results, as in AP_RND,AP_SAT");
+  auto* maximum = command.add_option("--maximum", maximum_, "widest inferred type, as in 24,10");
+  return {types, relu, maximum};
 }
 
 void PrecisionArguments::add_to(CLI::App& command) {
   auto* vector = command.add_option("--v", vector_, "type of vectors: W,I or W,I,ROUNDING,OVERFLOW, as in 16,6 or 14,5,AP_RND,AP_SAT");
-  command.add_option("--wb", weight_, "type of weights and biases, as --v where it is not given")->needs(vector);
-  add_modes_to(command);
-  command.add_option("--precision", file_, "an hls4ml configuration in YAML, instead of the options above")->excludes(vector);
+  // Before those below: CLI11 checks in this order, and that they exclude each other is the better message.
+  auto* file = command.add_option("--precision", file_, "an hls4ml configuration in YAML, instead of --v and what goes with it");
+  std::vector<CLI::Option*> others = add_modes_to(command);
+  others.push_back(command.add_option("--wb", weight_, "type of weights and biases, as --v where it is not given"));
+  for (CLI::Option* other : others) other->needs(vector);
+  others.push_back(vector);
+  for (CLI::Option* other : others) file->excludes(other);
 }
 
 PrecisionOptions PrecisionArguments::options() const {

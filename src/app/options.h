@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "precision/precision.h"
 
@@ -14,11 +15,13 @@ class PrecisionArguments {
  public:
   void add_to(CLI::App& command);
   // --types, --relu and --maximum alone, for commands that take --v and --wb as ranges.
-  void add_modes_to(CLI::App& command);
+  std::vector<CLI::Option*> add_modes_to(CLI::App& command);
 
   bool given() const { return !vector_.empty() || !file_.empty(); }
   // --types, --relu and --maximum as options; `vector` and `weight` as given, or left alone.
   PrecisionOptions options() const;
+  // --precision, or nothing.
+  std::vector<std::string> files() const { return file_.empty() ? std::vector<std::string>() : std::vector{file_}; }
   // The model's types. Requires given().
   Resolved resolve_for(const Model& model) const;
 

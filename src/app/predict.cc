@@ -6,6 +6,7 @@
 #include "app/options.h"
 #include "data/text.h"
 #include "engine/engine.h"
+#include "error.h"
 #include "model/inference.h"
 #include "study/metrics.h"
 
@@ -21,6 +22,9 @@ struct Predict {
 
 void run(const Predict& predict, const Globals& globals) {
   const Model model = predict.inputs.model();
+  keep_inputs("--out", {predict.out}, predict.inputs.files());
+  keep_inputs("--out", {predict.out}, predict.precision.files());
+  if (predict.interpreter && !predict.precision.given()) throw Error("--interpreter runs fixed point: give a precision, as in --v 16,6");
   std::optional<Program> program;
   std::optional<Engine> engine;
   if (predict.precision.given()) {

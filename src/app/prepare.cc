@@ -16,6 +16,7 @@ struct Prepare {
 
 void run(const Prepare& prepare, const Globals& globals) {
   const DataOptions options = prepare.data.options();
+  keep_inputs("--out", {prepare.out}, prepare.data.files());
   SampleReader reader(options.source(""));
   Hdf5Writer file(prepare.out);
   std::size_t samples = 0;

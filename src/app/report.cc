@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "app/inputs.h"
 #include "app/options.h"
 #include "data/text.h"
 #include "error.h"
@@ -77,6 +78,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
   const Report report = predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, options);
   std::vector<Figure> figures = figures_of(report);
   const std::string out = !arguments.out.empty() ? arguments.out : predictions ? "report.html" : of.front() + "/report.html";
+  if (predictions) keep_inputs("--out", {out}, of);
   if (arguments.only.empty()) {
     write_file(out, report_page(report, figures, command_of(arguments, name)));
   } else {

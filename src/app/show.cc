@@ -6,6 +6,7 @@
 #include "app/options.h"
 #include "app/table.h"
 #include "data/text.h"
+#include "error.h"
 #include "keras/writer.h"
 
 namespace narrow {
@@ -47,6 +48,12 @@ void print_layers(const Model& model) {
 
 void run(const Show& show, const Globals& globals) {
   const Model model = show.inputs.model();
+  if (!show.save.empty() && !show.precision.given())
+    throw Error("--save " + show.save + ": give a precision whose types it gets, as in --v 16,6");
+  for (const std::vector<std::string>& read : {show.inputs.files(), show.precision.files()}) {
+    keep_inputs("--save", {show.save}, read);
+    keep_inputs("--save-model", files_written(show.save_model), read);
+  }
   print_layers(model);
   if (!show.save_model.empty()) write_keras(model, show.save_model);
   if (!show.precision.given()) return;

@@ -18,6 +18,8 @@ struct Trace {
 
 void run(const Trace& trace, const Globals& globals) {
   const Model model = trace.inputs.model();
+  keep_inputs("--out", {trace.out}, trace.inputs.files());
+  keep_inputs("--out", {trace.out}, trace.precision.files());
   const Dataset data = trace.inputs.data(model, globals.quiet);
   Hdf5Writer file(trace.out);
   std::vector<hsize_t> shape{data.size};

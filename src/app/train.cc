@@ -3,6 +3,8 @@
 #include "app/inputs.h"
 #include "app/options.h"
 #include "app/training_shown.h"
+#include "data/clusters.h"
+#include "keras/writer.h"
 
 namespace narrow {
 namespace {
@@ -17,6 +19,11 @@ void run(Train& train, const Globals& globals) {
   train.family.data = train.data.options();
   train.family.options.threads = globals.threads;
   train.family.options.loss = parse_loss(train.loss);
+  std::vector<std::string> read = train.data.files();
+  if (!train.family.validation.empty()) {
+    for (const std::string& file : expand_paths({train.family.validation})) read.push_back(file);
+  }
+  for (const std::string& path : paths_of(train.family)) keep_inputs("--out", files_written(path), read);
   TrainingShown watch(globals.quiet, train.family.options.epochs);
   train_family(train.family, watch);
 }

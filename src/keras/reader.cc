@@ -121,6 +121,20 @@ Model read_pair(const std::string& architecture_path, const std::string& weights
   return model;
 }
 
+bool is_architecture(const std::string& magic) {
+  const auto first = magic.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && magic[first] == '{';
+}
+
+// The first bytes of a file, which tell its kind.
+std::string magic_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(path + ": no such file, or no permission to read it");
+  std::string magic(8, '\0');
+  stream.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  return magic;
+}
+
 // Everything that goes wrong is said of the file: errors of the parts below do not know its name.
 template <class Read>
 Model named(const std::string& path, const Read& read) {
@@ -146,16 +160,17 @@ Model read_keras(const std::string& path) {
     return named(architecture, [&] { return read_pair(architecture, path.substr(plus + 6)); });
   }
   if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; narrow reads .keras, .h5 and .json files of Keras");
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw Error(path + ": no such file, or no permission to read it");
-  std::string magic(8, '\0');
-  stream.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  const std::string magic = magic_of(path);
   if (magic.starts_with("PK")) return named(path, [&] { return read_zip(path); });
   if (magic == "\x89HDF\r\n\x1a\n") return named(path, [&] { return read_legacy(path); });
-  if (magic.find_first_not_of(" \t\r\n") != std::string::npos && magic[magic.find_first_not_of(" \t\r\n")] == '{') {
-    return named(path, [&] { return read_pair(path, weights_beside(path)); });
-  }
+  if (is_architecture(magic)) return named(path, [&] { return read_pair(path, weights_beside(path)); });
   throw Error(path + ": it is not a Keras model; narrow reads .keras, .h5, and .json with weights beside it");
+}
+
+std::vector<std::string> files_of_model(const std::string& path) {
+  if (const auto plus = path.rfind(".json+"); plus != std::string::npos) return {path.substr(0, plus + 5), path.substr(plus + 6)};
+  if (is_architecture(magic_of(path))) return {path, weights_beside(path)};
+  return {path};
 }
 
 }  // namespace narrow

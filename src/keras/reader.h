@@ -2,6 +2,7 @@
 #define NARROW_KERAS_READER_H_
 
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 
@@ -17,6 +18,9 @@ namespace narrow {
 // out; a fused activation becomes a layer of its own (`phi1_relu`). The model's name is the file's without its ending.
 // Throws Error, naming the file and the layer with its class, for anything that narrow cannot run exactly.
 Model read_keras(const std::string& path);
+
+// The files that read_keras reads of `path`: one, or an architecture and its weights. Throws as it does.
+std::vector<std::string> files_of_model(const std::string& path);
 
 }  // namespace narrow
 

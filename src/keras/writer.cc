@@ -138,8 +138,10 @@ void write_archive(const Model& model, const std::string& path) {
   zip.commit();
 }
 
+std::string weights_of(const std::string& path) { return path.substr(0, path.size() - std::string(".json").size()) + ".weights.h5"; }
+
 void write_pair(const Model& model, const std::string& path) {
-  Hdf5Writer weights(path.substr(0, path.size() - std::string(".json").size()) + ".weights.h5");
+  Hdf5Writer weights(weights_of(path));
   write_weights(model, weights);
   ordered_json json = architecture_of(model);
   json["keras_version"] = kKerasVersion;
@@ -167,6 +169,11 @@ void require_model_path(const std::string& path) {
   }
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder)) throw Error(path + ": its folder does not exist");
+}
+
+std::vector<std::string> files_written(const std::string& path) {
+  if (path.ends_with(".json")) return {path, weights_of(path)};
+  return {path};
 }
 
 void write_keras(const Model& model, const std::string& path) {

@@ -2,6 +2,7 @@
 #define NARROW_KERAS_WRITER_H_
 
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 
@@ -15,6 +16,9 @@ namespace narrow {
 // (docs/training.md). The model's preparation goes along where Keras does not mind it. Throws Error where writing fails or
 // the name has another ending; the file takes its name only when it is whole.
 void write_keras(const Model& model, const std::string& path);
+
+// The files that write_keras writes for `path`; the model itself first.
+std::vector<std::string> files_written(const std::string& path);
 
 // Throws the Error of a wrong ending, or of a folder that is not there, before any work is done.
 void require_model_path(const std::string& path);
