@@ -254,6 +254,8 @@ class StudyRun {
     store.add_metric_names(measure.names());
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
+    const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
+    write_targets(folder, data, store.points(scan, {}).empty());
     const std::vector<std::string> metrics = metric_names(measure);
     NamedValues float_values;
     const std::vector<double> values = measure.float_values();
@@ -264,9 +266,6 @@ class StudyRun {
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
       store.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
     }
-    const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
-    make_folder(folder);
-    if (data.targets > 0) write_file(folder + "/" + kTargets, savetxt(data.y, data.targets));
     const KeptFiles files(folder, subject.label, definition_.keep, subject.model, data, reference);
     files.write_float();
     best_ = std::numeric_limits<double>::infinity();
@@ -289,6 +288,18 @@ class StudyRun {
     });
     write_results(definition_.out, store, scan);
     results_.push_back(result);
+  }
+
+  // A scan that is new shares the folder of others on the same file, which may have changed since.
+  static void write_targets(const std::string& folder, const Dataset& data, bool is_new) {
+    make_folder(folder);
+    if (data.targets == 0) return;
+    const std::string path = folder + "/" + kTargets;
+    const std::string targets = savetxt(data.y, data.targets);
+    if (is_new && fs::exists(path) && read_file(path) != targets) {
+      throw Error(data.path + ": its targets are not those in " + path + ", with which this study began; give another --out");
+    }
+    write_file(path, targets);
   }
 
   // What is in the store was measured in the target's own unit: another one would stand beside it under the same names.

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -253,8 +254,6 @@ def test_a_point_that_follows_another_has_its_own_types(tmp_path, layout):
 
 def fused_model():
     """A Dense with a BatchNormalization behind it, far from the identity, and its float layers as NumPy has them."""
-    import zipfile
-
     with zipfile.ZipFile(GOLDEN / "bn16.keras") as archive:
         config = json.loads(archive.read("config.json"))["config"]["layers"]
     before = {layer["config"]["name"]: layer["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] for layer in config if layer["inbound_nodes"]}
@@ -428,6 +427,53 @@ keep: predictions
         stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND options = '{kind}'")[0][0]
         assert np.loadtxt(folder / "results_16_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
     assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
+
+
+def first_rows_of(model, rows_of_it, out):
+    """The model for samples of fewer rows: its input's shape, nothing else."""
+    with zipfile.ZipFile(GOLDEN / f"{model}.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    before = members["config.json"]
+    with h5py.File(GOLDEN / "ds16.h5") as file:
+        rows_before = file["input"].shape[1]
+    members["config.json"] = before.replace(f"[null, {rows_before}, 4]".encode(), f"[null, {rows_of_it}, 4]".encode())
+    assert members["config.json"] != before
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_a_first_scan_of_another_model_on_other_data_overwrites_nothing(tmp_path):
+    first_rows_of("ds16", 20, tmp_path / "short.keras")
+    with h5py.File(GOLDEN / "clusters.h5") as file, h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"], other["y"] = file["x"][:40, :20], file["y"][:40] + 1
+    files = lambda: {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".txt", ".h5", ".json")}
+    for layout in ("text", "hdf5"):
+        out = tmp_path / layout
+        grid = ["--v-full", "10:12", "--v-int", "5", "--wb-full", "10", "--wb-int", "1", "--samples", 30, "--layout", layout]
+        succeed(command(out, grid=grid))
+        before = files()
+        sweep = [NARROW, "sweep", str(tmp_path / "short.keras"), "--data", str(tmp_path / "other.h5"), *map(str, grid), "--out", str(out)]
+        succeed(sweep)
+        assert {path: files()[path] for path in before} == before
+        np.testing.assert_allclose(np.loadtxt(out / "auto" / "regression_targets.txt"), np.loadtxt(out / "regression_targets.txt") + 1, rtol=1e-6)
+        assert "3 points were done before" in succeed(sweep)
+
+
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_parts_that_were_first_of_different_kinds_are_merged(tmp_path, layout):
+    """Each has the own folder of its part."""
+    kinds = ("auto", "uniform")
+    for kind in kinds:
+        succeed(command(tmp_path / kind, "--types", kind, "--layout", layout, grid=SMALL))
+    succeed([NARROW, "merge", str(tmp_path / "study"), *(str(tmp_path / kind) for kind in kinds)])
+    files = lambda folder: {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.suffix in (".txt", ".h5", ".json")}
+    merged = files(tmp_path / "study")
+    uniform = {Path("uniform") / path: data for path, data in files(tmp_path / "uniform").items()}
+    assert merged == {**files(tmp_path / "auto"), **uniform} and len(uniform) > 32
+    assert rows(tmp_path / "study", "PRAGMA foreign_key_check") == []
+    for kind in kinds:
+        assert "32 points were done before" in succeed(command(tmp_path / "study", "--types", kind, "--layout", layout, grid=SMALL))
 
 
 def test_data_sets_of_like_names_have_folders_of_their_own(tmp_path):

@@ -83,16 +83,23 @@ std::string folder_name(const std::string& data, const std::string& options) {
   return name;
 }
 
-// Other models' scans with the same data and options share the folder; `a b` and `a-b`, which would be called alike, do not.
-std::string free_folder(const Database& database, const std::string& data, const std::string& options) {
-  auto other = database.statement("SELECT 1 FROM scans JOIN data ON data.id = data WHERE folder = ? AND (data.name != ? OR options != ?)");
-  const std::string name = folder_name(data, options);
+}  // namespace
+
+std::string folder_for(const Database& database, std::int64_t data, const std::string& options) {
+  auto known = database.statement(
+      "WITH same(id) AS (SELECT other.id FROM data AS own JOIN data AS other USING(name, path, samples, preparation) WHERE own.id = ?1) "
+      "SELECT folder FROM scans WHERE data IN same AND options = ?2 AND NOT EXISTS (SELECT 1 FROM scans AS other "
+      "WHERE other.folder = scans.folder AND (other.data NOT IN same OR other.options != ?2)) ORDER BY id LIMIT 1");
+  if (known.bind(data, options).step()) return known.text(0);
+  auto taken = database.statement("SELECT 1 FROM scans WHERE folder = ?");
+  if (!taken.bind(std::string()).step()) return "";
+  auto called = database.statement("SELECT name FROM data WHERE id = ?");
+  called.bind(data).step();
+  const std::string name = folder_name(called.text(0), options);
   std::string folder = name;
-  for (int i = 2; other.bind(folder, data, options).step(); ++i) folder = name + "-" + std::to_string(i);
+  for (int i = 2; taken.bind(folder).step(); ++i) folder = name + "-" + std::to_string(i);
   return folder;
 }
-
-}  // namespace
 
 Store::Impl::Impl(const std::string& folder, Mode mode)
     : lock(mode == Mode::kWrite ? std::make_optional<StoreLock>(folder) : std::nullopt),
@@ -172,12 +179,8 @@ void Store::add_definition(const std::string& definition, const std::string& com
 Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& options) {
   auto known = impl_->database.statement("SELECT id FROM scans WHERE model = ? AND data = ? AND options = ?");
   if (!known.bind(model, data, options).step()) {
-    // The first scan of a model has the study's own folder, as the study's scripts expect it.
-    auto first = impl_->database.statement("SELECT count(*), (SELECT name FROM data WHERE id = ?) FROM scans WHERE model = ?");
-    first.bind(data, model).step();
-    const std::string folder = first.number(0) == 0 ? "" : free_folder(impl_->database, first.text(1), options);
     impl_->database.statement("INSERT INTO scans(model, data, options, folder) VALUES(?, ?, ?, ?)")
-        .bind(model, data, options, folder)
+        .bind(model, data, options, folder_for(impl_->database, data, options))
         .step();
     known.bind(model, data, options).step();
   }
@@ -209,7 +212,8 @@ void Store::set_float(const Scan& scan, const NamedValues& values, const std::ve
 
 void Store::set_profile(const Scan& scan, const std::vector<Profile>& profiles) {
   impl_->database.transaction([&] {
-    auto insert = impl_->database.statement("INSERT OR REPLACE INTO profiles VALUES(?, ?, ?, ?, ?, ?, ?)");
+    impl_->database.statement("DELETE FROM profiles WHERE scan = ?").bind(scan.id).step();
+    auto insert = impl_->database.statement("INSERT INTO profiles VALUES(?, ?, ?, ?, ?, ?, ?)");
     for (std::size_t i = 0; i < profiles.size(); ++i) {
       const Profile& p = profiles[i];
       insert.bind(scan.id, i, p.layer, p.kind, json_of(p.quantiles), p.zeros, p.negative ? 1 : 0).step();

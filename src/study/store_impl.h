@@ -1,6 +1,7 @@
 #ifndef NARROW_STUDY_STORE_IMPL_H_
 #define NARROW_STUDY_STORE_IMPL_H_
 
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,6 +12,11 @@
 #include "study/store_lock.h"
 
 namespace narrow {
+
+// The folder of a scan that is new: the one of other models' scans on the same data (which they may take in other shapes) with the same
+// options, the study's own for the first of a study, as the study's scripts expect it, and else one that no scan has (`a b` and `a-b`
+// would be called alike).
+std::string folder_for(const Database& database, std::int64_t data, const std::string& options);
 
 class Store::Impl {
  public:

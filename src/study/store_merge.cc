@@ -1,3 +1,6 @@
+#include <utility>
+#include <vector>
+
 #include "error.h"
 #include "study/schema.h"
 #include "study/store.h"
@@ -61,8 +64,18 @@ class Part {
     const std::string theirs =
         "FROM part.scans AS theirs JOIN part.models AS m ON m.id = theirs.model JOIN models ON models.label = m.label "
         "JOIN part.data AS d ON d.id = theirs.data JOIN data ON data.name = d.name AND data.shape = d.shape ";
-    database_.run("INSERT INTO scans(model, data, options, folder) SELECT models.id, data.id, theirs.options, theirs.folder " + theirs +
-                  "WHERE true ON CONFLICT(model, data, options) DO NOTHING");
+    struct NewScan {
+      std::int64_t model, data;
+      std::string options;
+    };
+    std::vector<NewScan> scans;
+    Statement find = database_.statement("SELECT models.id, data.id, theirs.options " + theirs +
+                                         "WHERE NOT EXISTS (SELECT 1 FROM main.scans AS ours WHERE ours.model = models.id AND "
+                                         "ours.data = data.id AND ours.options = theirs.options) ORDER BY theirs.id");
+    while (find.step()) scans.push_back({find.number(0), find.number(1), find.text(2)});
+    // What has their own folder may not have ours.
+    auto insert = database_.statement("INSERT INTO main.scans(model, data, options, folder) VALUES(?, ?, ?, ?)");
+    for (const auto& [model, data, options] : scans) insert.bind(model, data, options, folder_for(database_, data, options)).step();
     database_.run("CREATE TEMP TABLE scan_pairs AS SELECT theirs.id AS theirs, scans.id AS ours " + theirs +
                   "JOIN scans ON scans.model = models.id AND scans.data = data.id AND scans.options = theirs.options");
     for (const auto& [table, columns] :
@@ -73,7 +86,7 @@ class Part {
     }
   }
 
-  // `pairs`: each point of theirs with a result of this arithmetic, and ours; `wanted` where ours has none.
+  // `pairs`: each point of theirs with a result of this arithmetic, its leader's too, and ours; `wanted` where ours has none.
   void take_points() const {
     const std::string label = first(
         "SELECT theirs.label FROM part.points AS theirs JOIN scan_pairs ON scan_pairs.theirs = theirs.scan JOIN points AS ours "
@@ -89,12 +102,15 @@ class Part {
         "v_full, v_int, wb_full, wb_int, CASE WHEN v_full IS NULL THEN types END FROM part.points JOIN scan_pairs ON theirs = scan");
     database_.run(
         "CREATE TEMP TABLE pairs AS SELECT theirs.id AS theirs, theirs.computed_as AS answered_by, points.id AS ours, "
-        "points.arithmetic IS NOT " +
-        kOwn +
-        " AS wanted FROM part.points AS theirs JOIN scan_pairs ON scan_pairs.theirs = "
+        "NOT EXISTS (SELECT 1 FROM main.points AS leader WHERE leader.id = points.computed_as AND leader.finished IS NOT NULL AND "
+        "leader.arithmetic IS " +
+        kOwn + " AND points.finished IS NOT NULL AND points.arithmetic IS " + kOwn +
+        ") AS wanted FROM part.points AS theirs JOIN scan_pairs ON scan_pairs.theirs = "
         "theirs.scan JOIN points ON points.scan = scan_pairs.ours AND points.assignment = theirs.assignment AND " +
         kSameCoordinates + " WHERE theirs.finished IS NOT NULL AND theirs.arithmetic IS " + kOwn);
     database_.run("CREATE INDEX temp.by_theirs ON pairs(theirs)");
+    // Without its leader a point would have neither curves nor counts.
+    database_.run("DELETE FROM pairs WHERE answered_by IS NULL OR answered_by NOT IN (SELECT theirs FROM pairs)");
   }
 
   void take_results() const {
@@ -107,8 +123,9 @@ class Part {
     }
     database_.run(
         "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, arithmetic, finished) = "
-        "(SELECT leader.ours, p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.arithmetic, p.finished FROM "
-        "pairs JOIN part.points AS p ON p.id = pairs.theirs LEFT JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
+        "(SELECT CASE WHEN leader.wanted THEN leader.ours ELSE (SELECT own.computed_as FROM points AS own WHERE own.id = leader.ours) END, "
+        "p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.arithmetic, p.finished FROM "
+        "pairs JOIN part.points AS p ON p.id = pairs.theirs JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
         "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
   }
 

@@ -13,8 +13,10 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+// (An older narrow merged points without the one that answers them: they are to be computed again.)
 constexpr const char* kPoint =
-    "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL, computed_as, overflowed IS 0, kept, arithmetic, label FROM points ";
+    "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL AND computed_as IS NOT NULL, computed_as, overflowed IS 0, kept, "
+    "arithmetic, label FROM points ";
 
 StoredPoint point_from(const Statement& row) {
   StoredPoint point;

@@ -16,6 +16,7 @@
 #include "layers/linear.h"
 #include "precision/precision.h"
 #include "study/best.h"
+#include "study/database.h"
 #include "study/definition.h"
 #include "study/grid.h"
 #include "study/kept.h"
@@ -381,6 +382,176 @@ TEST(Store, LabelledPointsOfPartsAreMerged) {
   }
   EXPECT_THROW(store.take(other.path()), Error);
   EXPECT_EQ(store.points(scan, {}).size(), 2U);
+}
+
+// --- folders of scans
+
+Dataset data_of_shape(const Shape& shape, const std::string& path) {
+  Dataset data = small_data();
+  data.shape = shape;
+  data.path = path;
+  return data;
+}
+
+Model model_of(const std::string& name, float weight) {
+  Model model = small_model();
+  model.name = name;
+  model.layers[1].op = dense(3, 2, {weight, 2, 3, 4, 5, 6}, {});
+  return model;
+}
+
+std::string folder_of(const Store& store, const std::string& label, const std::string& options) {
+  for (const Scan& scan : store.scans()) {
+    if (scan.label == label && scan.options == options) return scan.folder;
+  }
+  return "no scan";
+}
+
+TEST(Store, AFolderHoldsTheFilesOfOneDataSetAndOneKindOfTypes) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  const std::int64_t a = store.add_model(model_of("a", 1), "a");
+  const std::int64_t b = store.add_model(model_of("b", 2), "b");
+  const std::int64_t data = store.add_data(small_data(), "");
+  const std::int64_t other = store.add_data(data_of_shape({6}, "other.h5"), "");
+  EXPECT_EQ(store.add_scan(a, data, "auto").folder, "");
+  EXPECT_EQ(store.add_scan(b, other, "auto").folder, "auto") << "the first scan of a model, on other data";
+  EXPECT_EQ(store.add_scan(b, data, "auto").folder, "") << "the first data and options, whatever the model";
+  EXPECT_EQ(store.add_scan(b, data, "uniform").folder, "uniform");
+  EXPECT_EQ(store.add_scan(a, data, "uniform").folder, "uniform");
+  EXPECT_EQ(store.add_scan(a, other, "uniform").folder, "uniform-2");
+  EXPECT_EQ(store.add_scan(a, other, "auto").folder, "auto");
+  const std::int64_t cut = store.add_data(data_of_shape({1, 3}, "data.h5"), "");
+  const std::int64_t c = store.add_model(model_of("c", 3), "c");
+  EXPECT_EQ(store.add_scan(c, cut, "auto").folder, "") << "the same data, of which another model takes fewer rows";
+}
+
+TEST(Store, PartsWithOneFolderForDifferentScansAreMerged) {
+  const Folder whole;
+  const Folder first;
+  const Folder second;
+  const auto plan = [](const Folder& part, const std::string& label, float weight, const Dataset& data, const std::string& options) {
+    Store store(part.path(), Store::Mode::kWrite);
+    const Scan scan = store.add_scan(store.add_model(model_of(label, weight), label), store.add_data(data, ""), options);
+    store.plan(scan, {labelled_point("one", types_with("a", fixed(9, 2)))}, {});
+  };
+  plan(first, "m", 1, small_data(), "auto");
+  plan(second, "m", 1, small_data(), "uniform");
+  Store store(whole.path(), Store::Mode::kWrite);
+  store.take(first.path());
+  store.take(second.path());
+  EXPECT_EQ(folder_of(store, "m", "auto"), "");
+  EXPECT_EQ(folder_of(store, "m", "uniform"), "uniform");
+  // Another model on other data, which has the own folder of its part.
+  const Folder third;
+  plan(third, "n", 2, data_of_shape({6}, "other.h5"), "auto");
+  store.take(third.path());
+  EXPECT_EQ(folder_of(store, "n", "auto"), "auto");
+  // Another model on the data of the first.
+  const Folder fourth;
+  plan(fourth, "k", 3, small_data(), "uniform");
+  store.take(fourth.path());
+  EXPECT_EQ(folder_of(store, "k", "uniform"), "uniform");
+  EXPECT_EQ(Database(whole.path() + "/study.db", false).number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+TEST(Store, AProfileIsReplacedAsAWhole) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  const Scan scan = small_scan(store);
+  const auto layers = [&] {
+    std::vector<std::string> names;
+    for (const Profile& each : store.profile(scan)) names.push_back(each.layer);
+    return names;
+  };
+  const auto of = [](const std::string& layer) { return Profile{layer, "result", {}, 0, false}; };
+  store.set_profile(scan, {of("a"), of("b"), of("c")});
+  store.set_profile(scan, {of("d"), of("b")});
+  EXPECT_EQ(layers(), (std::vector<std::string>{"d", "b"}));
+}
+
+// Of a leader and its followers: which are finished, and the sum of each one's counts and curves, as a reader gets them.
+struct Answers {
+  std::vector<bool> finished;
+  std::vector<std::size_t> counts, curves;
+};
+
+Answers answers(const Store& store) {
+  Answers all;
+  for (const StoredPoint& point : store.points(store.scans().front(), {})) {
+    all.finished.push_back(point.finished && !point.outdated());
+    all.counts.push_back(store.counts(point).size());
+    all.curves.push_back(store.curves(point).size());
+  }
+  return all;
+}
+
+// Three points of one grid, of which the others follow the one at `leader`.
+void finish_three(const Folder& folder, std::size_t leader) {
+  Store store(folder.path(), Store::Mode::kWrite);
+  const Scan scan = small_scan(store);
+  store.add_metric_names({{"mpe", "%", ""}});
+  store.set_float(scan, {}, {{"curve", {0, 1}, {1}, {5}}});
+  std::vector<PlannedPoint> points;
+  for (const int more : {0, 1, 2}) points.push_back(grid_point({12 + more, 5 + more, 10, 2}, types_with("a", fixed(9 + more, 2 + more))));
+  const auto planned = store.plan(scan, points, {});
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    PointResult result = result_of(planned[i], 4, types_with("a", fixed(9, 2)));
+    result.computed_as = planned[leader].id;
+    if (i == leader) {
+      result.curves = {{"curve", {7}}};
+      result.counts = {{"a", 1, 1, 1, 1, 1, 1, 1}};
+    }
+    store.finish(result);
+  }
+}
+
+void invalidate(const Folder& folder, int v_full) {
+  Database database(folder.path() + "/study.db", true);
+  database.run("UPDATE points SET arithmetic = arithmetic - 1 WHERE v_full = " + std::to_string(v_full));
+}
+
+TEST(Store, AFollowerIsMergedWithItsLeaderOrNotAtAll) {
+  const Folder part;
+  finish_three(part, 0);
+  invalidate(part, 12);
+  const Folder whole;
+  Store store(whole.path(), Store::Mode::kWrite);
+  store.take(part.path());
+  EXPECT_EQ(answers(store).finished, (std::vector<bool>{false, false, false})) << "the leader is outdated: nobody has their curves";
+  EXPECT_EQ(Database(whole.path() + "/study.db", false).number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+// As an older narrow left it when it merged.
+TEST(Store, AFollowerThatLostItsLeaderIsNotFinished) {
+  const Folder part;
+  finish_three(part, 0);
+  Database(part.path() + "/study.db", true).run("UPDATE points SET computed_as = NULL WHERE v_full = 13");
+  const std::vector<bool> others = {true, false, true};
+  const Folder whole;
+  Store store(whole.path(), Store::Mode::kWrite);
+  store.take(part.path());
+  EXPECT_EQ(answers(store).finished, others);
+  EXPECT_EQ(answers(Store(part.path(), Store::Mode::kRead)).finished, others);
+}
+
+TEST(Store, APointIsAnsweredByOneThatWasComputed) {
+  // In `ours` the points follow the first, or the last; one of them may be outdated. In `theirs` they follow another.
+  for (const int outdated : {0, 12, 13, 14}) {
+    for (const std::size_t ours : {0U, 2U}) {
+      const Folder whole;
+      const Folder part;
+      finish_three(whole, ours);
+      finish_three(part, 1);
+      if (outdated != 0) invalidate(whole, outdated);
+      Store store(whole.path(), Store::Mode::kWrite);
+      store.take(part.path());
+      const Answers all = answers(store);
+      EXPECT_EQ(all.finished, (std::vector<bool>{true, true, true})) << outdated << " " << ours;
+      EXPECT_EQ(all.counts, (std::vector<std::size_t>{1, 1, 1})) << outdated << " " << ours;
+      EXPECT_EQ(all.curves, (std::vector<std::size_t>{1, 1, 1})) << outdated << " " << ours;
+    }
+  }
 }
 
 // --- definitions
