@@ -45,10 +45,6 @@ TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Laye
   throw Error("layer " + layer.name + " has no " + keys[0] + " type: the configuration has no default precision");
 }
 
-bool result_is_given(const PrecisionConfig& config, const Model& model, const Layer& layer) {
-  return configured(entries_of(config, model, layer), layer, TypeName::kResult).has_value();
-}
-
 // Rewires every use of layer `removed` to `replacement` and takes it out.
 void remove_layer(Model& model, int removed, int replacement) {
   const auto rewire = [&](int index) {
@@ -90,7 +86,8 @@ class Passes {
   Model& model() { return resolved_.model; }
   Layer& layer(int i) { return model().layers[static_cast<std::size_t>(i)]; }
   int before(int i) { return layer(i).inputs.empty() ? -1 : layer(i).inputs.front(); }
-  bool is_open(int i) { return !result_is_given(config_, model(), layer(i)); }  // its result is left to `auto`
+  TypeChoice asked(int i) { return configured(entries_of(config_, model(), layer(i)), layer(i), TypeName::kResult); }
+  bool is_open(int i) { return !asked(i); }  // its result is left to `auto`
 
   // FuseConsecutiveBatchNormalization: the second takes in the first.
   bool fuse_consecutive_norms(int i) {
@@ -139,8 +136,8 @@ class Passes {
     return as<Dense>(layer(i)) != nullptr && layer(i).shape.size() > 1 && replaced_.insert(layer(i).name).second;
   }
 
-  // EliminateLinearActivation: two types that are both left open are taken for equal.
-  bool eliminate_linear(int i) { return as<Linear>(layer(i)) != nullptr && is_open(i) && is_open(before(i)) && drop_linear(i); }
+  // EliminateLinearActivation: where the configuration gives both the same type, which a Flatten will not keep, or leaves both open.
+  bool eliminate_linear(int i) { return as<Linear>(layer(i)) != nullptr && asked(i) == asked(before(i)) && drop_linear(i); }
 
   // MergeLinearActivation: a linear activation behind a layer whose result type is `auto` goes, whatever its own type.
   bool merge_linear(int i) {
@@ -188,13 +185,13 @@ void eliminate_linear_activations(Resolved& resolved) {
   }
 }
 
-// hls4ml's io_stream hands a Flatten's rows on as they come, and a normalization behind it takes each of them for all the values.
-void note_norms_behind_flatten(Resolved& resolved) {
+// hls4ml's io_stream hands a Flatten's rows on as they come, and any layer but a Dense takes each of them for all the values.
+void note_layers_behind_flatten(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
-    if (as<BatchNormalization>(layer) == nullptr) continue;
+    if (layer.inputs.empty() || as<Dense>(layer) != nullptr) continue;
     const Layer& before = resolved.model.layers[static_cast<std::size_t>(layer.inputs.front())];
     if (as<Flatten>(before) == nullptr) continue;
-    resolved.notes.push_back(layer.name + " (BatchNormalization) behind " + before.name +
+    resolved.notes.push_back(layer.name + " (" + layer.keras_class + ") behind " + before.name +
                              " (Flatten) is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 gives wrong numbers there");
   }
 }
@@ -240,7 +237,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   eliminate_linear_activations(resolved);
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
-  note_norms_behind_flatten(resolved);
+  note_layers_behind_flatten(resolved);
   return resolved;
 }
 

@@ -430,6 +430,13 @@ TEST_F(PassesTest, ALinearOfOpenTypeGoesBehindAnyOpenType) {
   EXPECT_EQ(names(kept), (std::vector<std::string>{"x", "phi", "flat", "rho"}));
   EXPECT_EQ(kept.precision[2].result(), kept.precision[1].result());
   EXPECT_GT(kept.precision[2].result().width, 8);
+  // With one type for both, too, which the Flatten then does not have.
+  PrecisionOptions options;
+  options.vector = fixed(8, 4);
+  options.uniform = true;
+  PrecisionConfig config = make_config(model_, options);
+  config.by_name["phi"].types["result"] = fixed(12, 5);
+  EXPECT_EQ(names(resolve(model_, config)), (std::vector<std::string>{"x", "phi", "flat", "rho"}));
 }
 
 TEST_F(PassesTest, ConsecutiveNormalizationsBecomeOne) {
