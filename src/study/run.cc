@@ -78,23 +78,53 @@ std::string common_preparation(const std::vector<Subject>& subjects) {
   return common ? to_json(*common) : "";
 }
 
-void give_labels(std::vector<Subject>& subjects) {
-  std::map<std::string, int> uses;
-  for (Subject& subject : subjects) {
-    const int width = common_width(subject.model);
-    subject.label = width > 0 ? std::to_string(width) : subject.model.name;
-    ++uses[subject.label];
+using KnownModels = std::vector<Store::KnownModel>;
+
+// A model that the study knows keeps its label, whatever else is run; its file may have another name than before, unless that is the
+// label of another one of these models.
+void keep_labels(std::vector<Subject>& subjects, const KnownModels& known) {
+  std::set<std::string> kept;
+  for (const bool of_its_name : {true, false}) {
+    for (Subject& subject : subjects) {
+      if (!subject.label.empty()) continue;
+      const std::string hash = content_hash(subject.model);
+      const auto same = std::find_if(known.begin(), known.end(), [&](const Store::KnownModel& each) {
+        return each.hash == hash && (each.name == subject.model.name || !of_its_name) && !kept.contains(each.label);
+      });
+      if (same != known.end()) kept.insert(subject.label = same->label);
+    }
   }
+}
+
+// A new model's: its width (`usual`) where no other model has it, or its name.
+std::string new_label(const std::string& name, const std::string& usual, bool alone, const KnownModels& known) {
+  for (const Store::KnownModel& each : known) {
+    // Its file has changed, which Store::add_model refuses, or an older narrow did not say what was in it.
+    if (each.name == name && (each.label == usual || each.label == name)) return each.label;
+    if (each.label == usual && !each.hash.empty()) alone = false;
+  }
+  return alone ? usual : name;
+}
+
+void give_labels(std::vector<Subject>& subjects, const KnownModels& known) {
+  keep_labels(subjects, known);
+  const auto usual = [](const Subject& subject) {
+    const int width = common_width(subject.model);
+    return width > 0 ? std::to_string(width) : subject.model.name;
+  };
+  std::map<std::string, int> uses;
+  for (const Subject& subject : subjects) ++uses[usual(subject)];
   std::set<std::string> labels;
   for (Subject& subject : subjects) {
-    if (uses[subject.label] > 1) subject.label = subject.model.name;
+    const std::string label = usual(subject);
+    if (subject.label.empty()) subject.label = new_label(subject.model.name, label, uses[label] == 1, known);
     if (!labels.insert(subject.label).second)
       throw Error("two models are called " + subject.label + ": their results would share files; rename one");
   }
 }
 
 // The models with the weights they have, or will have when they are trained.
-std::vector<Subject> all_models(const Definition& definition, bool trained) {
+std::vector<Subject> all_models(const Definition& definition, bool trained, const KnownModels& known) {
   std::vector<Subject> subjects;
   for (const std::string& path : definition.models) subjects.push_back({read_keras(path), {}});
   for (const Family& family : definition.training) {
@@ -107,7 +137,7 @@ std::vector<Subject> all_models(const Definition& definition, bool trained) {
       for (Model& model : untrained(family)) subjects.push_back({std::move(model), {}});
     }
   }
-  give_labels(subjects);
+  give_labels(subjects, known);
   return subjects;
 }
 
@@ -188,7 +218,7 @@ class StudyRun {
     store.add_definition(to_yaml(whole), options_.command);
     train(store);
     if (options_.train_only) return {};
-    subjects_ = all_models(definition_, true);
+    subjects_ = all_models(definition_, true, store.models());
     for (const Subject& subject : subjects_) store.add_model(subject.model, subject.label);
     for (const ScanGrid& grid : grids_) all_ += grid.points.size() * subjects_.size() * definition_.data.size();
     for (const StudyData& data : definition_.data) run_data(store, data);
@@ -199,7 +229,7 @@ class StudyRun {
   // Everything that can be wrong is found before anything is trained, run or written.
   void validate() const {
     check_metrics(definition_.metrics);
-    const std::vector<Subject> subjects = all_models(definition_, options_.shard.of > 1);
+    const std::vector<Subject> subjects = all_models(definition_, options_.shard.of > 1, {});
     const std::string preparation = common_preparation(subjects);
     for (const StudyData& each : definition_.data) {
       const Dataset data = read_dataset(each.options.source(preparation), 1);

@@ -429,35 +429,84 @@ keep: predictions
     assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
 
 
-def first_rows_of(model, rows_of_it, out):
-    """The model for samples of fewer rows: its input's shape, nothing else."""
+def sweep_of(models, data, out, grid):
+    return [NARROW, "sweep", *map(str, models), "--data", str(data), *map(str, grid), "--out", str(out)]
+
+
+FEW = ["--v-full", "10:12", "--v-int", "5", "--wb-full", "10", "--wb-int", "1", "--samples", 30]
+
+
+@pytest.mark.parametrize("layout", ["text", "hdf5"])
+def test_a_first_scan_of_another_model_on_other_data_overwrites_nothing(tmp_path, layout):
+    with h5py.File(GOLDEN / "clusters.h5") as file, h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"], other["y"] = file["x"][:40], file["y"][:40] + 1
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "data.h5")
+    out = tmp_path / "study"
+    files = lambda: {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".txt", ".h5", ".json")}
+    grid = [*FEW, "--layout", layout]
+    succeed(sweep_of([GOLDEN / "ds16.keras"], tmp_path / "data.h5", out, grid))
+    before = files()
+    # ds32 takes more rows: the data are not those of ds16 changed.
+    other = sweep_of([GOLDEN / "ds32.keras"], tmp_path / "other.h5", out, grid)
+    succeed(other)
+    assert {path: files()[path] for path in before} == before
+    np.testing.assert_allclose(np.loadtxt(out / "auto" / "regression_targets.txt"), np.loadtxt(out / "regression_targets.txt") + 1, rtol=1e-6)
+    assert "3 points were done before" in succeed(other)
+    # A file that changed since.
+    shutil.rmtree(out)
+    shutil.copy(GOLDEN / "clusters.h5", tmp_path / "data.h5")
+    succeed(sweep_of([GOLDEN / "ds16.keras"], tmp_path / "data.h5", out, grid))
+    before = files()
+    shutil.copy(tmp_path / "other.h5", tmp_path / "data.h5")
+    changed = sweep_of([GOLDEN / "ds32.keras"], tmp_path / "data.h5", tmp_path / "study", grid)
+    for _ in range(2):
+        assert "data.h5: its targets are not those in" in fail(changed)
+        assert files() == before
+
+
+def reweighted(model, out, change):
+    """A copy of a golden model with other weights."""
     with zipfile.ZipFile(GOLDEN / f"{model}.keras") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    before = members["config.json"]
-    with h5py.File(GOLDEN / "ds16.h5") as file:
-        rows_before = file["input"].shape[1]
-    members["config.json"] = before.replace(f"[null, {rows_before}, 4]".encode(), f"[null, {rows_of_it}, 4]".encode())
-    assert members["config.json"] != before
+    weights = out.with_suffix(".weights")
+    weights.write_bytes(members["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        file["layers/dense/vars/0"][0, 0] += change
+    members["model.weights.h5"] = weights.read_bytes()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
+    return out
 
 
-def test_a_first_scan_of_another_model_on_other_data_overwrites_nothing(tmp_path):
-    first_rows_of("ds16", 20, tmp_path / "short.keras")
-    with h5py.File(GOLDEN / "clusters.h5") as file, h5py.File(tmp_path / "other.h5", "w") as other:
-        other["x"], other["y"] = file["x"][:40, :20], file["y"][:40] + 1
-    files = lambda: {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".txt", ".h5", ".json")}
-    for layout in ("text", "hdf5"):
-        out = tmp_path / layout
-        grid = ["--v-full", "10:12", "--v-int", "5", "--wb-full", "10", "--wb-int", "1", "--samples", 30, "--layout", layout]
-        succeed(command(out, grid=grid))
-        before = files()
-        sweep = [NARROW, "sweep", str(tmp_path / "short.keras"), "--data", str(tmp_path / "other.h5"), *map(str, grid), "--out", str(out)]
-        succeed(sweep)
-        assert {path: files()[path] for path in before} == before
-        np.testing.assert_allclose(np.loadtxt(out / "auto" / "regression_targets.txt"), np.loadtxt(out / "regression_targets.txt") + 1, rtol=1e-6)
-        assert "3 points were done before" in succeed(sweep)
+def test_a_model_keeps_its_label_whatever_runs_beside_it(tmp_path):
+    a, b, c = (reweighted("ds16", tmp_path / f"{name}.keras", change) for name, change in (("a", 0), ("b", 0.5), ("c", 0.25)))
+    sweep = lambda out, *models: sweep_of(models, GOLDEN / "clusters.h5", tmp_path / out, FEW)
+    labels = lambda out: rows(tmp_path / out, "SELECT label, name FROM models ORDER BY id")
+    mpe = lambda out: dict(rows(tmp_path / out, "SELECT name || v_full, mpe FROM results JOIN models ON models.label = model"))
+    # One behind the other, then together, and the other way round.
+    succeed(sweep("one", a))
+    succeed(sweep("one", b))
+    assert labels("one") == [("16", "a"), ("b", "b")]
+    for together in ((a, b), (b, a)):
+        assert "6 points were done before" in succeed(sweep("one", *together))
+    succeed(sweep("both", a, b))
+    for alone in (a, b):
+        assert "3 points were done before" in succeed(sweep("both", alone))
+    assert labels("both") == [("a", "a"), ("b", "b")] and mpe("both") == mpe("one") and len(set(mpe("one").values())) == 6
+    succeed(sweep("both", c))
+    assert labels("both") == [("a", "a"), ("b", "b"), ("16", "c")]
+    # A file of another name is still the same model; and one more of the same content beside it another.
+    shutil.move(a, tmp_path / "d.keras")
+    assert "3 points were done before" in succeed(sweep("both", tmp_path / "d.keras"))
+    shutil.copy(tmp_path / "d.keras", a)
+    assert "3 points were done before" in succeed(sweep("both", tmp_path / "d.keras", a))
+    assert labels("both") == [("a", "a"), ("b", "b"), ("16", "c"), ("d", "d")]
+    # A changed file is refused, whatever its label was.
+    reweighted("ds16", a, 0.125)
+    for out in ("one", "both"):
+        for models in ((a,), (a, b), (b, a)):
+            assert "model a differs from the model" in fail(sweep(out, *models))
 
 
 @pytest.mark.parametrize("layout", ["text", "hdf5"])

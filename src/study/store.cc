@@ -25,9 +25,37 @@ std::string checked_path(const std::string& folder, Store::Mode mode) {
   return path;
 }
 
-// Of everything that a model's results depend on; lists with their length, so that no two models have one text. (How its inputs were
+std::string hash_of(const Dataset& data) {
+  Hash hash;
+  hash.add(data.x);
+  hash.add(data.y);
+  return hash.text();
+}
+
+// A JSON array; NaN and the infinities, which JSON does not have, are null.
+std::string json_of(const std::vector<double>& values) {
+  std::string text = "[";
+  for (const double value : values) {
+    if (text.size() > 1) text += ",";
+    text += std::isfinite(value) ? short_text(value) : "null";
+  }
+  return text + "]";
+}
+
+// A scan's folder by what it is on and with, as far as a folder's name may say it.
+std::string folder_name(const std::string& data, const std::string& options) {
+  std::string name = (data.empty() ? "" : data + "-") + options;
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.') c = '-';
+  }
+  return name;
+}
+
+}  // namespace
+
+// Lists with their length, so that no two models have one text. (How its inputs were
 // prepared decides the data, which have a hash of their own.)
-std::string hash_of(const Model& model) {
+std::string content_hash(const Model& model) {
   Hash hash;
   const auto add_list = [&](const std::vector<int>& numbers) {
     hash.add(numbers.size());
@@ -56,34 +84,6 @@ std::string hash_of(const Model& model) {
   add_list(model.outputs);
   return hash.text();
 }
-
-std::string hash_of(const Dataset& data) {
-  Hash hash;
-  hash.add(data.x);
-  hash.add(data.y);
-  return hash.text();
-}
-
-// A JSON array; NaN and the infinities, which JSON does not have, are null.
-std::string json_of(const std::vector<double>& values) {
-  std::string text = "[";
-  for (const double value : values) {
-    if (text.size() > 1) text += ",";
-    text += std::isfinite(value) ? short_text(value) : "null";
-  }
-  return text + "]";
-}
-
-// A scan's folder by what it is on and with, as far as a folder's name may say it.
-std::string folder_name(const std::string& data, const std::string& options) {
-  std::string name = (data.empty() ? "" : data + "-") + options;
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.') c = '-';
-  }
-  return name;
-}
-
-}  // namespace
 
 std::string folder_for(const Database& database, std::int64_t data, const std::string& options) {
   auto known = database.statement(
@@ -120,7 +120,7 @@ PlannedPoint grid_point(const Point& point, const std::string& types) { return {
 PlannedPoint labelled_point(const std::string& label, const std::string& types) { return {identity_of(types), {}, label, types}; }
 
 std::int64_t Store::add_model(const Model& model, const std::string& label) {
-  const std::string hash = hash_of(model);
+  const std::string hash = content_hash(model);
   std::size_t all_parameters = 0;
   std::size_t all_multiplications = 0;
   for (const Layer& layer : model.layers) {

@@ -80,6 +80,9 @@ struct PointResult {
 std::string fact_of_target(const std::string& data_name);
 inline constexpr const char* kUnitFact = "unit of the target";
 
+// Of everything that a model's results depend on.
+std::string content_hash(const Model& model);
+
 // A study in one SQLite file, STUDY/study.db: its definitions, models and data by the hash of their content, every point that
 // is planned, and of those that are done the types, metrics, overflows, kernels, time, and the versions of narrow and its arithmetic. A
 // point is in it whole or not at all, whenever the program ends. docs/study.md has the tables and views.
@@ -125,6 +128,10 @@ class Store {
   // and takes nothing, where models or data of one name are not the same.
   void take(const std::string& folder);
 
+  struct KnownModel {
+    std::string label, name, hash;  // content_hash; empty where an older narrow left it unknown
+  };
+  std::vector<KnownModel> models() const;
   struct KnownDefinition {
     std::string definition, command, version, started;
   };

@@ -96,6 +96,13 @@ std::vector<Scan> Store::scans() const {
   return scans;
 }
 
+std::vector<Store::KnownModel> Store::models() const {
+  std::vector<KnownModel> models;
+  auto find = impl_->database.statement("SELECT label, name, hash FROM models ORDER BY id");
+  while (find.step()) models.push_back({find.text(0), find.text(1), find.text(2)});
+  return models;
+}
+
 std::vector<MetricName> Store::metrics() const {
   std::vector<MetricName> names;
   auto find = impl_->database.statement("SELECT name, unit, meaning FROM metric_names ORDER BY rowid");
