@@ -74,8 +74,8 @@ def test_predict_writes_hls4mls_numbers(case, precision, golden, samples, tmp_pa
 def test_precision_file_gives_the_same(golden, samples, tmp_path):
     """The mixed types of a golden case, as an hls4ml configuration."""
     case = json.loads(golden["cases/mixed_types"].attrs["case"])
-    auto = dict.fromkeys(("result", "weight", "bias", "accum"), "auto")
-    layers = {name: {"Precision": dict(auto)} for name in json.loads(golden["cases/mixed_types"].attrs["types"])}
+    known = json.loads(golden["cases/mixed_types"].attrs["types"])
+    layers = {name: {"Precision": dict.fromkeys((key.removesuffix("_t") for key in types), "auto")} for name, types in known.items()}
     for name in ("phi1", "phi2", "rho1", "rho2", "regression"):
         layers[name]["Precision"].update(weight=case["weight"], bias=case["bias"])
     for name, types in case["layers"].items():

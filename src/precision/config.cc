@@ -1,11 +1,11 @@
 #include "precision/config.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <string_view>
+#include <vector>
 
 #include "error.h"
 #include "layers/relu.h"
@@ -14,9 +14,102 @@
 namespace narrow {
 namespace {
 
-// The types that hls4ml's layers may have. Those after `scale` belong to layers and tables that narrow's models do not use.
-constexpr std::array<std::string_view, 13> kKnownTypes = {"default", "result", "weight",  "bias",      "accum",     "scale",  "table",
-                                                          "param",   "index",  "inv_inp", "exp_table", "inv_table", "maximum"};
+using Words = std::vector<std::string_view>;
+
+// What hls4ml knows in a configuration. Of the keys of entries those after Strategy have no effect on the numbers, or are refused where
+// they would have.
+const Words kTopKeys = {"Model", "LayerName", "LayerType", "Flows", "Optimizers", "SkipOptimizers"};
+const Words kEntryKeys = {"Precision",          "ReuseFactor",
+                          "Strategy",           "Compression",
+                          "TargetCycles",       "Trace",
+                          "TraceOutput",        "BramFactor",
+                          "TableSize",          "ParallelizationFactor",
+                          "PipelineStyle",      "PipelineInterval",
+                          "ConvImplementation", "ChannelsLastConversion",
+                          "TransposeOutputs"};
+// Of a whole project, which has HLSConfig: as one of its keys.
+const Words kProjectKeys = {"HLSConfig",
+                            "OutputDir",
+                            "ProjectName",
+                            "Backend",
+                            "Version",
+                            "Part",
+                            "ClockPeriod",
+                            "ClockUncertainty",
+                            "IOType",
+                            "WriterConfig",
+                            "KerasModel",
+                            "OnnxModel",
+                            "PytorchModel",
+                            "InputShape",
+                            "InputData",
+                            "OutputPredictions",
+                            "Stamp",
+                            "Board",
+                            "AcceleratorConfig",
+                            "Compiler",
+                            "FPGAFamily",
+                            "Technology",
+                            "ASICLibs",
+                            "FIFO",
+                            "HLSIncludePath",
+                            "HLSLibsPath",
+                            "SmartHLSPath",
+                            "HyperoptHandshake",
+                            "UseOneAPIStreams",
+                            "KerasH5",
+                            "KerasJson",
+                            "OriginalProjectName"};
+// Classes of the layers that narrow's models are made of: hls4ml's, and the names under which config_from_keras_model lists them.
+const Words kLayerTypes = {"Activation",
+                           "BatchNormalization",
+                           "Dense",
+                           "GlobalAveragePooling1D",
+                           "GlobalPooling1D",
+                           "HSum",
+                           "Input",
+                           "InputLayer",
+                           "LeakyReLU",
+                           "ParametrizedActivation",
+                           "PointwiseConv1D",
+                           "PointwiseConv2D",
+                           "ReLU",
+                           "Reshape",
+                           "ThresholdedReLU"};
+// Types of tables, and of layers that narrow's models do not have.
+const Words kOtherTypes = {"table", "index", "inv_inp", "exp_table", "inv_table", "maximum"};
+
+Words layer_types() {
+  Words types{"default"};
+  types.insert(types.end(), kTypeNames.begin(), kTypeNames.end());
+  return types;
+}
+
+bool contains(const Words& words, std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+
+std::string listed(const Words& words) {
+  std::string text;
+  for (const std::string_view word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
+
+// Those that the layer computes with, whatever they are. hls4ml writes some that it does not use for relus.
+Words types_of(const Layer& layer, const Model& model) {
+  std::vector<std::string> notes;
+  const Format any = parse_format("ap_fixed<16,6>");
+  const TypeRequest request{.layer = layer.name,
+                            .inputs = std::vector<Format>(layer.inputs.size(), any),
+                            .choice = [](TypeName) { return std::nullopt; },
+                            .fallback = any,
+                            .maximum = {},
+                            .notes = notes};
+  Words types{"default"};
+  for (const auto& [name, format] : layer.op->types(request).all()) types.push_back(name_of(name));
+  const std::string_view hls4ml_class = layer.op->hls4ml_class(model.input_shapes(layer));
+  if (hls4ml_class == "Activation" || hls4ml_class == "ParametrizedActivation") types.push_back("table");
+  if (hls4ml_class == "ParametrizedActivation" && !contains(types, "param")) types.push_back("param");
+  return types;
+}
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -33,20 +126,32 @@ class ConfigReader {
     YAML::Node root = parse_yaml({std::istreambuf_iterator<char>(stream), {}}, path_);
     check_keys(root);
     if (root.IsMap() && root["HLSConfig"]) {
+      require_known(root, kProjectKeys);
       root.reset(root["HLSConfig"]);
       check_keys(root);
     }
     if (!root.IsMap() || !root["Model"]) throw fault(root, "an hls4ml configuration has an entry Model: with a Precision:");
+    require_known(root, kTopKeys);
+    for (const char* key : {"Flows", "Optimizers", "SkipOptimizers"}) {
+      const YAML::Node value = root[key];
+      if (value && !value.IsNull())
+        throw fault(value, std::string(key) + " changes the network in a way that narrow does not follow; leave it out");
+    }
     PrecisionConfig config;
-    config.model = entry(root["Model"], "Model");
+    Words of_model = layer_types();
+    of_model.insert(of_model.end(), kOtherTypes.begin(), kOtherTypes.end());
+    config.model = entry(root["Model"], "Model", of_model);
     if (!config.model.types.contains("default") || !config.model.types.at("default")) {
       throw fault(root["Model"], "Model: needs a default precision, as in Precision: ap_fixed<16,6>");
     }
-    for (const auto& item : children(root, "LayerType")) config.by_type[lower(scalar(item.first))] = entry(item.second, scalar(item.first));
+    for (const auto& item : children(root, "LayerType")) {
+      const std::string name = scalar(item.first);
+      config.by_type[lower(name)] = entry(item.second, name, types_of_class(item.first));
+    }
     for (const auto& item : children(root, "LayerName")) {
       const std::string name = scalar(item.first);
       if (!known_layer(name)) throw fault(item.first, "the model has no layer " + name + "; it has " + layer_names());
-      config.by_name[lower(name)] = entry(item.second, name);
+      config.by_name[lower(name)] = entry(item.second, name, types_of_name(name));
     }
     return config;
   }
@@ -77,6 +182,39 @@ class ConfigReader {
     return node;
   }
 
+  void require_known(const YAML::Node& map, const Words& known) const {
+    for (const auto& item : map) {
+      // Keys that are not words may be anything at the top.
+      if (!item.first.IsScalar() || contains(known, scalar(item.first))) continue;
+      throw fault(item.first, "unknown key '" + scalar(item.first) + "'; known are " + listed(known));
+    }
+  }
+
+  Words types_of_class(const YAML::Node& node) const {
+    const std::string name = lower(scalar(node));
+    Words types;
+    for (const Layer& layer : model_.layers) {
+      if (lower(std::string(layer.op->hls4ml_class(model_.input_shapes(layer)))) != name) continue;
+      for (const std::string_view type : types_of(layer, model_)) {
+        if (!contains(types, type)) types.push_back(type);
+      }
+    }
+    if (!types.empty()) return types;
+    if (std::none_of(kLayerTypes.begin(), kLayerTypes.end(), [&](std::string_view known) { return lower(std::string(known)) == name; })) {
+      throw fault(node, "unknown layer type '" + scalar(node) + "'; known are " + listed(kLayerTypes));
+    }
+    types = layer_types();
+    types.push_back("table");
+    return types;
+  }
+
+  Words types_of_name(const std::string& name) const {
+    for (const Layer& layer : model_.layers) {
+      if (lower(layer.name) == lower(name)) return types_of(layer, model_);
+    }
+    return {"default", "result", "table"};  // of a linear activation or a Dropout, which the model no longer has
+  }
+
   bool known_layer(const std::string& name) const {
     const auto is = [&](const std::string& other) { return lower(other) == lower(name) || lower(other + "_linear") == lower(name); };
     return std::any_of(model_.layers.begin(), model_.layers.end(), [&](const Layer& layer) { return is(layer.name); }) ||
@@ -104,18 +242,20 @@ class ConfigReader {
     return node.as<std::string>();
   }
 
-  ConfigEntry entry(const YAML::Node& node, const std::string& owner) const {
+  ConfigEntry entry(const YAML::Node& node, const std::string& owner, const Words& types) const {
     ConfigEntry entry;
     if (node.IsNull()) return entry;
     if (!node.IsMap()) throw fault(node, owner + ": should hold Precision:, Strategy: or ReuseFactor:");
     check_keys(node);
+    require_known(node, kEntryKeys);
     if (const YAML::Node precision = node["Precision"]; precision && precision.IsMap()) {
       check_keys(precision);
       for (const auto& item : precision) {
         const std::string name = scalar(item.first);
-        if (std::find(kKnownTypes.begin(), kKnownTypes.end(), name) == kKnownTypes.end()) {
-          throw fault(item.first, "'" + name + "' is not a type of a layer; there are default, result, weight, bias, accum, scale");
+        if (!contains(layer_types(), name) && !contains(kOtherTypes, name)) {
+          throw fault(item.first, "'" + name + "' is not a type of a layer; there are " + listed(layer_types()));
         }
+        if (!contains(types, name)) throw fault(item.first, owner + " has no type '" + name + "'; it has " + listed(types));
         entry.types[name] = type(item.second);
       }
     } else if (precision && !precision.IsNull()) {

@@ -45,9 +45,9 @@ void parse_relu(const std::string& text, PrecisionOptions& options);
 PrecisionConfig make_config(const Model& model, const PrecisionOptions& options);
 
 // Reads an hls4ml configuration in YAML: `Model:` and `LayerName:` (or `LayerType:`) with `Precision`, `Strategy` and
-// `ReuseFactor`, at the top or under `HLSConfig:`. Keys that do not change the numbers are skipped. Throws Error, with the
-// file and the line, for unknown layers, types or modes, and for what would change the numbers in a way narrow does not
-// follow (compression, other strategies).
+// `ReuseFactor`, at the top or under `HLSConfig:`. Of hls4ml's keys those that do not change the numbers are skipped. Throws
+// Error, with the file and the line, for unknown keys, layers, types or modes, and for what would change the numbers in a way narrow does
+// not follow (compression, other strategies).
 PrecisionConfig read_config(const std::string& path, const Model& model);
 
 }  // namespace narrow

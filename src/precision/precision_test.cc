@@ -122,6 +122,40 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("", "Model:");
 }
 
+TEST_F(ConfigFile, WhatIsMisspeltIsNotIgnored) {
+  const std::string model = "Model: {Precision: 'ap_fixed<16,6>'}\n";
+  const auto expect = [&](const std::string& text, const std::string& part) {
+    const std::string message = error_of(text);
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect(model + "Layername: {phi1: {Precision: 'ap_fixed<8,2>'}}",
+         "line 2: unknown key 'Layername'; known are Model, LayerName, LayerType");
+  expect(model + "LayerTyp: {Dense: {Precision: 'ap_fixed<8,2>'}}", "line 2: unknown key 'LayerTyp'");
+  expect("HLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>'}\n  LayerNames: {}", "line 3: unknown key 'LayerNames'");
+  expect("HLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>'}\nLayerName: {phi1: {Precision: 'ap_fixed<8,2>'}}",
+         "line 3: unknown key 'LayerName'");
+  expect(model + "LayerName:\n  phi1:\n    precision: {weight: 'ap_fixed<8,2>'}", "line 4: unknown key 'precision'; known are Precision, ");
+  expect(model + "LayerName:\n  phi1: {Strategi: Resource}", "line 3: unknown key 'Strategi'");
+  expect("Model: {Precision: 'ap_fixed<16,6>', Reusefactor: 2}", "line 1: unknown key 'Reusefactor'");
+  expect(model + "LayerType:\n  Dens: {Precision: 'ap_fixed<8,2>'}", "line 3: unknown layer type 'Dens'; known are Activation, ");
+  expect(model + "LayerName:\n  KSum:\n    Precision: {weight: 'ap_fixed<8,2>'}",
+         "line 4: KSum has no type 'weight'; it has default, result");
+  expect(model + "LayerType:\n  HSum:\n    Precision: {accum: 'ap_fixed<8,2>'}",
+         "line 4: HSum has no type 'accum'; it has default, result");
+  expect(model + "LayerName:\n  phi1: {Precision: {maximum: 'ap_fixed<8,2>'}}",
+         "line 3: phi1 has no type 'maximum'; it has default, result, weight, bias, accum");
+  expect(model + "LayerName:\n  phi1: {Precision: {weights: 'ap_fixed<8,2>'}}", "default, result, weight, bias, accum, scale, param");
+  expect(model + "Optimizers: [eliminate_linear_activation]", "line 2: Optimizers");
+  // What hls4ml writes and knows without an effect on the numbers.
+  const std::string rest =
+      "LayerName:\n  phi1: {Trace: false, TableSize: 1024, ParallelizationFactor: 2, ConvImplementation: LineBuffer}\n"
+      "  phi1_relu: {Precision: {result: auto, table: 'ap_fixed<18,8>'}}\n  phi1_linear: {Precision: {result: auto, table: auto}}\n";
+  EXPECT_EQ(error_of(model + rest + "LayerType: {ThresholdedReLU: {Precision: {param: auto}}, InputLayer: {Trace: false}}"), "no error");
+  EXPECT_EQ(
+      error_of("OutputDir: d\nIOType: io_stream\nHLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>', BramFactor: 9, PipelineStyle: auto}\n"),
+      "no error");
+}
+
 TEST_F(ConfigFile, WhatIsSavedResolvesToTheSameTypes) {
   constexpr std::uint64_t kSeed = 3;
   std::mt19937_64 random(kSeed);
