@@ -273,6 +273,7 @@ void expect_told(const std::string& narrow) {
   }
 }
 TEST(Overflow, IsToldWhereverItHappens) {
+  expect_told("x");
   expect_told("linear");
   expect_told("dense");
 }
