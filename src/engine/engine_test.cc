@@ -221,6 +221,22 @@ TEST(Kernels, DoNotCastWhatNoWordHolds) {
   }
 }
 
+// 70,000 rows of int16 do not fit 32 bits.
+TEST(Kernels, SumManyRows) {
+  constexpr int kRows = 70000;
+  Model model;
+  model.name = "rows";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{kRows, 1}), {}, {kRows, 1}});
+  model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 16);
+  config.by_name["sum"].types["result"] = fixed(40, 40);
+  const Program program = build_program(resolve(model, config));
+  EXPECT_EQ(interpret(program, std::vector<float>(kRows, 32767.F), 1).predictions, std::vector<double>{32767.0 * kRows});
+  expect_same(program, std::vector<float>(kRows, 32767.F), 1, "many rows");
+}
+
 // Small values of inputs whose types are as wide as 32 bits, or nearly.
 TEST(Kernels, QuantizeIntoWideTypes) {
   Model model;

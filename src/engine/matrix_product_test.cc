@@ -511,6 +511,33 @@ TEST(Proof, SumsOfSmallInputsAreWrapped) {
   }
 }
 
+// Ties behind sums of many parts: 24 is 1.5 steps of 16.
+TEST(Proof, TiesOfWideSums) {
+  for (int mode = 0; mode < kRoundings; ++mode) {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = 1;
+    product.n_out = 1;
+    product.input = fixed(24, 24);
+    product.weight = product.bias = fixed(16, 16);
+    product.accum = product.result = fixed(45, 45);
+    product.relu = fixed(30, 34);
+    product.relu->rounding = static_cast<Rounding>(mode);
+    product.x = {-8000000, 8000000};
+    drawn.weights = {3};
+    drawn.biases = {0};
+    drawn.order = {0};
+    Draw::settle(drawn);
+    const std::vector<std::int64_t> x{8, -8, 24, 9, 7, 8000000};
+    const Expected expected = define(product, x, x.size());
+    for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+      const auto kernel = choose_dense_kernel(product, {0, 1}, counting);
+      ASSERT_NE(kernel, nullptr);
+      expect_defined({"chosen", nullptr}, *kernel, counting, drawn, x, x.size(), expected, to_string(*product.relu));
+    }
+  }
+}
+
 // 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
 TEST(Proof, SumsOfNegativeWeightsAreCut) {
   expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, fixed(40, 40),
@@ -566,7 +593,7 @@ TEST(Proof, RoundedProductsAtTheEnds) {
   }
   const std::vector<Int128> large(3, 32767);
   for (const int width : {16, 20, 31}) expect_rounded({0, 32767}, large, 0, 15, width, {32767, 32767, 32767, 1, 2, 3});
-  for (const int width : {16, 20, 31}) expect_rounded({-5, 5}, {3}, (Int128{1} << 31) + 5, 4, width, {-5, 1, 5});
+  for (const int width : {16, 20, 31}) expect_rounded({-5, 5}, {3}, (Int128{1} << 32) - 100, 4, width, {-5, 1, 5});
 }
 
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
