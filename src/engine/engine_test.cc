@@ -221,6 +221,41 @@ TEST(Kernels, DoNotCastWhatNoWordHolds) {
   }
 }
 
+// 70,000 rows of int16 do not fit 32 bits.
+TEST(Kernels, SumManyRows) {
+  constexpr int kRows = 70000;
+  Model model;
+  model.name = "rows";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{kRows, 1}), {}, {kRows, 1}});
+  model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {0}, {1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 16);
+  config.by_name["sum"].types["result"] = fixed(40, 40);
+  const Program program = build_program(resolve(model, config));
+  EXPECT_EQ(interpret(program, std::vector<float>(kRows, 32767.F), 1).predictions, std::vector<double>{32767.0 * kRows});
+  expect_same(program, std::vector<float>(kRows, 32767.F), 1, "many rows");
+}
+
+// Small values of inputs whose types are as wide as 32 bits, or nearly.
+TEST(Kernels, QuantizeIntoWideTypes) {
+  Model model;
+  model.name = "wide";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4}), {}, {4}});
+  model.layers.push_back({"y", "Activation", std::make_shared<Relu>(), {0}, {4}});
+  model.outputs = {0, 1};
+  for (int width = 14; width <= 36; ++width) {
+    for (const char* modes : {"", ",AP_RND,AP_SAT", ",AP_TRN,AP_SAT_ZERO", ",AP_RND_CONV,AP_SAT_SYM"}) {
+      const std::string type = "ap_fixed<" + std::to_string(width) + "," + std::to_string(width - 1) + modes + ">";
+      PrecisionConfig config;
+      config.model.types["default"] = parse_format(type);
+      const std::vector<float> small{5.25F, -7.5F, 0.F, 100000.F};
+      const std::vector<float> large{0x1p29F, -0x1p30F, 0x1p31F, 0x1p40F};
+      for (const std::vector<float>& x : {small, large}) expect_same(build_program(resolve(model, config)), x, 1, type);
+    }
+  }
+}
+
 // Padding in the middle, at the start and alone; a row that is no padding but as frequent.
 TEST(Dedup, CountsRepeatedRowsWhereverTheyStand) {
   std::mt19937_64 random(5);
@@ -273,6 +308,7 @@ void expect_told(const std::string& narrow) {
   }
 }
 TEST(Overflow, IsToldWhereverItHappens) {
+  expect_told("x");
   expect_told("linear");
   expect_told("dense");
 }

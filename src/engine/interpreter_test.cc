@@ -114,18 +114,20 @@ TEST(Counts, ASlopeThatDoesNotFitIsSeen) {
   EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].zeros, 1U);
 }
 
-// Unsigned values of 64 bits do not fit a machine word with a sign.
-TEST(Program, UnsignedValuesOf64BitsAreWide) {
+// 2^63 does not fit a machine word with a sign.
+TEST(Program, ValuesOf65BitsAreWide) {
   Model model;
   model.name = "wide";
   model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
   model.layers.push_back({"y", "Activation", std::make_shared<Relu>(), {0}, {1}});
   model.outputs = {1};
-  PrecisionConfig config;
-  config.model.types["default"] = ufixed(64, 40);
-  const Program program = build_program(resolve(model, config));
-  EXPECT_EQ(interpret(program, std::vector{0x1p39F}, 1).predictions, std::vector<double>{0x1p39});
-  EXPECT_EQ(interpret(program, std::vector{0x1p39F}, 1, {.one_by_one = true}).predictions, std::vector<double>{0x1p39});
+  for (const Format& format : {ufixed(64, 40), fixed(65, 41)}) {
+    PrecisionConfig config;
+    config.model.types["default"] = format;
+    const Program program = build_program(resolve(model, config));
+    EXPECT_EQ(interpret(program, std::vector{0x1p39F}, 1).predictions, std::vector<double>{0x1p39});
+    EXPECT_EQ(interpret(program, std::vector{0x1p39F}, 1, {.one_by_one = true}).predictions, std::vector<double>{0x1p39});
+  }
 }
 
 // Exact values have 128 bits.

@@ -511,10 +511,89 @@ TEST(Proof, SumsOfSmallInputsAreWrapped) {
   }
 }
 
+// Ties behind sums of many parts: 24 is 1.5 steps of 16.
+TEST(Proof, TiesOfWideSums) {
+  for (int mode = 0; mode < kRoundings; ++mode) {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = 1;
+    product.n_out = 1;
+    product.input = fixed(24, 24);
+    product.weight = product.bias = fixed(16, 16);
+    product.accum = product.result = fixed(45, 45);
+    product.relu = fixed(30, 34);
+    product.relu->rounding = static_cast<Rounding>(mode);
+    product.x = {-8000000, 8000000};
+    drawn.weights = {3};
+    drawn.biases = {0};
+    drawn.order = {0};
+    Draw::settle(drawn);
+    const std::vector<std::int64_t> x{8, -8, 24, 9, 7, 8000000};
+    const Expected expected = define(product, x, x.size());
+    for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+      const auto kernel = choose_dense_kernel(product, {0, 1}, counting);
+      ASSERT_NE(kernel, nullptr);
+      expect_defined({"chosen", nullptr}, *kernel, counting, drawn, x, x.size(), expected, to_string(*product.relu));
+    }
+  }
+}
+
 // 4 * 2^15 * 2^15 does not fit 32 bits, though no weight is above 0.
 TEST(Proof, SumsOfNegativeWeightsAreCut) {
   expect_chosen({-32768, 32767}, {-32768, -32768, -32768, -32768}, 0, fixed(40, 40),
                 {-32768, -32768, -32768, -32768, 32767, 32767, 32767, 32767});
+}
+
+// All kernels, at all roundings of products that lose bits: ties, inputs of -1, weights at the ends of 16 bits and beside them, sums that
+// 32 bits do not hold before they are shifted, a bias that they do not hold.
+void expect_rounded(const Interval& x, const std::vector<Int128>& weights, Int128 bias, int drop, int width,
+                    const std::vector<std::int64_t>& rows) {
+  for (int mode = 0; mode < kRoundings; ++mode) {
+    for (const Overflow overflow : {Overflow::kWrap, Overflow::kSat, Overflow::kSatSym}) {
+      Drawn drawn;
+      MatrixProduct& product = drawn.product;
+      product.n_in = static_cast<int>(weights.size());
+      product.n_out = 1;
+      product.input = fixed(16, 16);
+      product.weight = fixed(18, 18 - drop);
+      product.bias = fixed(40, 40);
+      product.accum = fixed(width, width);
+      product.accum.rounding = static_cast<Rounding>(mode);
+      product.accum.overflow = overflow;
+      product.result = product.accum;
+      product.x = x;
+      drawn.weights = weights;
+      drawn.biases = {bias};
+      for (int k = 0; k < product.n_in; ++k) drawn.order.push_back(k);
+      Draw::settle(drawn);
+      const std::size_t count = rows.size() / weights.size();
+      const Expected expected = define(product, rows, count);
+      for (const Kind& kind : kKinds) {
+        for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+          const auto kernel = kind.make(product, {0, std::nullopt}, counting);
+          if (kernel) expect_defined(kind, *kernel, counting, drawn, rows, count, expected, "by hand");
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(Proof, RoundedProductsAtTheEnds) {
+  for (const Interval& x : {Interval{-1, 127}, Interval{0, 127}, Interval{-128, 127}}) {
+    for (const Int128 w : {8, -8, 7, -7, 9, -9, 24, -24}) {
+      for (const int width : {12, 16, 20}) expect_rounded(x, {w}, 1, 4, width, {static_cast<std::int64_t>(x.low), 1, 3, 127});
+    }
+  }
+  for (const Int128 w : {-32769, -32768, -32767, 32767, 32768}) {
+    for (const int drop : {4, 8, 14, 15}) {
+      for (const int width : {14, 16, 24}) expect_rounded({-128, 127}, {w}, 0, drop, width, {-128, -3, 1, 127});
+      for (const int width : {14, 16, 24}) expect_rounded({0, 127}, {w}, 0, drop, width, {0, 3, 1, 127});
+    }
+  }
+  const std::vector<Int128> large(3, 32767);
+  for (const int width : {16, 20, 31}) expect_rounded({0, 32767}, large, 0, 15, width, {32767, 32767, 32767, 1, 2, 3});
+  for (const int width : {16, 20, 31}) expect_rounded({-5, 5}, {3}, (Int128{1} << 32) - 100, 4, width, {-5, 1, 5});
 }
 
 // Every partial sum, in any order, of values in the interval lies within what is proven; and where a sum is proven to stay in
