@@ -26,40 +26,7 @@ const Words kEntryKeys = {"Precision",          "ReuseFactor",
                           "TableSize",          "ParallelizationFactor",
                           "PipelineStyle",      "PipelineInterval",
                           "ConvImplementation", "ChannelsLastConversion",
-                          "TransposeOutputs"};
-// Of a whole project, which has HLSConfig: as one of its keys.
-const Words kProjectKeys = {"HLSConfig",
-                            "OutputDir",
-                            "ProjectName",
-                            "Backend",
-                            "Version",
-                            "Part",
-                            "ClockPeriod",
-                            "ClockUncertainty",
-                            "IOType",
-                            "WriterConfig",
-                            "KerasModel",
-                            "OnnxModel",
-                            "PytorchModel",
-                            "InputShape",
-                            "InputData",
-                            "OutputPredictions",
-                            "Stamp",
-                            "Board",
-                            "AcceleratorConfig",
-                            "Compiler",
-                            "FPGAFamily",
-                            "Technology",
-                            "ASICLibs",
-                            "FIFO",
-                            "HLSIncludePath",
-                            "HLSLibsPath",
-                            "SmartHLSPath",
-                            "HyperoptHandshake",
-                            "UseOneAPIStreams",
-                            "KerasH5",
-                            "KerasJson",
-                            "OriginalProjectName"};
+                          "TransposeOutputs",   "BitExact"};
 // Classes of the layers that narrow's models are made of: hls4ml's, and the names under which config_from_keras_model lists them.
 const Words kLayerTypes = {"Activation",
                            "BatchNormalization",
@@ -126,7 +93,12 @@ class ConfigReader {
     YAML::Node root = parse_yaml({std::istreambuf_iterator<char>(stream), {}}, path_);
     check_keys(root);
     if (root.IsMap() && root["HLSConfig"]) {
-      require_known(root, kProjectKeys);
+      // The keys of a project are many, and differ with the backend; none is about types but those that belong below.
+      for (const auto& item : root) {
+        const std::string key = item.first.IsScalar() ? scalar(item.first) : "";
+        const auto is = [&](std::string_view known) { return lower(std::string(known)) == lower(key); };
+        if (std::any_of(kTopKeys.begin(), kTopKeys.end(), is)) throw fault(item.first, "the key '" + key + "' belongs under HLSConfig:");
+      }
       root.reset(root["HLSConfig"]);
       check_keys(root);
     }
@@ -276,10 +248,10 @@ class ConfigReader {
       }
       if (*entry.reuse_factor < 1) throw fault(reuse, "ReuseFactor should be at least 1");
     }
-    for (const char* key : {"Compression", "TargetCycles"}) {
+    for (const char* key : {"Compression", "TargetCycles", "BitExact"}) {
       const YAML::Node value = node[key];
       if (value && !value.IsNull() && scalar(value) != "0" && lower(scalar(value)) != "false") {
-        throw fault(value, std::string(key) + " changes the order of sums in a way that narrow does not follow; leave it out");
+        throw fault(value, std::string(key) + " changes types or the order of sums in a way that narrow does not follow; leave it out");
       }
     }
     return entry;

@@ -53,8 +53,10 @@ def test_types_are_hls4mls(name, granularity, tmp_path):
         layer.name: {key: str(value.precision) for key, value in layer.attributes.items() if key in TYPES and hasattr(value, "precision")}
         for layer in converted.get_layers()
     }
+    converted.write()  # with the project's own file of its configuration
     np.save(tmp_path / "x.npy", np.zeros((1, 32, 4), np.float32))
-    command = [NARROW, "--quiet", "trace", ROOT / "golden" / f"{name}.keras", "--data", tmp_path / "x.npy", "--precision", tmp_path / "types.yml"]
-    subprocess.run([*command, "--out", tmp_path / "trace.h5"], check=True)
-    with h5py.File(tmp_path / "trace.h5") as file:
-        assert json.loads(file.attrs["types"]) == expected
+    for path in (tmp_path / "types.yml", tmp_path / "hls" / "hls4ml_config.yml"):
+        command = [NARROW, "--quiet", "trace", ROOT / "golden" / f"{name}.keras", "--data", tmp_path / "x.npy", "--precision", path]
+        subprocess.run([*command, "--out", tmp_path / "trace.h5"], check=True)
+        with h5py.File(tmp_path / "trace.h5") as file:
+            assert json.loads(file.attrs["types"]) == expected

@@ -133,7 +133,7 @@ TEST_F(ConfigFile, WhatIsMisspeltIsNotIgnored) {
   expect(model + "LayerTyp: {Dense: {Precision: 'ap_fixed<8,2>'}}", "line 2: unknown key 'LayerTyp'");
   expect("HLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>'}\n  LayerNames: {}", "line 3: unknown key 'LayerNames'");
   expect("HLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>'}\nLayerName: {phi1: {Precision: 'ap_fixed<8,2>'}}",
-         "line 3: unknown key 'LayerName'");
+         "line 3: the key 'LayerName' belongs under HLSConfig");
   expect(model + "LayerName:\n  phi1:\n    precision: {weight: 'ap_fixed<8,2>'}", "line 4: unknown key 'precision'; known are Precision, ");
   expect(model + "LayerName:\n  phi1: {Strategi: Resource}", "line 3: unknown key 'Strategi'");
   expect("Model: {Precision: 'ap_fixed<16,6>', Reusefactor: 2}", "line 1: unknown key 'Reusefactor'");
@@ -145,6 +145,7 @@ TEST_F(ConfigFile, WhatIsMisspeltIsNotIgnored) {
   expect(model + "LayerName:\n  phi1: {Precision: {maximum: 'ap_fixed<8,2>'}}",
          "line 3: phi1 has no type 'maximum'; it has default, result, weight, bias, accum");
   expect(model + "LayerName:\n  phi1: {Precision: {weights: 'ap_fixed<8,2>'}}", "default, result, weight, bias, accum, scale, param");
+  expect("Model: {Precision: 'ap_fixed<16,6>', BitExact: true}", "line 1: BitExact");
   expect(model + "Optimizers: [eliminate_linear_activation]", "line 2: Optimizers");
   // What hls4ml writes and knows without an effect on the numbers.
   const std::string rest =
