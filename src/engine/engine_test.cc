@@ -221,6 +221,23 @@ TEST(Kernels, DoNotCastWhatNoWordHolds) {
   }
 }
 
+// 65535 is no int16.
+TEST(Kernels, UnsignedValuesOf16BitsAreWide) {
+  Model model;
+  model.name = "unsigned";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{2}), {}, {2}});
+  model.layers.push_back({"y", "Dense", std::make_shared<Dense>(2, 1, std::vector<float>{1.F, 1.F}, std::vector<float>{1.F}), {0}, {1}});
+  model.layers.push_back({"y_relu", "Activation", std::make_shared<Relu>(), {1}, {1}});
+  model.outputs = {0, 2};
+  PrecisionConfig config;
+  config.model.types["default"] = ufixed(16, 16);
+  for (const char* type : {"accum", "result"}) config.by_name["y"].types[type] = fixed(20, 20);
+  const Program program = build_program(resolve(model, config));
+  const std::vector<float> x{65535.F, 0.F, 40000.F, 25534.F, 1.F, 2.F};
+  EXPECT_EQ(interpret(program, x, 3).predictions, (std::vector<double>{65535, 0, 0, 40000, 25534, 65535, 1, 2, 4}));
+  expect_same(program, x, 3, "unsigned");
+}
+
 // 70,000 rows of int16 do not fit 32 bits.
 TEST(Kernels, SumManyRows) {
   constexpr int kRows = 70000;
