@@ -169,7 +169,8 @@ if args.list:
 
 COPY = args.folder.resolve()
 BUILD = COPY / "build"
-ENVIRONMENT = {"CCACHE_BASEDIR": str(COPY), "CCACHE_NOHASHDIR": "1", **os.environ}
+# Nothing broken gets into the compiler's cache: not even where a run is ended while it compiles.
+ENVIRONMENT = {"CCACHE_BASEDIR": str(COPY), "CCACHE_NOHASHDIR": "1", **os.environ, "CCACHE_READONLY": "1"}
 COPY.mkdir(parents=True, exist_ok=True)
 copy_checkout()
 configure()
