@@ -96,7 +96,7 @@ class Part {
     database_.run(
         "UPDATE points SET assignment = theirs.assignment FROM part.points AS theirs, scan_pairs WHERE theirs.scan = "
         "scan_pairs.theirs AND points.scan = scan_pairs.ours AND points.v_full IS NOT NULL AND " +
-        kSameCoordinates + " AND theirs.arithmetic = " + kOwn + " AND points.arithmetic IS NOT " + kOwn);
+        same_coordinates_ + " AND theirs.arithmetic = " + own_arithmetic_ + " AND points.arithmetic IS NOT " + own_arithmetic_);
     database_.run(
         "INSERT OR IGNORE INTO points(scan, assignment, label, v_full, v_int, wb_full, wb_int, types) SELECT ours, assignment, label, "
         "v_full, v_int, wb_full, wb_int, CASE WHEN v_full IS NULL THEN types END FROM part.points JOIN scan_pairs ON theirs = scan");
@@ -104,10 +104,10 @@ class Part {
         "CREATE TEMP TABLE pairs AS SELECT theirs.id AS theirs, theirs.computed_as AS answered_by, points.id AS ours, "
         "NOT EXISTS (SELECT 1 FROM main.points AS leader WHERE leader.id = points.computed_as AND leader.finished IS NOT NULL AND "
         "leader.arithmetic IS " +
-        kOwn + " AND points.finished IS NOT NULL AND points.arithmetic IS " + kOwn +
+        own_arithmetic_ + " AND points.finished IS NOT NULL AND points.arithmetic IS " + own_arithmetic_ +
         ") AS wanted FROM part.points AS theirs JOIN scan_pairs ON scan_pairs.theirs = "
         "theirs.scan JOIN points ON points.scan = scan_pairs.ours AND points.assignment = theirs.assignment AND " +
-        kSameCoordinates + " WHERE theirs.finished IS NOT NULL AND theirs.arithmetic IS " + kOwn);
+        same_coordinates_ + " WHERE theirs.finished IS NOT NULL AND theirs.arithmetic IS " + own_arithmetic_);
     database_.run("CREATE INDEX temp.by_theirs ON pairs(theirs)");
     // Without its leader a point would have neither curves nor counts.
     database_.run("DELETE FROM pairs WHERE answered_by IS NULL OR answered_by NOT IN (SELECT theirs FROM pairs)");
@@ -129,8 +129,8 @@ class Part {
         "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
   }
 
-  const std::string kOwn = std::to_string(kArithmetic);
-  const std::string kSameCoordinates =
+  const std::string own_arithmetic_ = std::to_string(kArithmetic);
+  const std::string same_coordinates_ =
       "points.v_full IS theirs.v_full AND points.v_int IS theirs.v_int AND points.wb_full IS theirs.wb_full AND points.wb_int IS "
       "theirs.wb_int";
   Database& database_;

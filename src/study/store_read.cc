@@ -75,6 +75,7 @@ std::vector<double> Store::values(std::int64_t point, const std::vector<std::str
   const std::scoped_lock lock(impl_->mutex);
   const auto find = impl_->database.prepared("SELECT value FROM metrics WHERE point = ? AND name = ?");
   std::vector<double> values;
+  values.reserve(metrics.size());
   for (const std::string& name : metrics) values.push_back(find->bind(point, name).step() ? find->real(0) : kNan);
   return values;
 }
