@@ -26,6 +26,17 @@ void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scr
   if (at_.relu) tally.counts[*at_.relu].values += rows * n_out_;
 }
 
+const std::int16_t* DenseKernel::paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
+  if (n_in_ % 2 == 0) return x;
+  scratch.x16[0].resize(rows * (n_in_ + 1));
+  std::int16_t* to = scratch.x16[0].data();
+  for (std::size_t r = 0; r < rows; ++r, to += n_in_ + 1) {
+    std::copy_n(x + r * n_in_, n_in_, to);
+    to[n_in_] = 0;
+  }
+  return scratch.x16[0].data();
+}
+
 std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, const TallyAt& at, Counting counting) {
   if (auto kernel = make_high_half(product, at, counting)) return kernel;
   if (auto kernel = make_planes(product, at, counting)) return kernel;

@@ -40,6 +40,8 @@ class DenseKernel {
 
   std::size_t n_in() const { return n_in_; }
   std::size_t n_out() const { return n_out_; }
+  // Rows of int16 as dot16 reads them, in pairs: with a 0 behind an odd number of inputs, in scratch.x16[0] then.
+  const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
 
  private:
   TallyAt at_;

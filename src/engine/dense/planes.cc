@@ -285,18 +285,6 @@ class Planes final : public DenseKernel {
     return group;
   }
 
-  // The rows as dot16 reads them: with a 0 behind an odd number of inputs.
-  const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {
-    const std::size_t stride = x_stride();
-    if (stride == n_in()) return x;
-    scratch.x16[0].resize(rows * stride);
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::copy_n(x + r * n_in(), n_in(), scratch.x16[0].data() + r * stride);
-      scratch.x16[0][r * stride + n_in()] = 0;
-    }
-    return scratch.x16[0].data();
-  }
-
   // All pairs of parts into scratch.sums.
   void multiply(const Tensor& x, const Rows& rows, Scratch& scratch) const {
     for (std::size_t i = 0; i < cuts_.products(); ++i) scratch.sums[i].resize(rows.count * sums_stride());

@@ -107,25 +107,11 @@ class RoundingKernel final : public DenseKernel {
     scratch.sums[0].resize(count * bias_.size());
     std::int32_t* sums = scratch.sums[0].data();
     for (std::size_t r = 0; r < count; ++r) std::copy_n(bias_.data(), bias_.size(), sums + r * bias_.size());
-    std::size_t stride = n_in();
-    const std::int16_t* from = x.s.data() + first * stride;
-    if (stride % 2 != 0) {
-      from = padded(from, count, scratch);
-      ++stride;
-    }
+    const std::int16_t* from = paired_rows(x.s.data() + first * n_in(), count, scratch);
+    const std::size_t stride = n_in() + n_in() % 2;
     for (const Part& part : parts_) dot16_rounded(part.weights, rounding_, from + part.first, stride, count, sums);
     if (epilogue_) tally.overflowed |= epilogue_->run(sums, bias_.size(), n_out(), rows);
     else finish_.run(sums, bias_.size(), rows, scratch, tally);
-  }
-
-  const std::int16_t* padded(const std::int16_t* x, std::size_t count, Scratch& scratch) const {
-    scratch.x16[0].resize(count * (n_in() + 1));
-    std::int16_t* to = scratch.x16[0].data();
-    for (std::size_t r = 0; r < count; ++r, to += n_in() + 1) {
-      std::copy_n(x + r * n_in(), n_in(), to);
-      to[n_in()] = 0;
-    }
-    return scratch.x16[0].data();
   }
 
   TermRounding rounding_;
