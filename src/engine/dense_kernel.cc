@@ -7,18 +7,16 @@
 #include "engine/dense/planes.h"
 #include "engine/dense/rounding.h"
 #include "engine/dense/saturating.h"
+#include "engine/dense/wide.h"
 
 namespace narrow {
 
 DenseKernel::DenseKernel(const MatrixProduct& product, const TallyAt& at)
-    : at_(at),
-      n_in_(static_cast<std::size_t>(product.n_in)),
-      n_out_(static_cast<std::size_t>(product.n_out)),
-      small_output_(fits_small(product.output())) {}
+    : at_(at), n_in_(static_cast<std::size_t>(product.n_in)), n_out_(static_cast<std::size_t>(product.n_out)), output_(product.output()) {}
 
 void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const {
   constexpr std::size_t kChunk = 48;
-  y.small = small_output_;
+  y.hold(output_);
   y.resize(rows * n_out_);
   if (scratch.left.size() <= at_.layer) scratch.left.resize(at_.layer + 1);
   for (std::size_t first = 0; first < rows; first += kChunk) run_rows(x, first, std::min(kChunk, rows - first), y, scratch, tally);
@@ -42,7 +40,9 @@ std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, c
   if (auto kernel = make_planes(product, at, counting)) return kernel;
   if (auto kernel = make_saturating(product, at, counting)) return kernel;
   if (auto kernel = make_rounding(product, at, counting)) return kernel;
-  return make_lanes(product, at);
+  if (auto kernel = make_lanes(product, at)) return kernel;
+  if (auto kernel = make_wide(product, at, counting)) return kernel;
+  return make_large(product, at, counting);
 }
 
 }  // namespace narrow

@@ -47,7 +47,7 @@ class DenseKernel {
   TallyAt at_;
   std::size_t n_in_;
   std::size_t n_out_;
-  bool small_output_;
+  Format output_;
 };
 
 // The fastest kernel that is proven exact, or nothing: then one operation after the other has to be done.

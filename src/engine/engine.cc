@@ -32,6 +32,7 @@ struct Stage {
   enum class Kind { kInput, kDense, kCast, kSum, kMachine, kFused } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
   std::optional<LaneCast> cast;  // of kCast and kSum
+  bool in_128_bits = false;      // which they need
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
 };
@@ -46,12 +47,13 @@ struct Workspace {
   Tally tally;
   std::size_t rows_counted = 0;
   std::optional<Machine<std::int64_t>> machine;
+  std::optional<Machine<Int128>> large_machine;  // in place of the other where some tensor needs it
 };
 
 // What the layers make of the row that stands for padding.
 struct PadRow {
-  std::vector<std::vector<std::int64_t>> values;  // by layer, of those that work by row
-  Tally tally;                                    // of one such row
+  std::vector<std::vector<Int128>> values;  // by layer, of those that work by row
+  Tally tally;                              // of one such row
 };
 
 }  // namespace
@@ -59,7 +61,7 @@ struct PadRow {
 struct PreparedInput {
   std::span<const float> x;
   std::size_t n = 0;
-  std::vector<std::int64_t> pad;  // the layer's row that is counted; empty where none is
+  std::vector<Int128> pad;  // the layer's row that is counted; empty where none is
   // Whether the layer's values are here; otherwise samples are quantized as they are needed.
   bool kept = false;
   std::size_t layer = 0;
@@ -78,9 +80,8 @@ class Engine::Impl {
   Impl(Program program, const EngineOptions& options) : program_(std::move(program)), options_(options) {
     const Model& model = program_.model();
     input_ = only_input(model);
-    wide_ = !fits_int64(program_);
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
-    if (!wide_) plan();
+    plan();
   }
 
   EngineResult run(const PreparedInput& input, bool traced) const;
@@ -95,9 +96,10 @@ class Engine::Impl {
 
  private:
   void plan();
+  bool plan_cast(std::size_t index, const Interval& values, Stage& stage) const;
   bool can_dedup() const;
   std::optional<std::size_t> fusable_relu(std::size_t layer) const;
-  std::vector<std::int64_t> find_pad(std::span<const float> x, std::size_t n) const;
+  std::vector<Int128> find_pad(std::span<const float> x, std::size_t n) const;
   PadRow run_pad(const PreparedInput& from, std::size_t last) const;
   // Runs the layers behind those that `from` has, up to `last`, block by block: take(first, samples, work).
   template <class Take>
@@ -105,11 +107,13 @@ class Engine::Impl {
   void run_stage(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
   std::vector<std::pair<Layer, LayerPrecision>> layers_through(std::size_t last) const;
   void check_accepts(const PreparedInput& input) const;
-  void quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const;
+  void quantize(std::span<const float> x, std::size_t samples, const std::vector<Int128>& pad, Workspace& work) const;
   void load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const;
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
   void run_sum(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
-  void run_machine(std::size_t layer, std::size_t samples, Workspace& work) const;
+  void count_cast(const CastCounts& seen, std::size_t layer, std::size_t values, Workspace& work) const;
+  template <class Raw>
+  void run_machine(std::size_t layer, std::size_t samples, Machine<Raw>& machine, Workspace& work) const;
 
   const Layer& layer(std::size_t i) const { return program_.model().layers[i]; }
   Form form(std::size_t i) const { return layer(i).op->form(program_.place(i)); }
@@ -123,7 +127,6 @@ class Engine::Impl {
   Program program_;
   EngineOptions options_;
   std::size_t input_ = 0;
-  bool wide_ = false;
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
   std::vector<Stage> stages_;
@@ -168,20 +171,35 @@ void Engine::Impl::plan() {
         stages_[*relu].kind = Stage::Kind::kFused;
         stages_[*relu].by_row = true;
       }
-    } else if ((form(i) == Form::kReluCast || form(i) == Form::kCast) && lanes_[i].cast) {
+    } else if (form(i) == Form::kReluCast || form(i) == Form::kCast) {
+      stage.relu = form(i) == Form::kReluCast;
+      if (!plan_cast(i, stage.relu ? positive_part(input) : input, stage)) continue;
       stage.kind = Stage::Kind::kCast;
       stage.by_row = true;
-      stage.cast = lanes_[i].cast;
-      stage.relu = form(i) == Form::kReluCast;
-    } else if (form(i) == Form::kRowSum && lanes_[i].cast && lanes_[i].cast->align == Align::kUp) {
+    } else if (form(i) == Form::kRowSum && program_.format(i).fraction() >= program_.format(input_of(i)).fraction()) {
       // A wrapping sum is the wrapped exact sum; one that saturates at the upper end and never falls is the saturated one.
-      const bool climbs = lanes_[i].cast->fit == Fit::kClamp && input.low >= 0;
-      if (!wraps(program_.format(i)) && !climbs) continue;
+      if (!wraps(program_.format(i)) && !(saturates(program_.format(i)) && input.low >= 0)) continue;
+      const Int128 rows = layer(input_of(i)).shape.front();
+      constexpr int kMostBits = 120;
+      if (bits_of(magnitude_of(input.magnitude())) + bits_of(magnitude_of(rows)) > kMostBits) continue;
+      if (!plan_cast(i, hull({rows * input.low, rows * input.high}, {}), stage)) continue;
       stage.kind = Stage::Kind::kSum;
-      stage.cast = lanes_[i].cast;
     }
   }
   dedup_ = options_.dedup && can_dedup();
+}
+
+// The cast of such values, with the input's fractional bits, to the layer's result type; false where lanes do not do it.
+bool Engine::Impl::plan_cast(std::size_t index, const Interval& values, Stage& stage) const {
+  const Format& from = program_.format(input_of(index));
+  const Format& to = program_.format(index);
+  constexpr int kWord = 64;
+  constexpr int kLargeWord = 128;
+  stage.cast = take_apart(from.fraction(), to, to.is_integer && from.integer <= 0);
+  if (!stage.cast) return false;
+  const int bits = lane_cast_bits(*stage.cast, values);
+  stage.in_128_bits = bits > kWord || !fits_word(from) || !fits_word(to);
+  return bits <= kLargeWord;
 }
 
 // Rows may be left out where every layer on sets works row by row, up to sums that can count them.
@@ -218,7 +236,7 @@ std::vector<std::string> Engine::Impl::kernels() const {
 }
 
 double Engine::Impl::layer_rate(std::size_t index) const {
-  if (wide_ || stages_[index].kind != Stage::Kind::kDense) return 0;
+  if (stages_[index].kind != Stage::Kind::kDense) return 0;
   constexpr std::size_t kRows = 1024;
   constexpr double kSeconds = 0.05;
   const std::size_t from = input_of(index);
@@ -229,7 +247,7 @@ double Engine::Impl::layer_rate(std::size_t index) const {
   work.tally.counts.resize(stages_.size());
   work.starts = {0, kRows};
   Tensor& x = work.tensors[from];
-  x.small = fits_small(program_.format(from));
+  x.hold(program_.format(from));
   x.resize(kRows * width_of(from));
   // Values as activations are: mostly small, within what is possible.
   const auto high = static_cast<std::int64_t>(std::min<Int128>(values.high, 255));
@@ -252,14 +270,14 @@ double Engine::Impl::layer_rate(std::size_t index) const {
 }
 
 // The row that most of the first samples repeat, if it is worth counting.
-std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::size_t n) const {
+std::vector<Int128> Engine::Impl::find_pad(std::span<const float> x, std::size_t n) const {
   const std::size_t input = input_;
   const std::size_t width = width_of(input);
   const std::size_t size = size_of(layer(input).shape);
-  std::map<std::vector<std::int64_t>, std::size_t> seen;
+  std::map<std::vector<Int128>, std::size_t> seen;
   Scratch scratch;
   Tensor sample;
-  sample.small = fits_small(program_.format(input));
+  sample.hold(program_.format(input));
   sample.resize(size);
   LayerCounts counts;
   bool overflowed = false;
@@ -269,7 +287,7 @@ std::vector<std::int64_t> Engine::Impl::find_pad(std::span<const float> x, std::
   for (std::size_t s = 0; s < n; s += step) {
     quantizer_->run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
     for (std::size_t r = 0; r < size; r += width, ++rows) {
-      std::vector<std::int64_t> row(width);
+      std::vector<Int128> row(width);
       for (std::size_t k = 0; k < width; ++k) row[k] = sample[r + k];
       ++seen[row];
     }
@@ -289,7 +307,7 @@ PadRow Engine::Impl::run_pad(const PreparedInput& from, std::size_t last) const 
   work.tally.counts.resize(stages_.size());
   pad.values.resize(stages_.size());
   Tensor& row = work.tensors[from.layer];
-  row.small = fits_small(program_.format(from.layer));
+  row.hold(program_.format(from.layer));
   row.resize(from.pad.size());
   row.put(0, from.pad.size(), from.pad.data());
   pad.values[from.layer] = from.pad;
@@ -303,25 +321,26 @@ PadRow Engine::Impl::run_pad(const PreparedInput& from, std::size_t last) const 
   return pad;
 }
 
-void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const std::vector<std::int64_t>& pad, Workspace& work) const {
+void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const std::vector<Int128>& pad, Workspace& work) const {
   const std::size_t input = input_;
   const std::size_t size = size_of(layer(input).shape);
   Tensor& y = work.tensors[input];
-  y.small = fits_small(program_.format(input));
+  y.hold(program_.format(input));
   y.resize(samples * size);
   work.starts.assign(1, 0);
   work.counted.assign(samples, 0);
   const std::size_t width = width_of(input);
   const std::size_t rows = is_set(input) ? size / width : 1;
-  work.sample.small = y.small;
+  work.sample.hold(program_.format(input));
   work.sample.resize(size);
-  std::vector<std::int16_t> pad_small(pad.begin(), pad.end());
+  const std::vector<std::int16_t> pad16(pad.begin(), pad.end());
+  const std::vector<std::int64_t> pad64(pad.begin(), pad.end());
   for (std::size_t s = 0; s < samples; ++s) {
     quantizer_->run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed,
                     options_.counting);
     std::size_t at = work.starts.back();
     const auto copy = [&](const auto* from, auto* to, const auto* pad_row) {
-      if (pad_row == nullptr) {
+      if (pad.empty()) {
         std::copy_n(from, size, to + at * width);
         at += rows;
         return;
@@ -334,8 +353,9 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
         else std::copy_n(from + r * width, width, to + at++ * width);
       }
     };
-    if (y.small) copy(work.sample.s.data(), y.s.data(), pad.empty() ? nullptr : pad_small.data());
-    else copy(work.sample.w.data(), y.w.data(), pad.empty() ? nullptr : pad.data());
+    if (y.small) copy(work.sample.s.data(), y.s.data(), pad16.data());
+    else if (y.large) copy(work.sample.l.data(), y.l.data(), pad.data());
+    else copy(work.sample.w.data(), y.w.data(), pad64.data());
     work.starts.push_back(at);
   }
 }
@@ -355,10 +375,9 @@ void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size
   work.counted.assign(samples, 0);
   if (!input.counted.empty()) std::copy_n(input.counted.begin() + static_cast<std::ptrdiff_t>(first), samples, work.counted.begin());
   Tensor& y = work.tensors[input.layer];
-  y.small = input.rows.small;
+  y.hold(program_.format(input.layer));
   y.resize(work.starts.back() * width);
-  if (y.small) std::copy_n(input.rows.s.data() + start * width, y.s.size(), y.s.data());
-  else std::copy_n(input.rows.w.data() + start * width, y.w.size(), y.w.data());
+  y.copy(input.rows, start * width, work.starts.back() * width, 0);
 }
 
 PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, bool keep) const {
@@ -368,12 +387,11 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
   input.n = n;
   input.layer = input_;
   input.counting = options_.counting;
-  if (wide_) return input;
   if (dedup_) input.pad = find_pad(x, n);
   if (!keep) return input;
   const std::size_t size = size_of(layer(input_).shape);
   const std::size_t width = width_of(input_);
-  input.rows.small = fits_small(program_.format(input_));
+  input.rows.hold(program_.format(input_));
   input.rows.resize(n * size);
   Workspace work;
   work.tensors.resize(stages_.size());
@@ -382,8 +400,7 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
     quantize(x.subspan(s * size, size), 1, input.pad, work);
     const std::size_t at = input.starts.back() * width;
     const std::size_t count = work.starts.back() * width;
-    if (input.rows.small) std::copy_n(work.tensors[input_].s.data(), count, input.rows.s.data() + at);
-    else std::copy_n(work.tensors[input_].w.data(), count, input.rows.w.data() + at);
+    input.rows.copy(work.tensors[input_], 0, count, at);
     input.starts.push_back(input.starts.back() + work.starts.back());
     input.counted.push_back(work.counted.front());
     input.rows_counted += work.counted.front();
@@ -395,7 +412,7 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
 }
 
 PreparedInput Engine::Impl::prepare(const PreparedInput& from, std::size_t index) const {
-  if (wide_ || !from.kept) return prepare(from.x, from.n, true);
+  if (!from.kept) return prepare(from.x, from.n, true);
   check_accepts(from);
   if (index < from.layer || !can_start_behind(index)) throw std::logic_error("an engine cannot start behind layer " + layer(index).name);
   PreparedInput to;
@@ -403,7 +420,7 @@ PreparedInput Engine::Impl::prepare(const PreparedInput& from, std::size_t index
   to.n = from.n;
   to.counting = options_.counting;
   to.layer = index;
-  to.rows.small = fits_small(program_.format(index));
+  to.rows.hold(program_.format(index));
   const std::size_t size = size_of(layer(index).shape);
   const std::size_t width = width_of(index);
   to.starts.resize(to.n + 1);
@@ -418,9 +435,7 @@ PreparedInput Engine::Impl::prepare(const PreparedInput& from, std::size_t index
   run_blocks(from, index, to.tally, to.rows_counted, [&](std::size_t first, std::size_t samples, const Workspace& work) {
     const std::size_t at = to.starts[first] * width;
     const std::size_t count = to.starts[first + samples] * width - at;
-    const Tensor& y = work.tensors[index];
-    if (to.rows.small) std::copy_n(y.s.data(), count, to.rows.s.data() + at);
-    else std::copy_n(y.w.data(), count, to.rows.w.data() + at);
+    to.rows.copy(work.tensors[index], 0, count, at);
   });
   to.kept = true;
   to.made_by = layers_through(index);
@@ -435,7 +450,7 @@ std::vector<std::pair<Layer, LayerPrecision>> Engine::Impl::layers_through(std::
 
 // Where all that follows depends on this layer alone, and its values are not skipped over on the way.
 bool Engine::Impl::can_start_behind(std::size_t index) const {
-  if (wide_ || index < input_) return false;
+  if (index < input_) return false;
   const auto self = static_cast<int>(index);
   const Model& model = program_.model();
   const auto behind = [&](int i) { return i >= self; };
@@ -448,7 +463,7 @@ bool Engine::Impl::can_start_behind(std::size_t index) const {
 }
 
 bool Engine::Impl::accepts(const PreparedInput& input) const {
-  if (wide_ || !input.kept) return true;
+  if (!input.kept) return true;
   if (input.counting != options_.counting || (!input.pad.empty() && !dedup_)) return false;
   if (input.made_by.size() > stages_.size() || !can_start_behind(input.layer)) return false;
   for (std::size_t i = 0; i < input.made_by.size(); ++i) {
@@ -467,18 +482,26 @@ void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work
   const Tensor& x = work.tensors[input_of(index)];
   Tensor& y = work.tensors[index];
   const std::size_t size = rows * width_of(index);
-  y.small = fits_small(program_.format(index));
+  y.hold(program_.format(index));
   y.resize(size);
-  work.scratch.wide[0].resize(size);
-  std::int64_t* values = work.scratch.wide[0].data();
-  x.get(0, size, values);
-  const CastCounts seen = run_lane_cast(*stages_[index].cast, stages_[index].relu, values, values, size);
+  const auto in = [&](auto& buffer, const auto& run) {
+    buffer.resize(size);
+    x.get(0, size, buffer.data());
+    const CastCounts seen = run(*stages_[index].cast, stages_[index].relu, buffer.data(), buffer.data(), size);
+    y.put(0, size, buffer.data());
+    return seen;
+  };
+  count_cast(stages_[index].in_128_bits ? in(work.scratch.large, run_lane_cast128) : in(work.scratch.wide[0], run_lane_cast), index, size,
+             work);
+}
+
+void Engine::Impl::count_cast(const CastCounts& seen, std::size_t index, std::size_t size, Workspace& work) const {
   LayerCounts& counts = work.tally.counts[index];
   counts.values += size;
   counts.overflows += seen.overflows;
-  counts.zeros += seen.zeros;
+  // A sum over rows rounds nothing.
+  if (stages_[index].kind == Stage::Kind::kCast) counts.zeros += seen.zeros;
   work.tally.overflowed |= seen.overflows > 0;
-  y.put(0, size, values);
 }
 
 void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow* pad, Workspace& work) const {
@@ -486,52 +509,60 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
   const Tensor& x = work.tensors[from];
   Tensor& y = work.tensors[index];
   const std::size_t width = width_of(index);
-  y.small = fits_small(program_.format(index));
+  y.hold(program_.format(index));
   y.resize(samples * width);
-  Buffer<std::int64_t>& sums = work.scratch.wide[0];
-  sums.resize(samples * width);
   // Sums of 2^15 rows of int16 fit 32 bits.
   constexpr int kMaxSet = 1 << 15;
   const bool narrow_sums = x.small && layer(from).shape.front() <= kMaxSet;
-  for (std::size_t s = 0; s < samples; ++s) {
-    const std::size_t rows = work.starts[s + 1] - work.starts[s];
-    std::int64_t* to = sums.data() + s * width;
-    if (narrow_sums) {
-      work.scratch.pairs.resize(width);
-      work.scratch.pairs.fill(0);
-      add_rows16(x.s.data() + work.starts[s] * width, rows, width, work.scratch.pairs.data());
-      std::copy_n(work.scratch.pairs.data(), width, to);
-    } else {
+  const auto in = [&](auto& sums, const auto& run) {
+    using Word = std::remove_reference_t<decltype(sums[0])>;
+    sums.resize(samples * width);
+    for (std::size_t s = 0; s < samples; ++s) {
+      const std::size_t first = work.starts[s];
+      const std::size_t rows = work.starts[s + 1] - first;
+      Word* to = sums.data() + s * width;
       std::fill_n(to, width, 0);
-      for (std::size_t r = work.starts[s]; r < work.starts[s + 1]; ++r) {
-        for (std::size_t j = 0; j < width; ++j) to[j] += x[r * width + j];
+      const auto add = [&](const auto* values) {
+        for (std::size_t r = 0; r < rows; ++r) {
+          for (std::size_t j = 0; j < width; ++j) to[j] += static_cast<Word>(values[(first + r) * width + j]);
+        }
+      };
+      if (narrow_sums) {
+        work.scratch.pairs.resize(width);
+        work.scratch.pairs.fill(0);
+        add_rows16(x.s.data() + first * width, rows, width, work.scratch.pairs.data());
+        std::copy_n(work.scratch.pairs.data(), width, to);
+      } else if (x.small) {
+        add(x.s.data());
+      } else if (x.large) {
+        add(x.l.data());
+      } else {
+        add(x.w.data());
       }
+      if (pad == nullptr || work.counted[s] == 0) continue;
+      for (std::size_t j = 0; j < width; ++j) to[j] += static_cast<Word>(static_cast<Int128>(work.counted[s]) * pad->values[from][j]);
     }
-    if (pad == nullptr || work.counted[s] == 0) continue;
-    const auto times = static_cast<std::int64_t>(work.counted[s]);
-    for (std::size_t j = 0; j < width; ++j) to[j] += times * pad->values[from][j];
-  }
-  const CastCounts seen = run_lane_cast(*stages_[index].cast, false, sums.data(), sums.data(), samples * width);
-  LayerCounts& counts = work.tally.counts[index];
-  counts.values += samples * width;
-  counts.overflows += seen.overflows;
-  work.tally.overflowed |= seen.overflows > 0;
-  y.put(0, samples * width, sums.data());
+    const CastCounts seen = run(*stages_[index].cast, false, sums.data(), sums.data(), samples * width);
+    y.put(0, samples * width, sums.data());
+    return seen;
+  };
+  count_cast(stages_[index].in_128_bits ? in(work.scratch.large, run_lane_cast128) : in(work.scratch.wide[0], run_lane_cast), index,
+             samples * width, work);
 }
 
 // Sample by sample through the interpreter.
-void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Workspace& work) const {
+template <class Raw>
+void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Machine<Raw>& machine, Workspace& work) const {
   const std::size_t from = input_of(index);
   const Tensor& x = work.tensors[from];
   Tensor& y = work.tensors[index];
-  y.small = fits_small(program_.format(index));
+  y.hold(program_.format(index));
   const std::size_t in = size_of(layer(from).shape);
   const std::size_t out = size_of(layer(index).shape);
   y.resize(samples * out);
-  Machine<std::int64_t>& machine = *work.machine;
   const LayerCounts before = machine.all_counts()[index];
   for (std::size_t s = 0; s < samples; ++s) {
-    std::vector<std::int64_t>& values = machine.values(from);
+    std::vector<Raw>& values = machine.values(from);
     x.get(s * in, in, values.data());
     machine.run_layer(index);
     y.put(s * out, out, machine.values(index).data());
@@ -557,7 +588,10 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     }
     case Stage::Kind::kCast: run_cast(index, rows_of(index, samples, work), work); break;
     case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
-    case Stage::Kind::kMachine: run_machine(index, samples, work); break;
+    case Stage::Kind::kMachine:
+      if (work.machine) run_machine(index, samples, *work.machine, work);
+      else run_machine(index, samples, *work.large_machine, work);
+      break;
   }
 }
 
@@ -570,7 +604,8 @@ void Engine::Impl::run_blocks(const PreparedInput& from, std::size_t last, Tally
     Workspace work;
     work.tensors.resize(stages_.size());
     work.tally.counts.resize(stages_.size());
-    work.machine.emplace(program_, lanes_);
+    if (fits_int64(program_)) work.machine.emplace(program_, lanes_);
+    else work.large_machine.emplace(program_, lanes_);
     return work;
   });
   const std::size_t blocks = (from.n + kSamples - 1) / kSamples;
@@ -604,11 +639,6 @@ EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const
   const Model& model = program_.model();
   const std::size_t n = prepared.n;
   EngineResult result;
-  if (wide_) {
-    result.run = interpret(program_, prepared.x, n, {.traced = traced ? n : 0});
-    for (const LayerCounts& counts : result.run.counts) result.overflowed |= counts.overflows + counts.accum_overflows > 0;
-    return result;
-  }
   check_accepts(prepared);
   if (traced && (options_.fuse || dedup_)) throw std::logic_error("a trace needs an engine with neither fuse nor dedup");
   const std::size_t output_size = model.output_size();
@@ -681,7 +711,8 @@ bool Engine::accepts(const PreparedInput& input) const { return impl_->accepts(i
 EngineResult Engine::run(const PreparedInput& input) const { return impl_->run(input, false); }
 
 std::size_t memory_of(const PreparedInput& input) {
-  const std::size_t rows = input.rows.s.size() * sizeof(std::int16_t) + input.rows.w.size() * sizeof(std::int64_t);
+  const std::size_t rows =
+      input.rows.s.size() * sizeof(std::int16_t) + input.rows.w.size() * sizeof(std::int64_t) + input.rows.l.size() * sizeof(Int128);
   return rows + (input.starts.size() + input.counted.size()) * sizeof(std::size_t);
 }
 EngineResult Engine::trace(std::span<const float> x, std::size_t n) const { return impl_->run(impl_->prepare(x, n, false), true); }

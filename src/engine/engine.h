@@ -28,7 +28,7 @@ struct EngineResult {
 // The values of one layer for all samples, repeated rows taken out: of the input, or of a later layer, from where all programs go
 // on that have the same layers with the same types up to there. Refers to the samples that it was made from.
 struct PreparedInput;
-std::size_t memory_of(const PreparedInput& input);  // bytes: 2 a value where the layer's type has at most 16 bits, else 8
+std::size_t memory_of(const PreparedInput& input);  // bytes: 2 a value where the layer's type has at most 16 bits, 8 to 64, else 16
 
 // A program with a kernel for each layer, chosen when it is built from what is proven of its values: the quantized weights
 // are known, so no sum is larger than the largest input times the sum of the |weights|. Where a bound does not hold, a
@@ -60,7 +60,7 @@ class Engine {
 
   const Program& program() const;
   // For each layer what computes it: `int16`, `int8 or int16`, `int16 x 2`, `rounding int16`, `high half`, `lanes`,
-  // `interpreter`, `with phi1` (fused).
+  // `wide lanes`, `128-bit lanes`, `interpreter`, `with phi1` (fused).
   std::vector<std::string> kernels() const;
   // Multiplications a second of a Dense layer alone on one core, on rows of random values; 0 where the interpreter computes it.
   double layer_rate(std::size_t layer) const;

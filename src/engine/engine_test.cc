@@ -89,6 +89,11 @@ TEST_P(EngineOn, IsTheInterpreterForSmallTypes) {
 TEST_P(EngineOn, IsTheInterpreterForWideTypes) {
   compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 1000));
 }
+TEST_P(EngineOn, IsTheInterpreterForTheWidestTypes) {
+  compare({.max_width = 64, .max_nodes = 20, .max_set = 6}, number_from_environment("NARROW_CASES", 1500));
+  compare({.max_width = 64, .max_nodes = 20, .max_set = 6, .all_modes = false, .graphs = true},
+          number_from_environment("NARROW_CASES", 1500));
+}
 TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
   compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
 }
@@ -196,7 +201,9 @@ TEST(Kernels, AreTheFastOnesWhereTheyAreClaimed) {
   EXPECT_EQ(kernel(types("16,9", "16,9", true), Counting::kOverflow), "rounding int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT", "14,5", true), Counting::kAll), "saturating int16");
   EXPECT_EQ(kernel(types("14,5,AP_RND,AP_SAT_ZERO", "14,5", true), Counting::kAll), "lanes");
-  EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "interpreter");
+  EXPECT_EQ(kernel(types("48,20", "40,8"), Counting::kAll), "int16 x 12");
+  EXPECT_EQ(kernel(types("40,16", "24,8", true), Counting::kAll), "wide lanes");
+  EXPECT_EQ(kernel(types("64,24,AP_RND,AP_SAT", "40,8", true), Counting::kAll), "wide lanes");
 }
 
 // A relu of so many fractional bits that no machine word holds its input's values in its steps.

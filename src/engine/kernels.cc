@@ -470,13 +470,25 @@ void finish_high_all(int width, bool relu, const std::int16_t* sums, std::size_t
 }
 
 void split_all(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y) {
-  // A mask leaves no more than 32 bits; the plane without one takes the top, which fits 16.
   for (std::size_t r = 0; r < rows; ++r) {
     const std::int64_t* HWY_RESTRICT from = x + r * n;
     std::int16_t* HWY_RESTRICT to = y + r * stride;
-    // The low bits of a logical shift are those of an arithmetic one.
+    // The low 16 bits of a logical shift, which is faster, are those of an arithmetic one, up to 48 bits.
+    constexpr int kSameBits = 48;
+    if (shift > kSameBits) {
+      for (std::size_t k = 0; k < n; ++k) to[k] = static_cast<std::int16_t>((from[k] >> shift) & mask);
+      continue;
+    }
     for (std::size_t k = 0; k < n; ++k)
       to[k] = static_cast<std::int16_t>(static_cast<std::uint64_t>(from[k]) >> shift & static_cast<std::uint64_t>(mask));
+  }
+}
+
+void add_shifted_all(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t* y) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::int32_t* HWY_RESTRICT from = x + r * stride;
+    auto* HWY_RESTRICT to = reinterpret_cast<std::uint64_t*>(y + r * n);
+    for (std::size_t j = 0; j < n; ++j) to[j] += static_cast<std::uint64_t>(static_cast<std::int64_t>(from[j])) << shift;
   }
 }
 
@@ -678,6 +690,7 @@ HWY_EXPORT(shift_all);
 HWY_EXPORT(finish16_all);
 HWY_EXPORT(finish_high_all);
 HWY_EXPORT(split_all);
+HWY_EXPORT(add_shifted_all);
 HWY_EXPORT(finish_planes_all);
 HWY_EXPORT(narrow32_all);
 HWY_EXPORT(widen32_all);
@@ -755,6 +768,9 @@ Extremes finish16(const Epilogue& epilogue, const std::int32_t* sums, std::size_
 }
 void finish_high(int width, bool relu, const std::int16_t* sums, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y) {
   HWY_DYNAMIC_DISPATCH(finish_high_all)(width, relu, sums, rows, n, stride, y);
+}
+void add_shifted32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t* y) {
+  HWY_DYNAMIC_DISPATCH(add_shifted_all)(x, rows, n, stride, shift, y);
 }
 void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask,
                  std::int16_t* y) {

@@ -172,8 +172,12 @@ ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t r
 // y (rows, n), of values that fit int16, from x (rows, stride).
 void narrow32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, std::int16_t* y);
 
-// The parts of values that are cut into planes: y[i] = (x[i] >> shift) & mask, (rows, n) to (rows, stride).
+// The parts of values that are cut into planes: y[i] = (x[i] >> shift) & mask, (rows, n) to (rows, stride). The mask leaves at most
+// 16 bits; -1 is for the top part, which fits them.
 void split_plane(const std::int64_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t mask, std::int16_t* y);
+
+// y (rows, n) += x (rows, stride) << shift, modulo 2^64; shift < 64.
+void add_shifted32(const std::int32_t* x, std::size_t rows, std::size_t n, std::size_t stride, int shift, std::int64_t* y);
 
 // Sums of `planes` planes put together, and a relu with its cast: v = (sum of sums[p] << shifts[p] << up) + bias,
 // y = fit((max(v, 0) + add) >> right). y (rows, n) from sums (rows, stride) and bias (n). Returns the largest value before

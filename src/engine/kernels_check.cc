@@ -5,6 +5,7 @@
 
 #include "engine/kernels.h"
 #include "engine/saturating_kernels.h"
+#include "engine/wide_kernels.h"
 
 namespace narrow {
 namespace {
@@ -244,6 +245,89 @@ bool saturate16_is_right(std::mt19937_64& random) {
   return most == expected_most && (saturation != Saturation::kCounted || count == expected_count);
 }
 
+// floor((p + add) / 2^62).
+std::int64_t wide_term(const WideProducts& products, std::int64_t x, std::int64_t w) {
+  using Term = WideProducts::Term;
+  const Int128 p = static_cast<Int128>(x) * w;
+  const auto added = [](const WideProducts::Added& add) { return (static_cast<Int128>(add.rest) << WideProducts::kLowBits) + add.low; };
+  Int128 add = 0;
+  if (products.term == Term::kAdd) add = added(products.add);
+  if (products.term == Term::kAddBySign) add = added(p < 0 ? products.add_to_negative : products.add);
+  if (products.term == Term::kEven) add = (Int128{1} << (WideProducts::kLost - 1)) - 1 + ((p >> WideProducts::kLost) & 1);
+  return static_cast<std::int64_t>((p + add) >> WideProducts::kLost);
+}
+
+bool wide_is_right(std::mt19937_64& random) {
+  const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  // The ends, or anything; ties are products of powers of two.
+  const auto operand = [&](int bits) {
+    const std::int64_t most = (std::int64_t{1} << bits) - 1;
+    switch (number(0, 5)) {
+      case 0: return number(0, 1) == 0 ? most : -most;
+      case 1: return std::int64_t{number(0, 1) == 0 ? 1 : -1} << number(0, bits - 1);
+      default: return static_cast<std::int64_t>(random()) % (most + 1);
+    }
+  };
+  WideProducts products;
+  products.n_in = number(1, 9);
+  products.n_out = number(1, 20);
+  products.term = static_cast<WideProducts::Term>(number(0, 3));
+  const std::int64_t low = (std::int64_t{1} << WideProducts::kLowBits) - 1;
+  const auto part = [&] { return number(0, 1) == 0 ? low : static_cast<std::int64_t>(random()) & low; };
+  products.add = {part(), part()};
+  products.add_to_negative = {part(), part()};
+  const Fit fit = static_cast<Fit>(number(0, kFits - 1));
+  // Sums that fit 63 bits by themselves, or that are kept in a range.
+  const int bits = fit == Fit::kWrap ? 58 : 62;
+  const int width = number(10, 61);
+  products.most = (std::int64_t{1} << width) - 1;
+  products.least = -products.most - 1;
+  const auto n_in = static_cast<std::size_t>(products.n_in);
+  const auto n_out = static_cast<std::size_t>(products.n_out);
+  const std::size_t rows = static_cast<std::size_t>(number(1, 9));
+  const std::size_t columns = static_cast<std::size_t>(products.blocks()) * WideProducts::kOutputs;
+  std::vector<std::int64_t> w(n_in * n_out);
+  for (auto& value : w) value = operand(bits);
+  std::vector<std::int64_t> x(rows * n_in);
+  const int up = number(0, 3);
+  for (auto& value : x) value = operand(bits - up);
+  products.weights.resize(columns * n_in * 2);
+  products.weights.fill(0);
+  products.bias.resize(columns);
+  products.bias_left.resize(columns);
+  for (std::size_t j = 0; j < columns; ++j) {
+    products.bias[j] = j < n_out ? operand(9) : 0;
+    products.bias_left[j] = j < n_out && number(0, 9) == 0 ? -1 : 0;
+    for (std::size_t k = 0; k < n_in && j < n_out; ++k) {
+      std::int64_t* to = products.weights.data() + (j / WideProducts::kOutputs * n_in + k) * 2 * WideProducts::kOutputs;
+      to[j % WideProducts::kOutputs] = w[k * n_out + j] & low;
+      to[WideProducts::kOutputs + j % WideProducts::kOutputs] = w[k * n_out + j] >> WideProducts::kLowBits;
+    }
+  }
+  std::vector<std::int64_t> parts(2 * x.size());
+  split_wide(x.data(), x.size(), up, parts.data());
+  std::vector<std::int64_t> sums(rows * columns);
+  const std::uint64_t count = add_wide_products(products, fit, parts.data(), rows, sums.data());
+  std::uint64_t expected_count = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < n_out; ++j) {
+      std::int64_t sum = products.bias[j];
+      bool left = products.bias_left[j] != 0;
+      const auto bring = [&](std::int64_t value) {
+        std::int64_t fitted = value;
+        if (fit == Fit::kClamp) fitted = std::clamp(value, products.least, products.most);
+        if (fit == Fit::kZero && (value < products.least || value > products.most)) fitted = 0;
+        left |= fitted != value;
+        return fitted;
+      };
+      for (std::size_t k = 0; k < n_in; ++k) sum = bring(sum + bring(wide_term(products, x[r * n_in + k] << up, w[k * n_out + j])));
+      expected_count += left ? 1 : 0;
+      if (sums[r * columns + j] != sum) return false;
+    }
+  }
+  return fit == Fit::kWrap || count == expected_count;
+}
+
 bool finish16_is_right(std::mt19937_64& random) {
   const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   Epilogue e;
@@ -333,10 +417,17 @@ bool small_steps_are_right(std::mt19937_64& random) {
   const int width = number(1, 16);
   finish_high(width, false, x.data(), 1, n, n, wrapped.data());
   std::vector<std::int64_t> wide(n);
-  for (auto& value : wide) value = (static_cast<std::int64_t>(number(-(1 << 30), 1 << 30)) << 20) + number(0, 1 << 20);
+  for (auto& value : wide) value = (static_cast<std::int64_t>(number(-(1 << 30), 1 << 30)) << 32) + number(0, 1 << 30);
   Buffer<std::int16_t> plane(n);
-  const int shift = number(0, 30);
-  split_plane(wide.data(), 1, n, n, shift, 0x7fff, plane.data());
+  const int shift = number(0, 63);
+  const std::int64_t mask = number(0, 1) == 0 ? 0x7fff : -1;
+  split_plane(wide.data(), 1, n, n, shift, mask, plane.data());
+  std::vector<std::int64_t> added(kRows * n, 5);
+  add_shifted32(widened.data(), kRows, n, stride, shift, added.data());
+  for (std::size_t i = 0; i < kRows * n; ++i) {
+    const auto more = static_cast<std::uint64_t>(static_cast<std::int64_t>(widened[i / n * stride + i % n])) << shift;
+    if (added[i] != static_cast<std::int64_t>(5 + more)) return false;
+  }
   std::vector<float> floats(n);
   for (auto& value : floats) value = std::ldexp(static_cast<float>(number(-(1 << 24), 1 << 24)), -number(10, 24));
   Buffer<std::int32_t> quantized(n);
@@ -358,7 +449,8 @@ bool small_steps_are_right(std::mt19937_64& random) {
     int total = 7;
     for (std::size_t r = 0; r < kRows; ++r) total += x[r * n + j];
     const int cut = static_cast<int>(static_cast<unsigned>(x[j]) << (32 - width)) >> (32 - width);
-    if (sums[j] != total || bytes[j] != static_cast<std::uint8_t>(x[j]) || wrapped[j] != cut || plane[j] != ((wide[j] >> shift) & 0x7fff) ||
+    if (sums[j] != total || bytes[j] != static_cast<std::uint8_t>(x[j]) || wrapped[j] != cut ||
+        plane[j] != static_cast<std::int16_t>((wide[j] >> shift) & mask) ||
         quantized[j] != static_cast<std::int32_t>(std::floor(floats[j] * 256.0 + 0.5))) {
       return false;
     }
@@ -377,6 +469,7 @@ bool kernels_are_right(std::uint64_t seed) {
     right &= saturate16_is_right(random) && saturate16_is_right(random) && saturate16_is_right(random);
     right &= dot16_rounded_is_right(random) && dot16_rounded_is_right(random) && dot16_rounded_is_right(random);
     right &= high16_is_right(random) && small_steps_are_right(random);
+    right &= wide_is_right(random) && wide_is_right(random) && wide_is_right(random);
     for (int k = 0; k < 8; ++k) right &= finish16_is_right(random) && finish_planes_is_right(random);
   }
   return right;

@@ -50,6 +50,22 @@ CastCounts cast32_modes(const LaneCast& cast, bool relu, const std::int32_t* x, 
   return cast_some(cast, relu, x, y, n);
 }
 
+template <Align kAlign, Fit kFit>
+CastCounts cast128(const LaneCast& cast, bool relu, const Int128* x, Int128* y, std::size_t n) {
+  CastCounts counts;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Int128 value = relu && x[i] < 0 ? 0 : x[i];
+    const Int128 aligned = align_lane<kAlign>(value, cast.shift);
+    y[i] = fit_lane<kFit>(aligned, cast.low, cast.high);
+    counts.overflows += aligned < cast.low || aligned > cast.high ? 1 : 0;
+    counts.zeros += aligned == 0 && value != 0 ? 1 : 0;
+  }
+  return counts;
+}
+CastCounts cast128_modes(const LaneCast& cast, bool relu, const Int128* x, Int128* y, std::size_t n) {
+  return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast128<kAlign, kFit>(cast, relu, x, y, n); });
+}
+
 // LaneDense::kLanes words that the compiler keeps in vector registers.
 template <class Word>
 struct Lanes {
@@ -122,6 +138,42 @@ std::uint64_t dense_wide(const LaneDense& dense, const std::int64_t* x, std::siz
   return dense_modes<std::int64_t>(dense, x, rows, y);
 }
 
+template <Align kAlign, Fit kFit>
+std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* HWY_RESTRICT x, Int128* HWY_RESTRICT y) {
+  const auto n_in = static_cast<std::size_t>(dense.n_in);
+  const int shift = dense.product.shift;
+  const Int128 low = dense.product.low;
+  const Int128 high = dense.product.high;
+  std::uint64_t count = 0;
+  for (std::size_t j = 0; j < static_cast<std::size_t>(dense.n_out); ++j) {
+    const std::int64_t* HWY_RESTRICT weights = dense.weights.data() + j * n_in;
+    Int128 sum = dense.bias[j];
+    bool left = dense.bias_left[j] != 0;
+    for (std::size_t k = 0; k < n_in; ++k) {
+      const Int128 term = align_lane<kAlign>(static_cast<Int128>(x[k]) * weights[k], shift);
+      if constexpr (kFit == Fit::kWrap) {
+        sum += term;
+      } else {
+        const Int128 fitted = fit_lane<kFit>(term, low, high);
+        const Int128 next = sum + fitted;
+        sum = fit_lane<kFit>(next, low, high);
+        left |= fitted != term || sum != next;
+      }
+    }
+    count += left ? 1 : 0;
+    y[j] = sum;
+  }
+  return count;
+}
+
+std::uint64_t large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y) {
+  return with_modes(dense.product.align, dense.product.fit, [&]<Align kAlign, Fit kFit>() {
+    std::uint64_t count = 0;
+    for (std::size_t r = 0; r < rows; ++r, x += dense.n_in, y += dense.n_out) count += large_outputs<kAlign, kFit>(dense, x, y);
+    return count;
+  });
+}
+
 }  // namespace narrow::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -130,22 +182,23 @@ namespace narrow {
 
 HWY_EXPORT(cast_modes);
 HWY_EXPORT(cast32_modes);
+HWY_EXPORT(cast128_modes);
 HWY_EXPORT(dense_narrow);
 HWY_EXPORT(dense_wide);
+HWY_EXPORT(large_dense);
 
-std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_bits, bool no_integer_bits) {
+std::optional<LaneCast> take_apart(int fraction, const Format& to, bool no_integer_bits) {
   const int shift = fraction - to.fraction();
-  const bool wraps = to.overflow == Overflow::kWrap && to.saturated_bits == 0;
-  const bool saturates = to.overflow == Overflow::kSat || to.overflow == Overflow::kSatSym || to.overflow == Overflow::kSatZero;
-  constexpr int kWord = 63;
-  if (word_bits > kWord || shift >= kWord || -shift >= kWord || no_integer_bits || !(wraps || saturates)) return std::nullopt;
+  constexpr int kMaxShift = 126;
+  if (shift > kMaxShift || -shift > kMaxShift || no_integer_bits || !(wraps(to) || saturates(to) || to.overflow == Overflow::kSatZero))
+    return std::nullopt;
   // A symmetric type of one bit keeps its low end (fixed/cast.cc), which no clamp does.
   if (to.overflow == Overflow::kSatSym && to.is_signed && to.width == 1) return std::nullopt;
   LaneCast cast;
   cast.shift = shift > 0 ? shift : -shift;
-  cast.low = static_cast<std::int64_t>(min_raw(to)) + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);
-  cast.high = static_cast<std::int64_t>(max_raw(to));
-  cast.fit = wraps ? Fit::kWrap : to.overflow == Overflow::kSatZero ? Fit::kZero : Fit::kClamp;
+  cast.low = least_raw(to);
+  cast.high = max_raw(to);
+  cast.fit = wraps(to) ? Fit::kWrap : to.overflow == Overflow::kSatZero ? Fit::kZero : Fit::kClamp;
   if (shift <= 0) return cast;
   switch (to.is_integer ? Rounding::kTrnZero : to.rounding) {
     case Rounding::kRnd: cast.align = Align::kRnd; break;
@@ -159,6 +212,13 @@ std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_
   return cast;
 }
 
+std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_bits, bool no_integer_bits) {
+  constexpr int kWord = 63;
+  std::optional<LaneCast> cast = take_apart(fraction, to, no_integer_bits);
+  if (word_bits > kWord || (cast && cast->shift >= kWord)) return std::nullopt;
+  return cast;
+}
+
 CastCounts run_lane_cast(const LaneCast& cast, bool relu, const std::int64_t* x, std::int64_t* y, std::size_t n) {
   return HWY_DYNAMIC_DISPATCH(cast_modes)(cast, relu, x, y, n);
 }
@@ -167,15 +227,27 @@ CastCounts run_lane_cast32(const LaneCast& cast, bool relu, const std::int32_t* 
   return HWY_DYNAMIC_DISPATCH(cast32_modes)(cast, relu, x, y, n);
 }
 
+CastCounts run_lane_cast128(const LaneCast& cast, bool relu, const Int128* x, Int128* y, std::size_t n) {
+  return HWY_DYNAMIC_DISPATCH(cast128_modes)(cast, relu, x, y, n);
+}
+
 int lane_cast_bits(const LaneCast& cast, const Interval& values) {
-  // What align_lane and fit_lane of engine/lanes-inl.h make on the way.
-  const Int128 aligned = cast.align == Align::kUp ? values.magnitude() << cast.shift : values.magnitude() + (Int128{1} << cast.shift);
-  const Int128 range = static_cast<Int128>(cast.high) - cast.low + 1;
-  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::min<Int128>(aligned + range, INT64_MAX)))) + 1;
+  // What align_lane and fit_lane of engine/lanes-inl.h make on the way, without a sign.
+  constexpr int kTooMany = 129;
+  constexpr int kMost = 125;
+  const auto magnitude = static_cast<Uint128>(std::max<Int128>(values.magnitude(), 1));
+  if (cast.shift > kMost || (cast.align == Align::kUp && bits_of(magnitude) + cast.shift > kMost)) return kTooMany;
+  const Uint128 aligned = cast.align == Align::kUp ? magnitude << cast.shift : magnitude + (Uint128{1} << cast.shift);
+  const Uint128 range = static_cast<Uint128>(cast.high) - static_cast<Uint128>(cast.low) + 1;
+  return bits_of(aligned + range) + 1;
 }
 
 std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {
   return dense.wide ? HWY_DYNAMIC_DISPATCH(dense_wide)(dense, x, rows, y) : HWY_DYNAMIC_DISPATCH(dense_narrow)(dense, x, rows, y);
+}
+
+std::uint64_t run_large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y) {
+  return HWY_DYNAMIC_DISPATCH(large_dense)(dense, x, rows, y);
 }
 
 }  // namespace narrow

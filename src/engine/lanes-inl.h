@@ -17,11 +17,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
 
+template <class T>
+inline constexpr bool kIsNumber = std::is_arithmetic_v<T> || std::is_same_v<T, Int128>;
+
 // The functions below take a machine word or a SIMD vector of them (the compiler's vector_size types). A condition is a
 // word of ones or zeros, as comparing vectors gives it.
 template <class T>
 HWY_INLINE T less(T a, T b) {
-  if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(-static_cast<T>(a < b));
+  if constexpr (kIsNumber<T>) return static_cast<T>(-static_cast<T>(a < b));
   else return (T)(a < b);  // NOLINT(google-readability-casting): no other cast goes between vectors of one size
 }
 // T{} + n in every lane.
@@ -53,7 +56,12 @@ HWY_INLINE T out_of_range(T value, T low, T high) {
 
 template <Fit kFit, class T>
 HWY_INLINE T fit_lane(T value, T low, T high) {
-  if constexpr (kFit == Fit::kWrap) return ((value - low) & (high - low)) + low;  // high - low is 2^width - 1
+  // high - low is 2^width - 1. Modulo the word, so that the difference may leave it.
+  if constexpr (kFit == Fit::kWrap && std::is_same_v<T, Int128>) {
+    const auto start = static_cast<Uint128>(low);
+    return static_cast<T>(((static_cast<Uint128>(value) - start) & (static_cast<Uint128>(high) - start)) + start);
+  }
+  if constexpr (kFit == Fit::kWrap) return ((value - low) & (high - low)) + low;
   if constexpr (kFit == Fit::kClamp) {
     const T raised = value < low ? low : value;
     return raised > high ? high : raised;

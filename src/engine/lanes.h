@@ -20,9 +20,9 @@ inline constexpr int kFits = 3;
 struct LaneCast {
   Align align = Align::kUp;
   Fit fit = Fit::kWrap;
-  int shift = 0;         // bits to the left for kUp, else to the right
-  std::int64_t low = 0;  // range of the type; AP_SAT_SYM's low end is raised
-  std::int64_t high = 0;
+  int shift = 0;   // bits to the left for kUp, else to the right
+  Int128 low = 0;  // range of the type; AP_SAT_SYM's low end is raised
+  Int128 high = 0;
 };
 
 // Calls function<kAlign, kFit>() for run-time values of both.

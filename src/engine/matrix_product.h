@@ -57,6 +57,12 @@ std::optional<ProvenSums> prove_sums(const MatrixProduct& product);
 // Whether every value that is cast to accum on the way is in accum's range, whatever accum does with others.
 bool stays_in_accum(const MatrixProduct& product, const ProvenSums& sums);
 
+// The largest |x|, at most that of the inputs' interval, of which no product, no bias and no sum is beyond -end or end at any step,
+// whatever the order, in accum's steps, and whatever accum does with it; below 0 where there is none.
+Int128 largest_within(const MatrixProduct& product, Int128 end);
+// The end up to which values are in accum's range on either side.
+Int128 end_of_accum(const MatrixProduct& product);
+
 // A layer of the program whose form is Form::kMatrixProduct, whose inputs lie in the interval; `relu` is the layer behind it that is
 // computed with it. Refers to the program's weights.
 MatrixProduct make_matrix_product(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& x);

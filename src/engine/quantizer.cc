@@ -27,8 +27,7 @@ void Quantizer::run(const float* x, std::size_t n, Tensor& y, Scratch& scratch, 
     counts.overflows += result.overflow ? 1 : 0;
     counts.zeros += x[i] != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
     overflowed |= result.overflow;
-    const auto raw = static_cast<std::int64_t>(result.raw);
-    y.put(i, 1, &raw);
+    y.put(i, 1, &result.raw);
   }
 }
 

@@ -3,23 +3,46 @@
 #include <algorithm>
 
 namespace narrow {
+namespace {
 
-void Tensor::put(std::size_t at, std::size_t count, const std::int64_t* values) {
-  if (small) {
-    std::transform(values, values + count, s.data() + at, [](std::int64_t v) { return static_cast<std::int16_t>(v); });
-  } else {
-    std::copy_n(values, count, w.data() + at);
-  }
+template <class Word>
+void put_words(Tensor& tensor, std::size_t at, std::size_t count, const Word* values) {
+  const auto into = [&](auto* to) {
+    using To = std::remove_pointer_t<decltype(to)>;
+    std::transform(values, values + count, to + at, [](Word v) { return static_cast<To>(v); });
+  };
+  if (tensor.small) into(tensor.s.data());
+  else if (tensor.large) into(tensor.l.data());
+  else into(tensor.w.data());
 }
 
-void Tensor::get(std::size_t at, std::size_t count, std::int64_t* values) const {
-  if (small) {
-    std::copy_n(s.data() + at, count, values);
-  } else {
-    std::copy_n(w.data() + at, count, values);
-  }
+template <class Word>
+void get_words(const Tensor& tensor, std::size_t at, std::size_t count, Word* values) {
+  const auto from = [&](const auto* of) { std::transform(of + at, of + at + count, values, [](auto v) { return static_cast<Word>(v); }); };
+  if (tensor.small) from(tensor.s.data());
+  else if (tensor.large) from(tensor.l.data());
+  else from(tensor.w.data());
+}
+
+}  // namespace
+
+void Tensor::hold(const Format& format) {
+  small = fits_small(format);
+  large = !fits_word(format);
+}
+
+void Tensor::put(std::size_t at, std::size_t count, const std::int64_t* values) { put_words(*this, at, count, values); }
+void Tensor::put(std::size_t at, std::size_t count, const Int128* values) { put_words(*this, at, count, values); }
+void Tensor::get(std::size_t at, std::size_t count, std::int64_t* values) const { get_words(*this, at, count, values); }
+void Tensor::get(std::size_t at, std::size_t count, Int128* values) const { get_words(*this, at, count, values); }
+
+void Tensor::copy(const Tensor& other, std::size_t from, std::size_t count, std::size_t at) {
+  if (small) std::copy_n(other.s.data() + from, count, s.data() + at);
+  else if (large) std::copy_n(other.l.data() + from, count, l.data() + at);
+  else std::copy_n(other.w.data() + from, count, w.data() + at);
 }
 
 bool fits_small(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 16; }
+bool fits_word(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 64; }
 
 }  // namespace narrow

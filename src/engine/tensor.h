@@ -5,24 +5,32 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/interpreter.h"
 #include "engine/kernels.h"
 #include "fixed/format.h"
+#include "model/operation.h"
 
 namespace narrow {
 
-// A tensor of some rows: int16 where its type fits, int64 otherwise.
+// A tensor of some rows: in int16 where its type fits, else in int64, and in 128 bits where that is not enough.
 struct Tensor {
   bool small = false;
+  bool large = false;
   Buffer<std::int16_t> s;
   Buffer<std::int64_t> w;
-  void resize(std::size_t size) { small ? s.resize(size) : w.resize(size); }
-  std::int64_t operator[](std::size_t i) const { return small ? s[i] : w[i]; }
+  Buffer<Int128> l;
+  void hold(const Format& format);  // from now on values of this type
+  void resize(std::size_t size) { small ? s.resize(size) : large ? l.resize(size) : w.resize(size); }
+  Int128 operator[](std::size_t i) const { return small ? s[i] : large ? l[i] : w[i]; }
   // Values [at, at + count) from `values`, which fit, or to them.
   void put(std::size_t at, std::size_t count, const std::int64_t* values);
+  void put(std::size_t at, std::size_t count, const Int128* values);
   void get(std::size_t at, std::size_t count, std::int64_t* values) const;
+  void get(std::size_t at, std::size_t count, Int128* values) const;
+  // Values [from, from + count) of another tensor of the same type.
+  void copy(const Tensor& other, std::size_t from, std::size_t count, std::size_t at);
 };
 bool fits_small(const Format& format);
+bool fits_word(const Format& format);  // int64
 
 // Where layers' counts go while rows are computed.
 struct Tally {
@@ -38,6 +46,8 @@ struct Scratch {
   Buffer<std::int32_t> sums[6];
   Buffer<std::int16_t> sums16;
   Buffer<std::int64_t> wide[2];
+  Buffer<std::int64_t> groups[6];
+  Buffer<Int128> large;
   std::vector<bool> left;  // layers whose values have left their type: the way that needs them inside is not tried again
 };
 

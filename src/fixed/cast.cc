@@ -98,7 +98,7 @@ CastResult cast(Int128 raw, int fraction, const Format& to, bool no_integer_bits
     const Int128 value = shift > 0 ? round_right(raw, shift, Rounding::kTrnZero) : shift_left(raw, -shift);
     return {wrap(value, to), grows || value > max_raw(to) || value < min_raw(to)};
   }
-  const Int128 low = to.overflow == Overflow::kSatSym && to.is_signed ? -max_raw(to) : min_raw(to);
+  const Int128 low = least_raw(to);
   // Position in the source of the bit just above the type's top bit; only AP_WRAP_SM looks at it.
   const int above = shift + to.width;
   const bool dropped = above >= 0 && above < kBits && bit(raw, above);

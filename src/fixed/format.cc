@@ -116,6 +116,7 @@ Format parse_short_format(std::string_view text) {
   return from_fields(split_commas(text), true, false, text);
 }
 
+bool saturates(const Format& format) { return format.overflow == Overflow::kSat || format.overflow == Overflow::kSatSym; }
 bool wraps(const Format& format) { return format.overflow == Overflow::kWrap && format.saturated_bits == 0; }
 
 bool rounds_by_sign(const Format& format) {

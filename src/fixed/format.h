@@ -1,6 +1,7 @@
 #ifndef NARROW_FIXED_FORMAT_H_
 #define NARROW_FIXED_FORMAT_H_
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -65,6 +66,20 @@ constexpr Int128 min_raw(const Format& format) {
   return format.is_signed ? -static_cast<Int128>(static_cast<Uint128>(1) << (format.width - 1)) : 0;
 }
 
+// The least raw that the type takes as it is: AP_SAT_SYM's is minus the largest. (One bit has no other value below 0 than -1, which
+// it keeps, as a value that left its range: fixed/cast.cc.)
+constexpr Int128 least_raw(const Format& format) {
+  return format.overflow == Overflow::kSatSym && format.is_signed ? -max_raw(format) : min_raw(format);
+}
+// Bits of a number without its sign's.
+constexpr int bits_of(Uint128 magnitude) {
+  const auto high = static_cast<std::uint64_t>(magnitude >> 64);
+  return static_cast<int>(high != 0 ? 64 + std::bit_width(high) : std::bit_width(static_cast<std::uint64_t>(magnitude)));
+}
+constexpr Uint128 magnitude_of(Int128 value) { return value < 0 ? -static_cast<Uint128>(value) : static_cast<Uint128>(value); }
+
+// Whether values beyond its ends become the nearer end.
+bool saturates(const Format& format);
 // A type whose sums may be wrapped once, in the end: AP_WRAP without saturated bits.
 bool wraps(const Format& format);
 // Whether its rounding looks at the sign of what it rounds (toward zero, or away from it).

@@ -16,10 +16,7 @@ namespace {
 Int128 magnitude(Int128 value) { return value < 0 ? -value : value; }
 int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
-int bits_of(Int128 value) {
-  const auto high = static_cast<std::uint64_t>(static_cast<Uint128>(value) >> 64);
-  return static_cast<int>(high != 0 ? 64 + std::bit_width(high) : std::bit_width(static_cast<std::uint64_t>(value)));
-}
+int bits_of(Int128 value) { return narrow::bits_of(static_cast<Uint128>(value)); }
 
 // FPGABackend._validate_reuse_factor.
 bool valid_reuse_factor(int n_in, int n_out, int reuse) {

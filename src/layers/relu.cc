@@ -11,8 +11,7 @@ FloatFunction Relu::float_function() const {
 }
 
 Interval Relu::bounds(const Place& place, const Step&, const std::vector<Interval>& inputs) const {
-  const Interval positive{std::max<Int128>(inputs.front().low, 0), std::max<Int128>(inputs.front().high, 0)};
-  return cast_interval(positive, place.input().fraction(), place.types.result());
+  return cast_interval(positive_part(inputs.front()), place.input().fraction(), place.types.result());
 }
 
 }  // namespace narrow

@@ -8,13 +8,14 @@ namespace narrow {
 
 Interval hull(const Interval& a, const Interval& b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
+Interval positive_part(const Interval& values) { return {std::max<Int128>(values.low, 0), std::max<Int128>(values.high, 0)}; }
+
 Interval range_of(const Format& format) { return {min_raw(format), max_raw(format)}; }
 
 Interval cast_interval(const Interval& from, int fraction, const Format& to) {
   const CastResult low = cast(from.low, fraction, to);
   const CastResult high = cast(from.high, fraction, to);
-  const bool saturates = to.overflow == Overflow::kSat || to.overflow == Overflow::kSatSym;
-  if (((low.overflow || high.overflow) && !saturates) || to.is_integer) return range_of(to);
+  if (((low.overflow || high.overflow) && !saturates(to)) || to.is_integer) return range_of(to);
   return {low.raw, high.raw};
 }
 

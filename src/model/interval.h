@@ -18,6 +18,8 @@ inline Interval operator+(const Interval& a, const Interval& b) { return {a.low 
 
 // The smallest interval that holds both.
 Interval hull(const Interval& a, const Interval& b);
+// What is left of values when those below 0 become 0.
+Interval positive_part(const Interval& values);
 
 // The whole range of a type.
 Interval range_of(const Format& format);

@@ -9,11 +9,11 @@ namespace narrow {
 namespace {
 
 constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
+constexpr int kWord = 64;
+constexpr int kLargeWord = 128;
 
 // A negative ap_fixed without integer bits becomes -1 as an ap_int (fixed/cast.h).
 bool no_integer_bits(const Format& from, const Format& to) { return to.is_integer && from.integer <= 0; }
-
-bool saturates(const Format& format) { return format.overflow == Overflow::kSat || format.overflow == Overflow::kSatSym; }
 
 }  // namespace
 
@@ -22,25 +22,18 @@ std::optional<Finish> Finish::make(const MatrixProduct& product, const TallyAt& 
   finish.at_ = at;
   finish.n_out_ = static_cast<std::size_t>(product.n_out);
   Interval values = sums;
-  int bits = 0;
-  const auto plan = [&](const Format& from, const Format& to, int word_bits, bool relu) {
-    const std::optional<LaneCast> cast = make_lane_cast(from.fraction(), to, word_bits, no_integer_bits(from, to));
+  const auto plan = [&](const Format& from, const Format& to, bool relu) {
+    const std::optional<LaneCast> cast = take_apart(from.fraction(), to, no_integer_bits(from, to));
     if (!cast) return cast;
-    if (relu) values = {std::max<Int128>(values.low, 0), std::max<Int128>(values.high, 0)};
-    bits = std::max(bits, lane_cast_bits(*cast, values));
+    if (relu) values = positive_part(values);
+    finish.bits_ = std::max(finish.bits_, lane_cast_bits(*cast, values));
     values = {cast->low, cast->high};
     return cast;
   };
-  if (wrap && !(finish.fit_accum_ = make_lane_cast(product.accum.fraction(), product.accum, product.word_bits))) return std::nullopt;
-  if (wrap) {
-    bits = lane_cast_bits(*finish.fit_accum_, values);
-    values = {finish.fit_accum_->low, finish.fit_accum_->high};
-  }
-  if (product.accum != product.result && !(finish.to_result_ = plan(product.accum, product.result, product.word_bits, false)))
-    return std::nullopt;
-  if (product.relu && !(finish.to_relu_ = plan(product.result, *product.relu, product.relu_word_bits, true))) return std::nullopt;
-  constexpr int kWord = 32;
-  finish.in_32_bits_ = bits <= kWord;
+  if (wrap && !(finish.fit_accum_ = plan(unbounded(product.accum), product.accum, false))) return std::nullopt;
+  if (product.accum != product.result && !(finish.to_result_ = plan(product.accum, product.result, false))) return std::nullopt;
+  if (product.relu && !(finish.to_relu_ = plan(product.result, *product.relu, true))) return std::nullopt;
+  if (finish.bits_ > kLargeWord) return std::nullopt;
   return finish;
 }
 
@@ -61,20 +54,35 @@ void Finish::cast_all(Word* values, std::size_t size, Tally& tally, const Cast& 
 }
 
 void Finish::run(std::int32_t* sums, std::size_t stride, const Rows& rows, Scratch& scratch, Tally& tally) const {
-  if (in_32_bits_) cast_all(sums, rows.count * stride, tally, run_lane_cast32);
-  if (in_32_bits_ && rows.y.small) {
+  const bool in_place = in_32_bits();
+  if (in_place) cast_all(sums, rows.count * stride, tally, run_lane_cast32);
+  if (in_place && rows.y.small) {
     narrow32(sums, rows.count, n_out_, stride, rows.y.s.data() + rows.first * n_out_);
     return;
   }
   scratch.wide[0].resize(rows.count * n_out_);
-  std::int64_t* wide = in_32_bits_ ? rows.y.w.data() + rows.first * n_out_ : scratch.wide[0].data();
+  const bool into_output = in_place && !rows.y.large;
+  std::int64_t* wide = into_output ? rows.y.w.data() + rows.first * n_out_ : scratch.wide[0].data();
   widen32(sums, rows.count, n_out_, stride, wide);
-  if (!in_32_bits_) run(wide, rows, tally);
+  if (into_output) return;
+  if (in_place) rows.y.put(rows.first * n_out_, rows.count * n_out_, wide);
+  else run(wide, rows, scratch, tally);
 }
 
-void Finish::run(std::int64_t* values, const Rows& rows, Tally& tally) const {
+void Finish::run(std::int64_t* values, const Rows& rows, Scratch& scratch, Tally& tally) const {
   const std::size_t size = rows.count * n_out_;
+  if (bits_ > kWord) {
+    scratch.large.resize(size);
+    std::copy_n(values, size, scratch.large.data());
+    return run(scratch.large.data(), rows, scratch, tally);
+  }
   cast_all(values, size, tally, run_lane_cast);
+  rows.y.put(rows.first * n_out_, size, values);
+}
+
+void Finish::run(Int128* values, const Rows& rows, Scratch&, Tally& tally) const {
+  const std::size_t size = rows.count * n_out_;
+  cast_all(values, size, tally, run_lane_cast128);
   rows.y.put(rows.first * n_out_, size, values);
 }
 
@@ -116,7 +124,7 @@ std::optional<CheckedEpilogue> make_epilogue(const MatrixProduct& product, const
   epilogue.clamp = saturates(to);
   epilogue.add = static_cast<std::int32_t>(add);
   epilogue.right = shift;
-  epilogue.low = static_cast<std::int32_t>(min_raw(to)) + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);
+  epilogue.low = static_cast<std::int32_t>(least_raw(to));
   epilogue.high = static_cast<std::int32_t>(max_raw(to));
   const Interval reached{(epilogue.relu ? std::max<Int128>(sums.low, 0) : sums.low) >> shift,
                          ((epilogue.relu ? std::max<Int128>(sums.high, 0) : sums.high) + add) >> shift};

@@ -21,19 +21,20 @@ struct Rows {
 };
 
 // What follows a matrix product's sums, for every type: into accum's range where they may lie outside, to the result type,
-// through the relu. Everything that LayerCounts has is counted. In 32 bits where these are proven to be enough, else in 64.
+// through the relu. Everything that LayerCounts has is counted. In 32 bits where these are proven to be enough, else in 64 or in 128.
 class Finish {
  public:
   // `sums` holds the sums in accum's steps; `wrap` is whether they have still to be wrapped into accum's range. Nothing where
-  // some cast is not one of those that lanes do.
+  // some cast is not one of those that lanes do, or needs more than 128 bits.
   static std::optional<Finish> make(const MatrixProduct& product, const TallyAt& at, const Interval& sums, bool wrap);
 
   // From sums (rows, stride), which are changed; columns from n_out on are 0.
   void run(std::int32_t* sums, std::size_t stride, const Rows& rows, Scratch& scratch, Tally& tally) const;
   // From values (rows, n_out), which are changed.
-  void run(std::int64_t* values, const Rows& rows, Tally& tally) const;
+  void run(std::int64_t* values, const Rows& rows, Scratch& scratch, Tally& tally) const;
+  void run(Int128* values, const Rows& rows, Scratch& scratch, Tally& tally) const;
 
-  bool in_32_bits() const { return in_32_bits_; }
+  bool in_32_bits() const { return bits_ <= 32; }
 
  private:
   template <class Word, class Cast>
@@ -42,7 +43,7 @@ class Finish {
   TallyAt at_;
   std::size_t n_out_ = 0;
   std::optional<LaneCast> fit_accum_, to_result_, to_relu_;
-  bool in_32_bits_ = false;
+  int bits_ = 0;  // in which the casts can be done
 };
 
 // A rounding that is `add` half a step or nothing, then floor. `nonnegative` values have more such modes.

@@ -37,7 +37,7 @@ void run_lanes(const LaneDense& dense, const Finish& finish, const TallyAt& at, 
   const std::uint64_t overflows = run_lane_dense(dense, from, rows.count, scratch.wide[0].data());
   tally.counts[at.layer].accum_overflows += overflows;
   tally.overflowed |= overflows > 0;
-  finish.run(scratch.wide[0].data(), rows, tally);
+  finish.run(scratch.wide[0].data(), rows, scratch, tally);
 }
 
 std::unique_ptr<DenseKernel> make_lanes(const MatrixProduct& product, const TallyAt& at) {

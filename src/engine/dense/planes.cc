@@ -17,8 +17,14 @@ constexpr int kMaxByte = std::numeric_limits<std::uint8_t>::max();
 // int16 planes of wider values: bits of each, and how many of them are still worth it.
 constexpr int kPlaneBits = 15;
 constexpr int kLeastPlaneBits = 8;
-constexpr std::size_t kMaxPlanes = 3;
-constexpr std::size_t kMaxProducts = 6;
+constexpr std::size_t kMaxPlanes = 12;
+constexpr std::size_t kMaxProducts = 64;
+constexpr std::size_t kFewProducts = 6;  // so many are not worth a search for fewer
+// Sums of up to so many bits are put together in 64.
+constexpr int kWordSum = 62;
+// Others in groups of products whose shifts differ by less than this: kMaxProducts sums of 31 bits, shifted, fit 64.
+constexpr int kGroupBits = 26;
+constexpr std::size_t kMaxGroups = 6;
 
 // A value cut into parts: value = sum of part p << shifts[p]. All but the last have no sign.
 struct Cut {
@@ -34,7 +40,7 @@ struct Cut {
 // Int16 parts for the values of the interval, `bits` in each; the last takes what is left, at most `top`, and the sign.
 Cut cut(const Interval& values, int bits, Int128 top) {
   Cut cut;
-  const Int128 least = top == kMax16 ? -top - 1 : -top;
+  const Int128 least = top == kMax16 ? -top - 1 : -top;  // of the last part
   while ((values.high >> cut.shifts.back() > top || values.low >> cut.shifts.back() < least) && cut.size() <= kMaxPlanes) {
     cut.shifts.push_back(cut.shifts.back() + bits);
   }
@@ -67,10 +73,11 @@ Int128 largest_column(const MatrixProduct& product, const Cut& cut) {
   return largest;
 }
 
-// Planes of fewer bits where the weights are large.
-std::optional<Cuts> find_cuts(const MatrixProduct& product, const Interval& weights) {
+// With weights cut as they are, inputs in planes of as many bits as these allow.
+std::optional<Cuts> cut_inputs(const MatrixProduct& product, Cut weights) {
   Cuts cuts;
-  cuts.weights = cut(weights, kPlaneBits, kMax16);
+  cuts.weights = std::move(weights);
+  if (cuts.weights.size() > kMaxPlanes) return std::nullopt;
   cuts.column = largest_column(product, cuts.weights);
   for (int bits = kPlaneBits; bits >= kLeastPlaneBits; --bits) {
     cuts.x = cut(product.x, bits, std::min(kMax16, kMax32 / std::max<Int128>(cuts.column, 1)));
@@ -80,6 +87,16 @@ std::optional<Cuts> find_cuts(const MatrixProduct& product, const Interval& weig
     if (cuts.column * std::max(low_parts, top_part) <= kMax32) return cuts;
   }
   return std::nullopt;
+}
+
+// As few products as there can be: where they are many, weights in planes of fewer bits may leave inputs planes of more.
+std::optional<Cuts> find_cuts(const MatrixProduct& product, const Interval& weights) {
+  std::optional<Cuts> best = cut_inputs(product, cut(weights, kPlaneBits, kMax16));
+  for (int bits = kPlaneBits - 1; bits >= kLeastPlaneBits && (!best || best->products() > kFewProducts); --bits) {
+    std::optional<Cuts> cuts = cut_inputs(product, cut(weights, bits, (Int128{1} << bits) - 1));
+    if (cuts && (!best || cuts->products() < best->products())) best = std::move(cuts);
+  }
+  return best;
 }
 
 Interval range_of_weights(const MatrixProduct& product) {
@@ -127,18 +144,17 @@ class Planes final : public DenseKernel {
  public:
   static std::unique_ptr<DenseKernel> make(const MatrixProduct& product, const TallyAt& at, Counting counting) {
     const int up = product.accum.fraction() - product.input.fraction() - product.weight.fraction();
-    constexpr int kMaxUp = 24;
-    constexpr int kMaxWordBits = 62;
-    if (up < 0 || up > kMaxUp || product.word_bits > kMaxWordBits || product.accum.is_integer) return nullptr;
+    if (up < 0 || product.accum.is_integer) return nullptr;
     const std::optional<ProvenSums> sums = prove_sums(product);
     if (!sums) return nullptr;
     // A saturating sum must stay in range at every step; a wrapping one is brought into range in the end.
     const bool stays = stays_in_accum(product, *sums);
     if (!stays && !wraps(product.accum)) return nullptr;
     const Interval weights = range_of_weights(product);
-    std::optional<Cuts> cuts = find_cuts(product, weights);
     std::optional<Finish> finish = Finish::make(product, at, sums->sum, !stays);
-    if (!cuts || !finish) return nullptr;
+    if (!finish) return nullptr;
+    std::optional<Cuts> cuts = find_cuts(product, weights);
+    if (!cuts || (cuts->shift(cuts->products() - 1) + up) / kGroupBits >= static_cast<int>(kMaxGroups)) return nullptr;
     auto kernel = std::unique_ptr<Planes>(new Planes(product, at, std::move(*cuts), *finish));
     kernel->up_ = up;
     kernel->pack(product);
@@ -193,29 +209,31 @@ class Planes final : public DenseKernel {
 
   // Sums of which each holds a part, or a part of the bits: put together in 64 bits.
   void plan_many_sums(const MatrixProduct& product, const ProvenSums& sums, bool wrap, Counting counting) {
-    for (std::size_t j = 0; j < n_out(); ++j) bias_.push_back(static_cast<std::int64_t>(wide_bias(product, j)));
+    for (std::size_t j = 0; j < n_out(); ++j) large_bias_.push_back(wide_bias(product, j));
+    if (bits_of(magnitude_of(sums.magnitude)) > kWordSum) return;
+    bias_.assign(large_bias_.begin(), large_bias_.end());
+    large_bias_.clear();
     constexpr std::size_t kMaxSums = 3;
     constexpr int kMaxBits = 62;
     if (!product.relu || product.relu->width > kMaxBits || product.accum != product.result || wrap || cuts_.products() > kMaxSums) return;
     const Format& output = *product.relu;
     const int shift = product.result.fraction() - output.fraction();
     const std::optional<int> halves = halves_to_add(output, true);
-    const bool saturates = output.overflow == Overflow::kSat || output.overflow == Overflow::kSatSym;
     const Int128 add = shift > 0 && halves == 1 ? static_cast<Int128>(1) << (shift - 1) : 0;
     const Int128 range = static_cast<Int128>(1) << output.width;
-    if (shift < 0 || shift > kMaxBits || (shift > 0 && !halves) || !(wraps(output) || saturates) || counting == Counting::kAll ||
+    if (shift < 0 || shift > kMaxBits || (shift > 0 && !halves) || !(wraps(output) || saturates(output)) || counting == Counting::kAll ||
         sums.magnitude + add + range > (static_cast<Int128>(1) << kMaxBits))
       return;
     wide_epilogue_ = WideEpilogue{up_,
                                   static_cast<std::int64_t>(add),
                                   shift,
-                                  saturates,
+                                  saturates(output),
                                   static_cast<std::int64_t>(min_raw(output)),
                                   static_cast<std::int64_t>(max_raw(output))};
   }
 
   void plan_small_inputs(const MatrixProduct& product, const TallyAt& at, bool wrap) {
-    if (up_ != 0 || cuts_.weights.size() != 1 || fits_small(product.input)) return;
+    if (up_ != 0 || cuts_.weights.size() != 1 || fits_small(product.input) || !fits_word(product.input) || bias_.empty()) return;
     constexpr Int128 kMaxSum = Int128{1} << 30;
     Int128 bias = 0;
     for (const std::int64_t b : bias_) bias = std::max<Int128>(bias, b < 0 ? -static_cast<Int128>(b) : b);
@@ -238,12 +256,13 @@ class Planes final : public DenseKernel {
       scratch.left[at().layer] = true;
     }
     if (small_inputs_ && run_small_inputs(x, rows, scratch, tally)) return;
+    if (!bias_.empty() && !wide_epilogue_) return put_together(x, rows, scratch, tally);
+    if (!large_bias_.empty()) return put_groups_together(x, rows, scratch, tally);
     multiply(x, rows, scratch);
     std::int32_t* sums = scratch.sums[0].data();
     if (epilogue_) tally.overflowed |= epilogue_->run(sums, sums_stride(), n_out(), rows);
     else if (wide_epilogue_) finish_many_sums(rows, scratch, tally);
-    else if (bias_.empty()) finish_.run(sums, sums_stride(), rows, scratch, tally);
-    else put_together(rows, scratch, tally);
+    else finish_.run(sums, sums_stride(), rows, scratch, tally);
   }
 
   std::size_t x_stride() const { return static_cast<std::size_t>(planes_.front().pairs()) * 2; }
@@ -292,29 +311,52 @@ class Planes final : public DenseKernel {
       const std::int16_t* from = x.s.data() + rows.first * n_in();
       if (const std::optional<int> group = pack_bytes(from, rows.count, scratch))
         return dot8(bytes_->weights, scratch.x8.data(), rows.count, bias32_.data(), *group, scratch.sums[0].data());
-      return multiply_part(paired_rows(from, rows.count, scratch), 0, rows.count, scratch);
-    }
-    const std::int64_t* from = x.w.data() + rows.first * n_in();
-    if (x.small) {
-      scratch.wide[1].resize(rows.count * n_in());
-      x.get(rows.first * n_in(), rows.count * n_in(), scratch.wide[1].data());
-      from = scratch.wide[1].data();
     }
     for (std::size_t p = 0; p < cuts_.x.size(); ++p) {
-      Buffer<std::int16_t>& part = scratch.x16[p];
-      part.resize(rows.count * x_stride());
-      const std::int64_t mask = p + 1 == cuts_.x.size() ? -1 : (std::int64_t{1} << cuts_.x.width(p)) - 1;
-      split_plane(from, rows.count, n_in(), x_stride(), cuts_.x.shifts[p], mask, part.data());
-      if (x_stride() != n_in()) {
-        for (std::size_t r = 0; r < rows.count; ++r) part[r * x_stride() + n_in()] = 0;
-      }
-      multiply_part(part.data(), p, rows.count, scratch);
+      const std::int16_t* part = part_of(x, p, rows, scratch);
+      for (std::size_t q = 0; q < planes_.size(); ++q)
+        dot16(planes_[q], part, rows.count, bias32_.data(), scratch.sums[p * planes_.size() + q].data());
     }
   }
 
-  void multiply_part(const std::int16_t* x, std::size_t p, std::size_t rows, Scratch& scratch) const {
-    for (std::size_t q = 0; q < planes_.size(); ++q)
-      dot16(planes_[q], x, rows, bias32_.data(), scratch.sums[p * planes_.size() + q].data());
+  // The rows' part p, in pairs.
+  const std::int16_t* part_of(const Tensor& x, std::size_t p, const Rows& rows, Scratch& scratch) const {
+    const std::size_t at = rows.first * n_in();
+    const std::size_t size = rows.count * n_in();
+    if (x.small && cuts_.x.size() == 1) return paired_rows(x.s.data() + at, rows.count, scratch);
+    Buffer<std::int16_t>& part = scratch.x16[0];
+    part.resize(rows.count * x_stride());
+    const int shift = cuts_.x.shifts[p];
+    const std::int64_t mask = p + 1 == cuts_.x.size() ? -1 : (std::int64_t{1} << cuts_.x.width(p)) - 1;
+    if (x.large) {
+      for (std::size_t i = 0; i < size; ++i)
+        part[i / n_in() * x_stride() + i % n_in()] = static_cast<std::int16_t>(static_cast<std::int64_t>(x.l[at + i] >> shift) & mask);
+    } else {
+      const std::int64_t* from = x.w.data() + at;
+      if (x.small) {
+        scratch.wide[1].resize(size);
+        if (p == 0) x.get(at, size, scratch.wide[1].data());
+        from = scratch.wide[1].data();
+      }
+      split_plane(from, rows.count, n_in(), x_stride(), shift, mask, part.data());
+    }
+    if (x_stride() != n_in()) {
+      for (std::size_t r = 0; r < rows.count; ++r) part[r * x_stride() + n_in()] = 0;
+    }
+    return part.data();
+  }
+
+  // All pairs of parts, one after the other: take(shift of its sums, sums).
+  template <class Take>
+  void for_products(const Tensor& x, const Rows& rows, Scratch& scratch, const Take& take) const {
+    scratch.sums[0].resize(rows.count * sums_stride());
+    for (std::size_t p = 0; p < cuts_.x.size(); ++p) {
+      const std::int16_t* part = part_of(x, p, rows, scratch);
+      for (std::size_t q = 0; q < planes_.size(); ++q) {
+        dot16(planes_[q], part, rows.count, bias32_.data(), scratch.sums[0].data());
+        take(cuts_.x.shifts[p] + cuts_.weights.shifts[q] + up_, scratch.sums[0].data());
+      }
+    }
   }
 
   void finish_many_sums(const Rows& rows, Scratch& scratch, Tally& tally) const {
@@ -333,26 +375,43 @@ class Planes final : public DenseKernel {
     tally.overflowed |= most > wide_epilogue_->high;
   }
 
-  void put_together(const Rows& rows, Scratch& scratch, Tally& tally) const {
+  // Modulo 2^64, which holds the whole sum.
+  void put_together(const Tensor& x, const Rows& rows, Scratch& scratch, Tally& tally) const {
+    constexpr int kWord = 64;
     scratch.wide[0].resize(rows.count * n_out());
-    for (std::size_t r = 0; r < rows.count; ++r) {
-      std::int64_t* to = scratch.wide[0].data() + r * n_out();
-      const std::int32_t* sums = scratch.sums[0].data() + r * sums_stride();
-      for (std::size_t j = 0; j < n_out(); ++j) to[j] = sums[j];
-      for (std::size_t i = 1; i < cuts_.products(); ++i) {
-        const int shift = cuts_.shift(i);
-        const std::int32_t* more = scratch.sums[i].data() + r * sums_stride();
-        for (std::size_t j = 0; j < n_out(); ++j) to[j] += static_cast<std::int64_t>(more[j]) << shift;
-      }
-      for (std::size_t j = 0; j < n_out(); ++j) to[j] = (to[j] << up_) + bias_[j];
+    std::int64_t* to = scratch.wide[0].data();
+    for (std::size_t r = 0; r < rows.count; ++r) std::copy(bias_.begin(), bias_.end(), to + r * n_out());
+    for_products(x, rows, scratch, [&](int shift, const std::int32_t* sums) {
+      if (shift < kWord) add_shifted32(sums, rows.count, n_out(), sums_stride(), shift, to);
+    });
+    finish_.run(to, rows, scratch, tally);
+  }
+
+  void put_groups_together(const Tensor& x, const Rows& rows, Scratch& scratch, Tally& tally) const {
+    const std::size_t size = rows.count * n_out();
+    const auto groups = static_cast<std::size_t>((cuts_.shift(cuts_.products() - 1) + up_) / kGroupBits + 1);
+    for (std::size_t g = 0; g < groups; ++g) {
+      scratch.groups[g].resize(size);
+      scratch.groups[g].fill(0);
     }
-    finish_.run(scratch.wide[0].data(), rows, tally);
+    for_products(x, rows, scratch, [&](int shift, const std::int32_t* sums) {
+      add_shifted32(sums, rows.count, n_out(), sums_stride(), shift % kGroupBits,
+                    scratch.groups[static_cast<std::size_t>(shift / kGroupBits)].data());
+    });
+    scratch.large.resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      Uint128 sum = 0;
+      for (std::size_t g = groups; g-- > 0;) sum = (sum << kGroupBits) + static_cast<Uint128>(static_cast<Int128>(scratch.groups[g][i]));
+      scratch.large[i] = static_cast<Int128>(sum + static_cast<Uint128>(large_bias_[i % n_out()]));
+    }
+    finish_.run(scratch.large.data(), rows, scratch, tally);
   }
 
   Cuts cuts_;
   std::vector<Weights16> planes_;   // of the weights
   Buffer<std::int32_t> bias32_;     // goes into the sums, where one sum is all
-  std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum, after `up_`; empty where one sum is all
+  std::vector<std::int64_t> bias_;  // else it is added to the 64-bit sum; empty where one sum is all
+  std::vector<Int128> large_bias_;  // or to the 128-bit sum
   int up_ = 0;                      // accum's fractional bits less the product's
   std::optional<Bytes> bytes_;
   std::optional<InRegisters> in_registers_;

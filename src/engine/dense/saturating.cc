@@ -58,29 +58,12 @@ Int128 largest_weight(const MatrixProduct& product) {
   return largest;
 }
 
-// The largest |x| of which no sum can leave accum's range at any step; below 0 where there is none.
-Int128 largest_that_stays(const MatrixProduct& product, int drop) {
-  Int128 largest = kMax16 + 1;
-  const std::vector<Interval> columns = column_sums(product);
-  for (std::size_t j = 0; j < columns.size(); ++j) {
-    const CastResult bias = cast(product.biases[j], product.bias, product.accum);
-    if (bias.overflow) return -1;
-    const Int128 column = columns[j].high - columns[j].low;
-    // Each product is rounded by less than one step.
-    const Int128 room = max_raw(product.accum) - (bias.raw < 0 ? -bias.raw : bias.raw) - product.n_in;
-    if (room < 0) return -1;
-    if (column > 0) largest = std::min(largest, (room << drop) / column);
-  }
-  return largest;
-}
-
 class Saturating final : public DenseKernel {
  public:
   static std::unique_ptr<DenseKernel> make(const MatrixProduct& product, const TallyAt& at, Counting counting) {
     const Format& accum = product.accum;
     const int drop = product.input.fraction() + product.weight.fraction() - accum.fraction();
-    const bool saturates = accum.overflow == Overflow::kSat || accum.overflow == Overflow::kSatSym;
-    if (!saturates || !accum.is_signed || accum.is_integer || accum.width < 2 || accum.width > kBits || !fits_small(product.input))
+    if (!saturates(accum) || !accum.is_signed || accum.is_integer || accum.width < 2 || accum.width > kBits || !fits_small(product.input))
       return nullptr;
     const std::optional<TermPlan> term = plan_term(product);
     const Int128 weight = largest_weight(product);
@@ -100,7 +83,7 @@ class Saturating final : public DenseKernel {
         watch_(counting != Counting::kNone),
         plain_(product.accum == product.result && product.output() == product.result),
         relu_(product.relu.has_value()),
-        stays_(static_cast<int>(largest_that_stays(product, drop))),
+        stays_(static_cast<int>(std::min(largest_within(product, end_of_accum(product)), kMax16 + 1))),
         lanes_(std::move(lanes)),
         finish_(finish) {
     for (std::size_t k = 0; k < n_in(); ++k) in_order_ &= product.order[k] == static_cast<int>(k);
@@ -126,7 +109,7 @@ class Saturating final : public DenseKernel {
     product_.up = kBits - accum.width;
     product_.raised_floor = accum.overflow == Overflow::kSatSym;
     product_.high = static_cast<std::int16_t>(max_raw(accum));
-    product_.low = static_cast<std::int16_t>(min_raw(accum) + (product_.raised_floor ? 1 : 0));
+    product_.low = static_cast<std::int16_t>(least_raw(accum));
     const auto in_order = [&](int i, int j) { return product.at(order_[static_cast<std::size_t>(i)], j); };
     product_.weights = pack_high(product.n_in, product.n_out, [&](int i, int j) { return term.weight(in_order(i, j)) << w_up; }).data;
     if (product_.has_signs)

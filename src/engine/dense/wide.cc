@@ -1,0 +1,231 @@
+#include "engine/dense/wide.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/dense/finish.h"
+#include "engine/wide_kernels.h"
+#include "fixed/cast.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kOperandBits = 62;  // without the sign
+constexpr int kSumBits = 62;
+constexpr Int128 kMaxOperand = (Int128{1} << kOperandBits) - 1;
+constexpr Int128 kMaxSum = (Int128{1} << kSumBits) - 1;
+
+int bits_of_largest(std::span<const Int128> values) {
+  Uint128 largest = 0;
+  for (const Int128 value : values) largest = std::max(largest, magnitude_of(value));
+  return bits_of(largest);
+}
+
+// What is added to p before floor(p / 2^62) for accum's rounding.
+void set_rounding(const Format& accum, WideProducts& products) {
+  using Term = WideProducts::Term;
+  constexpr std::int64_t kLow = (std::int64_t{1} << WideProducts::kLowBits) - 1;
+  constexpr std::int64_t kHalf = std::int64_t{1} << (WideProducts::kLowBits - 1);
+  const WideProducts::Added half{kHalf, 0};
+  const WideProducts::Added below_half{kHalf - 1, kLow};
+  const WideProducts::Added below_one{kLow, kLow};
+  const auto add = [&](Term term, WideProducts::Added to_positive, WideProducts::Added to_negative) {
+    products.term = term;
+    products.add = to_positive;
+    products.add_to_negative = to_negative;
+  };
+  switch (accum.rounding) {
+    case Rounding::kTrn: return add(Term::kFloor, {}, {});
+    case Rounding::kRnd: return add(Term::kAdd, half, half);
+    case Rounding::kRndMinInf: return add(Term::kAdd, below_half, below_half);
+    case Rounding::kRndConv: return add(Term::kEven, {}, {});
+    case Rounding::kTrnZero: return add(Term::kAddBySign, {}, below_one);
+    case Rounding::kRndInf: return add(Term::kAddBySign, half, below_half);
+    case Rounding::kRndZero: return add(Term::kAddBySign, below_half, half);
+  }
+}
+
+// The rows in the order of the sum.
+const std::int64_t* in_order(const Tensor& x, const Rows& rows, std::span<const int> order, Buffer<std::int64_t>& to) {
+  const std::size_t n_in = order.size();
+  to.resize(rows.count * n_in);
+  if (std::is_sorted(order.begin(), order.end())) {
+    x.get(rows.first * n_in, rows.count * n_in, to.data());
+    return to.data();
+  }
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    for (std::size_t k = 0; k < n_in; ++k)
+      to[r * n_in + k] = static_cast<std::int64_t>(x[(rows.first + r) * n_in + static_cast<std::size_t>(order[k])]);
+  }
+  return to.data();
+}
+
+class Large final : public DenseKernel {
+ public:
+  static std::unique_ptr<Large> make(const MatrixProduct& product, const TallyAt& at) {
+    constexpr int kWord = 128;
+    constexpr int kMaxAccum = 126;
+    constexpr int kWeightBits = 63;
+    const Format& accum = product.accum;
+    const int fraction = product.input.fraction() + product.weight.fraction();
+    const bool no_integer_bits = accum.is_integer && (product.product_integer <= 0 || product.bias.integer <= 0);
+    const int weight_bits = bits_of_largest(product.weights);
+    const std::optional<LaneCast> cast = take_apart(fraction, accum, no_integer_bits);
+    if (!cast || !fits_word(product.input) || weight_bits > kWeightBits) return nullptr;
+    const int x_bits = bits_of(magnitude_of(product.x.magnitude()));
+    const Int128 largest = static_cast<Int128>((Uint128{1} << (x_bits + weight_bits)) - 1);
+    if (x_bits + weight_bits >= kWord - 1 || lane_cast_bits(*cast, {-largest, largest}) > kWord || accum.width > kMaxAccum) return nullptr;
+    const std::optional<ProvenSums> proven = prove_sums(product);
+    const bool stays = proven && stays_in_accum(product, *proven);
+    const bool wrap = cast->fit == Fit::kWrap && !stays;
+    if (wrap && !proven) return nullptr;
+    std::optional<Finish> finish = Finish::make(product, at, wrap ? proven->sum : range_of(accum), wrap);
+    if (!finish) return nullptr;
+    return std::unique_ptr<Large>(new Large(product, at, *cast, *finish));
+  }
+
+  std::string name() const override { return "128-bit lanes"; }
+
+ private:
+  friend class Wide;
+
+  Large(const MatrixProduct& product, const TallyAt& at, const LaneCast& to_accum, Finish finish)
+      : DenseKernel(product, at), order_(product.order.begin(), product.order.end()), finish_(finish) {
+    dense_.n_in = product.n_in;
+    dense_.n_out = product.n_out;
+    dense_.product = to_accum;
+    const Format free = unbounded(product.accum);
+    for (int j = 0; j < product.n_out; ++j) {
+      for (const int k : order_) dense_.weights.push_back(static_cast<std::int64_t>(product.at(k, j)));
+      const Int128 exact = cast(product.biases[static_cast<std::size_t>(j)], product.bias, free).raw;
+      const Int128 bias =
+          to_accum.fit == Fit::kWrap ? exact : cast(product.biases[static_cast<std::size_t>(j)], product.bias, product.accum).raw;
+      dense_.bias.push_back(bias);
+      dense_.bias_left.push_back(exact != bias);
+    }
+  }
+
+  void run_rows(const Tensor& x, std::size_t first, std::size_t count, Tensor& y, Scratch& scratch, Tally& tally) const override {
+    const Rows rows{first, count, y};
+    const std::int64_t* from = in_order(x, rows, order_, scratch.wide[1]);
+    scratch.large.resize(count * n_out());
+    const std::uint64_t left = run_large_dense(dense_, from, count, scratch.large.data());
+    tally.counts[at().layer].accum_overflows += left;
+    tally.overflowed |= left > 0;
+    finish_.run(scratch.large.data(), rows, scratch, tally);
+  }
+
+  LargeDense dense_;
+  std::vector<int> order_;
+  Finish finish_;
+};
+
+class Wide final : public DenseKernel {
+ public:
+  static std::unique_ptr<DenseKernel> make(const MatrixProduct& product, const TallyAt& at) {
+    const Format& accum = product.accum;
+    const int up = WideProducts::kLost - (product.input.fraction() + product.weight.fraction() - accum.fraction());
+    if (up < 0 || up > WideProducts::kLost || accum.is_integer || !fits_word(product.input)) return nullptr;
+    // Weights take what they can of the shift.
+    const int weight_bits = bits_of_largest(product.weights);
+    const int w_up = std::min(up, kOperandBits - weight_bits);
+    const int x_up = up - w_up;
+    if (w_up < 0) return nullptr;
+    const std::optional<LaneCast> fit = take_apart(accum.fraction(), accum, false);
+    const Int128 stays = largest_within(product, std::min(end_of_accum(product), kMaxSum));
+    Int128 limit = kMaxOperand >> x_up;
+    Fit steps = Fit::kWrap;
+    if (wraps(accum)) limit = std::min(limit, largest_within(product, kMaxSum));
+    else if (fit && accum.width <= kSumBits) steps = fit->fit;
+    else limit = std::min(limit, stays);
+    std::unique_ptr<Large> otherwise;
+    if (product.x.magnitude() > limit && !(otherwise = Large::make(product, at))) return nullptr;
+    const bool wrap = wraps(accum) && std::min(product.x.magnitude(), limit) > stays;
+    std::optional<Finish> finish = Finish::make(product, at, wrap ? Interval{-kMaxSum, kMaxSum} : range_of(accum), wrap);
+    if (!finish) return nullptr;
+    auto kernel = std::unique_ptr<Wide>(new Wide(product, at, *finish, x_up));
+    kernel->otherwise_ = std::move(otherwise);
+    kernel->limit_ = static_cast<std::int64_t>(limit);
+    kernel->stays_ = static_cast<std::int64_t>(stays);
+    kernel->products_.fit = steps;
+    if (steps != Fit::kWrap) {
+      kernel->products_.least = static_cast<std::int64_t>(fit->low);
+      kernel->products_.most = static_cast<std::int64_t>(fit->high);
+    }
+    kernel->pack(product, w_up);
+    return kernel;
+  }
+
+  std::string name() const override { return "wide lanes"; }
+
+ private:
+  Wide(const MatrixProduct& product, const TallyAt& at, Finish finish, int x_up)
+      : DenseKernel(product, at), order_(product.order.begin(), product.order.end()), x_up_(x_up), finish_(finish) {}
+
+  void pack(const MatrixProduct& product, int w_up) {
+    constexpr std::size_t kOutputs = WideProducts::kOutputs;
+    constexpr Int128 kMask = (Int128{1} << WideProducts::kLowBits) - 1;
+    products_.n_in = product.n_in;
+    products_.n_out = product.n_out;
+    set_rounding(product.accum, products_);
+    const std::size_t columns = static_cast<std::size_t>(products_.blocks()) * kOutputs;
+    products_.weights.resize(columns * n_in() * 2);
+    products_.weights.fill(0);
+    products_.bias.resize(columns);
+    products_.bias.fill(0);
+    products_.bias_left.resize(columns);
+    products_.bias_left.fill(0);
+    const Format free = unbounded(product.accum);
+    for (std::size_t j = 0; j < n_out(); ++j) {
+      std::int64_t* to = products_.weights.data() + j / kOutputs * n_in() * 2 * kOutputs + j % kOutputs;
+      for (const int k : order_) {
+        const Int128 weight = product.at(k, static_cast<int>(j)) << w_up;
+        to[0] = static_cast<std::int64_t>(weight & kMask);
+        to[kOutputs] = static_cast<std::int64_t>(weight >> WideProducts::kLowBits);
+        to += 2 * kOutputs;
+      }
+      const Int128 exact = cast(product.biases[j], product.bias, free).raw;
+      const Int128 bias = products_.fit == Fit::kWrap ? exact : cast(product.biases[j], product.bias, product.accum).raw;
+      products_.bias[j] = static_cast<std::int64_t>(bias);
+      products_.bias_left[j] = exact == bias ? 0 : -1;
+    }
+  }
+
+  void run_rows(const Tensor& x, std::size_t first, std::size_t count, Tensor& y, Scratch& scratch, Tally& tally) const override {
+    const Rows rows{first, count, y};
+    const std::int64_t* from = in_order(x, rows, order_, scratch.wide[1]);
+    std::int64_t least = 0;
+    std::int64_t most = 0;
+    for (std::size_t i = 0; i < count * n_in(); ++i) {
+      least = std::min(least, from[i]);
+      most = std::max(most, from[i]);
+    }
+    if (most > limit_ || least < -limit_) return otherwise_->run_rows(x, first, count, y, scratch, tally);
+    const Fit fit = most <= stays_ && least >= -stays_ ? Fit::kWrap : products_.fit;
+    scratch.groups[0].resize(2 * count * n_in());
+    split_wide(from, count * n_in(), x_up_, scratch.groups[0].data());
+    const std::size_t stride = products_.bias.size();
+    scratch.wide[0].resize(count * stride);
+    std::int64_t* sums = scratch.wide[0].data();
+    const std::uint64_t left = add_wide_products(products_, fit, scratch.groups[0].data(), count, sums);
+    tally.counts[at().layer].accum_overflows += left;
+    tally.overflowed |= left > 0;
+    for (std::size_t r = 1; r < count && stride != n_out(); ++r) std::copy_n(sums + r * stride, n_out(), sums + r * n_out());
+    finish_.run(sums, rows, scratch, tally);
+  }
+
+  WideProducts products_;
+  std::vector<int> order_;
+  int x_up_;
+  std::int64_t limit_ = 0;   // of |x|; others go through 128-bit lanes
+  std::int64_t stays_ = -1;  // up to this |x| no sum leaves accum's range
+  std::unique_ptr<Large> otherwise_;
+  Finish finish_;
+};
+
+}  // namespace
+
+std::unique_ptr<DenseKernel> make_wide(const MatrixProduct& product, const TallyAt& at, Counting) { return Wide::make(product, at); }
+std::unique_ptr<DenseKernel> make_large(const MatrixProduct& product, const TallyAt& at, Counting) { return Large::make(product, at); }
+
+}  // namespace narrow
