@@ -250,6 +250,15 @@ def test_deeply_nested_json_is_refused(tmp_path):
         assert "deep.json: " in fail("show", tmp_path / "deep.json")
 
 
+def test_a_file_on_which_hdf5_crashes_is_refused(tmp_path):
+    content = bytearray((ROOT / "fuzz/corpus/clusters/chunked.h5").read_bytes())
+    content[5690] = 0  # HDF5 1.10.8 divides by it
+    (tmp_path / "damaged.h5").write_bytes(content)
+    said = fail("prepare", "--data", tmp_path / "damaged.h5", "--features", "eta,energy", "--out", tmp_path / "out.h5")
+    assert "damaged.h5: /energy cannot be read" in said
+    assert not (tmp_path / "out.h5").exists()
+
+
 def test_names_with_line_breaks_stay_on_one_line(tmp_path):
     assert "no such file" in fail("show", tmp_path / "a\nb.keras")
 

@@ -1,9 +1,20 @@
 // The functions that must give the same numbers on any machine, and preparation where Python does not reach.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <random>
 
 #include "data/hash.h"
+#include "data/hdf5.h"
+#include "data/hdf5_child.h"
 #include "data/portable.h"
 #include "data/preparation.h"
 #include "error.h"
@@ -96,6 +107,113 @@ TEST(Preparation, FeaturesAreWrittenAsTheyAreRead) {
   for (const char* text : {"", ":log", "a:ln", "a/0", "a/inf", "a/", "a/b", "a:log:log"}) EXPECT_THROW(parse_feature(text), Error) << text;
   const Feature energy = parse_feature("energy:log10/4");
   EXPECT_NEAR(energy.undo(energy.prepare(37.5)), 37.5, 1e-12);
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A file in the temporary folder, for as long as this lives.
+struct TemporaryFile {
+  std::string path = std::filesystem::temp_directory_path() / ("narrow_hdf5_" + std::to_string(getpid()) + ".h5");
+  TemporaryFile() = default;
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+std::string error_of(const std::function<void()>& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// The process that reads is another one: here it ends as HDF5 may make it end.
+TEST(Hdf5, WhatTheOtherProcessDoesIsAnError) {
+  using File = std::unique_ptr<Hdf5File>;
+  for (const int fault : {SIGSEGV, SIGFPE, SIGBUS, SIGABRT}) {
+    const std::string error = error_of([&] {
+      Hdf5Child("x.h5", [&]() -> File {
+        std::signal(fault, SIG_DFL);
+        std::raise(fault);
+        return nullptr;
+      });
+    });
+    EXPECT_EQ(error, std::string("x.h5 cannot be read: HDF5 crashed (") + strsignal(fault) + "); the file is damaged");
+  }
+  EXPECT_EQ(error_of([] {
+              Hdf5Child("x.h5", []() -> File {
+                for (volatile int i = 0;; i = i + 1) {
+                }
+              });
+            }),
+            "x.h5 cannot be read: HDF5 does not come to an end; the file is damaged");
+  EXPECT_EQ(error_of([] { Hdf5Child("x.h5", []() -> File { throw Error("x.h5: what is wrong"); }); }), "x.h5: what is wrong");
+}
+
+// More values than one piece, from any row on, stored as they are and in chunks: the same as in this process.
+TEST(Hdf5, PiecesAreTheWhole) {
+  constexpr std::size_t kRows = 600'000;
+  constexpr std::size_t kColumns = 31;
+  const TemporaryFile temporary;
+  const std::string& path = temporary.path;
+  std::vector<float> values(kRows * kColumns);
+  std::iota(values.begin(), values.end(), 0.0F);
+  {
+    Hdf5Writer writer(path);
+    writer.write<float>("/plain", {kRows, kColumns}, values);
+    writer.write<float>("/none", {0, kColumns}, {});
+    for (std::size_t row = 0; row < kRows; row += kRows / 3)
+      writer.append<float>("/chunked", {kRows / 3, kColumns}, std::span(values).subspan(row * kColumns, kRows / 3 * kColumns));
+    writer.commit();
+  }
+  {
+    const Hdf5Reader other(path);
+    const Hdf5Reader here(path, Hdf5Trust::kOwn);
+    EXPECT_EQ(other.children("/"), here.children("/"));
+    for (const char* dataset : {"/plain", "/chunked"}) {
+      for (const hsize_t first : {hsize_t{0}, hsize_t{7}, hsize_t{400'001}}) {
+        const Hdf5Array<float> read = other.read_rows<float>(dataset, first, HSIZE_UNDEF);
+        ASSERT_EQ(read.shape, (std::vector<hsize_t>{kRows - first, kColumns}));
+        ASSERT_TRUE(std::equal(read.values.begin(), read.values.end(), values.begin() + static_cast<std::ptrdiff_t>(first * kColumns)));
+      }
+      const Hdf5Array<double> few = other.read_rows<double>(dataset, kRows - 2, 100);
+      EXPECT_EQ(few.shape, (std::vector<hsize_t>{2, kColumns}));
+      EXPECT_EQ(few.values, here.read_rows<double>(dataset, kRows - 2, 100).values);
+      EXPECT_EQ(other.read_rows<float>(dataset, kRows, 5).shape, (std::vector<hsize_t>{0, kColumns}));
+    }
+    EXPECT_EQ(other.read<float>("/none").shape, (std::vector<hsize_t>{0, kColumns}));
+    EXPECT_EQ(error_of([&] { other.read<float>("/absent"); }), error_of([&] { here.read<float>("/absent"); }));
+    EXPECT_EQ(other.read<float>("/plain").values, values);  // it goes on after an Error
+  }
+}
+
+// A byte for which HDF5 1.10.8 divides by 0, and any others: an Error or values.
+TEST(Hdf5, DamagedFilesDoNotCrash) {
+  constexpr unsigned kSeed = 1;
+  const std::string whole = bytes_of(NARROW_SOURCE_DIR "/fuzz/corpus/clusters/chunked.h5");
+  const TemporaryFile file;
+  const auto read_all = [&](const std::string& bytes) {
+    std::ofstream(file.path, std::ios::binary) << bytes;
+    return error_of([&] {
+      const Hdf5Reader reader(file.path);
+      for (const std::string& name : reader.children("/")) reader.read<double>("/" + name);
+    });
+  };
+  ASSERT_EQ(read_all(whole), "no error");
+  std::string divides = whole;
+  divides[5690] = 0;
+  EXPECT_NE(read_all(divides).find("cannot be read"), std::string::npos) << read_all(divides);
+  std::mt19937 random(kSeed);
+  for (int i = 0; i < 300; ++i) {
+    std::string damaged = whole;
+    for (int k = 0; k < 8; ++k) damaged[random() % damaged.size()] = static_cast<char>(random());
+    EXPECT_EQ(read_all(damaged).find('\n'), std::string::npos);
+  }
 }
 
 }  // namespace

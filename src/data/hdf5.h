@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace narrow {
@@ -35,37 +37,59 @@ struct Hdf5Array {
   std::vector<T> values;
 };
 
-// An HDF5 file to read. Every failure is an Error that names the file and the object in it. Not for use from two threads
-// at once: Debian's HDF5 is not built for that.
+// How an HDF5 file is read. Debian's HDF5 1.10 crashes on some damaged files, so a file is read in a process of its own, unless its
+// content is known to be narrow's (by a hash, say). `$NARROW_ISOLATE=0` reads all in this process, for debuggers and fuzzers.
+enum class Hdf5Trust { kNone, kOwn };
+
+// What is asked of an HDF5 file, in this process (hdf5_file.h) or in another (hdf5_child.h); Hdf5Reader says what each means.
+class Hdf5Source {
+ public:
+  virtual ~Hdf5Source() = default;
+  virtual bool has(const std::string& object) const = 0;
+  virtual bool has_attribute(const std::string& object, const std::string& attribute) const = 0;
+  virtual std::vector<std::string> children(const std::string& group) const = 0;
+  virtual std::vector<hsize_t> shape(const std::string& dataset) const = 0;
+  virtual bool is_double(const std::string& dataset) const = 0;
+  virtual Hdf5Array<float> read_floats(const std::string& dataset, hsize_t first, hsize_t rows) const = 0;
+  virtual Hdf5Array<double> read_doubles(const std::string& dataset, hsize_t first, hsize_t rows) const = 0;
+  virtual std::vector<std::string> attributes(const std::string& object, const std::string& attribute) const = 0;
+};
+
+// An HDF5 file to read. Every failure is an Error that names the file and the object in it: a crash of HDF5 too, where the file is
+// not trusted. Not for use while another thread uses HDF5: Debian's is not built for that.
 class Hdf5Reader {
  public:
-  explicit Hdf5Reader(const std::string& path);
+  explicit Hdf5Reader(const std::string& path, Hdf5Trust trust = Hdf5Trust::kNone);
   // A file held in memory, such as a member of a zip archive; `name` is for messages.
-  Hdf5Reader(std::string name, std::vector<std::byte> bytes);
+  Hdf5Reader(std::string name, std::vector<std::byte> bytes, Hdf5Trust trust = Hdf5Trust::kNone);
 
-  bool has(const std::string& object) const;
-  bool has_attribute(const std::string& object, const std::string& attribute) const;
-  std::vector<std::string> children(const std::string& group) const;  // in the order of their names
-  std::vector<hsize_t> shape(const std::string& dataset) const;
-  bool is_double(const std::string& dataset) const;  // a floating-point type wider than float32
+  bool has(const std::string& object) const { return source_->has(object); }
+  bool has_attribute(const std::string& object, const std::string& attribute) const { return source_->has_attribute(object, attribute); }
+  std::vector<std::string> children(const std::string& group) const { return source_->children(group); }  // in the order of their names
+  std::vector<hsize_t> shape(const std::string& dataset) const { return source_->shape(dataset); }
+  bool is_double(const std::string& dataset) const { return source_->is_double(dataset); }  // a floating-point type wider than float32
 
   // Whole datasets, converted from whatever number type the file has. T is float or double.
   template <class T>
-  Hdf5Array<T> read(const std::string& dataset) const;
+  Hdf5Array<T> read(const std::string& dataset) const {
+    return read_rows<T>(dataset, 0, HSIZE_UNDEF);
+  }
   // At most `rows` entries of the first axis, from entry `first` on.
   template <class T>
-  Hdf5Array<T> read_rows(const std::string& dataset, hsize_t first, hsize_t rows) const;
+  Hdf5Array<T> read_rows(const std::string& dataset, hsize_t first, hsize_t rows) const {
+    if constexpr (std::is_same_v<T, float>) return source_->read_floats(dataset, first, rows);
+    else return source_->read_doubles(dataset, first, rows);
+  }
 
   // A text attribute, or each text of an array attribute. An empty array may have any type.
   std::string attribute(const std::string& object, const std::string& attribute) const;
-  std::vector<std::string> attributes(const std::string& object, const std::string& attribute) const;
+  std::vector<std::string> attributes(const std::string& object, const std::string& attribute) const {
+    return source_->attributes(object, attribute);
+  }
 
  private:
-  Hdf5Id open_dataset(const std::string& dataset) const;
-  hsize_t most_values(const Hdf5Id& dataset) const;  // that the file can have of it
-
   std::string name_;
-  Hdf5Id file_;
+  std::unique_ptr<Hdf5Source> source_;
 };
 
 // An HDF5 file to write. It takes its name only when `commit` is called; until then it is `path` + ".partial", removed

@@ -139,7 +139,7 @@ std::optional<std::string> KeptFiles::follow(const StoredPoint& point, const Res
     const File& file = files->back();
     const auto* data = reinterpret_cast<const std::byte*>(file.bytes.data());
     const std::scoped_lock lock(hdf5);
-    const Hdf5Reader reader(file.name, {data, data + file.bytes.size()});
+    const Hdf5Reader reader(file.name, {data, data + file.bytes.size()}, Hdf5Trust::kOwn);
     for (const Layer& layer : resolved.model.layers) trace.push_back(reader.read<double>("trace/" + layer.name).values);
   }
   return write(point, resolved, keep_.predictions ? predictions_in(*files, leader.kept) : std::vector<double>(), trace);
@@ -204,7 +204,7 @@ std::vector<double> KeptFiles::predictions_in(const std::vector<File>& files, co
   const File& file = files.front();
   const auto* data = reinterpret_cast<const std::byte*>(file.bytes.data());
   const std::scoped_lock lock(hdf5);
-  return Hdf5Reader(file.name, {data, data + file.bytes.size()}).read<double>("predictions").values;
+  return Hdf5Reader(file.name, {data, data + file.bytes.size()}, Hdf5Trust::kOwn).read<double>("predictions").values;
 }
 
 const std::string& KeptTrace::float_layer(const std::string& layer) const {
