@@ -7,6 +7,7 @@
 #include "engine/dense/planes.h"
 #include "engine/dense/rounding.h"
 #include "engine/dense/saturating.h"
+#include "engine/dense/watched.h"
 #include "engine/dense/wide.h"
 
 namespace narrow {
@@ -42,6 +43,7 @@ std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, c
   if (auto kernel = make_rounding(product, at, counting)) return kernel;
   if (auto kernel = make_lanes(product, at)) return kernel;
   if (auto kernel = make_wide(product, at, counting)) return kernel;
+  if (auto kernel = make_watched(product, at)) return kernel;
   return make_large(product, at, counting);
 }
 

@@ -29,13 +29,34 @@ constexpr std::size_t kSamples = 8;
 
 // What computes one layer.
 struct Stage {
-  enum class Kind { kInput, kDense, kCast, kSum, kMachine, kFused } kind = Kind::kMachine;
+  enum class Kind { kInput, kDense, kCast, kAffine, kSum, kMachine, kFused } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
-  std::optional<LaneCast> cast;  // of kCast and kSum
-  bool in_128_bits = false;      // which they need
+  std::optional<LaneCast> cast;  // of kCast, kAffine and kSum
+  Affine affine;
+  bool in_128_bits = false;  // which they need
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
 };
+
+// What a cast must know of the values besides their interval.
+struct CastFrom {
+  int fraction;
+  bool no_integer_bits;  // fixed/cast.h
+};
+
+// Between which x * factor + summand lies, the sum and its parts alike; nothing where 128 bits might not hold it.
+std::optional<Interval> affine_values(const Affine& affine, const Interval& x) {
+  constexpr int kMostBits = 124;
+  int factor_bits = 0;
+  int summand_bits = 0;
+  for (const auto* factors : {&affine.factors, &affine.other_factors}) {
+    for (const Int128 each : *factors) factor_bits = std::max(factor_bits, bits_of(magnitude_of(each)));
+  }
+  for (const Int128 each : affine.summands) summand_bits = std::max(summand_bits, bits_of(magnitude_of(each)));
+  const int bits = std::max(factor_bits + bits_of(magnitude_of(x.magnitude())), summand_bits) + 1;
+  if (bits > kMostBits) return std::nullopt;
+  return Interval{-(Int128{1} << bits), Int128{1} << bits};
+}
 
 // A thread's memory for a block of samples.
 struct Workspace {
@@ -96,7 +117,7 @@ class Engine::Impl {
 
  private:
   void plan();
-  bool plan_cast(std::size_t index, const Interval& values, Stage& stage) const;
+  bool plan_cast(std::size_t index, const CastFrom& from, const Interval& values, Stage& stage) const;
   bool can_dedup() const;
   std::optional<std::size_t> fusable_relu(std::size_t layer) const;
   std::vector<Int128> find_pad(std::span<const float> x, std::size_t n) const;
@@ -173,7 +194,8 @@ void Engine::Impl::plan() {
       }
     } else if (form(i) == Form::kReluCast || form(i) == Form::kCast) {
       stage.relu = form(i) == Form::kReluCast;
-      if (!plan_cast(i, stage.relu ? positive_part(input) : input, stage)) continue;
+      const Format& from = program_.format(input_of(i));
+      if (!plan_cast(i, {from.fraction(), from.integer <= 0}, stage.relu ? positive_part(input) : input, stage)) continue;
       stage.kind = Stage::Kind::kCast;
       stage.by_row = true;
     } else if (form(i) == Form::kRowSum && program_.format(i).fraction() >= program_.format(input_of(i)).fraction()) {
@@ -182,23 +204,29 @@ void Engine::Impl::plan() {
       const Int128 rows = layer(input_of(i)).shape.front();
       constexpr int kMostBits = 120;
       if (bits_of(magnitude_of(input.magnitude())) + bits_of(magnitude_of(rows)) > kMostBits) continue;
-      if (!plan_cast(i, hull({rows * input.low, rows * input.high}, {}), stage)) continue;
+      const Format& from = program_.format(input_of(i));
+      if (!plan_cast(i, {from.fraction(), from.integer <= 0}, hull({rows * input.low, rows * input.high}, {}), stage)) continue;
       stage.kind = Stage::Kind::kSum;
+    } else if (form(i) == Form::kAffine) {
+      stage.affine = layer(i).op->affine(program_.place(i), program_.steps[i]);
+      const std::optional<Interval> values = affine_values(stage.affine, input);
+      if (!values || !plan_cast(i, {stage.affine.fraction, stage.affine.no_integer_bits}, *values, stage)) continue;
+      stage.kind = Stage::Kind::kAffine;
+      stage.by_row = true;
     }
   }
   dedup_ = options_.dedup && can_dedup();
 }
 
-// The cast of such values, with the input's fractional bits, to the layer's result type; false where lanes do not do it.
-bool Engine::Impl::plan_cast(std::size_t index, const Interval& values, Stage& stage) const {
-  const Format& from = program_.format(input_of(index));
+// The cast of such values to the layer's result type; false where lanes do not do it.
+bool Engine::Impl::plan_cast(std::size_t index, const CastFrom& from, const Interval& values, Stage& stage) const {
   const Format& to = program_.format(index);
   constexpr int kWord = 64;
   constexpr int kLargeWord = 128;
-  stage.cast = take_apart(from.fraction(), to, to.is_integer && from.integer <= 0);
+  stage.cast = take_apart(from.fraction, to, to.is_integer && from.no_integer_bits);
   if (!stage.cast) return false;
   const int bits = lane_cast_bits(*stage.cast, values);
-  stage.in_128_bits = bits > kWord || !fits_word(from) || !fits_word(to);
+  stage.in_128_bits = bits > kWord || !fits_word(program_.format(input_of(index))) || !fits_word(to);
   return bits <= kLargeWord;
 }
 
@@ -226,7 +254,8 @@ std::vector<std::string> Engine::Impl::kernels() const {
         names[i] = stages_[i].dense->name();
         if (stages_[i].dense->at().output() != i) names[stages_[i].dense->at().output()] = "with " + layer(i).name;
         break;
-      case Stage::Kind::kCast: names[i] = "lanes"; break;
+      case Stage::Kind::kCast:
+      case Stage::Kind::kAffine: names[i] = "lanes"; break;
       case Stage::Kind::kSum: names[i] = "row sums"; break;
       case Stage::Kind::kMachine:
       case Stage::Kind::kFused: break;
@@ -478,6 +507,28 @@ void Engine::Impl::check_accepts(const PreparedInput& input) const {
   if (!accepts(input)) throw std::logic_error("these values were prepared by other layers or types than this engine has");
 }
 
+// values (rows, columns) = values * factor + summand, in words that hold it.
+template <class Word>
+void apply(const Affine& affine, Word* values, std::size_t size) {
+  const std::size_t columns = affine.factors.size();
+  std::vector<Word> factors(affine.factors.begin(), affine.factors.end());
+  std::vector<Word> others(affine.other_factors.begin(), affine.other_factors.end());
+  std::vector<Word> summands(affine.summands.begin(), affine.summands.end());
+  if (columns == 1) {
+    const Word factor = factors.front();
+    const Word other = others.front();
+    const Word summand = summands.front();
+    for (std::size_t i = 0; i < size; ++i) values[i] = values[i] * (values[i] > 0 ? factor : other) + summand;
+    return;
+  }
+  for (std::size_t row = 0; row < size; row += columns) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      Word& value = values[row + j];
+      value = value * (value > 0 ? factors[j] : others[j]) + summands[j];
+    }
+  }
+}
+
 void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work) const {
   const Tensor& x = work.tensors[input_of(index)];
   Tensor& y = work.tensors[index];
@@ -487,6 +538,7 @@ void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work
   const auto in = [&](auto& buffer, const auto& run) {
     buffer.resize(size);
     x.get(0, size, buffer.data());
+    if (stages_[index].kind == Stage::Kind::kAffine) apply(stages_[index].affine, buffer.data(), size);
     const CastCounts seen = run(*stages_[index].cast, stages_[index].relu, buffer.data(), buffer.data(), size);
     y.put(0, size, buffer.data());
     return seen;
@@ -500,7 +552,7 @@ void Engine::Impl::count_cast(const CastCounts& seen, std::size_t index, std::si
   counts.values += size;
   counts.overflows += seen.overflows;
   // A sum over rows rounds nothing.
-  if (stages_[index].kind == Stage::Kind::kCast) counts.zeros += seen.zeros;
+  if (stages_[index].kind != Stage::Kind::kSum) counts.zeros += seen.zeros;
   work.tally.overflowed |= seen.overflows > 0;
 }
 
@@ -586,7 +638,8 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
                  work.tally);
       break;
     }
-    case Stage::Kind::kCast: run_cast(index, rows_of(index, samples, work), work); break;
+    case Stage::Kind::kCast:
+    case Stage::Kind::kAffine: run_cast(index, rows_of(index, samples, work), work); break;
     case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
     case Stage::Kind::kMachine:
       if (work.machine) run_machine(index, samples, *work.machine, work);

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "engine/lanes-inl.h"
+#include "fixed/cast.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace narrow::HWY_NAMESPACE {
@@ -62,7 +63,24 @@ CastCounts cast128(const LaneCast& cast, bool relu, const Int128* x, Int128* y, 
   }
   return counts;
 }
+template <Align kAlign>
+CastCounts cast_others(const LaneCast& cast, bool relu, const Int128* x, Int128* y, std::size_t n) {
+  CastCounts counts;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Int128 value = relu && x[i] < 0 ? 0 : x[i];
+    const Int128 aligned = align_lane<kAlign>(value, cast.shift);
+    y[i] = aligned;
+    if (aligned < cast.low || aligned > cast.high) {
+      ++counts.overflows;
+      y[i] = narrow::cast(value, cast.fraction, cast.to).raw;
+    }
+    counts.zeros += aligned == 0 && value != 0 ? 1 : 0;
+  }
+  return counts;
+}
 CastCounts cast128_modes(const LaneCast& cast, bool relu, const Int128* x, Int128* y, std::size_t n) {
+  if (cast.fit == Fit::kOther)
+    return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit>() { return cast_others<kAlign>(cast, relu, x, y, n); });
   return with_modes(cast.align, cast.fit, [&]<Align kAlign, Fit kFit>() { return cast128<kAlign, kFit>(cast, relu, x, y, n); });
 }
 
@@ -83,7 +101,7 @@ HWY_INLINE typename Lanes<Word>::Type load_lanes(const From* from) {
 template <class Word, Align kAlign, Fit kFit>
 std::uint64_t dense_block(const LaneDense& dense, const std::int32_t* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT weights,
                           const std::int64_t* HWY_RESTRICT bias, const std::int64_t* HWY_RESTRICT bias_left, std::int64_t* HWY_RESTRICT y,
-                          int outputs) {
+                          int outputs, char* which) {
   using Vector = typename Lanes<Word>::Type;
   constexpr int kLanes = LaneDense::kLanes;
   const auto low = every<Vector>(static_cast<Word>(dense.product.low));
@@ -107,11 +125,12 @@ std::uint64_t dense_block(const LaneDense& dense, const std::int32_t* HWY_RESTRI
   std::uint64_t overflows = 0;
   for (int j = 0; j < kLanes; ++j) overflows += left[j] != 0 ? 1 : 0;
   for (int j = 0; j < outputs; ++j) y[j] = sum[j];
+  for (int j = 0; which != nullptr && j < outputs; ++j) which[j] = left[j] != 0;
   return overflows;
 }
 
 template <class Word>
-std::uint64_t dense_modes(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {
+std::uint64_t dense_modes(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y, char* left) {
   return with_modes(dense.product.align, dense.product.fit, [&]<Align kAlign, Fit kFit>() {
     constexpr int kLanes = LaneDense::kLanes;
     std::vector<std::int32_t> row(static_cast<std::size_t>(dense.n_in));
@@ -122,24 +141,25 @@ std::uint64_t dense_modes(const LaneDense& dense, const std::int64_t* x, std::si
       for (int first = 0; first < dense.n_out; first += kLanes) {
         overflows += dense_block<Word, kAlign, kFit>(
             dense, row.data(), dense.weights.data() + static_cast<std::ptrdiff_t>(first) * dense.n_in, dense.bias.data() + first,
-            dense.bias_left.data() + first, y + first, HWY_MIN(kLanes, dense.n_out - first));
+            dense.bias_left.data() + first, y + first, HWY_MIN(kLanes, dense.n_out - first), left == nullptr ? nullptr : left + first);
       }
       x += dense.n_in;
       y += dense.n_out;
+      if (left != nullptr) left += dense.n_out;
     }
     return overflows;
   });
 }
 
-std::uint64_t dense_narrow(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {
-  return dense_modes<std::int32_t>(dense, x, rows, y);
+std::uint64_t dense_narrow(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y, char* left) {
+  return dense_modes<std::int32_t>(dense, x, rows, y, left);
 }
-std::uint64_t dense_wide(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {
-  return dense_modes<std::int64_t>(dense, x, rows, y);
+std::uint64_t dense_wide(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y, char* left) {
+  return dense_modes<std::int64_t>(dense, x, rows, y, left);
 }
 
 template <Align kAlign, Fit kFit>
-std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* HWY_RESTRICT x, Int128* HWY_RESTRICT y) {
+std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* HWY_RESTRICT x, Int128* HWY_RESTRICT y, char* which) {
   const auto n_in = static_cast<std::size_t>(dense.n_in);
   const int shift = dense.product.shift;
   const Int128 low = dense.product.low;
@@ -161,15 +181,19 @@ std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* HWY_RES
       }
     }
     count += left ? 1 : 0;
+    if (which != nullptr) which[j] = left;
     y[j] = sum;
   }
   return count;
 }
 
-std::uint64_t large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y) {
+std::uint64_t large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y, char* left) {
   return with_modes(dense.product.align, dense.product.fit, [&]<Align kAlign, Fit kFit>() {
     std::uint64_t count = 0;
-    for (std::size_t r = 0; r < rows; ++r, x += dense.n_in, y += dense.n_out) count += large_outputs<kAlign, kFit>(dense, x, y);
+    for (std::size_t r = 0; r < rows; ++r, x += dense.n_in, y += dense.n_out) {
+      count += large_outputs<kAlign, kFit>(dense, x, y, left);
+      if (left != nullptr) left += dense.n_out;
+    }
     return count;
   });
 }
@@ -190,15 +214,16 @@ HWY_EXPORT(large_dense);
 std::optional<LaneCast> take_apart(int fraction, const Format& to, bool no_integer_bits) {
   const int shift = fraction - to.fraction();
   constexpr int kMaxShift = 126;
-  if (shift > kMaxShift || -shift > kMaxShift || no_integer_bits || !(wraps(to) || saturates(to) || to.overflow == Overflow::kSatZero))
-    return std::nullopt;
-  // A symmetric type of one bit keeps its low end (fixed/cast.cc), which no clamp does.
-  if (to.overflow == Overflow::kSatSym && to.is_signed && to.width == 1) return std::nullopt;
+  if (shift > kMaxShift || -shift > kMaxShift || no_integer_bits) return std::nullopt;
   LaneCast cast;
+  cast.fraction = fraction;
+  cast.to = to;
   cast.shift = shift > 0 ? shift : -shift;
   cast.low = least_raw(to);
   cast.high = max_raw(to);
-  cast.fit = wraps(to) ? Fit::kWrap : to.overflow == Overflow::kSatZero ? Fit::kZero : Fit::kClamp;
+  // A symmetric type of one bit keeps its low end (fixed/cast.cc), which no clamp does.
+  const bool clamps = saturates(to) && !(to.overflow == Overflow::kSatSym && to.is_signed && to.width == 1);
+  cast.fit = wraps(to) ? Fit::kWrap : clamps ? Fit::kClamp : to.overflow == Overflow::kSatZero ? Fit::kZero : Fit::kOther;
   if (shift <= 0) return cast;
   switch (to.is_integer ? Rounding::kTrnZero : to.rounding) {
     case Rounding::kRnd: cast.align = Align::kRnd; break;
@@ -215,7 +240,7 @@ std::optional<LaneCast> take_apart(int fraction, const Format& to, bool no_integ
 std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_bits, bool no_integer_bits) {
   constexpr int kWord = 63;
   std::optional<LaneCast> cast = take_apart(fraction, to, no_integer_bits);
-  if (word_bits > kWord || (cast && cast->shift >= kWord)) return std::nullopt;
+  if (word_bits > kWord || (cast && (cast->shift >= kWord || cast->fit == Fit::kOther))) return std::nullopt;
   return cast;
 }
 
@@ -239,15 +264,17 @@ int lane_cast_bits(const LaneCast& cast, const Interval& values) {
   if (cast.shift > kMost || (cast.align == Align::kUp && bits_of(magnitude) + cast.shift > kMost)) return kTooMany;
   const Uint128 aligned = cast.align == Align::kUp ? magnitude << cast.shift : magnitude + (Uint128{1} << cast.shift);
   const Uint128 range = static_cast<Uint128>(cast.high) - static_cast<Uint128>(cast.low) + 1;
-  return bits_of(aligned + range) + 1;
+  constexpr int kMoreThanAWord = 65;
+  return std::max(bits_of(aligned + range) + 1, cast.fit == Fit::kOther ? kMoreThanAWord : 0);
 }
 
-std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y) {
-  return dense.wide ? HWY_DYNAMIC_DISPATCH(dense_wide)(dense, x, rows, y) : HWY_DYNAMIC_DISPATCH(dense_narrow)(dense, x, rows, y);
+std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y, char* left) {
+  return dense.wide ? HWY_DYNAMIC_DISPATCH(dense_wide)(dense, x, rows, y, left)
+                    : HWY_DYNAMIC_DISPATCH(dense_narrow)(dense, x, rows, y, left);
 }
 
-std::uint64_t run_large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y) {
-  return HWY_DYNAMIC_DISPATCH(large_dense)(dense, x, rows, y);
+std::uint64_t run_large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y, char* left) {
+  return HWY_DYNAMIC_DISPATCH(large_dense)(dense, x, rows, y, left);
 }
 
 }  // namespace narrow

@@ -15,10 +15,10 @@ namespace narrow {
 // They take types of every rounding, and the overflow modes AP_WRAP without saturated bits, AP_SAT, AP_SAT_SYM and
 // AP_SAT_ZERO; make_lane_cast tells whether a cast is one of them.
 
-// The cast of raw * 2^-fraction to `to`, or nothing where it needs fixed/cast.h: sign-magnitude wraps, saturated bits,
-// `no_integer_bits` (see cast), or shifts of 127 bits or more. lane_cast_bits tells in which words it can be done.
+// The cast of raw * 2^-fraction to `to`, or nothing where it needs fixed/cast.h: `no_integer_bits` (see cast), or shifts of 127 bits
+// or more. lane_cast_bits tells in which words it can be done; Fit::kOther in 128 bits alone.
 std::optional<LaneCast> take_apart(int fraction, const Format& to, bool no_integer_bits);
-// The same for words of 64 bits, where `word_bits` is what its values need; nothing where they do not hold them.
+// The same for words of 64 bits, where `word_bits` is what its values need; nothing where they do not hold them, or for Fit::kOther.
 std::optional<LaneCast> make_lane_cast(int fraction, const Format& to, int word_bits, bool no_integer_bits = false);
 
 struct CastCounts {
@@ -52,8 +52,8 @@ struct LaneDense {
 };
 
 // y (rows, n_out) in accum's format from x (rows, n_in). Returns how many outputs left accum's range: for a wrapping accum
-// the whole exact sum, for a saturating one any step on the way.
-std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y);
+// the whole exact sum, for a saturating one any step on the way. `left` (rows, n_out), where it is asked, tells which.
+std::uint64_t run_lane_dense(const LaneDense& dense, const std::int64_t* x, std::size_t rows, std::int64_t* y, char* left = nullptr);
 
 // A Dense layer whose inputs and weights fit 64 bits, and whose sums 128.
 struct LargeDense {
@@ -66,8 +66,8 @@ struct LargeDense {
 };
 
 // y (rows, n_out) from x (rows, n_in in the order of the sum): in accum's format, but not wrapped where accum wraps. Returns how many
-// outputs some step of a sum that does not wrap brought into accum's range.
-std::uint64_t run_large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y);
+// outputs some step of a sum that does not wrap brought into accum's range, and which, as run_lane_dense does.
+std::uint64_t run_large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y, char* left = nullptr);
 
 }  // namespace narrow
 

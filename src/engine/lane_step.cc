@@ -33,6 +33,7 @@ LaneStep make_lane_step(const Program& program, std::size_t layer) {
       if (!lanes.cast || lanes.cast->fit != Fit::kWrap) lanes.form = Form::kAny;
       break;
     case Form::kInput:
+    case Form::kAffine:
     case Form::kAny: lanes.form = Form::kAny;
   }
   return lanes;

@@ -13,8 +13,13 @@ enum class Align : std::uint8_t { kUp, kRnd, kRndZero, kRndMinInf, kRndInf, kRnd
 inline constexpr int kAligns = 8;
 
 // How it gets into the range of its new type.
-enum class Fit : std::uint8_t { kWrap, kClamp, kZero };
-inline constexpr int kFits = 3;
+enum class Fit : std::uint8_t {
+  kWrap,
+  kClamp,
+  kZero,
+  kOther,  // by fixed/cast.h where a value is outside: sign-magnitude wraps and saturated bits
+};
+inline constexpr int kFits = 3;  // without kOther, which no lanes do
 
 // A cast taken apart for lanes.
 struct LaneCast {
@@ -23,6 +28,8 @@ struct LaneCast {
   int shift = 0;   // bits to the left for kUp, else to the right
   Int128 low = 0;  // range of the type; AP_SAT_SYM's low end is raised
   Int128 high = 0;
+  int fraction = 0;  // of the values, and what they are cast to: for kOther
+  Format to;
 };
 
 // Calls function<kAlign, kFit>() for run-time values of both.
@@ -32,7 +39,8 @@ auto with_modes(Align align, Fit fit, const Function& function) {
     switch (fit) {
       case Fit::kWrap: return function.template operator()<kAlign, Fit::kWrap>();
       case Fit::kClamp: return function.template operator()<kAlign, Fit::kClamp>();
-      case Fit::kZero: break;
+      case Fit::kZero:
+      case Fit::kOther: break;
     }
     return function.template operator()<kAlign, Fit::kZero>();
   };

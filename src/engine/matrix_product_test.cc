@@ -15,6 +15,7 @@
 #include "engine/dense/planes.h"
 #include "engine/dense/rounding.h"
 #include "engine/dense/saturating.h"
+#include "engine/dense/watched.h"
 #include "engine/dense/wide.h"
 #include "engine/program.h"
 #include "engine/random_program.h"
@@ -77,8 +78,8 @@ class Draw {
   void modes(Format& format) {
     if (one_in(2)) format.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
     if (one_in(2)) format.overflow = static_cast<Overflow>(number(0, 2));
-    if (one_in(30)) format.overflow = format.is_signed ? Overflow::kWrapSm : Overflow::kWrap;
-    if (one_in(30) && format.overflow == Overflow::kWrap) format.saturated_bits = number(0, format.width);
+    if (one_in(20)) format.overflow = format.is_signed ? Overflow::kWrapSm : Overflow::kWrap;
+    if (one_in(12) && format.overflow == Overflow::kWrap) format.saturated_bits = number(0, format.width);
   }
 
   static Format ap_int(int width) { return parse_format("ap_int<" + std::to_string(width) + ">"); }
@@ -395,6 +396,7 @@ constexpr Kind kKinds[] = {
     {"saturating", make_saturating},
     {"wide", make_wide},
     {"large", make_large},
+    {"watched", [](const MatrixProduct& product, const TallyAt& at, Counting) { return make_watched(product, at); }},
     {"lanes", [](const MatrixProduct& product, const TallyAt& at, Counting) { return make_lanes(product, at); }},
 };
 

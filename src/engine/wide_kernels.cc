@@ -151,7 +151,8 @@ std::uint64_t wide_fits(const WideProducts& products, Fit fit, const std::int64_
   switch (fit) {
     case Fit::kWrap: return wide_rows<kTerm, Fit::kWrap>(products, x, rows, sums);
     case Fit::kClamp: return wide_rows<kTerm, Fit::kClamp>(products, x, rows, sums);
-    case Fit::kZero: break;
+    case Fit::kZero:
+    case Fit::kOther: break;
   }
   return wide_rows<kTerm, Fit::kZero>(products, x, rows, sums);
 }

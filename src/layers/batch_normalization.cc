@@ -100,6 +100,20 @@ void BatchNormalization::plan(const Place& place, Step& step) const {
   step.word_bits = cast_bits(step.bits, sum.fraction, place.types.result());
 }
 
+Form BatchNormalization::form(const Place& place) const {
+  const Sum sum(place);
+  return std::max(sum.product_up, sum.bias_up) <= kMaxAffineShift ? Form::kAffine : Form::kAny;
+}
+
+Affine BatchNormalization::affine(const Place& place, const Step& step) const {
+  const Sum sum(place);
+  Affine affine{.fraction = sum.fraction, .no_integer_bits = sum.no_integer_bits, .factors = {}, .other_factors = {}, .summands = {}};
+  for (const Int128 each : step[TypeName::kScale].raw) affine.factors.push_back(each << sum.product_up);
+  for (const Int128 each : step[TypeName::kBias].raw) affine.summands.push_back(each << sum.bias_up);
+  affine.other_factors = affine.factors;
+  return affine;
+}
+
 template <class Raw>
 void BatchNormalization::compute(const ExactCall<Raw>& call) const {
   const Sum sum(call.place);

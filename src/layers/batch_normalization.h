@@ -30,7 +30,8 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   OperationPtr scaled(std::span<const float>, std::span<const float>) const override { return nullptr; }
   std::vector<WeightArray> weights() const override { return {{TypeName::kScale, scale}, {TypeName::kBias, bias}}; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place& place) const override;
+  Affine affine(const Place& place, const Step& step) const override;
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "layers/product.h"
 #include "layers/turns.h"
@@ -48,6 +49,21 @@ void LeakyRelu::plan(const Place& place, Step& step) const {
   step.bits = x.width + param.width + 1;
   step.word_bits = std::max(cast_bits(step.bits, x.fraction() + param.fraction(), place.types.result()),
                             cast_bits(x.width + 1, x.fraction(), place.types.result()));
+}
+
+Form LeakyRelu::form(const Place& place) const {
+  return std::abs(place.types[TypeName::kParam].fraction()) <= kMaxAffineShift ? Form::kAffine : Form::kAny;
+}
+
+Affine LeakyRelu::affine(const Place& place, const Step& step) const {
+  const Format& from = place.input();
+  const Format& param = place.types[TypeName::kParam];
+  const int up = std::max(param.fraction(), 0);  // of x itself to the common step
+  return {.fraction = from.fraction() + up,
+          .no_integer_bits = from.integer <= 0 || from.integer + param.integer <= 0,
+          .factors = {Int128{1} << up},
+          .other_factors = {step[TypeName::kParam].raw.front() << (up - param.fraction())},
+          .summands = {0}};
 }
 
 template <class Raw>

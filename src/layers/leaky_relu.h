@@ -19,7 +19,8 @@ class LeakyRelu final : public Elementwise<LeakyRelu> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place& place) const override;
+  Affine affine(const Place& place, const Step& step) const override;
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -152,8 +152,20 @@ enum class Form : std::uint8_t {
   kCast,           // y = (result) x
   kReluCast,       // y = (result) max(x, 0)
   kRowSum,         // y = sum over the rows of a set, in result
+  kAffine,         // y = (result)(x * factor + summand), exact before the cast
   kAny,
 };
+
+// The numbers of Form::kAffine: one for each value of the last axis, or one for all.
+struct Affine {
+  int fraction = 0;              // fractional bits of x * factor + summand
+  bool no_integer_bits = false;  // of some type that is cast (fixed/cast.h)
+  std::vector<Int128> factors;   // where x is above 0
+  std::vector<Int128> other_factors;
+  std::vector<Int128> summands;
+};
+// A layer whose numbers have to be shifted by more than this to a common step is kAny.
+inline constexpr int kMaxAffineShift = 60;
 
 class Operation;
 using OperationPtr = std::shared_ptr<const Operation>;
@@ -190,6 +202,7 @@ class Operation {
   // Settles what is left of `step`, whose weights are quantized: bits, the order of sums, weights that hls4ml reads otherwise.
   virtual void plan(const Place& place, Step& step) const = 0;
   virtual Form form(const Place& place) const = 0;
+  virtual Affine affine(const Place&, const Step&) const { return {}; }  // of Form::kAffine
   virtual void exact(const ExactCall<std::int64_t>& call) const = 0;
   virtual void exact(const ExactCall<Int128>& call) const = 0;
   // Of its results, whatever lies in the inputs' intervals.

@@ -27,7 +27,7 @@ std::optional<Finish> Finish::make(const MatrixProduct& product, const TallyAt& 
     if (!cast) return cast;
     if (relu) values = positive_part(values);
     finish.bits_ = std::max(finish.bits_, lane_cast_bits(*cast, values));
-    values = {cast->low, cast->high};
+    values = cast->fit == Fit::kOther ? range_of(to) : Interval{cast->low, cast->high};
     return cast;
   };
   if (wrap && !(finish.fit_accum_ = plan(unbounded(product.accum), product.accum, false))) return std::nullopt;

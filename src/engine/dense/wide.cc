@@ -71,7 +71,7 @@ class Large final : public DenseKernel {
     const bool no_integer_bits = accum.is_integer && (product.product_integer <= 0 || product.bias.integer <= 0);
     const int weight_bits = bits_of_largest(product.weights);
     const std::optional<LaneCast> cast = take_apart(fraction, accum, no_integer_bits);
-    if (!cast || !fits_word(product.input) || weight_bits > kWeightBits) return nullptr;
+    if (!cast || cast->fit == Fit::kOther || !fits_word(product.input) || weight_bits > kWeightBits) return nullptr;
     const int x_bits = bits_of(magnitude_of(product.x.magnitude()));
     const Int128 largest = static_cast<Int128>((Uint128{1} << (x_bits + weight_bits)) - 1);
     if (x_bits + weight_bits >= kWord - 1 || lane_cast_bits(*cast, {-largest, largest}) > kWord || accum.width > kMaxAccum) return nullptr;
@@ -136,7 +136,7 @@ class Wide final : public DenseKernel {
     Int128 limit = kMaxOperand >> x_up;
     Fit steps = Fit::kWrap;
     if (wraps(accum)) limit = std::min(limit, largest_within(product, kMaxSum));
-    else if (fit && accum.width <= kSumBits) steps = fit->fit;
+    else if (fit && fit->fit != Fit::kOther && accum.width <= kSumBits) steps = fit->fit;
     else limit = std::min(limit, stays);
     std::unique_ptr<Large> otherwise;
     if (product.x.magnitude() > limit && !(otherwise = Large::make(product, at))) return nullptr;
