@@ -1,6 +1,5 @@
 #include "study/best.h"
 
-#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -14,19 +13,29 @@ namespace narrow {
 namespace {
 
 struct Best {
-  std::string study, metric = "mpe";
-  double below = 1;
+  std::string study, metric, below = short_text(kDefaultBound);
+  Question question;
   bool pareto = false, steady = false;
 };
 
+std::string with_error(const StoredPoint& point, const Bound& bound) {
+  const double error = point.errors[bound.at];
+  return short_number(point.values[bound.at]) + (error == error ? " +- " + short_number(error) : "");
+}
+
+// `ds64 on test, auto`: as far as a study needs it.
+std::string name_of(const Scan& scan) { return scan.label + (scan.data_name.empty() ? "" : " on " + scan.data_name) + ", " + scan.options; }
+
 void run(const Best& best) {
-  if (std::isnan(best.below)) throw Error("--below: the bound should be a number");
   const Store store(best.study, Store::Mode::kRead);
-  const MetricName metric = metric_of(store, best.metric);
-  const Criterion criterion{metric.name, best.below};
-  Table table(
-      {"model", "data", "types", "bits", "vectors", "weights", metric.name + (metric.unit.empty() ? "" : " [" + metric.unit + "]")});
-  std::vector<std::pair<std::string, StoredPoint>> by_chance;
+  const std::vector<Metric> metrics = store.metrics();
+  Question question = best.question;
+  question.bounds = parse_bounds(best.below, best.metric, metrics);
+  std::vector<std::string> header{"model", "data", "types", "bits", "vectors", "weights"};
+  for (const Bound& bound : question.bounds)
+    header.push_back(bound.metric.name + (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
+  Table table(header);
+  std::vector<std::string> said;
   Outdated outdated;
   for (const Scan& scan : store.scans()) {
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
@@ -34,46 +43,58 @@ void run(const Best& best) {
       rest.insert(rest.begin(), of.begin(), of.end());
       table.add(std::move(rest));
     };
-    const auto row = [&](const StoredPoint& point) {
-      const std::string value = short_number(point.values.front());
-      if (!point.point) return add({"-", point.label, "-", value});
-      const Point& p = *point.point;
-      add({std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int)), value});
+    const std::vector<StoredPoint> points = store.points(scan, names_of(metrics));
+    const std::vector<double> bits = bits_without_coordinates(store, points);
+    const auto row = [&](const StoredPoint& point, double own_bits) {
+      std::vector<std::string> cells{short_number(own_bits), point.label, "-"};
+      if (point.point) {
+        const Point& p = *point.point;
+        cells = {std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int))};
+      }
+      for (const Bound& bound : question.bounds) cells.push_back(with_error(point, bound));
+      add(std::move(cells));
     };
-    const std::vector<StoredPoint> points = store.points(scan, {metric.name});
     outdated.add(points);
+    const Answer answer = best_of(store, scan, question);
     if (best.pareto) {
-      for (const StoredPoint& point : pareto_front(points, criterion)) row(point);
-    } else if (const auto found = best.steady ? fewest_steady_bits(points, criterion) : fewest_bits(points, criterion)) {
-      row(*found);
-      if (best.steady) continue;
-      if (const auto worse = worse_with_more_bits(points, *found, criterion))
-        by_chance.emplace_back(scan.label + (scan.data_name.empty() ? "" : " on " + scan.data_name) + ", " + scan.options, *worse);
-    } else {
-      add({"-", "none is below", short_number(best.below), "-"});
+      for (const StoredPoint& point : pareto_front(points, question, bits)) row(point, point.point ? 0 : bits_in(store.types(point)));
+      if (answer.missing > 0) said.push_back(name_of(scan) + ": " + answer.said.front());
+      continue;
     }
+    if (answer.point) {
+      row(*answer.point, answer.bits);
+    } else {
+      std::vector<std::string> none{"-", answer.doubted ? "none is recommended" : "none is within", "-"};
+      for (const Bound& bound : question.bounds) none.push_back(short_number(bound.most));
+      add(std::move(none));
+    }
+    for (const std::string& sentence : answer.said) said.push_back(name_of(scan) + ": " + sentence);
   }
   std::printf("%s", table.text().c_str());
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
-  for (const auto& [label, worse] : by_chance) {
-    std::printf(
-        "%s: the bound is met by chance there: with more bits, %s, %s is %s; --steady finds the fewest bits from which on it stays below\n",
-        label.c_str(), types_of(worse).c_str(), metric.name.c_str(), short_number(worse.values.front()).c_str());
-  }
+  for (const std::string& sentence : said) std::printf("%s\n", sentence.c_str());
 }
 
 }  // namespace
 
 void add_best(CLI::App& app, const Globals&) {
-  auto* command = app.add_subcommand("best", "the fewest bits of a study whose error stays under a bound, for each model");
+  auto* command = app.add_subcommand("best", "the fewest bits of a study that keep to a bound, for each model");
   const auto best = std::make_shared<Best>();
   command->add_option("study", best->study, "a study's folder")->required();
-  command->add_option("--metric", best->metric, "mpe, mae, resolution_loss, turn_on_shift@50, or another metric of the study")
+  command->add_option("--metric", best->metric,
+                      "metric that --below bounds: resolution_loss, turn_on_shift@50, or another of the study (default: mpe_target where a "
+                      "target is known, else mpe)");
+  command->add_option("--below", best->below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
       ->capture_default_str();
-  command->add_option("--below", best->below, "the bound, in the metric's unit")->capture_default_str();
-  auto* steady = command->add_flag("--steady", best->steady,
-                                   "only points from which on no point with more bits exceeds the bound; others meet it by chance");
-  command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error")->excludes(steady);
+  command
+      ->add_option("--overflow", best->question.most_overflow,
+                   "largest share of a layer's values, sums or weights that may overflow at a recommended point, %")
+      ->check(CLI::NonNegativeNumber)
+      ->default_str(short_text(kMostOverflow));
+  auto* any = command->add_flag("--any", best->question.any,
+                                "the fewest bits within the bounds, whatever overflows and whether or not more bits keep to them");
+  command->add_flag("--steady", best->steady, "what is recommended without it, too: more bits keep to the bounds")->excludes(any);
+  command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error");
   command->callback([best] { run(*best); });
 }
 

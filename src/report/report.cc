@@ -218,7 +218,7 @@ class TextStudy {
     if (scans_.empty()) throw Error(folder + ": it holds no study (study.db), nor folders like 64.16.6.wb_12.3.model");
   }
 
-  static std::vector<MetricName> metrics() { return Measure({}, {}, {}, {}).names(); }
+  static std::vector<MetricName> metrics() { return Measure({}, {}).names(); }
   ReportStudy study(const std::string& label) const { return {label, folder_, {}}; }
 
   void add_scans(Report& report, const std::string& label) const {
@@ -239,7 +239,7 @@ class TextStudy {
           throw Error(fixed_path + ": it has " + std::to_string(fixed.size()) + " predictions, keras_predictions.txt " +
                       std::to_string(reference.size()));
         }
-        const Measure measure({}, {reference.begin(), reference.end()}, {}, {});
+        const Measure measure({}, {reference.begin(), reference.end()});
         const std::vector<double> values = measure.values(fixed);
         StoredPoint point{static_cast<std::int64_t>(own.points.size() + 1), entry.point, true, true, 0, false, "", {}};
         for (const MetricName& metric : report.metrics) {
@@ -404,7 +404,7 @@ Report read_predictions(const std::string& first, const std::string& second, con
                 std::to_string(pair.reference.size()));
   }
   if (pair.values.empty()) throw Error(first + ": it contains no predictions");
-  const Measure measure({}, {pair.reference.begin(), pair.reference.end()}, {}, {});
+  const Measure measure({}, {pair.reference.begin(), pair.reference.end()});
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);
   report.pair = std::move(pair);

@@ -1,22 +1,24 @@
 #include "study/best.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "error.h"
+#include "fixed/format.h"
 
 namespace narrow {
 
 int bits_of(const Point& point) { return point.v_full + point.wb_full; }
 
 int bits_of(const StoredPoint& point) { return point.point ? bits_of(*point.point) : std::numeric_limits<int>::max(); }
-
-double cost_of(const std::string& metric, double value) {
-  const bool signed_one = metric == "bias" || metric.starts_with("turn_on_shift") || metric.starts_with("rate_change");
-  return signed_one ? std::abs(value) : value;
-}
 
 namespace {
 
@@ -69,29 +71,416 @@ std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& 
   return worst == nullptr ? std::nullopt : std::optional(*worst);
 }
 
-std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Criterion& criterion) {
-  const auto cost = [&](const StoredPoint& point) { return criterion.cost(point); };
-  std::vector<StoredPoint> sorted;
-  for (const StoredPoint& point : points) {
-    if (point.finished && !std::isnan(cost(point))) sorted.push_back(point);
+std::vector<std::string> names_of(const std::vector<Metric>& metrics) {
+  std::vector<std::string> names(metrics.size());
+  std::transform(metrics.begin(), metrics.end(), names.begin(), [](const Metric& metric) { return metric.name; });
+  return names;
+}
+
+std::string default_metric(const std::vector<Metric>& metrics) {
+  const bool known = std::any_of(metrics.begin(), metrics.end(), [](const Metric& metric) { return metric.name == "mpe_target"; });
+  return known ? "mpe_target" : "mpe";
+}
+
+Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t samples) {
+  Judgement judgement;
+  judgement.cost = cost_of(bound.metric, point.values[bound.at]);
+  const bool has_error = bound.at < point.errors.size() && !std::isnan(point.errors[bound.at]);
+  judgement.error = has_error ? point.errors[bound.at] : std::numeric_limits<double>::quiet_NaN();
+  if (!point.finished || std::isnan(judgement.cost)) return judgement;
+  const double error = has_error ? judgement.error : 0;
+  const double room = bound.most - judgement.cost;
+  judgement.standing = room >= error   ? Standing::kMet
+                       : room >= 0     ? Standing::kMetWithinError
+                       : room > -error ? Standing::kMissedWithinError
+                                       : Standing::kMissed;
+  const bool open = judgement.standing == Standing::kMetWithinError || judgement.standing == Standing::kMissedWithinError;
+  if (open && room != 0 && std::isfinite(error)) {
+    const double needed = static_cast<double>(samples) * (error / room) * (error / room);
+    // To two digits, upwards: it is an estimate.
+    const double step = std::pow(10, std::max(0.0, std::floor(std::log10(needed)) - 1));
+    judgement.samples = std::ceil(needed / step) * step;
   }
-  std::stable_sort(sorted.begin(), sorted.end(), [&](const StoredPoint& a, const StoredPoint& b) {
-    return std::pair(bits_of(a), cost(a)) < std::pair(bits_of(b), cost(b));
+  return judgement;
+}
+
+std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics) {
+  const auto bound_on = [&](const std::string& name, const std::string& number, const char* option) {
+    const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& each) { return each.name == name; });
+    if (found == metrics.end()) {
+      throw Error(std::string(option) + ": the study has no metric '" + name + "'; it has " + listed(names_of(metrics)));
+    }
+    if (found->better == Better::kNeither) {
+      throw Error(std::string(option) + ": no value of " + name + " is better than another; judge by its change, or by another metric");
+    }
+    char* end = nullptr;
+    const double most = std::strtod(number.c_str(), &end);
+    if (number.empty() || *end != '\0' || std::isnan(most))
+      throw Error("--below: the bound should be a number, or metrics with their bounds, as in mpe=5,rate_change@20=2");
+    return Bound{*found, most, static_cast<std::size_t>(found - metrics.begin())};
+  };
+  const std::string judged = metric.empty() ? default_metric(metrics) : metric;
+  if (text.find('=') == std::string::npos) return {bound_on(judged, text, "--metric")};
+  if (!metric.empty()) throw Error("--metric: --below names its metrics itself; give one or the other");
+  std::vector<Bound> bounds;
+  // Names may have commas, as linearity@5,10,20 does: a bound ends with the first comma behind its =.
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t equals = text.find('=', at);
+    if (equals == std::string::npos) throw Error("--below: '" + text.substr(at) + "' has no bound; write it as in mpe=5,rate_change@20=2");
+    const std::size_t end = std::min(text.find(',', equals), text.size());
+    bounds.push_back(bound_on(text.substr(at, equals - at), text.substr(equals + 1, end - equals - 1), "--below"));
+    const auto same = [&](const Bound& each) { return each.at == bounds.back().at; };
+    if (std::count_if(bounds.begin(), bounds.end(), same) > 1) throw Error("--below: " + bounds.back().metric.name + " is given twice");
+    at = end + 1;
+  }
+  return bounds;
+}
+
+namespace {
+
+std::string number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", value);
+  return text.data();
+}
+
+// A count, with commas.
+std::string count(double value) {
+  std::array<char, 40> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.0f", value);
+  std::string text = digits.data();
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string in_words(const StoredPoint& point) {
+  if (!point.point) return point.label;
+  const Point& p = *point.point;
+  return to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int));
+}
+
+std::string value_in_words(const StoredPoint& point, const Bound& bound) {
+  const double value = point.values[bound.at];
+  if (std::isnan(value)) return bound.metric.name + " is unknown";
+  std::string text = bound.metric.name + " is " + number(value);
+  if (bound.at < point.errors.size() && !std::isnan(point.errors[bound.at])) text += " +- " + number(point.errors[bound.at]);
+  return text + (bound.metric.unit.empty() ? "" : " " + bound.metric.unit);
+}
+
+// Bits of one kind of tensor, and the options that vary them.
+struct Side {
+  int (*full)(const Point&);
+  int (*integer)(const Point&);
+  const char* full_option;
+  const char* integer_option;
+};
+constexpr std::array<Side, 2> kSides{
+    Side{[](const Point& p) { return p.v_full; }, [](const Point& p) { return p.v_int; }, "--v-full", "--v-int"},
+    Side{[](const Point& p) { return p.wb_full; }, [](const Point& p) { return p.wb_int; }, "--wb-full", "--wb-int"}};
+
+class Judge {
+ public:
+  Judge(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
+        const std::vector<double>& bits)
+      : points_(points), question_(question), samples_(samples), has_more_(has_more), bits_(bits) {
+    for (std::size_t s = 0; s < kSides.size(); ++s) {
+      for (const StoredPoint& point : points_) {
+        if (!point.point) continue;
+        full_[s].insert(kSides[s].full(*point.point));
+        integer_[s].insert(kSides[s].integer(*point.point));
+      }
+    }
+  }
+
+  Answer answer() {
+    answer_.points = points_.size();
+    for (const StoredPoint& point : points_) {
+      if (!point.finished) ++answer_.missing;
+      else if (point.point && misses(point)) offenders_.push_back(&point);
+    }
+    std::vector<const StoredPoint*> candidates;
+    for (const StoredPoint& point : points_) {
+      if (point.finished && meets(point)) candidates.push_back(&point);
+    }
+    std::sort(candidates.begin(), candidates.end(), [&](const auto* a, const auto* b) { return key(*a) < key(*b); });
+    for (const StoredPoint* point : candidates) {
+      const StoredPoint* worse = nullptr;
+      std::vector<std::string> extend;
+      const Doubt doubt = question_.any ? Doubt::kNone : doubt_of(*point, worse, extend);
+      if (doubt == Doubt::kNone) {
+        answer_.point = *point;
+        break;
+      }
+      if (answer_.doubted) continue;
+      answer_.doubted = *point;
+      answer_.doubt = doubt;
+      answer_.extend = extend;
+      if (worse != nullptr) answer_.worse = *worse;
+    }
+    if (candidates.empty()) find_nearest();
+    if (answer_.point) {
+      answer_.bits = bits(*answer_.point);
+      for (const Bound& bound : question_.bounds) answer_.judgements.push_back(judge(*answer_.point, bound, samples_));
+    }
+    say();
+    return std::move(answer_);
+  }
+
+  double bits(const StoredPoint& point) const {
+    if (point.point) return bits_of(*point.point);
+    const auto at = static_cast<std::size_t>(&point - points_.data());
+    // (A copy in the answer: found again by its id.)
+    if (at < bits_.size()) return bits_[at];
+    for (std::size_t i = 0; i < bits_.size(); ++i) {
+      if (points_[i].id == point.id) return bits_[i];
+    }
+    return std::numeric_limits<double>::infinity();
+  }
+  double cost(const StoredPoint& point) const {
+    const Bound& first = question_.bounds.front();
+    return cost_of(first.metric, point.values[first.at]);
+  }
+  bool overflows(const StoredPoint& point) const { return point.overflow && point.overflow->share > question_.most_overflow; }
+
+ private:
+  std::pair<double, double> key(const StoredPoint& point) const { return {bits(point), cost(point)}; }
+
+  bool meets(const StoredPoint& point) const {
+    return std::all_of(question_.bounds.begin(), question_.bounds.end(),
+                       [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
+  }
+  // Beyond the error of a bound; what is unknown is missed.
+  bool misses(const StoredPoint& point) const {
+    return std::any_of(question_.bounds.begin(), question_.bounds.end(), [&](const Bound& bound) {
+      const Standing standing = judge(point, bound, samples_).standing;
+      return standing == Standing::kMissed || standing == Standing::kUnknown;
+    });
+  }
+
+  Doubt doubt_of(const StoredPoint& point, const StoredPoint*& worse, std::vector<std::string>& extend) const {
+    if (overflows(point)) return Doubt::kOverflow;
+    if (!point.point) return Doubt::kNone;
+    for (const StoredPoint* offender : offenders_) {
+      if (offender == &point || !has_no_fewer_bits(*offender, point)) continue;
+      const double own = cost(*offender);
+      if (worse == nullptr || std::isnan(own) || own > cost(*worse)) worse = offender;
+    }
+    if (worse != nullptr) return Doubt::kChance;
+    bool unfinished = false;
+    for (std::size_t s = 0; s < kSides.size(); ++s) {
+      for (const bool integer : {false, true}) unfinished |= !has_neighbour(point, s, integer, extend);
+    }
+    return !extend.empty() ? Doubt::kEdge : unfinished ? Doubt::kUnfinished : Doubt::kNone;
+  }
+
+  // Whether there is a finished point with more integer (or fractional) bits of one kind of tensor and no fewer of the other; where the
+  // grid has none, the options that would give one.
+  bool has_neighbour(const StoredPoint& point, std::size_t s, bool integer, std::vector<std::string>& extend) const {
+    const Side& side = kSides[s];
+    if (full_[s].size() < 2 || (integer && integer_[s].size() < 2)) return true;  // the grid does not vary it
+    if (integer && point.clean) return true;                                      // the same bits result
+    const Point& own = *point.point;
+    const auto fraction = [&](const Point& p) { return side.full(p) - side.integer(p); };
+    bool planned = false;
+    for (const StoredPoint& other : points_) {
+      if (!other.point || !has_no_fewer_bits(other, point)) continue;
+      const Point& p = *other.point;
+      if (integer ? side.integer(p) <= side.integer(own) : fraction(p) <= fraction(own)) continue;
+      if (other.finished) return true;
+      planned = true;
+    }
+    if (planned) return false;
+    const bool last_integer = side.integer(own) == *integer_[s].rbegin();
+    const auto add = [&](const std::string& option) {
+      if (std::find(extend.begin(), extend.end(), option) == extend.end()) extend.push_back(option);
+    };
+    if (integer && last_integer) add(extended(side.integer_option, integer_[s]));
+    if (!integer || !last_integer || side.full(own) == *full_[s].rbegin()) add(extended(side.full_option, full_[s]));
+    return false;
+  }
+
+  // The range of the grid, one step longer.
+  static std::string extended(const char* option, const std::set<int>& values) {
+    const int last = *values.rbegin();
+    const int step = last - *std::next(values.rbegin());
+    bool even = true;
+    for (auto it = std::next(values.begin()); it != values.end(); ++it) even &= *it - *std::prev(it) == step;
+    const int first = even ? *values.begin() : last;
+    return std::string(option) + " " + std::to_string(first) + ":" + std::to_string(last + step) +
+           (step == 1 ? "" : ":" + std::to_string(step));
+  }
+
+  void find_nearest() {
+    for (const StoredPoint& point : points_) {
+      if (!point.finished || std::isnan(cost(point)) || (!question_.any && overflows(point))) continue;
+      if (!answer_.nearest || std::pair(cost(point), bits(point)) < std::pair(cost(*answer_.nearest), bits(*answer_.nearest)))
+        answer_.nearest = point;
+    }
+  }
+
+  void say() {
+    if (answer_.missing > 0) {
+      answer_.said.push_back(count(static_cast<double>(answer_.missing)) + " of " + count(static_cast<double>(answer_.points)) +
+                             " points are not finished, and the answer may change; the same narrow run or sweep computes them");
+    }
+    say_doubt();
+    if (answer_.point) {
+      for (std::size_t i = 0; i < question_.bounds.size(); ++i) say_error(*answer_.point, question_.bounds[i]);
+      answer_.said.push_back("there, " + overflow_in_words(*answer_.point));
+      if (question_.any) return;
+      if (answer_.point->point) say_fixed_bits();
+      else answer_.said.emplace_back("a point without coordinates has no neighbours that could confirm it");
+    } else if (answer_.nearest) {
+      std::string text = "the nearest is " + in_words(*answer_.nearest);
+      for (const Bound& bound : question_.bounds) text += ", where " + value_in_words(*answer_.nearest, bound);
+      answer_.said.push_back(text);
+      for (const Bound& bound : question_.bounds) say_error(*answer_.nearest, bound);
+    }
+  }
+
+  // Bits that the grid does not vary have no neighbours.
+  void say_fixed_bits() {
+    std::string fixed;
+    for (std::size_t s = 0; s < kSides.size(); ++s) {
+      if (full_[s].size() == 1) fixed += (fixed.empty() ? "" : " and ") + std::string(kSides[s].full_option);
+    }
+    if (!fixed.empty())
+      answer_.said.push_back("the grid has one value of " + fixed + ": whether more such bits keep the bounds was not tried");
+  }
+
+  void say_error(const StoredPoint& point, const Bound& bound) {
+    const Judgement judgement = judge(point, bound, samples_);
+    const std::string samples = count(static_cast<double>(samples_)) + (samples_ == 1 ? " sample" : " samples");
+    if (judgement.standing != Standing::kMetWithinError && judgement.standing != Standing::kMissedWithinError) return;
+    std::string text = value_in_words(point, bound) + ": the bound of " + number(bound.most) +
+                       (bound.metric.unit.empty() ? "" : " " + bound.metric.unit) +
+                       (judgement.standing == Standing::kMetWithinError ? " is met" : " is missed") + " within the error, which " +
+                       samples + " do not decide";
+    if (judgement.samples) {
+      text += "; about " + count(*judgement.samples) + " would";
+      text += has_more_ ? " (--samples " + number_of(*judgement.samples) + ", if the data hold as many)" : ", more than the data hold";
+    }
+    answer_.said.push_back(text);
+  }
+  static std::string number_of(double value) {
+    std::array<char, 40> text{};
+    std::snprintf(text.data(), text.size(), "%.0f", value);
+    return text.data();
+  }
+
+  void say_doubt() {
+    if (!answer_.doubted) return;
+    const StoredPoint& point = *answer_.doubted;
+    std::array<char, 32> bits_text{};
+    std::snprintf(bits_text.data(), bits_text.size(), "%.4g", bits(point));
+    std::string text = std::string(bits_text.data()) + " bits, " + in_words(point);
+    for (std::size_t i = 0; i < question_.bounds.size(); ++i)
+      text += (i == 0 ? ", meet the bound (" : ", ") + value_in_words(point, question_.bounds[i]);
+    text += ") but are not recommended: ";
+    if (answer_.doubt == Doubt::kOverflow)
+      text += overflow_in_words(point) + ", more than " + number(question_.most_overflow) + " % (--overflow)";
+    if (answer_.doubt == Doubt::kChance) {
+      text += "the bound is met by chance there; with more bits, " + in_words(*answer_.worse);
+      for (const Bound& bound : question_.bounds) {
+        const Standing standing = judge(*answer_.worse, bound, samples_).standing;
+        if (standing == Standing::kMissed || standing == Standing::kUnknown) text += ", " + value_in_words(*answer_.worse, bound);
+      }
+    }
+    if (answer_.doubt == Doubt::kEdge) {
+      std::string options;
+      for (const std::string& option : answer_.extend) options += (options.empty() ? "" : " ") + option;
+      text += "the grid ends there, so nothing shows whether more bits keep the bound; extend it with " + options;
+    }
+    if (answer_.doubt == Doubt::kUnfinished) text += "their neighbours with more bits are not finished";
+    answer_.said.push_back(text);
+  }
+
+  const std::vector<StoredPoint>& points_;
+  const Question& question_;
+  std::size_t samples_;
+  bool has_more_;
+  const std::vector<double>& bits_;
+  std::array<std::set<int>, 2> full_, integer_;  // of vectors, of weights
+  std::vector<const StoredPoint*> offenders_;
+  Answer answer_;
+};
+
+}  // namespace
+
+Answer best_of(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
+               const std::vector<double>& bits) {
+  return Judge(points, question, samples, has_more, bits).answer();
+}
+
+Answer best_of(const Store& store, const Scan& scan, const Question& question) {
+  const std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
+  const bool has_more = store.known(fact_of_all_samples(scan.data_name)).empty();
+  Answer answer = best_of(points, question, scan.samples, has_more, bits_without_coordinates(store, points));
+  const auto old = std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished && !p.measured; });
+  if (old > 0) {
+    answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
+                          " measured by an older narrow, without errors; the same narrow run or sweep measures them again");
+  }
+  answer.said.insert(answer.said.end(), scan.notes.begin(), scan.notes.end());
+  return answer;
+}
+
+std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Question& question, const std::vector<double>& bits) {
+  const Judge judge(points, question, 0, false, bits);
+  std::vector<const StoredPoint*> sorted;
+  for (const StoredPoint& point : points) {
+    if (!point.finished || std::isnan(judge.cost(point)) || (!question.any && judge.overflows(point))) continue;
+    const bool keeps = std::all_of(question.bounds.begin() + 1, question.bounds.end(),
+                                   [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
+    if (keeps) sorted.push_back(&point);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const auto* a, const auto* b) {
+    return std::pair(judge.bits(*a), judge.cost(*a)) < std::pair(judge.bits(*b), judge.cost(*b));
   });
   std::vector<StoredPoint> front;
-  for (const StoredPoint& point : sorted) {
-    if (front.empty() || cost(point) < cost(front.back())) front.push_back(point);
+  for (const StoredPoint* point : sorted) {
+    if (front.empty() || judge.cost(*point) < judge.cost(front.back())) front.push_back(*point);
   }
   return front;
 }
 
-MetricName metric_of(const Store& store, const std::string& name) {
-  std::vector<std::string> names;
-  for (const MetricName& metric : store.metrics()) {
-    if (metric.name == name) return metric;
-    names.push_back(metric.name);
+double bits_in(const std::string& types) {
+  const nlohmann::json layers = nlohmann::json::parse(types, nullptr, false);
+  double bits = 0;
+  for (const char* kind : {"result_t", "weight_t"}) {
+    double sum = 0;
+    double tensors = 0;
+    for (const nlohmann::json& layer : layers) {
+      if (!layer.is_object() || !layer.contains(kind)) continue;
+      sum += parse_format(layer[kind].get<std::string>()).width;
+      ++tensors;
+    }
+    if (tensors > 0) bits += sum / tensors;
   }
-  throw Error("the study has no metric '" + name + "'; it has " + listed(names));
+  return bits;
 }
+
+std::vector<double> bits_without_coordinates(const Store& store, const std::vector<StoredPoint>& points) {
+  std::vector<double> bits;
+  if (std::all_of(points.begin(), points.end(), [](const StoredPoint& p) { return p.point.has_value(); })) return bits;
+  bits.resize(points.size());
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!points[i].point) bits[i] = bits_in(store.types(points[i]));
+  }
+  return bits;
+}
+
+std::string overflow_in_words(const StoredPoint& point) {
+  if (!point.overflow) return point.clean ? "nothing overflows" : "something overflows; how much was not counted";
+  const WorstOverflow& worst = *point.overflow;
+  const std::string samples = " (of " + count(static_cast<double>(worst.samples)) + (worst.samples == 1 ? " sample)" : " samples)");
+  if (worst.layer.empty()) return point.clean ? "nothing overflows" : "nothing overflows" + samples + ", but something does on the others";
+  const std::string share = number(worst.share) + " %";
+  if (worst.of == WorstOverflow::Of::kWeights) return share + " of the weights of " + worst.layer + " do not fit";
+  return worst.layer + (worst.of == WorstOverflow::Of::kSums ? "'s sums overflow in " : " overflows in ") + share + " of its values" +
+         samples;
+}
+
+std::string fact_of_all_samples(const std::string& data_name) { return "all samples of data" + (data_name.empty() ? "" : " " + data_name); }
 
 }  // namespace narrow

@@ -71,7 +71,7 @@ std::size_t least(const std::vector<StoredPoint>& points, std::size_t at) {
   return best;
 }
 
-std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric) {
+std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric, const std::string& title) {
   const bool relative = metric == "mpe";
   const std::size_t at = relative ? kMpe : kMae;
   const StoredPoint& best = points[least(points, at)];
@@ -82,6 +82,7 @@ std::string results_text(const Scan& scan, const std::vector<StoredPoint>& point
   Outdated outdated;
   outdated.add(points);
   if (outdated.any()) text += "\n# " + outdated.sentence();
+  if (!title.empty()) text += "\n# " + metric + ": " + title;
   text += "\n# v_full v_int wb_full wb_int " + metric + "\n";
   for (const StoredPoint& each : points) text += numbers(each) + " " + short_text(each.values[at]) + "\n";
   return text;
@@ -112,8 +113,14 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
     std::string name, label;
   };
   write_file(folder + "/points_" + scan.label + ".txt", points_text(points));
-  for (const Kind& kind : {Kind{kMpe, "mpe", "MPE [%]"}, Kind{kMae, "mae", "MAE"}}) {
-    write_file(folder + "/results_" + scan.label + "_" + kind.name + ".txt", results_text(scan, points, kind.name));
+  const std::vector<Metric> metrics = store.metrics();
+  // `MPE of log(true_energy)/10`: these judge the network's output.
+  const auto title = [&](const std::string& name) {
+    const auto known = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& metric) { return metric.name == name; });
+    return known == metrics.end() ? metric_named(name).title : known->title;
+  };
+  for (const Kind& kind : {Kind{kMpe, "mpe", title("mpe") + " [%]"}, Kind{kMae, "mae", title("mae")}}) {
+    write_file(folder + "/results_" + scan.label + "_" + kind.name + ".txt", results_text(scan, points, kind.name, title(kind.name)));
     if (in_grid.empty()) continue;
     const std::string spec = heatmap_spec(heatmaps(scan, in_grid, kind.metric, kind.label));
     const std::string stem = folder + "/heatmap_" + scan.label + "_" + kind.name;

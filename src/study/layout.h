@@ -18,8 +18,9 @@ std::string types_of(const StoredPoint& point);
 std::size_t least(const std::vector<StoredPoint>& points, std::size_t at);
 
 // Contents of the study's text files: the best precision, then every precision's value; and for each point whether it was computed,
-// or which it follows. `points` have the values of mpe, mae and left_out.
-std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric);
+// or which it follows. `points` have the values of mpe, mae and left_out; `title` is the metric's, where readers are to see it.
+std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric,
+                         const std::string& title = "");
 std::string points_text(const std::vector<StoredPoint>& points);
 
 // Writes points_{nodes}.txt, results_{nodes}_{mpe|mae}.txt and the heat maps of what is finished into the scan's folder.

@@ -16,6 +16,7 @@
 #include "keras/reader.h"
 #include "model/inference.h"
 #include "precision/precision.h"
+#include "study/best.h"
 #include "study/layout.h"
 #include "study/outdated.h"
 #include "study/profile.h"
@@ -151,25 +152,37 @@ Dataset header_of(const Dataset& data) {
   return header;
 }
 
-// How the targets were prepared: as the user says, or the data, or the model.
-Feature target_of(const DataOptions& options, const Dataset& data, const Model& model) {
-  if (!options.target.empty() && options.target != "none") return parse_feature(options.target);
-  for (const std::string& known : {data.preparation, model.preparation}) {
-    if (known.empty()) continue;
-    const Preparation preparation = preparation_from_json(known);
-    if (preparation.target) return *preparation.target;
+// How targets were prepared, those of the data (as the user says, or they themselves) and those on which the model was trained; where only
+// one is known, the other is the same.
+Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model) {
+  const auto known = [](const std::string& preparation) {
+    return preparation.empty() ? std::nullopt : preparation_from_json(preparation).target;
+  };
+  std::optional<Feature> of_data = known(data.preparation);
+  if (!options.target.empty() && options.target != "none") of_data = parse_feature(options.target);
+  const std::optional<Feature> of_model = known(model.preparation);
+  Targets targets;
+  targets.outputs = model.output_size();
+  targets.of_model = of_model ? of_model : of_data;
+  if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
+  if (targets.outputs != 1) {
+    targets.of_model.reset();
+  } else if (data.targets == 1) {
+    targets.truth = data.y;
+    if (!targets.of_model) targets.of_model = targets.of_data;
   }
-  return {"target"};
+  return targets;
 }
 
-void check_thresholds(const MetricOptions& metrics, const Dataset& data, const Feature& target) {
+void check_targets(const MetricOptions& metrics, const Dataset& data, const Targets& targets) {
+  if (!targets.truth.empty()) check_target(targets, data.path);
   if (metrics.thresholds.empty()) return;
   if (data.targets != 1) {
     throw Error(data.path + ": a trigger threshold needs one target per sample, and these data have " + std::to_string(data.targets));
   }
   for (const double threshold : metrics.thresholds) {
-    if (!std::isfinite(target.prepare(threshold))) {
-      throw Error("threshold " + short_text(threshold) + ": " + to_string(target) + " has no such value");
+    if (!std::isfinite(targets.of_data.prepare(threshold))) {
+      throw Error("threshold " + short_text(threshold) + ": " + to_string(targets.of_data) + " has no such value");
     }
   }
 }
@@ -235,7 +248,7 @@ class StudyRun {
       const Dataset data = read_dataset(each.options.source(preparation), 1);
       for (const Subject& subject : subjects) {
         fit_to(data, subject.model);
-        check_thresholds(definition_.metrics, data, target_of(each.options, data, subject.model));
+        check_targets(definition_.metrics, data, targets_of(each.options, data, subject.model));
         for (const ScanGrid& grid : grids_) {
           for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
         }
@@ -252,6 +265,7 @@ class StudyRun {
 
   void run_data(Store& store, const StudyData& of) {
     Dataset data = read_dataset(of.options.source(common_preparation(subjects_)), of.options.limit());
+    if (data.size < of.options.limit()) store.set(fact_of_all_samples(of.name), std::to_string(data.size));
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
     // As the models take them: one copy for each shape.
@@ -278,19 +292,20 @@ class StudyRun {
   void run_one(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
                const ScanGrid& grid) {
     const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
-    const Feature target = target_of(of.options, data, subject.model);
-    if (against_target) keep_target(store, of, data, target);
-    const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
+    const Targets targets = targets_of(of.options, data, subject.model);
+    if (against_target) keep_target(store, of, subject, data, targets);
+    const Measure measure(definition_.metrics, reference, targets);
     store.add_metric_names(measure.names());
     const Scan scan =
         store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     write_targets(folder, data, store.points(scan, {}).empty());
     const std::vector<std::string> metrics = metric_names(measure);
-    NamedValues float_values;
-    const std::vector<double> values = measure.float_values();
+    NamedEstimates float_values;
+    const std::vector<Estimate> values = measure.float_values();
     for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
     store.set_float(scan, float_values, measure.curves());
+    keep_notes(store, scan, subject, grid, measure.notes());
     if (!grid.points.empty()) {
       // Which layers take in a BatchNormalization does not depend on the bits.
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
@@ -333,15 +348,30 @@ class StudyRun {
   }
 
   // What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
-  void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target) const {
-    const std::string fact = fact_of_target(of.name);
-    const std::string known = store.known(fact);
-    if (!known.empty() && known != to_string(target)) {
-      throw Error(data.path + ": the target of this study is " + known + ", and " + to_string(target) +
-                  " is asked for; give another --out, or the same target");
-    }
-    store.set(fact, to_string(target));
+  void keep_target(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets) const {
+    const auto keep = [&](const std::string& fact, const std::string& target, const std::string& whose) {
+      const std::string known = store.known(fact);
+      if (!known.empty() && known != target) {
+        throw Error(whose + ": the target of this study is " + known + ", and " + target +
+                    " is asked for; give another --out, or the same target");
+      }
+      store.set(fact, target);
+    };
+    keep(fact_of_target(of.name), to_string(targets.of_data), data.path);
+    keep("target of model " + subject.label + (of.name.empty() ? "" : " on " + of.name), to_string(*targets.of_model),
+         "model " + subject.model.name);
     store.set(kUnitFact, definition_.metrics.unit);
+  }
+
+  // What a reader of the scan should know: where narrow departs from hls4ml for the model, and which samples have no part in a metric.
+  void keep_notes(Store& store, const Scan& scan, const Subject& subject, const ScanGrid& grid, std::vector<std::string> notes) const {
+    if (grid.points.empty()) return;
+    const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
+    notes.insert(notes.begin(), resolved.notes.begin(), resolved.notes.end());
+    store.set_notes(scan, notes);
+    std::vector<std::string> shown;
+    for (const std::string& note : notes) shown.push_back(subject.label + ": " + note);
+    watch_.notes(shown);
   }
 
   // The grid's points by their types: where those are inferred otherwise than before, a point is another one.

@@ -208,7 +208,7 @@ def test_best_takes_the_magnitude_of_shifts(measured):
     points = rows(measured, 'SELECT bits, "turn_on_shift@30" FROM results')
     for bound in (0.05, 0.5, 5):
         good = [(bits, abs(shift)) for bits, shift in points if shift is not None and abs(shift) <= bound]
-        said = succeed([NARROW, "best", str(measured), "--metric", "turn_on_shift@30", "--below", str(bound)]).splitlines()[1].split()
+        said = succeed([NARROW, "best", str(measured), "--metric", "turn_on_shift@30", "--below", str(bound), "--any"]).splitlines()[1].split()
         assert not good and "none" in said or int(said[3]) == min(good)[0]
     assert "the study has no metric 'speed'; it has mae, mpe" in fail([NARROW, "best", str(measured), "--metric", "speed"])
 
@@ -400,7 +400,7 @@ traced: 2
     definitions = "SELECT definition FROM definitions"
     assert rows(tmp_path / "out", definitions) == rows(tmp_path / "swept", definitions)
     assert "sweep" in rows(tmp_path / "swept", "SELECT command FROM definitions")[0][0]
-    assert rows(tmp_path / "out", "SELECT name FROM metric_names WHERE unit = 'GeV' ORDER BY name") == [("turn_on@30",), ("turn_on_shift@30",)]
+    assert rows(tmp_path / "out", "SELECT name FROM metric_names WHERE unit = 'GeV' ORDER BY name") == [("bias_target",), ("turn_on@30",), ("turn_on_shift@30",)]
     # What the store holds is a definition again.
     (tmp_path / "again.yml").write_text(rows(tmp_path / "out", definitions)[0][0])
     assert "18 points were done before" in succeed([NARROW, "run", str(tmp_path / "again.yml")])
@@ -426,7 +426,8 @@ keep: predictions
         assert (folder / "16.11.5.wb_10.2.model" / "hls_predictions.txt").read_text() == (tmp_path / "p.txt").read_text()
         stored = rows(out, f"SELECT mpe FROM results WHERE v_full = 11 AND data = '{data}' AND options = '{kind}'")[0][0]
         assert np.loadtxt(folder / "results_16_mpe.txt")[1][4] == pytest.approx(stored, rel=1e-8)
-    assert len(succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()) == 5
+    table = succeed([NARROW, "best", str(out), "--below", "1e9"]).splitlines()
+    assert [line.split()[:3] for line in table[1:5]] == [["16", data, kind] for data in ("first", "second") for kind in ("auto", "uniform")]
 
 
 def sweep_of(models, data, out, grid):

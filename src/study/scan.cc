@@ -65,6 +65,7 @@ class ScanRun {
         done_(done),
         stored_(std::move(points)),
         metrics_(metric_names(job.measure)),
+        values_(stored_.size()),
         lanes_(lanes(job.data)),
         prepared_(job.data, 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
@@ -92,7 +93,7 @@ class ScanRun {
   // A point of a group that was run without any overflow: its types, found when they are first asked for.
   struct Leader {
     std::size_t index = 0;
-    std::vector<double> values;  // empty where an earlier run computed it
+    std::vector<Estimate> values;  // empty where an earlier run computed it
     std::optional<Resolved> resolved;
   };
 
@@ -123,8 +124,8 @@ class ScanRun {
       const bool whole = point.finished && !point.outdated() && job_.files.whole(point);
       if (whole && point.measured) done_(PointEnd::kFound, *point.point, kNan);
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
-      if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(point.values, {}), {}});
-      point.values = {};
+      if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(values_[index], {}), {}});
+      values_[index] = {};
     }
   }
 
@@ -132,7 +133,8 @@ class ScanRun {
   bool measure_again(const StoredPoint& point) const {
     const auto predictions = job_.files.predictions(point);
     if (!predictions) return false;
-    job_.store.add_metrics(point.id, named(job_.measure.values(*predictions)), named_curves(*predictions));
+    Measure::Values values = job_.measure.measure(*predictions);
+    job_.store.add_metrics(point.id, named(values.metrics), named_curves(std::move(values.curves)));
     done_(PointEnd::kMeasured, *point.point, kNan);
     return true;
   }
@@ -162,16 +164,16 @@ class ScanRun {
       for (const auto& [type, quantized] : step.weights) end.overflowed |= quantized->overflows > 0;
     }
     count_into(end, program);
-    const std::vector<double> values = job_.measure.values(result.run.predictions);
-    end.values = named(values);
-    end.curves = named_curves(result.run.predictions);
+    Measure::Values values = job_.measure.measure(result.run.predictions);
+    end.values = named(values.metrics);
+    end.curves = named_curves(std::move(values.curves));
     end.id = end.computed_as = point.id;
     end.types = types_json(program.resolved);
     for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     end.kept = job_.files.write(point, program, result.run.predictions);
-    settle(point, end, values);
-    const double mpe = mpe_of(values);
+    settle(point, end, std::move(values.metrics));
+    const double mpe = mpe_of(end);
     // Last: a point is done when all that is kept of it is written.
     job_.store.finish(std::move(end));
     done_(PointEnd::kComputed, *point.point, mpe);
@@ -206,40 +208,37 @@ class ScanRun {
     end.id = point.id;
     end.computed_as = run.id;
     end.types = types_json(resolved);
-    const std::vector<double> values = leader.values.empty() ? job_.store.values(run.id, metrics_) : leader.values;
+    std::vector<Estimate> values = leader.values.empty() ? job_.store.values(run.id, metrics_) : leader.values;
     end.values = named(values);
     end.kept = *std::move(kept);
-    settle(point, end, values);
-    const double mpe = mpe_of(values);
+    settle(point, end, std::move(values));
+    const double mpe = mpe_of(end);
     job_.store.finish(std::move(end));
     done_(PointEnd::kFollowed, *point.point, mpe);
     return true;
   }
 
-  static void settle(StoredPoint& point, const PointResult& end, const std::vector<double>& values) {
+  void settle(StoredPoint& point, const PointResult& end, std::vector<Estimate> values) {
     point.finished = point.measured = true;
     point.arithmetic = kArithmetic;
     point.computed_as = end.computed_as;
     point.clean = !end.overflowed;
     point.kept = end.kept;
-    point.values = values;
+    values_[static_cast<std::size_t>(&point - stored_.data())] = std::move(values);
   }
 
-  double mpe_of(const std::vector<double>& values) const {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (metrics_[i] == "mpe") return values[i];
-    }
-    return kNan;
+  static double mpe_of(const PointResult& end) {
+    const auto mpe = end.values.find("mpe");
+    return mpe == end.values.end() ? kNan : mpe->second.value;
   }
 
-  NamedValues named(const std::vector<double>& values) const {
-    NamedValues named;
+  NamedEstimates named(const std::vector<Estimate>& values) const {
+    NamedEstimates named;
     for (std::size_t i = 0; i < values.size(); ++i) named[metrics_[i]] = values[i];
     return named;
   }
 
-  NamedCurves named_curves(std::span<const double> predictions) const {
-    std::vector<std::vector<double>> values = job_.measure.curve_values(predictions);
+  NamedCurves named_curves(std::vector<std::vector<double>> values) const {
     NamedCurves named;
     for (std::size_t i = 0; i < values.size(); ++i) named[job_.measure.curves()[i].name] = std::move(values[i]);
     return named;
@@ -249,6 +248,7 @@ class ScanRun {
   const PointDone& done_;
   std::vector<StoredPoint> stored_;
   std::vector<std::string> metrics_;
+  std::vector<std::vector<Estimate>> values_;     // of each point, while a point of its group may follow it
   std::vector<std::vector<std::size_t>> groups_;  // of the same fractional bits
   std::size_t lanes_;
   PreparedInputs prepared_;

@@ -2,8 +2,10 @@
 #define NARROW_STUDY_SCHEMA_H_
 
 #include <string>
+#include <vector>
 
 #include "study/database.h"
+#include "study/metric.h"
 
 namespace narrow {
 
@@ -11,7 +13,12 @@ namespace narrow {
 // memory. Throws Error for a file that is not a study, or one of a version that this narrow does not know.
 void prepare_schema(Database& database, bool write);
 
-// The view `results`, with a column for each metric that the study ever had.
+// The table of metrics. Of one that is there already with another title or meaning, as of a model with other outputs, what both have in
+// common; what an older narrow wrote is replaced.
+void write_metric_names(const Database& database, const std::vector<Metric>& metrics);
+std::vector<Metric> read_metric_names(const Database& database);  // without their functions; titles of an older narrow's are empty
+
+// The view `results`, with a column for each metric that the study ever had, and one for its error.
 void make_results_view(const Database& database);
 
 // What tells an assignment of types from others: a hash of its text (types_json).

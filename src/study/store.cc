@@ -179,7 +179,7 @@ void Store::add_definition(const std::string& definition, const std::string& com
 Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& options) {
   auto known = impl_->database.statement("SELECT id FROM scans WHERE model = ? AND data = ? AND options = ?");
   if (!known.bind(model, data, options).step()) {
-    impl_->database.statement("INSERT INTO scans(model, data, options, folder) VALUES(?, ?, ?, ?)")
+    impl_->database.statement("INSERT INTO scans(model, data, options, folder, notes) VALUES(?, ?, ?, ?, '[]')")
         .bind(model, data, options, folder_for(impl_->database, data, options))
         .step();
     known.bind(model, data, options).step();
@@ -188,20 +188,22 @@ Scan Store::add_scan(std::int64_t model, std::int64_t data, const std::string& o
   return *std::find_if(all.begin(), all.end(), [&](const Scan& scan) { return scan.id == known.number(0); });
 }
 
-void Store::add_metric_names(const std::vector<MetricName>& names) {
+void Store::add_metric_names(const std::vector<Metric>& names) {
   impl_->database.transaction([&] {
-    auto insert = impl_->database.statement(
-        "INSERT INTO metric_names(name, unit, meaning) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET unit = excluded.unit, meaning = "
-        "excluded.meaning");
-    for (const MetricName& metric : names) insert.bind(metric.name, metric.unit, metric.meaning).step();
+    write_metric_names(impl_->database, names);
     make_results_view(impl_->database);
   });
 }
 
-void Store::set_float(const Scan& scan, const NamedValues& values, const std::vector<Curve>& curves) {
+void Store::set_notes(const Scan& scan, const std::vector<std::string>& notes) {
+  const std::string text = nlohmann::json(notes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  impl_->database.statement("UPDATE scans SET notes = ? WHERE id = ?").bind(text, scan.id).step();
+}
+
+void Store::set_float(const Scan& scan, const NamedEstimates& values, const std::vector<Curve>& curves) {
   impl_->database.transaction([&] {
-    auto metric = impl_->database.statement("INSERT OR REPLACE INTO float_metrics(scan, name, value) VALUES(?, ?, ?)");
-    for (const auto& [name, value] : values) metric.bind(scan.id, name, value).step();
+    auto metric = impl_->database.statement("INSERT OR REPLACE INTO float_metrics(scan, name, value, error) VALUES(?, ?, ?, ?)");
+    for (const auto& [name, estimate] : values) metric.bind(scan.id, name, estimate.value, estimate.error).step();
     auto curve =
         impl_->database.statement("INSERT OR REPLACE INTO float_curves(scan, name, edges, samples, \"values\") VALUES(?, ?, ?, ?, ?)");
     for (const Curve& each : curves) {
@@ -286,7 +288,7 @@ std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<Planned
       const std::int64_t id = point.point ? plan_in_grid(impl_->database, scan, point) : plan_labelled(impl_->database, scan, point);
       planned.push_back(impl_->point(id));
       measured.bind(id, names).step();
-      planned.back().measured = measured.size(0) == metrics.size();
+      planned.back().measured = planned.back().measured && measured.size(0) == metrics.size();
     }
   });
   return planned;
@@ -340,14 +342,19 @@ void Store::Impl::write_point(const PointResult& point) {
     count->bind(point.id, c.layer, c.values, c.overflows, c.sum_overflows, c.zeros, c.weights, c.weight_overflows, c.weight_zeros).step();
 }
 
-void Store::Impl::write_metrics(std::int64_t point, const NamedValues& values, const NamedCurves& curves) {
-  const auto metric = database.prepared("INSERT OR REPLACE INTO metrics(point, name, value) VALUES(?, ?, ?)");
-  for (const auto& [name, value] : values) metric->bind(point, name, value).step();
+void Store::Impl::write_metrics(std::int64_t point, const NamedEstimates& values, const NamedCurves& curves) {
+  // Nor does anything stay that was measured otherwise.
+  for (const char* sql : {"DELETE FROM metrics WHERE point = ? AND (SELECT measure FROM points WHERE id = point) IS NOT ?",
+                          "DELETE FROM curves WHERE point = ? AND (SELECT measure FROM points WHERE id = point) IS NOT ?"})
+    database.prepared(sql)->bind(point, kMeasure).step();
+  database.prepared("UPDATE points SET measure = ? WHERE id = ?")->bind(kMeasure, point).step();
+  const auto metric = database.prepared("INSERT OR REPLACE INTO metrics(point, name, value, error) VALUES(?, ?, ?, ?)");
+  for (const auto& [name, estimate] : values) metric->bind(point, name, estimate.value, estimate.error).step();
   const auto curve = database.prepared("INSERT OR REPLACE INTO curves(point, name, \"values\") VALUES(?, ?, ?)");
   for (const auto& [name, bins] : curves) curve->bind(point, name, json_of(bins)).step();
 }
 
-void Store::add_metrics(std::int64_t point, const NamedValues& values, const NamedCurves& curves) {
+void Store::add_metrics(std::int64_t point, const NamedEstimates& values, const NamedCurves& curves) {
   const std::scoped_lock lock(impl_->mutex);
   impl_->database.transaction([&] { impl_->write_metrics(point, values, curves); });
 }

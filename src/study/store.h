@@ -24,12 +24,14 @@ struct Scan {
   std::size_t parameters = 0, multiplications = 0;
   std::string data, data_name;  // path; name, where the study has several data sets
   std::size_t samples = 0;
-  std::string options;  // describe(PrecisionOptions)
-  std::string folder;   // in the study's folder, of the files of this scan; empty for the study's own
+  std::string options;             // describe(PrecisionOptions)
+  std::string folder;              // in the study's folder, of the files of this scan; empty for the study's own
+  std::vector<std::string> notes;  // what a reader should know: where narrow departs from hls4ml, which samples are left out
 };
 
 // Values of metrics, and of curves bin by bin, by their names.
 using NamedValues = std::map<std::string, double>;
+using NamedEstimates = std::map<std::string, Estimate>;
 using NamedCurves = std::map<std::string, std::vector<double>>;
 
 // A point that is to be computed: an assignment of types to all layers of a scan's model. Those of a grid have coordinates; others a
@@ -42,17 +44,28 @@ struct PlannedPoint {
 PlannedPoint grid_point(const Point& point, const std::string& types);
 PlannedPoint labelled_point(const std::string& label, const std::string& types);
 
+// Of the layers of a point, the one of which the largest share was lost to overflows.
+struct WorstOverflow {
+  enum class Of : std::uint8_t { kValues, kSums, kWeights };
+  std::string layer;  // empty where nothing overflowed
+  Of of = Of::kValues;
+  double share = 0;         // of its values, or weights, %
+  std::size_t samples = 0;  // on which this was counted
+};
+
 struct StoredPoint {
   std::int64_t id = 0;
   std::optional<Point> point;  // coordinates, where it is one of a grid
   bool finished = false;
-  bool measured = false;         // it has every metric that was asked for
-  std::int64_t computed_as = 0;  // the point whose run answers this one; its own id where it was run
-  bool clean = false;            // nothing overflowed anywhere, weights included
-  std::string kept;              // what was written of it (study/kept.h)
-  std::vector<double> values;    // of the metrics asked for
-  int arithmetic = kArithmetic;  // by which it was computed
-  std::string label;             // where it has no coordinates
+  bool measured = false;                    // it has every metric that was asked for, as this narrow measures it
+  std::int64_t computed_as = 0;             // the point whose run answers this one; its own id where it was run
+  bool clean = false;                       // nothing overflowed anywhere, weights included
+  std::string kept;                         // what was written of it (study/kept.h)
+  std::vector<double> values;               // of the metrics asked for
+  int arithmetic = kArithmetic;             // by which it was computed
+  std::string label;                        // where it has no coordinates
+  std::vector<double> errors{};             // of the values
+  std::optional<WorstOverflow> overflow{};  // nothing where overflows were not counted
   bool outdated() const { return finished && arithmetic != kArithmetic; }
 };
 
@@ -70,7 +83,7 @@ struct PointResult {
   bool overflowed = false;  // anything anywhere, on all samples, weights included
   double seconds = 0;
   std::string types, kernels, kept;
-  NamedValues values;
+  NamedEstimates values;
   NamedCurves curves;                // empty for a point that follows another
   std::size_t counted = 0;           // samples
   std::vector<StoredCounts> counts;  // of the layers at which something was lost; empty for a point that follows another
@@ -105,10 +118,11 @@ class Store {
   std::int64_t add_model(const Model& model, const std::string& label);
   std::int64_t add_data(const Dataset& data, const std::string& name);
   Scan add_scan(std::int64_t model, std::int64_t data, const std::string& options);
-  // Units and meanings of metrics that points have; the view `results` has a column for each.
-  void add_metric_names(const std::vector<MetricName>& names);
+  // What is known of the metrics that points have; the view `results` has columns for each.
+  void add_metric_names(const std::vector<Metric>& names);
+  void set_notes(const Scan& scan, const std::vector<std::string>& notes);
   // The float model's own metrics and curves.
-  void set_float(const Scan& scan, const NamedValues& values, const std::vector<Curve>& curves);
+  void set_float(const Scan& scan, const NamedEstimates& values, const std::vector<Curve>& curves);
   // The float model's values, layer by layer.
   void set_profile(const Scan& scan, const std::vector<Profile>& profiles);
   // The scan's points, planned where they are new, in the order given; without values. Those that are outdated, and those that are not
@@ -117,8 +131,8 @@ class Store {
   // These may be called from any thread.
   // The point is in the store when this or another thread's call, made at the same time, returns.
   void finish(PointResult point);
-  void add_metrics(std::int64_t point, const NamedValues& values, const NamedCurves& curves);
-  std::vector<double> values(std::int64_t point, const std::vector<std::string>& metrics) const;  // NaN where it has none
+  void add_metrics(std::int64_t point, const NamedEstimates& values, const NamedCurves& curves);
+  std::vector<Estimate> values(std::int64_t point, const std::vector<std::string>& metrics) const;  // NaN where it has none
 
   // Facts of the study as a whole, by name, such as those above; `known` gives "" for one that is not there.
   void set(const std::string& name, const std::string& value);
@@ -137,10 +151,12 @@ class Store {
   };
   std::vector<KnownDefinition> definitions() const;
   std::vector<Scan> scans() const;
-  std::vector<MetricName> metrics() const;
-  // A scan's points by their bits, those without coordinates behind, with the values of these metrics; NaN where a point has none.
+  std::vector<Metric> metrics() const;  // without their functions
+  // A scan's points by their bits, those without coordinates behind, with the values and errors of these metrics (NaN where a point has
+  // none) and their worst overflow.
   std::vector<StoredPoint> points(const Scan& scan, const std::vector<std::string>& metrics) const;
   NamedValues float_metrics(const Scan& scan) const;
+  NamedValues float_errors(const Scan& scan) const;  // of those
   std::vector<Curve> float_curves(const Scan& scan) const;
   std::vector<Profile> profile(const Scan& scan) const;
   // Of a point, or the one that answers it: its curves by name; the layers at which something was lost, and on how many samples that

@@ -27,7 +27,7 @@ class Store::Impl {
   // Results that wait to be written. One thread at a time writes them; others leave theirs to it and go on.
   void write_waiting();
   void write_point(const PointResult& point);
-  void write_metrics(std::int64_t point, const NamedValues& values, const NamedCurves& curves);
+  void write_metrics(std::int64_t point, const NamedEstimates& values, const NamedCurves& curves);
 
   std::optional<StoreLock> lock;
   Database database;

@@ -46,7 +46,8 @@ class Part {
 
   void take_study() const {
     database_.run(
-        "INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' OR name = 'unit of the target' ON CONFLICT DO NOTHING");
+        "INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' OR name LIKE 'all samples of %' OR name = 'unit of the "
+        "target' ON CONFLICT DO NOTHING");
     database_.run(
         "INSERT INTO definitions(definition, command, version, started) SELECT definition, command, version, started "
         "FROM part.definitions WHERE true ON CONFLICT DO NOTHING");
@@ -56,7 +57,6 @@ class Part {
     database_.run(
         "INSERT INTO data(name, path, hash, samples, shape, preparation) SELECT name, path, hash, samples, shape, preparation "
         "FROM part.data WHERE true ON CONFLICT DO UPDATE SET hash = excluded.hash WHERE data.hash = ''");
-    database_.run("INSERT INTO metric_names SELECT * FROM part.metric_names WHERE true ON CONFLICT DO NOTHING");
   }
 
   // `scan_pairs`: each scan of theirs, and ours.
@@ -74,12 +74,15 @@ class Part {
                                          "ours.data = data.id AND ours.options = theirs.options) ORDER BY theirs.id");
     while (find.step()) scans.push_back({find.number(0), find.number(1), find.text(2)});
     // What has their own folder may not have ours.
-    auto insert = database_.statement("INSERT INTO main.scans(model, data, options, folder) VALUES(?, ?, ?, ?)");
+    auto insert = database_.statement("INSERT INTO main.scans(model, data, options, folder, notes) VALUES(?, ?, ?, ?, '[]')");
     for (const auto& [model, data, options] : scans) insert.bind(model, data, options, folder_for(database_, data, options)).step();
     database_.run("CREATE TEMP TABLE scan_pairs AS SELECT theirs.id AS theirs, scans.id AS ours " + theirs +
                   "JOIN scans ON scans.model = models.id AND scans.data = data.id AND scans.options = theirs.options");
+    database_.run(
+        "UPDATE scans SET notes = (SELECT notes FROM part.scans JOIN scan_pairs ON theirs = part.scans.id WHERE ours = main.scans.id) "
+        "WHERE notes = '[]' AND id IN (SELECT ours FROM scan_pairs)");
     for (const auto& [table, columns] :
-         {std::pair("float_metrics", "name, value"), std::pair("float_curves", "name, edges, samples, \"values\""),
+         {std::pair("float_metrics", "name, value, error"), std::pair("float_curves", "name, edges, samples, \"values\""),
           std::pair("profiles", "position, layer, kind, quantiles, zeros, negative")}) {
       database_.run(std::string("INSERT INTO ") + table + " SELECT ours, " + columns + " FROM part." + table +
                     " JOIN scan_pairs ON theirs = scan WHERE true ON CONFLICT DO NOTHING");
@@ -115,16 +118,16 @@ class Part {
 
   void take_results() const {
     for (const auto& [table, columns] :
-         {std::pair("metrics", "name, value"), std::pair("curves", "name, \"values\""),
+         {std::pair("metrics", "name, value, error"), std::pair("curves", "name, \"values\""),
           std::pair("counts", "layer, \"values\", overflows, sum_overflows, zeros, weights, weight_overflows, weight_zeros")}) {
       database_.run(std::string("DELETE FROM ") + table + " WHERE point IN (SELECT ours FROM pairs WHERE wanted)");
       database_.run(std::string("INSERT OR IGNORE INTO ") + table + " SELECT pairs.ours, " + columns + " FROM pairs JOIN part." + table +
                     " ON point = pairs.theirs");
     }
     database_.run(
-        "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, arithmetic, finished) = "
+        "UPDATE points SET (computed_as, overflowed, counted, types, kernels, kept, seconds, version, arithmetic, measure, finished) = "
         "(SELECT CASE WHEN leader.wanted THEN leader.ours ELSE (SELECT own.computed_as FROM points AS own WHERE own.id = leader.ours) END, "
-        "p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.arithmetic, p.finished FROM "
+        "p.overflowed, p.counted, p.types, p.kernels, p.kept, p.seconds, p.version, p.arithmetic, p.measure, p.finished FROM "
         "pairs JOIN part.points AS p ON p.id = pairs.theirs JOIN pairs AS leader ON leader.theirs = pairs.answered_by "
         "WHERE pairs.ours = points.id) WHERE id IN (SELECT ours FROM pairs WHERE wanted)");
   }
@@ -143,7 +146,10 @@ void Store::take(const std::string& folder) {
   const Store part(folder, Mode::kRead);  // that it is a study, and one this narrow knows
   part.impl_->database.attach_to(impl_->database);
   try {
-    impl_->database.transaction([&] { Part(impl_->database, folder).take(); });
+    impl_->database.transaction([&] {
+      write_metric_names(impl_->database, read_metric_names(part.impl_->database));
+      Part(impl_->database, folder).take();
+    });
   } catch (...) {
     impl_->database.run("DETACH part");
     throw;

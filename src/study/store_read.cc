@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "fixed/format.h"
+#include "study/schema.h"
 #include "study/store.h"
 #include "study/store_impl.h"
 
@@ -16,7 +17,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // (An older narrow merged points without the one that answers them: they are to be computed again.)
 constexpr const char* kPoint =
     "SELECT id, v_full, v_int, wb_full, wb_int, finished IS NOT NULL AND computed_as IS NOT NULL, computed_as, overflowed IS 0, kept, "
-    "arithmetic, label FROM points ";
+    "arithmetic, label, measure FROM points ";
 
 StoredPoint point_from(const Statement& row) {
   StoredPoint point;
@@ -29,6 +30,7 @@ StoredPoint point_from(const Statement& row) {
   point.kept = row.text(8);
   point.arithmetic = static_cast<int>(row.number(9));
   if (!point.point) point.label = row.text(10);
+  point.measured = row.number(11) == kMeasure;
   return point;
 }
 
@@ -42,6 +44,41 @@ std::vector<double> numbers(const Statement& row, int column) {
     numbers.push_back(each.is_null() ? kNan : each.get<double>());
   }
   return numbers;
+}
+
+// A column's texts, as Store::set_notes wrote them.
+std::vector<std::string> texts(const Statement& row, int column) {
+  const nlohmann::json json = nlohmann::json::parse(row.text(column), nullptr, false);
+  if (!json.is_array()) throw row.damaged(column);
+  std::vector<std::string> texts;
+  for (const nlohmann::json& each : json) {
+    if (!each.is_string()) throw row.damaged(column);
+    texts.push_back(each.get<std::string>());
+  }
+  return texts;
+}
+
+// Of the points of a scan that were run, by their ids, where overflows were counted.
+std::map<std::int64_t, WorstOverflow> worst_overflows(const Database& database, const Scan& scan) {
+  std::map<std::int64_t, WorstOverflow> worst;
+  auto counted = database.statement("SELECT id, counted FROM points WHERE scan = ? AND counted > 0 AND computed_as = id");
+  for (counted.bind(scan.id); counted.step();) worst[counted.number(0)].samples = counted.size(1);
+  auto find = database.statement(
+      "SELECT point, layer, \"values\", overflows, sum_overflows, weights, weight_overflows FROM counts JOIN points ON points.id = point "
+      "WHERE scan = ? AND overflows + sum_overflows + weight_overflows > 0 ORDER BY point, layer");
+  for (find.bind(scan.id); find.step();) {
+    const auto known = worst.find(find.number(0));
+    if (known == worst.end()) continue;
+    const auto consider = [&](int part, int whole, WorstOverflow::Of of) {
+      const double share =
+          find.number(whole) > 0 ? 100.0 * static_cast<double>(find.number(part)) / static_cast<double>(find.number(whole)) : 0;
+      if (share > known->second.share) known->second = {find.text(1), of, share, known->second.samples};
+    };
+    consider(3, 2, WorstOverflow::Of::kValues);
+    consider(4, 2, WorstOverflow::Of::kSums);
+    consider(6, 5, WorstOverflow::Of::kWeights);
+  }
+  return worst;
 }
 
 // {"phi1": {"result_t": "fixed<16,6,TRN,WRAP,0>", ...}, ...}
@@ -71,12 +108,13 @@ StoredPoint Store::Impl::point(std::int64_t id) {
   return point_from(*find);
 }
 
-std::vector<double> Store::values(std::int64_t point, const std::vector<std::string>& metrics) const {
+std::vector<Estimate> Store::values(std::int64_t point, const std::vector<std::string>& metrics) const {
   const std::scoped_lock lock(impl_->mutex);
-  const auto find = impl_->database.prepared("SELECT value FROM metrics WHERE point = ? AND name = ?");
-  std::vector<double> values;
+  const auto find = impl_->database.prepared("SELECT value, error FROM metrics WHERE point = ? AND name = ?");
+  std::vector<Estimate> values;
   values.reserve(metrics.size());
-  for (const std::string& name : metrics) values.push_back(find->bind(point, name).step() ? find->real(0) : kNan);
+  for (const std::string& name : metrics)
+    values.push_back(find->bind(point, name).step() ? Estimate{find->real(0), find->real(1)} : Estimate{});
   return values;
 }
 
@@ -88,11 +126,11 @@ std::string Store::known(const std::string& name) const {
 std::vector<Scan> Store::scans() const {
   std::vector<Scan> scans;
   auto find = impl_->database.statement(
-      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder FROM scans "
+      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder, notes FROM scans "
       "JOIN models ON models.id = model JOIN data ON data.id = data ORDER BY scans.id");
   while (find.step()) {
     scans.push_back({find.number(0), find.text(1), find.text(2), find.size(3), find.size(4), find.text(5), find.text(6), find.size(7),
-                     find.text(8), find.text(9)});
+                     find.text(8), find.text(9), texts(find, 10)});
   }
   return scans;
 }
@@ -104,21 +142,28 @@ std::vector<Store::KnownModel> Store::models() const {
   return models;
 }
 
-std::vector<MetricName> Store::metrics() const {
-  std::vector<MetricName> names;
-  auto find = impl_->database.statement("SELECT name, unit, meaning FROM metric_names ORDER BY rowid");
-  while (find.step()) names.push_back({find.text(0), find.text(1), find.text(2)});
-  return names;
+std::vector<Metric> Store::metrics() const {
+  std::vector<Metric> metrics = read_metric_names(impl_->database);
+  for (Metric& metric : metrics) {
+    if (metric.title.empty()) metric.title = metric_named(metric.name).title;
+  }
+  return metrics;
 }
 
 std::vector<StoredPoint> Store::points(const Scan& scan, const std::vector<std::string>& metrics) const {
   std::vector<StoredPoint> points;
   auto find =
       impl_->database.statement(std::string(kPoint) + "WHERE scan = ? ORDER BY v_full IS NULL, v_full, v_int, wb_full, wb_int, label");
-  auto value = impl_->database.statement("SELECT value FROM metrics WHERE point = ? AND name = ?");
+  auto value = impl_->database.statement("SELECT value, error FROM metrics WHERE point = ? AND name = ?");
+  const std::map<std::int64_t, WorstOverflow> overflows = worst_overflows(impl_->database, scan);
   for (find.bind(scan.id); find.step();) {
     StoredPoint point = point_from(find);
-    for (const std::string& name : metrics) point.values.push_back(value.bind(point.id, name).step() ? value.real(0) : kNan);
+    for (const std::string& name : metrics) {
+      const bool has = value.bind(point.id, name).step();
+      point.values.push_back(has ? value.real(0) : kNan);
+      point.errors.push_back(has ? value.real(1) : kNan);
+    }
+    if (const auto worst = overflows.find(point.computed_as); point.finished && worst != overflows.end()) point.overflow = worst->second;
     points.push_back(std::move(point));
   }
   return points;
@@ -136,6 +181,13 @@ NamedValues Store::float_metrics(const Scan& scan) const {
   auto find = impl_->database.statement("SELECT name, value FROM float_metrics WHERE scan = ?");
   for (find.bind(scan.id); find.step();) metrics[find.text(0)] = find.real(1);
   return metrics;
+}
+
+NamedValues Store::float_errors(const Scan& scan) const {
+  NamedValues errors;
+  auto find = impl_->database.statement("SELECT name, error FROM float_metrics WHERE scan = ?");
+  for (find.bind(scan.id); find.step();) errors[find.text(0)] = find.real(1);
+  return errors;
 }
 
 std::vector<Curve> Store::float_curves(const Scan& scan) const {

@@ -232,24 +232,43 @@ def bits_apart(point):
 
 
 def test_best_is_what_the_table_says(whole):
-    points = rows(whole, "SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results")
-    worse = lambda point, bound: [other for other in points if other[1] > bound and all(o >= p for o, p in zip(bits_apart(other), bits_apart(point)))]
-    chances = 0
-    for bound in [0.5, 2, 10, 1000, *(point[1] * (1 + 1e-9) for point in sorted(points, key=lambda point: point[1])[::30])]:
+    table = rows(whole, 'SELECT bits, mpe, v_full, v_int, wb_full, wb_int, "error of mpe", overflowed FROM results')
+    points = [row[:6] for row in table]
+    error, overflowed = ({row[:6]: row[column] for row in table} for column in (6, 7))
+    shares = "max(100.0 * max(overflows, sum_overflows) / \"values\", coalesce(100.0 * weight_overflows / nullif(weights, 0), 0))"
+    lost = {row[:4]: row[4] for row in rows(whole, f"SELECT v_full, v_int, wb_full, wb_int, max({shares}) FROM overflows GROUP BY 1, 2, 3, 4")}
+    worst = {point: lost.get(point[2:], 0) for point in points}
+    assert all(0 < error[point] < point[1] for point in points if point[1] > 0)
+    more = lambda point: [other for other in points if other != point and all(o >= p for o, p in zip(bits_apart(other), bits_apart(point)))]
+    worse = lambda point, bound: [other for other in more(point) if other[1] - error[other] >= bound and other[1] > bound]
+
+    def recommended(point, bound):
+        # Of v_int, v_frac, wb_int and wb_frac: some point has more; more integer bits change nothing where nothing overflows.
+        grows = lambda k: any(bits_apart(other)[k] > bits_apart(point)[k] for other in more(point))
+        return worst[point] <= 1 and not worse(point, bound) and all(grows(k) or (k in (0, 2) and not overflowed[point]) for k in range(4))
+
+    row_of = lambda point: ["16", "-", "auto", str(point[0]), f"ap_fixed<{point[2]},{point[3]}>", f"ap_fixed<{point[4]},{point[5]}>", f"{point[1]:.4g}"]
+    chances, answers = 0, set()
+    for bound in [0.01, 0.5, 2, 10, 1000, *(point[1] * (1 + 1e-9) for point in sorted(points, key=lambda point: point[1])[::30])]:
         good = [point for point in points if point[1] <= bound]
-        lines = succeed([NARROW, "best", str(whole), "--below", repr(bound)]).splitlines()[1:]
-        steady_line = succeed([NARROW, "best", str(whole), "--below", repr(bound), "--steady"]).splitlines()[1]
-        for line, wanted in ((lines[0], good), (steady_line, [point for point in good if not worse(point, bound)])):
-            if not wanted:
-                assert "none is below" in line
-                continue
-            bits, mpe, v_full, v_int, wb_full, wb_int = min(wanted)
-            assert line.split() == ["16", "-", "auto", str(bits), f"ap_fixed<{v_full},{v_int}>", f"ap_fixed<{wb_full},{wb_int}>", f"{mpe:.4g}"]
-        by_chance = bool(good) and bool(worse(min(good), bound))
-        chances += by_chance
-        assert len(lines) == 1 + by_chance and (not by_chance or "the bound is met by chance there" in lines[1])
-    assert 0 < chances < 12
-    front = [(int(line.split()[3]), float(line.split()[6])) for line in succeed([NARROW, "best", str(whole), "--pareto"]).splitlines()[1:]]
+        asked = [NARROW, "best", str(whole), "--metric", "mpe", "--below", repr(bound)]
+        said = succeed(asked)
+        assert succeed([*asked, "--steady"]) == said, "what --steady asked for is what is recommended"
+        line = succeed([*asked, "--any"]).splitlines()[1]
+        if not good:
+            assert "none is within" in line and "none is within" in said
+            continue
+        assert line.split()[:7] == row_of(min(good)), line
+        sound = [point for point in good if recommended(point, bound)]
+        assert said.splitlines()[1].split()[:7] == row_of(min(sound)) if sound else "none is recommended" in said, said
+        if sound:
+            answers.add(min(sound))
+        if min(good) not in sound:
+            chances += worst[min(good)] <= 1 and bool(worse(min(good), bound))
+            reason = "(--overflow)" if worst[min(good)] > 1 else "met by chance there" if worse(min(good), bound) else "the grid ends there"
+            assert f"{min(good)[0]} bits" in said and reason in said, (reason, said)
+    assert chances > 0 and len(answers) > 1
+    front = [(int(line.split()[3]), float(line.split()[6])) for line in succeed([NARROW, "best", str(whole), "--metric", "mpe", "--pareto", "--any"]).splitlines()[1:]]
     expected = []
     for bits, mpe, *_ in sorted(points):
         if not expected or mpe < expected[-1][1]:
@@ -363,7 +382,7 @@ def spoil(folder, where="true", arithmetic=ARITHMETIC - 1):
         for point, *bits in points:
             database.execute("UPDATE points SET arithmetic = ?, overflowed = 0 WHERE id = ?", (arithmetic, point))
             database.execute("UPDATE metrics SET value = 0 WHERE point = ?", (point,))
-            database.execute("INSERT OR IGNORE INTO metrics VALUES(?, 'beyond@77', 5)", (point,))
+            database.execute("INSERT OR IGNORE INTO metrics VALUES(?, 'beyond@77', 5, 0)", (point,))
             database.execute("INSERT OR IGNORE INTO counts VALUES(?, 'a_layer', 5, 5, 5, 5, 5, 5, 5)", (point,))
     return len(points)
 
@@ -435,9 +454,10 @@ def test_a_study_of_tables_of_version_2_is_read_as_it_is(old):
     outdated = f"6 points were computed by an older arithmetic (1, now {ARITHMETIC}); the same narrow run or sweep computes them again"
     said = succeed([NARROW, "status", str(old)])
     assert "6 of 12 points are done" in said and outdated in said
-    said = succeed([NARROW, "best", str(old), "--below", "1e9"])
+    said = succeed([NARROW, "best", str(old), "--below", "1e9", "--any"])
     stored = rows(old, "SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results ORDER BY bits, mpe")[0]
     assert said.splitlines()[1].split() == ["16", "-", "auto", "24", "ap_fixed<12,{}>".format(stored[3]), "ap_fixed<12,{}>".format(stored[5]), f"{stored[1]:.4g}"] and outdated in said
+    assert "6 points were measured by an older narrow, without errors" in said and "6 of 12 points are not finished" in said
     assert outdated in succeed([NARROW, "report", str(old), "--figures", "none"])
     assert (old / "study.db").read_bytes() == before
 
@@ -447,9 +467,9 @@ def test_a_study_of_tables_of_version_2_is_migrated_and_resumed(old, tmp_path):
     done = run(command(old, grid=V2_GRID))
     assert done.returncode == 0 and f"16: 6 points were computed by an older arithmetic (1, now {ARITHMETIC}) and are computed again" in done.stderr, done.stderr
     succeed(command(tmp_path / "new", grid=V2_GRID))
-    assert rows(old, "PRAGMA user_version") == rows(tmp_path / "new", "PRAGMA user_version") == [(3,)]
+    assert rows(old, "PRAGMA user_version") == rows(tmp_path / "new", "PRAGMA user_version") == [(4,)]
     assert rows(old, "PRAGMA integrity_check") == [("ok",)] and rows(old, "PRAGMA foreign_key_check") == []
-    schema = "SELECT type, name, replace(replace(sql, '\"points\"', 'points'), '\"data\"', 'data') FROM sqlite_master WHERE name != 'results' ORDER BY 1, 2"
+    schema = "SELECT type, name, replace(sql, '\"', '') FROM sqlite_master WHERE name != 'results' ORDER BY 1, 2"
     assert rows(old, schema) == rows(tmp_path / "new", schema)
     assert results(old) == results(tmp_path / "new") and content(old)[:2] == content(tmp_path / "new")[:2]
     assert all(dict(rows(old, "SELECT id, types FROM points"))[point] == text for point, text in types.items()), "a point kept its row"
@@ -478,7 +498,7 @@ def test_a_migration_that_cannot_be_written_leaves_the_old_study(old, tmp_path):
                 refused += 1
                 assert done.returncode == 1 and "full" in done.stderr, done.stderr
                 assert database.execute(points).fetchall() == before
-    assert refused > 2 and rows(old, "PRAGMA user_version") == [(3,)]
+    assert refused > 2 and rows(old, "PRAGMA user_version") == [(4,)]
     succeed(command(old, grid=V2_GRID))
     assert results(old) == results(tmp_path / "new")
 

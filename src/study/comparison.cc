@@ -1,0 +1,451 @@
+#include "study/comparison.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace narrow {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// One standard deviation of a normal distribution: the central 68.27 %.
+constexpr double kTail = 0.158655;
+constexpr std::array kShares{kTail, 0.5, 1 - kTail};
+
+// The mean of `value(i)` over the values for which it is not nothing, several of them a sample, and its error: that of a ratio of
+// two sums over samples, to first order.
+template <class Value>
+Estimate mean_over(std::size_t values, std::size_t per_sample, const Value& value) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < values; ++i) {
+    if (const std::optional<double> own = value(i)) {
+      sum += *own;
+      ++count;
+    }
+  }
+  if (count == 0) return {};
+  const double mean = sum / static_cast<double>(count);
+  double squares = 0;
+  std::size_t samples = 0;
+  for (std::size_t first = 0; first < values; first += per_sample) {
+    double departure = 0;
+    bool counted = false;
+    for (std::size_t i = first; i < std::min(values, first + per_sample); ++i) {
+      if (const std::optional<double> own = value(i)) {
+        departure += *own - mean;
+        counted = true;
+      }
+    }
+    squares += departure * departure;
+    samples += counted ? 1 : 0;
+  }
+  return {mean, std::isfinite(mean) && samples > 1 ? std::sqrt(squares) / static_cast<double>(count) : kNan};
+}
+
+double width_of(double low, double high) { return std::isinf(low) || std::isinf(high) ? kInfinity : (high - low) / 2; }
+
+// A width with the response scaled to 1; an output that is stuck at 0 has none.
+double scaled_width(double width, double median) {
+  const double response = std::abs(1 + median / 100);
+  if (std::isinf(width)) return kInfinity;
+  return response == 0 ? kNan : width / response;
+}
+
+double change(double value, double from) { return from == 0 || !std::isfinite(from) ? kNan : (value / from - 1) * 100; }
+
+// The nearest rising sequence, by weighted squares: pool adjacent violators. In place; returns it.
+template <class Sequence>
+void make_rising(Sequence& values, const Sequence& weights, std::size_t size) {
+  struct Pool {
+    double sum, weight;
+    std::size_t size;
+    double mean() const { return sum / weight; }
+  };
+  std::array<Pool, TurnOn::kBins> pools{};
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    pools[count++] = {values[i] * weights[i], weights[i], 1};
+    while (count > 1 && pools[count - 2].mean() >= pools[count - 1].mean()) {
+      const Pool last = pools[--count];
+      Pool& before = pools[count - 1];
+      before = {before.sum + last.sum, before.weight + last.weight, before.size + last.size};
+    }
+  }
+  std::size_t at = 0;
+  for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t i = 0; i < pools[k].size; ++i) values[at++] = pools[k].mean();
+  }
+}
+
+// The prepared E at which the nearest rising curve crosses one half.
+double half_point(const TurnOn::Replica& bins, const TurnOn::PerBin& passed) {
+  TurnOn::PerBin shares{};
+  TurnOn::PerBin weights{};
+  TurnOn::PerBin at{};
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < TurnOn::kBins; ++i) {
+    if (bins.samples[i] == 0) continue;
+    shares[size] = passed[i] / bins.samples[i];
+    weights[size] = bins.samples[i];
+    at[size++] = bins.positions[i];
+  }
+  make_rising(shares, weights, size);
+  const std::span fitted = std::span(shares).first(size);
+  const auto above = std::find_if(fitted.begin(), fitted.end(), [](double share) { return share >= 0.5; });
+  if (above == fitted.begin() || above == fitted.end()) return kNan;
+  const auto i = static_cast<std::size_t>(above - fitted.begin());
+  return at[i - 1] + (at[i] - at[i - 1]) * (0.5 - shares[i - 1]) / (shares[i] - shares[i - 1]);
+}
+
+// Prepared edges: how far below one a prepared target may lie that is the edge itself.
+struct PreparedEdges {
+  PreparedEdges(const Feature& target, const std::vector<double>& edges, bool prepared) : sign(target.divide < 0 ? -1 : 1) {
+    constexpr double kRounding = 0x1p-23;
+    for (const double edge : edges) {
+      const double value = prepared ? edge : target.prepare(edge);
+      const double rounded = prepared ? value : target.prepare(edge * (1 + kRounding));
+      const double reach = 2 * (std::abs(value) * kRounding + std::abs(rounded - value));
+      // The logarithm of what is not above 0: below any target.
+      values.push_back(std::isnan(value) ? -kInfinity : sign * value);
+      tolerances.push_back(std::isfinite(reach) ? reach : 0);
+    }
+  }
+  // The bin of a prepared target, or the number of bins.
+  std::size_t bin(double target, bool last_holds_its_upper_edge) const {
+    const std::size_t bins = values.size() - 1;
+    const double value = sign * target;
+    std::size_t above = 0;
+    while (above < values.size() && value >= values[above] - tolerances[above]) ++above;
+    if (above == 0) return bins;
+    if (above <= bins) return above - 1;
+    return last_holds_its_upper_edge && value <= values.back() + tolerances.back() ? bins - 1 : bins;
+  }
+  double sign;
+  std::vector<double> values, tolerances;
+};
+
+Bins bins_of(const std::vector<double>& edges, const Targets& targets, const std::vector<double>& truth) {
+  Bins bins{edges, {}, 0};
+  if (edges.empty()) {
+    constexpr int kBins = 10;
+    std::vector<double> rising = truth;
+    std::sort(rising.begin(), rising.end());
+    for (int i = 0; i <= kBins; ++i) bins.edges.push_back(quantile(rising, static_cast<double>(i) / kBins));
+  }
+  const std::size_t count = bins.edges.size() - 1;
+  bins.samples.resize(count);
+  const PreparedEdges prepared(targets.of_data, edges.empty() ? std::vector<double>{0, 0} : edges, false);
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    std::size_t bin = count;
+    if (edges.empty()) {
+      const auto above = std::upper_bound(bins.edges.begin(), bins.edges.end(), truth[i]);
+      bin = std::min(static_cast<std::size_t>(above - bins.edges.begin()), count) - 1;
+    } else {
+      bin = prepared.bin(static_cast<double>(targets.truth[i]), true);
+    }
+    if (bin >= count) ++bins.outside;
+    else if (truth[i] != 0) bins.samples[bin].push_back(static_cast<std::uint32_t>(i));
+  }
+  return bins;
+}
+
+TurnOn turn_on_at(double threshold, const Targets& targets, const Resamples& resamples) {
+  constexpr double kReach = 0.2;  // to either side, of the range
+  constexpr double kOutside = 0.01;
+  std::vector<double> rising(targets.truth.begin(), targets.truth.end());
+  std::sort(rising.begin(), rising.end());
+  const double reach = kReach * (quantile(rising, 1 - kOutside) - quantile(rising, kOutside));
+  const double centre = targets.of_data.prepare(threshold);
+  TurnOn turn_on;
+  turn_on.threshold = threshold;
+  std::vector<double> edges;
+  for (std::size_t i = 0; i <= TurnOn::kBins; ++i) {
+    edges.push_back(centre + (targets.of_data.divide < 0 ? -1 : 1) * reach * (2 * static_cast<double>(i) / TurnOn::kBins - 1));
+    turn_on.edges.push_back(targets.of_data.undo(edges.back()));
+  }
+  const PreparedEdges prepared(targets.of_data, edges, true);
+  turn_on.bin.reserve(targets.truth.size());
+  for (const float value : targets.truth) turn_on.bin.push_back(static_cast<std::uint8_t>(prepared.bin(static_cast<double>(value), false)));
+  const auto fill = [&](TurnOn::Replica& bins, const auto& weight) {
+    for (std::size_t i = 0; i < turn_on.bin.size(); ++i) {
+      if (turn_on.bin[i] == TurnOn::kBins) continue;
+      bins.samples[turn_on.bin[i]] += weight(i);
+      bins.positions[turn_on.bin[i]] += weight(i) * static_cast<double>(targets.truth[i]);
+    }
+    for (std::size_t i = 0; i < TurnOn::kBins; ++i) bins.positions[i] /= bins.samples[i];
+  };
+  fill(turn_on.all, [](std::size_t) { return 1.0; });
+  turn_on.replicas.resize(resamples.replicas());
+  for (std::size_t r = 0; r < turn_on.replicas.size(); ++r) {
+    const auto weights = resamples.weights(r);
+    fill(turn_on.replicas[r], [&](std::size_t i) { return static_cast<double>(weights[i]); });
+  }
+  return turn_on;
+}
+
+}  // namespace
+
+Reference::Reference(const MetricOptions& options, std::vector<float> predictions, Targets of)
+    : outputs(predictions.begin(), predictions.end()),
+      targets(std::move(of)),
+      resamples(targets.truth.size(), Resamples::usual(targets.truth.size())) {
+  assert(targets.truth.empty() || targets.truth.size() == outputs.size());
+  if (targets.of_model) {
+    undone.reserve(outputs.size());
+    for (const double output : outputs) undone.push_back(targets.of_model->undo(output));
+  }
+  if (targets.truth.empty()) return;
+  assert(targets.of_model);
+  truth.reserve(targets.truth.size());
+  for (const float prepared : targets.truth) {
+    if (const double value = targets.of_data.undo(prepared); value != 0) nonzero.push_back(static_cast<std::uint32_t>(truth.size()));
+    truth.push_back(targets.of_data.undo(prepared));
+  }
+  bins = bins_of(options.bins, targets, truth);
+  for (const double threshold : options.thresholds) turn_ons.push_back(turn_on_at(threshold, targets, resamples));
+  const Comparison own(*this, outputs);
+  float_scaled = own.scaled();
+  float_scaled_of = own.scaled_of();
+  for (std::size_t i = 0; i < turn_ons.size(); ++i) {
+    turn_ons[i].float_half = own.half(i).value;
+    turn_ons[i].float_halves = own.half(i).replicas;
+    turn_ons[i].float_passed = own.half(i).passed;
+  }
+}
+
+Comparison::Comparison(const Reference& reference, std::span<const double> predictions) : reference_(reference), outputs_(predictions) {
+  assert(predictions.size() == reference.outputs.size());
+  if (!reference.targets.of_model) return;
+  undone_.reserve(outputs_.size());
+  for (const double output : outputs_) undone_.push_back(reference.targets.of_model->undo(output));
+  if (reference.truth.empty()) return;
+  compare_with_truth();
+  for (const TurnOn& turn_on : reference.turn_ons) compare_at(turn_on);
+}
+
+void Comparison::compare_with_truth() {
+  const Resamples& resamples = reference_.resamples;
+  std::vector<double> error_of(reference_.truth.size());
+  errors_.reserve(reference_.nonzero.size());
+  for (const std::uint32_t i : reference_.nonzero) {
+    const double truth = reference_.truth[i];
+    errors_.push_back(error_of[i] = (undone_[i] - truth) / std::abs(truth) * 100);
+  }
+  known_ = std::none_of(undone_.begin(), undone_.end(), [](double value) { return std::isnan(value); });
+  width_ = scaled_ = kNan;
+  medians_.assign(reference_.bins.samples.size(), kNan);
+  widths_ = medians_;
+  if (!known_ || errors_.empty()) return;
+  const Ordered all = ordered(errors_, reference_.nonzero);
+  width_ = all.values.size() < 2 ? kNan : width_of(quantile(all.values, kTail), quantile(all.values, 1 - kTail));
+  scaled_ = scaled_width(width_, quantile(all.values, 0.5));
+  for (std::size_t r = 0; r < resamples.replicas(); ++r) {
+    std::array<double, kShares.size()> at{};
+    weighted_quantiles(all, resamples.weights(r), kShares, at);
+    width_of_.push_back(width_of(at[0], at[2]));
+    scaled_of_.push_back(scaled_width(width_of_.back(), at[1]));
+  }
+  largest_median_of_.assign(resamples.replicas(), kNan);
+  for (std::size_t k = 0; k < medians_.size(); ++k) {
+    const std::vector<std::uint32_t>& samples = reference_.bins.samples[k];
+    std::vector<double> own;
+    own.reserve(samples.size());
+    for (const std::uint32_t i : samples) own.push_back(error_of[i]);
+    const Ordered bin = ordered(own, samples);
+    medians_[k] = quantile(bin.values, 0.5);
+    if (samples.size() > 1) widths_[k] = width_of(quantile(bin.values, kTail), quantile(bin.values, 1 - kTail));
+    for (std::size_t r = 0; r < resamples.replicas(); ++r) {
+      double median = kNan;
+      weighted_quantiles(bin, resamples.weights(r), std::span(kShares).subspan(1, 1), std::span(&median, 1));
+      largest_median_of_[r] = std::fmax(largest_median_of_[r], std::abs(median));
+    }
+  }
+}
+
+void Comparison::compare_at(const TurnOn& turn_on) {
+  Half& half = halves_.emplace_back();
+  const Resamples& resamples = reference_.resamples;
+  std::vector<std::uint32_t> near;  // those that pass and have a bin
+  TurnOn::PerBin passed{};
+  half.passed.resize(undone_.size());
+  for (std::size_t i = 0; i < undone_.size(); ++i) {
+    half.passed[i] = undone_[i] >= turn_on.threshold;
+    if (!half.passed[i] || turn_on.bin[i] == TurnOn::kBins) continue;
+    near.push_back(static_cast<std::uint32_t>(i));
+    passed[turn_on.bin[i]] += 1;
+  }
+  const Feature& target = reference_.targets.of_data;
+  half.value = known_ ? target.undo(half_point(turn_on.all, passed)) : kNan;
+  half.replicas.reserve(resamples.replicas());
+  for (std::size_t r = 0; r < resamples.replicas(); ++r) {
+    const auto weights = resamples.weights(r);
+    std::array<std::uint32_t, TurnOn::kBins> drawn{};
+    for (const std::uint32_t i : near) drawn[turn_on.bin[i]] += weights[i];
+    for (std::size_t k = 0; k < TurnOn::kBins; ++k) passed[k] = drawn[k];
+    half.replicas.push_back(target.undo(half_point(turn_on.replicas[r], passed)));
+  }
+}
+
+Comparison::Pair Comparison::in(MetricSpace space) const {
+  if (space == MetricSpace::kTarget) return {undone_, reference_.undone};
+  return {outputs_, reference_.outputs};
+}
+
+Estimate Comparison::mae() const {
+  return mean_over(outputs_.size(), reference_.targets.outputs,
+                   [&](std::size_t i) { return std::optional(std::abs(outputs_[i] - reference_.outputs[i])); });
+}
+
+Estimate Comparison::left_out() const {
+  const Estimate share = mean_over(outputs_.size(), reference_.targets.outputs,
+                                   [&](std::size_t i) { return std::optional(reference_.outputs[i] == 0 ? 1.0 : 0.0); });
+  const auto n = static_cast<double>(outputs_.size());
+  return {outputs_.empty() ? 0 : std::round(share.value * n), share.error * n};
+}
+
+Estimate Comparison::rmse() const {
+  const Estimate square = mean_over(outputs_.size(), reference_.targets.outputs, [&](std::size_t i) {
+    const double error = outputs_[i] - reference_.outputs[i];
+    return std::optional(error * error);
+  });
+  const double root = std::sqrt(square.value);
+  return {root, root == 0 ? square.error : square.error / (2 * root)};
+}
+
+// The largest of as many draws is at most the k-th largest with the probability (1 - k/n)^n: all moments of the replicas follow, none
+// need be drawn.
+Estimate Comparison::largest() const {
+  const std::size_t per_sample = reference_.targets.outputs;
+  std::vector<double> of_sample(outputs_.size() / per_sample, 0);
+  if (of_sample.empty()) return {0, kNan};
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const double error = std::abs(outputs_[i] - reference_.outputs[i]);
+    double& largest = of_sample[i / per_sample];
+    largest = std::isnan(error) || std::isnan(largest) ? kNan : std::max(largest, error);
+  }
+  if (std::any_of(of_sample.begin(), of_sample.end(), [](double e) { return std::isnan(e); })) return {};
+  constexpr std::size_t kLargest = 64;  // a draw misses all of them with the probability e^-64
+  const auto n = static_cast<double>(of_sample.size());
+  const auto last = of_sample.begin() + static_cast<std::ptrdiff_t>(std::min(kLargest, of_sample.size()));
+  std::partial_sort(of_sample.begin(), last, of_sample.end(), std::greater<>());
+  const double value = of_sample.front();
+  if (!std::isfinite(value) || of_sample.size() < 2) return {value, kNan};
+  double mean = 0;
+  double squares = 0;
+  for (auto each = of_sample.begin(); each != last; ++each) {
+    const auto k = static_cast<double>(each - of_sample.begin());
+    const double probability = std::pow(1 - k / n, n) - std::pow(1 - (k + 1) / n, n);
+    mean += probability * (*each - value);
+    squares += probability * (*each - value) * (*each - value);
+  }
+  return {value, std::sqrt(std::max(0.0, squares - mean * mean))};
+}
+
+Estimate Comparison::mpe(MetricSpace space) const {
+  const auto [fixed, reference] = in(space);
+  return mean_over(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
+    return reference[i] == 0 ? std::nullopt : std::optional(std::abs(fixed[i] - reference[i]) / std::abs(reference[i]) * 100);
+  });
+}
+
+Estimate Comparison::bias(MetricSpace space) const {
+  const auto [fixed, reference] = in(space);
+  return mean_over(fixed.size(), reference_.targets.outputs,
+                   [fixed = fixed, reference = reference](std::size_t i) { return std::optional(fixed[i] - reference[i]); });
+}
+
+Estimate Comparison::beyond(MetricSpace space, double tolerance) const {
+  const auto [fixed, reference] = in(space);
+  return mean_over(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
+    // Written so that NaN counts as beyond.
+    return std::optional(std::abs(fixed[i] - reference[i]) <= tolerance / 100 * std::abs(reference[i]) ? 0.0 : 100.0);
+  });
+}
+
+Estimate Comparison::resolution() const {
+  if (!known_ || errors_.size() < 2) return {};
+  if (std::any_of(errors_.begin(), errors_.end(), [](double e) { return std::isinf(e); })) return {kInfinity, kNan};
+  const auto n = static_cast<double>(errors_.size());
+  double mean = 0;
+  for (const double error : errors_) mean += error / n;
+  double second = 0;
+  double fourth = 0;
+  for (const double error : errors_) {
+    const double square = (error - mean) * (error - mean);
+    second += square / n;
+    fourth += square * square / n;
+  }
+  // The error of a variance is sqrt((m4 - m2^2) / n) (Kendall and Stuart, volume 1, 10.9), of its root by first order.
+  const double root = std::sqrt(second);
+  return {root, root == 0 ? 0 : std::sqrt(std::max(0.0, fourth - second * second) / n) / (2 * root)};
+}
+
+Estimate Comparison::resolution_68() const { return {width_, spread(width_of_, width_)}; }
+
+Estimate Comparison::resolution_loss() const {
+  const double value = change(scaled_, reference_.float_scaled);
+  std::vector<double> replicas;
+  for (std::size_t r = 0; r < scaled_of_.size() && r < reference_.float_scaled_of.size(); ++r)
+    replicas.push_back(change(scaled_of_[r], reference_.float_scaled_of[r]));
+  return {value, spread(replicas, value)};
+}
+
+Estimate Comparison::linearity() const {
+  double value = kNan;
+  std::size_t samples = 0;
+  for (const double median : medians_) value = std::fmax(value, std::abs(median));
+  for (const auto& bin : reference_.bins.samples) samples += bin.size();
+  return {value, samples < 2 ? kNan : spread(largest_median_of_, value)};
+}
+
+Estimate Comparison::rate(std::size_t threshold) const {
+  if (!known_) return {};
+  const std::vector<bool>& passed = halves_[threshold].passed;
+  return mean_over(passed.size(), 1, [&](std::size_t i) { return std::optional(passed[i] ? 100.0 : 0.0); });
+}
+
+// Of the ratio of two rates on the same samples, to first order.
+Estimate Comparison::rate_change(std::size_t threshold) const {
+  const std::vector<bool>& passed = halves_[threshold].passed;
+  const std::vector<bool>& float_passed = reference_.turn_ons[threshold].float_passed;
+  const auto all = static_cast<double>(std::count(float_passed.begin(), float_passed.end(), true));
+  if (!known_ || all == 0) return {};
+  const double ratio = static_cast<double>(std::count(passed.begin(), passed.end(), true)) / all;
+  double squares = 0;
+  for (std::size_t i = 0; i < passed.size(); ++i) {
+    const double departure = (passed[i] ? 1 : 0) - (float_passed[i] ? ratio : 0);
+    squares += departure * departure;
+  }
+  return {(ratio - 1) * 100, passed.size() < 2 ? kNan : std::sqrt(squares) / all * 100};
+}
+
+Estimate Comparison::turn_on(std::size_t threshold) const {
+  const Half& half = halves_[threshold];
+  return {half.value, spread(half.replicas, half.value)};
+}
+
+Estimate Comparison::turn_on_shift(std::size_t threshold) const {
+  const Half& half = halves_[threshold];
+  const TurnOn& own = reference_.turn_ons[threshold];
+  const double value = half.value - own.float_half;
+  std::vector<double> replicas;
+  for (std::size_t r = 0; r < half.replicas.size(); ++r) replicas.push_back(half.replicas[r] - own.float_halves[r]);
+  return {value, spread(replicas, value)};
+}
+
+std::vector<double> Comparison::efficiency(std::size_t threshold) const {
+  const TurnOn& turn_on = reference_.turn_ons[threshold];
+  std::vector<double> shares(TurnOn::kBins);
+  for (std::size_t i = 0; i < undone_.size(); ++i) {
+    if (turn_on.bin[i] < TurnOn::kBins && halves_[threshold].passed[i]) shares[turn_on.bin[i]] += 1;
+  }
+  for (std::size_t k = 0; k < shares.size(); ++k) shares[k] /= turn_on.all.samples[k];  // NaN for an empty bin
+  return shares;
+}
+
+}  // namespace narrow
