@@ -11,6 +11,7 @@
 #include <set>
 
 #include "data/hash.h"
+#include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
 #include "keras/reader.h"
@@ -62,20 +63,21 @@ std::vector<ScanGrid> scan_grids(const Definition& definition, const Shard& shar
 }
 
 // How the models' inputs were prepared: in one way, but for the number of rows, of which the largest.
-std::string common_preparation(const std::vector<Subject>& subjects) {
+std::optional<Preparation> common_preparation(const std::vector<Subject>& subjects) {
   std::optional<Preparation> common;
   for (const Subject& subject : subjects) {
-    if (subject.model.preparation.empty()) continue;
-    Preparation own = preparation_from_json(subject.model.preparation);
-    own.vmax = common ? std::max(own.vmax, common->vmax) : own.vmax;
-    if (common) common->vmax = own.vmax;
-    if (common && *common != own) {
+    const std::optional<Preparation>& own = subject.model.preparation;
+    if (!own) continue;
+    if (!common) common = own;
+    common->vmax = std::max(common->vmax, own->vmax);
+    const std::string different = difference(own, common, Agreement::kInputs);
+    if (!different.empty()) {
       throw Error("model " + subject.model.name +
-                  " was trained on data that were prepared differently from those of the models before it; study it separately");
+                  " was trained on data that were prepared differently from those of the models before it (" + different +
+                  "); study it separately");
     }
-    common = own;
   }
-  return common ? to_json(*common) : "";
+  return common;
 }
 
 using KnownModels = std::vector<Store::KnownModel>;
@@ -154,10 +156,8 @@ Dataset header_of(const Dataset& data) {
 // How the targets were prepared: as the user says, or the data, or the model.
 Feature target_of(const DataOptions& options, const Dataset& data, const Model& model) {
   if (!options.target.empty() && options.target != "none") return parse_feature(options.target);
-  for (const std::string& known : {data.preparation, model.preparation}) {
-    if (known.empty()) continue;
-    const Preparation preparation = preparation_from_json(known);
-    if (preparation.target) return *preparation.target;
+  for (const auto& known : {data.preparation, model.preparation}) {
+    if (known && known->target) return *known->target;
   }
   return {"target"};
 }
@@ -230,9 +230,9 @@ class StudyRun {
   void validate() const {
     check_metrics(definition_.metrics);
     const std::vector<Subject> subjects = all_models(definition_, options_.shard.of > 1, {});
-    const std::string preparation = common_preparation(subjects);
+    const std::optional<Preparation> preparation = common_preparation(subjects);
     for (const StudyData& each : definition_.data) {
-      const Dataset data = read_dataset(each.options.source(preparation), 1);
+      const Dataset data = read_dataset(each.options.source_for(preparation), 1);
       for (const Subject& subject : subjects) {
         fit_to(data, subject.model);
         check_thresholds(definition_.metrics, data, target_of(each.options, data, subject.model));
@@ -251,7 +251,7 @@ class StudyRun {
   }
 
   void run_data(Store& store, const StudyData& of) {
-    Dataset data = read_dataset(of.options.source(common_preparation(subjects_)), of.options.limit());
+    Dataset data = read_dataset(of.options.source_for(common_preparation(subjects_)), of.options.limit());
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
     // As the models take them: one copy for each shape.
@@ -265,6 +265,12 @@ class StudyRun {
     }
     const Dataset header = header_of(data);
     data = {};
+    for (const Subject& subject : subjects_) {
+      SeenCount seen(subject.model);
+      seen.add(fitted.at(fit_to(header, subject.model).shape));
+      const std::vector<std::string> more = seen.notes();
+      notes.insert(notes.end(), more.begin(), more.end());
+    }
     watch_.notes(notes);
     // Before anything of an earlier run is written over: are these its data?
     for (const auto& [shape, own] : fitted) store.add_data(own, of.name);
