@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
+#include "app/inputs.h"
 #include "app/options.h"
 #include "app/progress.h"
 #include "error.h"
@@ -11,24 +13,33 @@
 namespace narrow {
 namespace {
 
+constexpr std::uint64_t kDefaultSeed = 1;
+
 struct Generate {
   std::string out, kind = "showers";
   std::size_t samples = 10000;
-  std::uint64_t seed = 1;
+  std::optional<std::uint64_t> seed;
   int vmax = 128;
 };
 
 void run(const Generate& arguments, const Globals& globals) {
   const GeneratorKind kind = arguments.kind == "uniform" ? GeneratorKind::kUniform : GeneratorKind::kShowers;
   const std::unique_ptr<ClusterWriter> writer = create_clusters(arguments.out, generated_columns());
+  const std::uint64_t seed = arguments.seed.value_or(kDefaultSeed);
   Progress progress("clusters", globals.quiet);
   constexpr std::size_t kBlock = 1000;
   for (std::size_t done = 0; done < arguments.samples; done += kBlock) {
     const std::size_t count = std::min(kBlock, arguments.samples - done);
-    writer->write(generate(kind, arguments.seed, done, count, arguments.vmax));
+    writer->write(generate(kind, seed, done, count, arguments.vmax));
     progress.show({.done = done + count, .all = arguments.samples});
   }
   writer->commit();
+  if (!arguments.seed) {
+    print_notes({"seed " + std::to_string(seed) +
+                 ", as none was given: another file of this seed has the same clusters; give data to test a "
+                 "model on a --seed of their own"},
+                globals.quiet);
+  }
 }
 
 }  // namespace
@@ -41,7 +52,8 @@ void add_generate(CLI::App& app, const Globals& globals) {
       ->check(CLI::IsMember({"showers", "uniform"}))
       ->capture_default_str();
   command->add_option("--samples", arguments->samples, "clusters")->check(positive())->capture_default_str();
-  command->add_option("--seed", arguments->seed, "the same seed makes the same clusters on any machine")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "the same seed makes the same clusters on any machine")
+      ->default_str(std::to_string(kDefaultSeed));
   command->add_option("--vmax", arguments->vmax, "uniform clusters have from 4 to vmax - 1 cells")
       ->check(CLI::Range(5, 100000))
       ->capture_default_str();

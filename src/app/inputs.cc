@@ -9,6 +9,7 @@
 
 #include "app/table.h"
 #include "data/clusters.h"
+#include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
 #include "keras/reader.h"
@@ -73,15 +74,19 @@ std::vector<std::string> InputArguments::files() const {
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
   const DataOptions options = data_.options();
-  Dataset data = fit_to(read_dataset(options.source(model.preparation), options.limit()), model);
+  Dataset data = fit_to(read_dataset(options.source_for(model.preparation), options.limit()), model);
   print_notes(data.notes, quiet);
+  SeenCount seen(model);
+  seen.add(data);
+  print_notes(seen.notes(), quiet);
   return data;
 }
 
 void InputArguments::for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const {
   constexpr std::size_t kBlock = 1 << 14;
   const DataOptions options = data_.options();
-  SampleReader reader(options.source(model.preparation));
+  SampleReader reader(options.source_for(model.preparation));
+  SeenCount seen(model);
   std::set<std::string> said;
   std::size_t done = 0;
   while (done < options.limit()) {
@@ -92,9 +97,11 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
       if (said.insert(note).second) print_notes({note}, quiet);
     }
     done += block.size;
+    seen.add(block);
     use(block);
   }
   print_notes(reader.notes(), quiet);
+  print_notes(seen.notes(), quiet);
   if (done == 0) throw Error("--data: it contains no samples");
 }
 

@@ -17,13 +17,13 @@ struct Prepare {
 void run(const Prepare& prepare, const Globals& globals) {
   const DataOptions options = prepare.data.options();
   keep_inputs("--out", {prepare.out}, prepare.data.files());
-  SampleReader reader(options.source(""));
+  SampleReader reader(options.source());
   Hdf5Writer file(prepare.out);
   std::size_t samples = 0;
   constexpr std::size_t kBlock = 4096;
   for (std::size_t left = options.limit(); left > 0;) {
     const Dataset block = reader.read(std::min(kBlock, left));
-    if (samples == 0 && !block.preparation.empty()) file.write_attribute("/", "preparation", block.preparation);
+    if (samples == 0 && block.preparation) file.write_attribute("/", "preparation", to_json(*block.preparation));
     std::vector<hsize_t> shape{block.size};
     shape.insert(shape.end(), block.shape.begin(), block.shape.end());
     if (block.size > 0) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "app/inputs.h"
@@ -5,21 +6,21 @@
 #include "app/options.h"
 #include "app/training_shown.h"
 #include "data/clusters.h"
+#include "error.h"
 #include "keras/writer.h"
+#include "train/settings.h"
 
 namespace narrow {
 namespace {
 
 struct Train {
   DataArguments data;
-  std::string loss = "mse";
   Family family;
 };
 
 void run(Train& train, const Globals& globals) {
   train.family.data = train.data.options();
   train.family.options.threads = globals.threads;
-  train.family.options.loss = parse_loss(train.loss);
   std::vector<std::string> read = train.data.files();
   if (!train.family.validation.empty()) {
     for (const std::string& file : expand_paths({train.family.validation})) read.push_back(file);
@@ -30,65 +31,57 @@ void run(Train& train, const Globals& globals) {
   train_family(train.family, watch);
 }
 
+// --phi-layers for `phi_layers`; a switch that is on is switched off, as --no-shuffle.
+void add_setting(CLI::App& command, const TrainSetting& setting, Family& family) {
+  std::string words = setting.name;
+  std::replace(words.begin(), words.end(), '_', '-');
+  const auto set = [&setting, &family, words](const std::string& text) {
+    try {
+      setting.parse(family, text);
+    } catch (const Error& error) {
+      throw CLI::ValidationError("--" + words, error.what());
+    }
+  };
+  const std::string usual = setting.text(family);
+  switch (setting.kind) {
+    case TrainSetting::Kind::kSwitch:
+      command.add_flag_callback(
+          "--no-" + words, [set] { set("false"); }, setting.help);
+      return;
+    case TrainSetting::Kind::kList: {
+      const auto set_all = [set](const std::vector<std::string>& items) {
+        std::string all;
+        for (const std::string& item : items) all += (all.empty() ? "" : ",") + item;
+        set(all);
+      };
+      command.add_option_function<std::vector<std::string>>("--" + words, set_all, setting.help)->delimiter(',')->allow_extra_args(false);
+      return;
+    }
+    case TrainSetting::Kind::kValue: {
+      CLI::Option* option = command.add_option_function<std::string>("--" + words, set, setting.help);
+      if (!usual.empty()) option->default_str(usual);
+    }
+  }
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, const Globals& globals) {
   auto* command = app.add_subcommand("train", "train a DeepSets network, or a family of sizes, and write it as Keras does");
   const auto train = std::make_shared<Train>();
   Family& family = train->family;
-  TrainOptions& options = family.options;
   train->data.add_to(*command);
-  command->add_option("--validation-data", family.validation, "validation samples of their own");
-  command->add_option("--validation-split", options.validation_split, "else the last share of the data")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
   command->add_option("--out", family.out, "the model, .keras, .h5 or .json; {nodes} is replaced by the size where there are several")
       ->required();
-  command->add_option("--nodes", family.nodes, "nodes of every layer; several train a family of sizes")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(positive());
-  command->add_option("--phi-layers", family.phi_layers, "layers before the sum over cells")->check(positive())->capture_default_str();
-  command->add_option("--phi-nodes", family.phi_nodes, "nodes of each")->check(positive())->capture_default_str();
-  command->add_option("--rho-layers", family.rho_layers, "layers behind the sum")->check(not_negative())->capture_default_str();
-  command->add_option("--rho-nodes", family.rho_nodes, "nodes of each")->check(positive())->capture_default_str();
-  command->add_option("--phi", family.phi, "nodes of the layers before the sum, one by one, as 64,32,16")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(positive());
-  command->add_option("--rho", family.rho, "nodes of the layers behind the sum, one by one")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(positive());
+  for (const TrainSetting& setting : train_settings()) add_setting(*command, setting, family);
   // Each says the nodes of some layers; of two that do, one would be ignored.
   for (const auto& [one, other] : {std::pair("--nodes", "--phi-nodes"), std::pair("--nodes", "--rho-nodes"), std::pair("--nodes", "--phi"),
                                    std::pair("--nodes", "--rho"), std::pair("--phi", "--phi-nodes"), std::pair("--phi", "--phi-layers"),
                                    std::pair("--rho", "--rho-nodes"), std::pair("--rho", "--rho-layers")}) {
     command->get_option(one)->excludes(command->get_option(other));
   }
-  command->add_option("--epochs", options.epochs, "at most")->check(positive())->capture_default_str();
-  command->add_option("--batch", options.batch_size, "samples of a batch")->check(positive())->capture_default_str();
-  command->add_option("--loss", train->loss, "mse, mae or huber")->check(CLI::IsMember({"mse", "mae", "huber"}))->capture_default_str();
-  command->add_option("--learning-rate", options.learning_rate, "of Adam, to begin with")->check(positive())->capture_default_str();
-  command->add_option("--reduce-factor", options.reduce_factor, "ReduceLROnPlateau: factor by which the learning rate is reduced")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--reduce-patience", options.reduce_patience, "after so many epochs without a better val_loss; 0 for never")
-      ->check(not_negative())
-      ->capture_default_str();
-  command->add_option("--min-learning-rate", options.min_learning_rate, "minimum of the learning rate")
-      ->check(not_negative())
-      ->capture_default_str();
-  command->add_option("--stop-patience", options.stop_patience, "EarlyStopping: epochs without a better val_loss; 0 for never")
-      ->check(not_negative())
-      ->capture_default_str();
-  command->add_option("--seed", options.seed, "of the first weights and of the order of samples")->capture_default_str();
-  command->add_option("--device", options.device, "cpu, or cuda where libtorch has it")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
   // For tests: without rounding, Keras and narrow must agree on any machine.
-  command->add_flag("--double-precision", options.double_precision)->group("");
-  command->add_flag("!--no-shuffle", options.shuffle, "take the samples of each epoch as they come");
+  command->add_flag("--double-precision", family.options.double_precision)->group("");
   command->add_flag("--restart", family.restart, "start from the beginning even where there is a checkpoint of an interrupted training");
   command->callback([train, &globals] { run(*train, globals); });
 }

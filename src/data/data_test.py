@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import uproot
 
 NARROW = os.environ["NARROW"]
 ROOT_PYTHON = os.environ.get("NARROW_ROOT_PYTHON", "")  # a Python with the real ROOT
-GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "golden"
 FEATURES = ["eta", "phi", "layer", "energy"]
 needs_root = pytest.mark.skipif(not ROOT_PYTHON, reason="narrow was built without ROOT")
 
@@ -429,7 +431,136 @@ def test_models_remember_how_their_data_were_prepared(tmp_path):
         succeed("--quiet", "sweep", model, "--data", tmp_path / "g.h5", "--v-full", "12:14:2", "--v-int", "6", "--wb-full", "10", "--wb-int", "2", "--samples", 50, "--out", tmp_path / f"study{ending}")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Clusters, the same prepared (ordered, padded with 0), and a model trained on three quarters of the first 400."""
+    folder = tmp_path_factory.mktemp("trained")
+    succeed("--quiet", "generate", folder / "g.h5", "--samples", 400, "--seed", 5)
+    spec = ["--order", "energy", "--padding", "0", "--vmax", "40", "--features", "eta,phi,energy:log/10"]
+    succeed("prepare", "--data", folder / "g.h5", *spec, "--out", folder / "p.h5")
+    with h5py.File(folder / "p.h5") as file:
+        np.savez(folder / "p.npz", x=file["x"][:], y=file["y"][:])
+    succeed("--quiet", "train", "--data", folder / "g.h5", *spec, "--nodes", 4, "--phi-layers", 1, "--rho-layers", 1, "--epochs", 1, "--out", folder / "m.keras")
+    return folder
+
+
+def test_options_that_prepared_samples_contradict_are_refused(trained, tmp_path):
+    """Each option either says how they were prepared, or is refused: none is passed over."""
+    out = ["--out", tmp_path / "o"]
+    for option, own, other in [
+        ("--order", "energy", "eta"),
+        ("--order", "energy", "as-is"),
+        ("--padding", "0", "-6"),
+        ("--vmax", "40", "39"),
+        ("--features", "eta,phi,energy:log/10", "eta,phi,energy:log/9"),
+        ("--target", "true_energy:log/10", "true_energy:log/9"),
+    ]:
+        succeed("prepare", "--data", trained / "p.h5", option, own, *out)
+        said = fail("predict", trained / "m.keras", "--data", trained / "p.h5", option, other, *out)
+        assert f"p.h5: its samples are already prepared, with {option[2:]} {own}" in said, said
+        if option != "--target":
+            assert f"in a way that the file does not say; leave out {option[2:]}" in fail("predict", trained / "m.keras", "--data", trained / "p.npz", option, own, *out)
+    for option, value in [("--branches", "eta=e"), ("--tree", "t"), ("--unfit", "drop")]:
+        said = fail("predict", trained / "m.keras", "--data", trained / "p.h5", option, value, *out)
+        assert f"its samples are already prepared" in said and f"leave out {option[2:]}" in said, said
+    # `none` takes effect: training then has no target, and what is written none.
+    assert "it has no targets y" in fail("train", "--data", trained / "p.h5", "--target", "none", "--out", tmp_path / "t.keras")
+    _, y = prepare(trained / "p.h5", tmp_path, "--target", "none")
+    assert y is None
+
+
+def test_samples_of_different_preparations_are_not_mixed(trained, tmp_path):
+    for other, message in [(["--padding", "1"], "order as-is and energy, padding 1 and 0"), (["--order", "energy", "--padding", "0", "--target", "true_energy:log10"], "target true_energy:log10 and true_energy:log/10")]:
+        succeed("prepare", "--data", trained / "g.h5", "--vmax", "40", "--features", "eta,phi,energy:log/10", *other, "--out", tmp_path / "other.h5")
+        said = fail("prepare", "--data", trained / "p.h5", "--data", tmp_path / "other.h5", "--out", tmp_path / "o.h5")
+        assert f"other.h5: its samples were prepared in another way than those of {trained / 'p.h5'}: {message}" in said, said
+        # The same words, whoever compares; a model is not given targets.
+        train = ["train", "--nodes", "4", "--phi-layers", "1", "--rho-layers", "1", "--epochs", "1", "--out", tmp_path / "t.keras"]
+        said = fail(*train, "--data", trained / "p.h5", "--validation-data", tmp_path / "other.h5")
+        assert f"other.h5: it was prepared in another way than {trained / 'p.h5'}: {message}" in said, said
+        predict = ["predict", trained / "m.keras", "--data", tmp_path / "other.h5", "--out", tmp_path / "o.txt"]
+        if "target" in message:
+            succeed(*predict)
+        else:
+            assert f"other.h5: it was prepared in another way than what model m was trained on: {message}" in fail(*predict)
+    # Clusters are prepared as the samples that they validate; where nobody knows how, they are refused.
+    succeed("--quiet", *train, "--data", trained / "p.h5", "--validation-data", trained / "g.h5")
+    assert "p.npz does not say how it was prepared" in fail(*train, "--data", trained / "p.npz", "--validation-data", trained / "p.h5")
+
+
+def test_what_is_assumed_of_clusters_is_said(tmp_path):
+    """A model that Keras wrote does not say how its inputs were prepared."""
+    succeed("--quiet", "generate", tmp_path / "g.h5", "--samples", 20)
+    predict = ["predict", GOLDEN / "ds16.keras", "--data", tmp_path / "g.h5", "--out", tmp_path / "p.txt"]
+    said = succeed(*predict)
+    assert "does not say how its inputs were prepared; clusters are prepared with --features eta,phi,layer/10,energy:log/10 --target true_energy:log/10 --order as-is --vmax 128 --padding -6" in said, said
+    said = succeed(*predict, "--features", "eta,phi,layer/10,energy:log/10", "--order", "as-is", "--padding", "0")
+    assert "are prepared with --target true_energy:log/10 --vmax 128\n" in said, said
+    everything = ["--features", "eta,phi,layer/10,energy:log/10", "--order", "as-is", "--padding", "0", "--target", "none", "--vmax", "128"]
+    assert "does not say" not in succeed(*predict, *everything)
+
+
+def test_a_model_knows_the_samples_that_it_has_seen(trained, tmp_path):
+    """By their content: in the same file, generated again, or among others; whatever the format of model and data."""
+    def said(*data, model=trained / "m.keras"):
+        return succeed("predict", model, *(each for path in data for each in ("--data", path)), "--out", tmp_path / "p.txt")
+
+    succeed("--quiet", "generate", tmp_path / "again.npz", "--samples", 350, "--seed", 5)
+    succeed("--quiet", "generate", tmp_path / "new.h5", "--samples", 100, "--seed", 6)
+    for ending in (".h5", ".json"):
+        succeed("show", trained / "m.keras", "--save-model", tmp_path / f"copy{ending}")
+    for model in (trained / "m.keras", tmp_path / "copy.h5", tmp_path / "copy.json"):
+        assert "of 400 samples it was trained on 300 and validated on 100;" in said(trained / "g.h5", model=model)
+        assert "has seen" not in said(tmp_path / "new.h5", model=model)
+    for data in ("p.h5", "p.npz"):
+        assert "of 400 samples it was trained on 300 and validated on 100;" in said(trained / data)
+    assert "of 350 samples it was trained on 300 and validated on 50;" in said(tmp_path / "again.npz")
+    assert "of 450 samples it was trained on 300 and validated on 50;" in said(tmp_path / "new.h5", tmp_path / "again.npz")
+    grid = ["--v-full", "12", "--v-int", "6", "--wb-full", "10", "--wb-int", "2"]
+    sweep = succeed("sweep", trained / "m.keras", "--data", trained / "g.h5", *grid, "--samples", 320, "--out", tmp_path / "study")
+    assert "model m has seen these data: of 320 samples it was trained on 300 and validated on 20;" in sweep, sweep
+
+
+def test_the_record_of_many_samples_stays_small(tmp_path):
+    """20,000 samples: the record keeps 16,384 hashes, and the share of the rest is told from those."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20000, 2, 1)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", x=x, y=x.sum((1, 2)))
+    succeed("--quiet", "train", "--data", tmp_path / "d.npz", "--nodes", 2, "--phi-layers", 1, "--rho-layers", 0, "--epochs", 1, "--batch", 5000, "--out", tmp_path / "m.keras")
+    assert (tmp_path / "m.keras").stat().st_size < 200_000
+    for name, rows in [("seen", x[:1000]), ("half", np.concatenate([x[:500], rng.normal(size=(500, 2, 1)).astype(np.float32)]))]:
+        np.save(tmp_path / f"{name}.npy", rows)
+        said = succeed("predict", tmp_path / "m.keras", "--data", tmp_path / f"{name}.npy", "--out", tmp_path / "p.txt")
+        words = said.split()
+        compared, known = int(words[words.index("samples") - 1]), int(words[words.index("trained") + 2])
+        assert "(drawn from 1000)" in said and abs(compared / 1000 - 16384 / 20000) < 0.06, said
+        assert known == compared if name == "seen" else abs(known / compared - 0.5) < 0.06, said
+
+
 # --- generated clusters
+
+
+def test_the_documents_table_of_resolutions_is_what_showers_have(tmp_path):
+    """docs/data.md: every number again, to its last digit but one."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import shower_resolution
+
+    lines = shower_resolution.table([], tmp_path)
+    text = (ROOT / "docs" / "data.md").read_text()
+    shown = [line for line in text.splitlines() if line.startswith("|") and line.endswith("|")]
+    assert lines[0] in shown
+    at = shown.index(lines[0])
+    for line, written in zip(lines[2:], shown[at + 2 :]):
+        for a, b in zip(line.split("|"), written.split("|"), strict=True):
+            numbers = [[float(word) for word in cell.replace("%", "").split() if word.replace(".", "").isdigit()] for cell in (a, b)]
+            np.testing.assert_allclose(*numbers, atol=0.101 if "%" in a else 0.0101)
+
+
+def test_a_seed_that_was_not_given_is_said(tmp_path):
+    assert "seed 1, as none was given" in succeed("generate", tmp_path / "a.h5", "--samples", 10)
+    assert "seed 1" not in succeed("generate", tmp_path / "b.h5", "--samples", 10, "--seed", 1)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
 
 
 def test_the_same_seed_makes_the_same_clusters_on_any_machine(tmp_path):

@@ -24,7 +24,7 @@ class SampleFile {
   // Nothing at the end. Sets size, shape, x, targets and y.
   virtual void read(std::size_t limit, Dataset& block) = 0;
   std::vector<std::string> notes;
-  std::string preparation;
+  std::optional<Preparation> preparation;
 };
 
 template <class Sizes>
@@ -92,7 +92,7 @@ class Hdf5Samples : public SampleFile {
     if (!file_.has_attribute("/", "preparation")) return;
     const std::string text = file_.attribute("/", "preparation");
     try {
-      preparation = to_json(preparation_from_json(text));
+      preparation = preparation_from_json(text);
     } catch (const Error& error) {
       throw Error(path + ": " + error.what());
     }
@@ -131,7 +131,10 @@ class ClusterSamples : public SampleFile {
     columns.branches = source.branches;
     columns.tree = source.tree;
     reader_ = open_clusters(path, columns);
-    preparation = to_json(source.preparation);
+    preparation = source.preparation;
+    if (!source.assumed.empty()) {
+      notes.push_back("the model does not say how its inputs were prepared; clusters are prepared with " + to_string(source.assumed));
+    }
   }
   void read(std::size_t limit, Dataset& block) override {
     block.shape = {source_.preparation.vmax, static_cast<int>(source_.preparation.features.size())};
@@ -188,6 +191,8 @@ class SampleReader::Impl {
       require_finite(block, row_, block.x, "x");
       require_finite(block, row_, block.y, "y");
       row_ += block.size;
+      block.preparation = file_->preparation;
+      if (prepared_) take_target(block);
       append(data, std::move(block));
     }
     return data;
@@ -204,7 +209,8 @@ class SampleReader::Impl {
  private:
   void open(const std::string& path) {
     const std::string magic = first_bytes(path);
-    if (holds_clusters(path)) {
+    prepared_ = !holds_clusters(path);
+    if (!prepared_) {
       file_ = std::make_unique<ClusterSamples>(path, source_, unfit_);
     } else if (magic.starts_with("PK")) {
       file_ = std::make_unique<NpySamples>(path, true);
@@ -218,13 +224,40 @@ class SampleReader::Impl {
           ": it is not a kind of file that narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
           ".root, .h5 or .npz");
     }
+    if (prepared_) refuse_preparing(path);
+  }
+
+  // Options that would do nothing to samples that are prepared.
+  void refuse_preparing(const std::string& path) const {
+    const auto refuse = [&](const std::string& option, const std::string& why) {
+      throw Error(path + ": its samples are already prepared, " + why + "; leave out " + option);
+    };
+    if (!source_.branches.empty()) refuse("branches", "so no names are looked up");
+    if (!source_.tree.empty()) refuse("tree", "and not in a tree");
+    if (source_.drop_unfit) refuse("unfit", "so none is left out");
+    const std::vector<PreparationOption> wanted = options_of(source_.preparation);
+    const std::vector<PreparationOption> own = file_->preparation ? options_of(*file_->preparation) : std::vector<PreparationOption>();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const auto& [name, value] = wanted[i];
+      if (std::find(source_.given.begin(), source_.given.end(), name) == source_.given.end()) continue;
+      if (name == "target" && (own.empty() || value == "none")) continue;
+      if (own.empty()) refuse(name, "in a way that the file does not say");
+      if (own[i].value != value) refuse(name + " " + value, "with " + name + " " + own[i].value);
+    }
+  }
+
+  // y left out, where that is asked for.
+  void take_target(Dataset& block) const {
+    if (source_.preparation.target || std::find(source_.given.begin(), source_.given.end(), "target") == source_.given.end()) return;
+    block.targets = 0;
+    block.y.clear();
+    if (block.preparation) block.preparation->target.reset();
   }
 
   // The first block moves; more of the same kind follow it.
   void append(Dataset& data, Dataset block) {
-    block.preparation = file_->preparation;
-    if (first_.empty()) first_ = block.path;
     if (shape_.empty()) {
+      first_ = block.path;
       shape_ = block.shape;
       targets_ = block.targets;
       preparation_ = block.preparation;
@@ -233,7 +266,11 @@ class SampleReader::Impl {
       throw Error(block.path + ": its samples have the shape " + to_string(block.shape) + " and " + std::to_string(block.targets) +
                   " targets, those of " + first_ + " " + to_string(shape_) + " and " + std::to_string(targets_));
     }
-    if (block.preparation != preparation_) throw Error(block.path + ": its samples were prepared in another way than those of " + first_);
+    const std::string different = difference(block.preparation, preparation_, Agreement::kAll);
+    if (!different.empty() || block.preparation.has_value() != preparation_.has_value()) {
+      throw Error(block.path + ": its samples were prepared in another way than those of " + first_ + ": " +
+                  (different.empty() ? "of one of them it is not known" : different));
+    }
     if (data.size == 0) {
       data = std::move(block);
       data.path = first_;
@@ -248,11 +285,12 @@ class SampleReader::Impl {
   std::vector<std::string> paths_;
   std::size_t next_ = 0;  // file
   std::unique_ptr<SampleFile> file_;
-  std::size_t row_ = 0;  // of the file
+  bool prepared_ = false;  // of the file: samples rather than clusters
+  std::size_t row_ = 0;    // of the file
   std::string first_;
   Shape shape_;
   std::size_t targets_ = 0;
-  std::string preparation_;
+  std::optional<Preparation> preparation_;
   std::vector<std::string> notes_;
   Unfit unfit_;
 };
@@ -275,15 +313,9 @@ Dataset read_dataset(const DataSource& source, std::size_t limit) {
 Dataset fit_to(Dataset data, const Model& model) {
   const std::vector<int> inputs = model.inputs();
   const Shape& wanted = model.layers[static_cast<std::size_t>(inputs.front())].shape;
-  if (!data.preparation.empty() && !model.preparation.empty()) {
-    Preparation of_data = preparation_from_json(data.preparation);
-    const Preparation of_model = preparation_from_json(model.preparation);
-    of_data.vmax = of_model.vmax;
-    of_data.target = of_model.target;
-    if (of_data != of_model) {
-      throw Error(data.path + ": it was prepared in another way than what model " + model.name + " was trained on: " + data.preparation +
-                  " and " + model.preparation);
-    }
+  const std::string different = difference(data.preparation, model.preparation, Agreement::kInputs);
+  if (!different.empty()) {
+    throw Error(data.path + ": it was prepared in another way than what model " + model.name + " was trained on: " + different);
   }
   if (data.shape == wanted) return data;
   const auto complain = [&](const std::string& why) {
@@ -306,11 +338,33 @@ Dataset fit_to(Dataset data, const Model& model) {
   return data;
 }
 
-DataSource DataOptions::source(const std::string& known) const {
+namespace {
+
+// The options of a preparation that were given.
+std::vector<std::string> given_of(const DataOptions& options) {
+  std::vector<std::string> given;
+  if (!options.features.empty()) given.emplace_back("features");
+  if (!options.target.empty()) given.emplace_back("target");
+  if (!options.order.empty()) given.emplace_back("order");
+  if (options.vmax > 0) given.emplace_back("vmax");
+  if (options.padding) given.emplace_back("padding");
+  return given;
+}
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+DataSource DataOptions::source() const { return source_for(Preparation()); }
+
+DataSource DataOptions::source_for(const std::optional<Preparation>& of_model) const {
   DataSource source;
   source.paths = paths;
+  source.given = given_of(*this);
   Preparation& preparation = source.preparation;
-  if (!known.empty()) preparation = preparation_from_json(known);
+  if (of_model) preparation = *of_model;
   if (!features.empty()) {
     preparation.features.clear();
     for (const std::string& feature : features) preparation.features.push_back(parse_feature(feature));
@@ -320,6 +374,11 @@ DataSource DataOptions::source(const std::string& known) const {
   if (!order.empty()) preparation.order = order == "as-is" ? "" : order;
   if (vmax > 0) preparation.vmax = vmax;
   if (padding) preparation.padding = *padding;
+  if (!of_model) {
+    for (PreparationOption& option : options_of(preparation)) {
+      if (!holds(source.given, option.name)) source.assumed.push_back(std::move(option));
+    }
+  }
   source.branches = branches;
   source.tree = tree;
   source.drop_unfit = drop_unfit;

@@ -23,14 +23,19 @@ struct Dataset {
   std::size_t targets = 0;         // columns of y; 0 where the file has none
   std::vector<float> y;            // (size, targets)
   std::vector<std::string> notes;  // what a user should know of the reading, a line each
-  std::string preparation;         // how the samples were made from clusters, as JSON; empty where not known
+  // How the samples were made from clusters, where that is known.
+  std::optional<Preparation> preparation;
 };
 
 // Where samples come from.
 struct DataSource {
   std::vector<std::string> paths;  // files and patterns; read one after the other
   Preparation preparation;         // of clusters; prepared samples are taken as they are
-  bool drop_unfit = false;         // what Unfit means
+  // Options of the preparation that the user gave, by name: for prepared samples they must say how these were prepared.
+  std::vector<std::string> given;
+  // Options of the preparation that nobody gave and no model has, with the values that are taken instead: said in a note.
+  std::vector<PreparationOption> assumed;
+  bool drop_unfit = false;  // what Unfit means
   std::map<std::string, std::string> branches;
   std::string tree;
 };
@@ -48,8 +53,10 @@ struct DataOptions {
   std::string tree;
   bool drop_unfit = false;
 
-  // `preparation` is that of the model in use, as JSON, or empty; what is said here takes precedence. Throws Error.
-  DataSource source(const std::string& preparation) const;
+  // As narrow prepares where nothing else is said. What is said here takes precedence. Throws Error.
+  DataSource source() const;
+  // For a model in use, or several: as `of_model`, with which it was trained. Where that is not known, a note will say what is assumed.
+  DataSource source_for(const std::optional<Preparation>& of_model) const;
   std::size_t limit() const { return samples == 0 ? std::numeric_limits<std::size_t>::max() : samples; }
   bool operator==(const DataOptions&) const = default;
 };
@@ -59,7 +66,8 @@ struct DataOptions {
 //              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets)
 //              float32, or any other real type, rounded to float32 as Keras does
 //   clusters   whatever open_clusters reads, prepared on the way
-// Throws Error for other files and shapes, and, with the row, for an input or target that is not finite.
+// Throws Error for other files and shapes, with the row, for an input or target that is not finite, and for prepared samples where an
+// option asks for another preparation: but for `target`, which says what y is where the file does not, and `none`, which leaves y out.
 class SampleReader {
  public:
   explicit SampleReader(DataSource source);
@@ -82,8 +90,8 @@ class SampleReader {
 Dataset read_dataset(const DataSource& source, std::size_t limit = std::numeric_limits<std::size_t>::max());
 
 // The data as the model wants them: where samples have more rows than the model's vmax, its first vmax are kept and a
-// note says so. Throws Error where the features differ, rows are missing, or the model was trained on data prepared in
-// another way.
+// note says so. Throws Error where the features differ, rows are missing, or the model was trained on inputs prepared in
+// another way. Targets may differ: each is undone by its own.
 Dataset fit_to(Dataset data, const Model& model);
 
 }  // namespace narrow

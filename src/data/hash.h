@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ class Hash {
   };
   std::unique_ptr<XXH3_state_t, Free> state_;
 };
+
+// 64 bits of the same kind, of the values' bytes alone.
+inline std::uint64_t hash_of_values(std::span<const float> values) { return XXH3_64bits(values.data(), values.size_bytes()); }
 
 }  // namespace narrow
 

@@ -14,30 +14,14 @@ namespace {
 
 using nlohmann::ordered_json;
 
-const char* name_of(Logarithm logarithm) {
-  switch (logarithm) {
-    case Logarithm::kNone: return "none";
-    case Logarithm::kNatural: return "log";
-    case Logarithm::kBase10: return "log10";
-  }
-  return "none";
-}
-
-Logarithm logarithm_from(const std::string& name) {
-  for (const Logarithm logarithm : {Logarithm::kNone, Logarithm::kNatural, Logarithm::kBase10}) {
-    if (name == name_of(logarithm)) return logarithm;
-  }
-  throw Error("a logarithm is log (natural) or log10, not '" + name + "'");
-}
-
 ordered_json json_of(const Feature& feature) {
-  return {{"name", feature.name}, {"logarithm", name_of(feature.logarithm)}, {"divide", feature.divide}};
+  return {{"name", feature.name}, {"logarithm", to_string(feature.logarithm)}, {"divide", feature.divide}};
 }
 
 Error not_ours() { return Error("its preparation is not as narrow writes it"); }
 
 Feature feature_from(const ordered_json& json) {
-  Feature feature{json.at("name").get<std::string>(), logarithm_from(json.at("logarithm").get<std::string>()),
+  Feature feature{json.at("name").get<std::string>(), parse_logarithm(json.at("logarithm").get<std::string>()),
                   json.at("divide").get<double>()};
   if (feature.name.empty() || feature.divide == 0 || !std::isfinite(feature.divide)) throw not_ours();
   return feature;
@@ -46,52 +30,6 @@ Feature feature_from(const ordered_json& json) {
 std::string count_note(std::size_t count, const char* what) { return std::to_string(count) + " " + what; }
 
 }  // namespace
-
-double Feature::prepare(double value) const {
-  if (logarithm == Logarithm::kNatural) value = std::log(value);
-  if (logarithm == Logarithm::kBase10) value = std::log10(value);
-  return value / divide;
-}
-
-double Feature::undo(double prepared) const {
-  const double value = prepared * divide;
-  if (logarithm == Logarithm::kNatural) return std::exp(value);
-  if (logarithm == Logarithm::kBase10) return std::pow(10.0, value);
-  return value;
-}
-
-Feature parse_feature(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  const std::string head = text.substr(0, slash);
-  const std::size_t colon = head.find(':');
-  const std::string logarithm = colon == std::string::npos ? name_of(Logarithm::kNone) : head.substr(colon + 1);
-  Feature feature{head.substr(0, colon)};
-  if (feature.name.empty() || logarithm.empty() || logarithm.find(':') != std::string::npos ||
-      (slash != std::string::npos && text.find_first_of(":/", slash + 1) != std::string::npos) || text.ends_with('/')) {
-    throw Error("a feature is NAME[:log|:log10][/DIVISOR], as in energy:log/10, not '" + text + "'");
-  }
-  feature.logarithm = logarithm_from(logarithm);
-  if (slash != std::string::npos) {
-    const std::string number = text.substr(slash + 1);
-    char* end = nullptr;
-    feature.divide = std::strtod(number.c_str(), &end);
-    if (*end != '\0' || !std::isfinite(feature.divide) || feature.divide == 0) {
-      throw Error("the divisor of feature '" + text + "' should be a number other than 0");
-    }
-  }
-  return feature;
-}
-
-std::string to_string(const Feature& feature) {
-  std::string text = feature.name;
-  if (feature.logarithm != Logarithm::kNone) text += std::string(":") + name_of(feature.logarithm);
-  if (feature.divide != 1) {
-    char number[32];
-    std::snprintf(number, sizeof number, "/%.17g", feature.divide);
-    text += number;
-  }
-  return text;
-}
 
 std::string to_json(const Preparation& preparation) {
   ordered_json json;

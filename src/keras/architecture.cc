@@ -147,6 +147,8 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   const std::vector<std::string> names = weight_names(layer);
   const std::size_t size = weights.back().values.size();
   const json epsilon = layer.config.value("epsilon", json(1e-3));
+  constexpr double kKerasMomentum = 0.99;
+  const json momentum = layer.config.value("momentum", json(kKerasMomentum));
   if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
     throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
   std::vector<float> gamma(size, 1.F);
@@ -162,7 +164,9 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   };
   auto norm =
-      std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>());
+      std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>(),
+                                           BatchNormalization::Training{flag(layer, "center", true), flag(layer, "scale", true),
+                                                                        momentum.is_number() ? momentum.get<double>() : kKerasMomentum});
   if (!finite(norm->scale) || !finite(norm->bias)) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
   return norm;
 }
@@ -211,6 +215,11 @@ class Builder {
     static const LayerWeights kNone;
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
     if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size());
+    if (is_activation_object(layer)) {
+      model_.notes.push_back(describe(layer) +
+                             ": its activation is a layer, which hls4ml 1.3.0 refuses; give a function, as activation=\"relu\", or a layer "
+                             "of its own behind it");
+    }
     push(layer.name, layer.class_name, op, layer.inputs.front());
     if (layer.class_name != "Dense") return;
     const NamedOperation activation = activation_of(layer);

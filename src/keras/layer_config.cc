@@ -231,6 +231,11 @@ bool flag(const KerasLayer& layer, const char* key, bool fallback) {
   return value.get<bool>();
 }
 
+bool is_activation_object(const KerasLayer& layer) {
+  const json activation = layer.config.value("activation", json());
+  return activation.is_object() && activation.value("class_name", json()) != "function";
+}
+
 NamedOperation activation_of(const KerasLayer& layer) {
   if (layer.class_name == "ReLU" || layer.class_name == "LeakyReLU") return relu_of(layer, layer.class_name, layer.config);
   return activation_of(layer, layer.config.value("activation", json()), 0);

@@ -33,6 +33,9 @@ struct NamedOperation {
 // does not support.
 NamedOperation activation_of(const KerasLayer& layer);
 
+// Whether a layer stands where a function should, as in Dense(8, activation=keras.layers.ReLU()): Keras takes it, hls4ml does not.
+bool is_activation_object(const KerasLayer& layer);
+
 // A true or false of the configuration. Throws Error for anything else.
 bool flag(const KerasLayer& layer, const char* key, bool fallback);
 

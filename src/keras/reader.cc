@@ -6,6 +6,7 @@
 
 #include "data/hdf5.h"
 #include "data/preparation.h"
+#include "data/seen.h"
 #include "data/text.h"
 #include "data/zip.h"
 #include "error.h"
@@ -73,9 +74,9 @@ std::map<std::string, LayerWeights> read_weights(const Hdf5Reader& file, const A
 }
 
 // What narrow adds to the files that it writes.
-std::string preparation_in(const json& extras) {
-  const auto found = extras.find("preparation");
-  return found == extras.end() ? "" : to_json(preparation_from_json(found->dump()));
+void take_extras(const json& extras, Model& model) {
+  if (const auto found = extras.find("preparation"); found != extras.end()) model.preparation = preparation_from_json(found->dump());
+  if (const auto found = extras.find("seen"); found != extras.end()) model.seen = seen_from_json(found->dump());
 }
 
 Model read_zip(const std::string& path) {
@@ -88,7 +89,7 @@ Model read_zip(const std::string& path) {
   if (zip.has("narrow.json")) {
     const std::vector<std::byte> extras = zip.read("narrow.json");
     const auto* begin = reinterpret_cast<const char*>(extras.data());
-    model.preparation = preparation_in(parse_json({begin, extras.size()}));
+    take_extras(parse_json({begin, extras.size()}), model);
   }
   return model;
 }
@@ -100,15 +101,21 @@ Model read_legacy(const std::string& path) {
   }
   const Architecture architecture = parse_architecture(parse_json(file.attribute("/", "model_config")));
   Model model = build_model(architecture, read_weights(file, architecture));
-  if (file.has_attribute("/", "narrow")) model.preparation = preparation_in(parse_json(file.attribute("/", "narrow")));
+  if (file.has_attribute("/", "narrow")) take_extras(parse_json(file.attribute("/", "narrow")), model);
   return model;
 }
 
 std::string weights_beside(const std::string& path) {
   const std::string stem = path.substr(0, path.size() - (path.ends_with(".json") ? 5 : 0));
-  for (const char* ending : {"_weights.h5", ".weights.h5", ".h5"}) {
-    if (std::filesystem::exists(stem + ending)) return stem + ending;
+  std::vector<std::string> found;
+  for (const char* ending : {".weights.h5", "_weights.h5"}) {  // of Keras 3, and as users of Keras 2 called them
+    if (std::filesystem::exists(stem + ending)) found.push_back(stem + ending);
   }
+  if (found.size() > 1) {
+    throw Error("it has several files of weights beside it, " + listed(found) + "; say which, as in " + path + "+" + found.front());
+  }
+  if (!found.empty()) return found.front();
+  if (std::filesystem::exists(stem + ".h5")) return stem + ".h5";  // which may as well be a whole model
   throw Error("it is an architecture without weights; give them, as in " + path + "+weights.h5");
 }
 
@@ -117,7 +124,7 @@ Model read_pair(const std::string& architecture_path, const std::string& weights
   const Architecture architecture = parse_architecture(config);
   const Hdf5Reader weights(weights_path);
   Model model = build_model(architecture, read_weights(weights, architecture));
-  if (config.contains("narrow")) model.preparation = preparation_in(config.at("narrow"));
+  if (config.contains("narrow")) take_extras(config.at("narrow"), model);
   return model;
 }
 

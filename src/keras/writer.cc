@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "data/hdf5.h"
+#include "data/preparation.h"
+#include "data/seen.h"
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
@@ -80,8 +82,12 @@ ordered_json architecture_of(const Model& model) {
           {"registered_name", "Functional"}};
 }
 
+// What narrow knows of the model besides; empty where that is nothing.
 ordered_json extras_of(const Model& model) {
-  return model.preparation.empty() ? ordered_json() : ordered_json{{"preparation", ordered_json::parse(model.preparation)}};
+  ordered_json extras;
+  if (model.preparation) extras["preparation"] = ordered_json::parse(to_json(*model.preparation));
+  if (model.seen) extras["seen"] = ordered_json::parse(to_json(*model.seen));
+  return extras;
 }
 
 // Keras 3's layout: groups named by class and order.
@@ -106,7 +112,7 @@ void write_legacy(const Model& model, const std::string& path) {
   file.write_attribute("/", "model_config", architecture_of(model).dump());
   file.write_attribute("/", "keras_version", kKerasVersion);
   file.write_attribute("/", "backend", "tensorflow");
-  if (!model.preparation.empty()) file.write_attribute("/", "narrow", extras_of(model).dump());
+  if (const ordered_json extras = extras_of(model); !extras.empty()) file.write_attribute("/", "narrow", extras.dump());
   const std::string root = "/model_weights";
   file.make_group(root);
   std::vector<std::string> names;
@@ -134,7 +140,7 @@ void write_archive(const Model& model, const std::string& path) {
   zip.add("metadata.json", ordered_json{{"keras_version", kKerasVersion}, {"date_saved", "1980-01-01@00:00:00"}}.dump());
   zip.add("config.json", architecture_of(model).dump());
   zip.add("model.weights.h5", weights.image());
-  if (!model.preparation.empty()) zip.add("narrow.json", extras_of(model).dump());
+  if (const ordered_json extras = extras_of(model); !extras.empty()) zip.add("narrow.json", extras.dump());
   zip.commit();
 }
 
@@ -145,7 +151,7 @@ void write_pair(const Model& model, const std::string& path) {
   write_weights(model, weights);
   ordered_json json = architecture_of(model);
   json["keras_version"] = kKerasVersion;
-  if (!model.preparation.empty()) json["narrow"] = extras_of(model);
+  if (ordered_json extras = extras_of(model); !extras.empty()) json["narrow"] = std::move(extras);
   const std::string partial = path + ".partial";
   std::ofstream stream(partial, std::ios::binary);
   stream << json.dump();

@@ -1,6 +1,8 @@
 #include "layers/batch_normalization.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 
 #include "layers/inferred_sum.h"
@@ -25,6 +27,15 @@ std::vector<float> bias_of(const std::vector<float>& scale, const std::vector<fl
   return result;
 }
 
+// The number of the fewest digits that is this float32: 0.001, as Keras has it, not 0.0010000000474974513.
+double decimal(float value) {
+  std::array<char, 32> text{};
+  char* const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  double number = 0;
+  std::from_chars(text.data(), end, number);
+  return number;
+}
+
 // x * scale + bias, exact, at `fraction` fractional bits.
 struct Sum {
   explicit Sum(const Place& place) {
@@ -45,22 +56,32 @@ struct Sum {
 }  // namespace
 
 BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<float> beta_, std::vector<float> mean_,
-                                       std::vector<float> variance_, float epsilon_)
+                                       std::vector<float> variance_, float epsilon_, Training training_)
     : gamma(std::move(gamma_)),
       beta(std::move(beta_)),
       mean(std::move(mean_)),
       variance(std::move(variance_)),
       epsilon(epsilon_),
+      training(training_),
       scale(scale_of(gamma, variance, epsilon)),
       bias(bias_of(scale, beta, mean)) {}
 
 std::vector<Setting> BatchNormalization::settings() const {
-  return {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<double>(epsilon)}, {"center", true}, {"scale", true}};
+  return {{"axis", std::int64_t{-1}},
+          {"momentum", training.momentum},
+          {"epsilon", decimal(epsilon)},
+          {"center", training.center},
+          {"scale", training.scale}};
 }
 
 std::vector<ParameterArray> BatchNormalization::parameters() const {
   const Shape shape{static_cast<int>(gamma.size())};
-  return {{"gamma", shape, gamma}, {"beta", shape, beta}, {"moving_mean", shape, mean}, {"moving_variance", shape, variance}};
+  std::vector<ParameterArray> arrays;
+  if (training.scale) arrays.push_back({"gamma", shape, gamma});
+  if (training.center) arrays.push_back({"beta", shape, beta});
+  arrays.push_back({"moving_mean", shape, mean});
+  arrays.push_back({"moving_variance", shape, variance});
+  return arrays;
 }
 
 Shape BatchNormalization::shape(const std::vector<Shape>& inputs) const {

@@ -9,12 +9,18 @@ namespace narrow {
 // float32 as hls4ml computes them. hls4ml: y = (result_t)(x * scale + bias), product and sum exact.
 class BatchNormalization final : public ExactOperation<BatchNormalization> {
  public:
+  // What Keras keeps of it that does not change its numbers.
+  struct Training {
+    bool center = true, scale = true;  // without, beta or gamma is no parameter; it is all 0, or all 1
+    double momentum = 0.99;
+  };
   // All of one length.
   BatchNormalization(std::vector<float> gamma, std::vector<float> beta, std::vector<float> mean, std::vector<float> variance,
-                     float epsilon = 1e-3F);
+                     float epsilon = 1e-3F, Training training = {true, true, 0.99});
 
   const std::vector<float> gamma, beta, mean, variance;
   const float epsilon;
+  const Training training;
   const std::vector<float> scale, bias;
 
   std::string_view keras_class() const override { return "BatchNormalization"; }

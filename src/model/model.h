@@ -2,11 +2,14 @@
 #define NARROW_MODEL_MODEL_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/operation.h"
+#include "model/preparation.h"
+#include "model/seen.h"
 
 namespace narrow {
 
@@ -22,9 +25,11 @@ struct Layer {
 struct Model {
   std::string name;  // what the user calls it: the file's name without its ending
   std::vector<Layer> layers;
-  std::vector<std::string> dropped;  // names of Keras layers that do nothing at inference
-  std::string preparation;           // how its inputs were made from clusters (data/preparation.h), as JSON; empty where not known
-  std::vector<int> outputs;          // indices of layers; their values side by side are the prediction
+  std::vector<std::string> dropped;        // names of Keras layers that do nothing at inference
+  std::optional<Preparation> preparation;  // how its inputs were made from clusters, where that is known
+  std::optional<SeenSamples> seen;         // what it was trained on, where that is known
+  std::vector<std::string> notes;          // what a user should know of the file, one line each
+  std::vector<int> outputs;                // indices of layers; their values side by side are the prediction
 
   std::vector<int> inputs() const;         // indices of the layers that take samples
   int find(std::string_view layer) const;  // -1 where there is none
@@ -38,7 +43,7 @@ std::size_t only_input(const Model& model);
 // A layer's shape from its inputs'. Throws Error, naming the layer, where they do not fit the operation.
 Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs);
 
-std::size_t parameters(const Layer& layer);       // trained numbers, of BatchNormalization all four vectors
+std::size_t parameters(const Layer& layer);       // as Keras counts them, of BatchNormalization mean and variance too
 std::size_t multiplications(const Layer& layer);  // for one sample
 
 // What the study calls {nodes}: the width of every hidden Dense layer where they are all equal, 0 where they are not.

@@ -207,6 +207,7 @@ void check_width(const Layer& layer, TypeName type, const Format& format) {
 // Each layer's types, from those of the layers before it.
 void infer_types(Resolved& resolved, const PrecisionConfig& config) {
   const Model& model = resolved.model;
+  resolved.notes.insert(resolved.notes.end(), model.notes.begin(), model.notes.end());
   for (const Layer& layer : model.layers) {
     const std::vector<const ConfigEntry*> entries = entries_of(config, model, layer);
     TypeRequest request{.layer = layer.name,

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "number.h"
 #include "precision/yaml.h"
+#include "train/settings.h"
 
 namespace narrow {
 namespace {
@@ -71,12 +72,6 @@ class Reader {
   std::size_t size(const YAML::Node& node, int least) const {
     return static_cast<std::size_t>(number_to(node, least, std::numeric_limits<std::int64_t>::max()));
   }
-  std::vector<int> counts(const YAML::Node& node, int least) const {
-    std::vector<int> all;
-    for (const YAML::Node& item : items(node)) all.push_back(count(item, least));
-    return all;
-  }
-
   bool truth(const YAML::Node& node) const {
     try {
       return node.as<bool>();
@@ -182,48 +177,27 @@ StudyData read_data(const Reader& reader, const YAML::Node& node) {
 
 Family read_training(const Reader& reader, const YAML::Node& node) {
   Family family;
-  TrainOptions& options = family.options;
-  const auto share = [&](const YAML::Node& value) {
-    const double number = reader.number(value);
-    if (number < 0 || number > 1) throw reader.fault(value, "it should be from 0 to 1");
-    return number;
-  };
-  const auto positive = [&](const YAML::Node& value) {
-    const double number = reader.number(value);
-    if (!(number > 0)) throw reader.fault(value, "it should be greater than 0");
-    return number;
-  };
-  const auto size = [&](int& value) { return [&reader, &value](const YAML::Node& n) { value = reader.count(n, 1); }; };
-  const auto number_of = [&](int& value) { return [&reader, &value](const YAML::Node& n) { value = reader.count(n, 0); }; };
-  reader.read(node, "train",
-              {{"data",
-                [&](const YAML::Node& value) {
-                  if (value.IsMap()) reader.read(value, "data", data_fields(reader, family.data));
-                  else family.data.paths = reader.texts(value);
-                }},
-               {"validation_data", [&](const YAML::Node& value) { family.validation = reader.text(value); }},
-               {"validation_split", [&](const YAML::Node& value) { options.validation_split = share(value); }},
-               {"out", [&](const YAML::Node& value) { family.out = reader.text(value); }},
-               {"nodes", [&](const YAML::Node& value) { family.nodes = reader.counts(value, 1); }},
-               {"phi_layers", size(family.phi_layers)},
-               {"phi_nodes", size(family.phi_nodes)},
-               {"rho_layers", number_of(family.rho_layers)},
-               {"rho_nodes", size(family.rho_nodes)},
-               {"phi", [&](const YAML::Node& value) { family.phi = reader.counts(value, 1); }},
-               {"rho", [&](const YAML::Node& value) { family.rho = reader.counts(value, 1); }},
-               {"epochs", size(options.epochs)},
-               {"batch", size(options.batch_size)},
-               {"loss",
-                [&](const YAML::Node& value) {
-                  options.loss = parse_loss(reader.choice(value, {"mse", "mae", "huber"}));
-                }},
-               {"learning_rate", [&](const YAML::Node& value) { options.learning_rate = positive(value); }},
-               {"reduce_factor", [&](const YAML::Node& value) { options.reduce_factor = share(value); }},
-               {"reduce_patience", number_of(options.reduce_patience)},
-               {"min_learning_rate", [&](const YAML::Node& value) { options.min_learning_rate = positive(value); }},
-               {"stop_patience", number_of(options.stop_patience)},
-               {"shuffle", [&](const YAML::Node& value) { options.shuffle = reader.truth(value); }},
-               {"seed", [&](const YAML::Node& value) { options.seed = static_cast<std::uint64_t>(reader.count(value, 0)); }}});
+  Reader::Fields fields = {{"data",
+                            [&](const YAML::Node& value) {
+                              if (value.IsMap()) reader.read(value, "data", data_fields(reader, family.data));
+                              else family.data.paths = reader.texts(value);
+                            }},
+                           {"out", [&](const YAML::Node& value) { family.out = reader.text(value); }}};
+  for (const TrainSetting& setting : train_settings()) {
+    fields.emplace_back(setting.name, [&](const YAML::Node& value) {
+      std::string text;
+      if (setting.kind == TrainSetting::Kind::kSwitch) {
+        return setting.parse(family, reader.truth(value) ? "true" : "false");
+      }
+      for (const YAML::Node& item : Reader::items(value)) {
+        if (setting.kind != TrainSetting::Kind::kList && value.IsSequence()) throw reader.fault(value, "a single value is expected here");
+        text += (text.empty() ? "" : ",") + reader.text(item);
+      }
+      reader.parsed(value, [&] { return setting.parse(family, text), 0; });
+    });
+  }
+  reader.read(node, "train", fields);
+  reader.parsed(node, [&] { return check_settings(family), 0; });
   if (family.data.paths.empty()) throw reader.fault(node, "train needs `data:`");
   if (family.out.empty()) throw reader.fault(node, "train needs `out:`, the models' file, as in ds{nodes}.keras");
   reader.parsed(node, [&] { return paths_of(family); });
@@ -385,32 +359,18 @@ void emit(YAML::Emitter& out, const DataOptions& options) {
 }
 
 void emit(YAML::Emitter& out, const Family& family) {
-  const TrainOptions& options = family.options;
   out << YAML::BeginMap;
   out << YAML::Key << "out" << YAML::Value << family.out;
   out << YAML::Key << "data" << YAML::Value << YAML::BeginMap;
   emit(out, family.data);
   out << YAML::EndMap;
-  if (!family.validation.empty()) out << YAML::Key << "validation_data" << YAML::Value << family.validation;
-  else out << YAML::Key << "validation_split" << YAML::Value << short_text(options.validation_split);
-  list(out, "nodes", family.nodes);
-  list(out, "phi", family.phi);
-  list(out, "rho", family.rho);
-  const std::vector<std::pair<const char*, int>> whole = {{"phi_layers", family.phi_layers},
-                                                          {"phi_nodes", family.phi_nodes},
-                                                          {"rho_layers", family.rho_layers},
-                                                          {"rho_nodes", family.rho_nodes},
-                                                          {"epochs", options.epochs},
-                                                          {"batch", options.batch_size},
-                                                          {"reduce_patience", options.reduce_patience},
-                                                          {"stop_patience", options.stop_patience}};
-  for (const auto& [key, value] : whole) out << YAML::Key << key << YAML::Value << value;
-  const std::vector<std::pair<const char*, double>> real = {
-      {"learning_rate", options.learning_rate}, {"reduce_factor", options.reduce_factor}, {"min_learning_rate", options.min_learning_rate}};
-  for (const auto& [key, value] : real) out << YAML::Key << key << YAML::Value << short_text(value);
-  out << YAML::Key << "loss" << YAML::Value << to_string(options.loss);
-  out << YAML::Key << "shuffle" << YAML::Value << options.shuffle;
-  out << YAML::Key << "seed" << YAML::Value << options.seed;
+  for (const TrainSetting& setting : train_settings()) {
+    const std::string text = setting.text(family);
+    if (text.empty()) continue;
+    out << YAML::Key << setting.name << YAML::Value;
+    if (setting.kind == TrainSetting::Kind::kList) out << YAML::Load("[" + text + "]");
+    else out << text;
+  }
   out << YAML::EndMap;
 }
 

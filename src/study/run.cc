@@ -11,6 +11,7 @@
 #include <set>
 
 #include "data/hash.h"
+#include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
 #include "keras/reader.h"
@@ -63,20 +64,21 @@ std::vector<ScanGrid> scan_grids(const Definition& definition, const Shard& shar
 }
 
 // How the models' inputs were prepared: in one way, but for the number of rows, of which the largest.
-std::string common_preparation(const std::vector<Subject>& subjects) {
+std::optional<Preparation> common_preparation(const std::vector<Subject>& subjects) {
   std::optional<Preparation> common;
   for (const Subject& subject : subjects) {
-    if (subject.model.preparation.empty()) continue;
-    Preparation own = preparation_from_json(subject.model.preparation);
-    own.vmax = common ? std::max(own.vmax, common->vmax) : own.vmax;
-    if (common) common->vmax = own.vmax;
-    if (common && *common != own) {
+    const std::optional<Preparation>& own = subject.model.preparation;
+    if (!own) continue;
+    if (!common) common = own;
+    common->vmax = std::max(common->vmax, own->vmax);
+    const std::string different = difference(own, common, Agreement::kInputs);
+    if (!different.empty()) {
       throw Error("model " + subject.model.name +
-                  " was trained on data that were prepared differently from those of the models before it; study it separately");
+                  " was trained on data that were prepared differently from those of the models before it (" + different +
+                  "); study it separately");
     }
-    common = own;
   }
-  return common ? to_json(*common) : "";
+  return common;
 }
 
 using KnownModels = std::vector<Store::KnownModel>;
@@ -155,9 +157,7 @@ Dataset header_of(const Dataset& data) {
 // How targets were prepared, those of the data (as the user says, or they themselves) and those on which the model was trained; where only
 // one is known, the other is the same.
 Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model) {
-  const auto known = [](const std::string& preparation) {
-    return preparation.empty() ? std::nullopt : preparation_from_json(preparation).target;
-  };
+  const auto known = [](const std::optional<Preparation>& preparation) { return preparation ? preparation->target : std::nullopt; };
   std::optional<Feature> of_data = known(data.preparation);
   if (!options.target.empty() && options.target != "none") of_data = parse_feature(options.target);
   const std::optional<Feature> of_model = known(model.preparation);
@@ -231,9 +231,9 @@ struct CheckedStudy {
 CheckedStudy checked(const Definition& definition, const RunOptions& options, const KnownModels& known) {
   CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known)};
   check_metrics(definition.metrics);
-  const std::string preparation = common_preparation(study.subjects);
+  const std::optional<Preparation> preparation = common_preparation(study.subjects);
   for (const StudyData& each : definition.data) {
-    const Dataset data = read_dataset(each.options.source(preparation), 1);
+    const Dataset data = read_dataset(each.options.source_for(preparation), 1);
     for (const Subject& subject : study.subjects) {
       fit_to(data, subject.model);
       check_targets(definition.metrics, data, targets_of(each.options, data, subject.model));
@@ -434,7 +434,7 @@ class Execution {
   };
 
   FittedData read(const StudyData& of, const std::vector<Subject>& subjects) {
-    Dataset data = read_dataset(of.options.source(common_preparation(subjects)), of.options.limit());
+    Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
     if (data.size < of.options.limit()) store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
@@ -445,6 +445,12 @@ class Execution {
       Dataset own = fit_to(data, subject.model);
       notes.insert(notes.end(), own.notes.begin(), own.notes.end());
       result.fitted.emplace(shape, std::move(own));
+    }
+    for (const Subject& subject : subjects) {
+      SeenCount seen(subject.model);
+      seen.add(result.of(subject.model));
+      const std::vector<std::string> more = seen.notes();
+      notes.insert(notes.end(), more.begin(), more.end());
     }
     watch_.notes(notes);
     // Before anything of an earlier run is written over: are these its data?

@@ -161,7 +161,7 @@ std::int64_t Store::add_data(const Dataset& data, const std::string& name) {
   }
   auto insert =
       impl_->database.statement("INSERT INTO data(name, path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?, ?) RETURNING id");
-  insert.bind(name, data.path, hash, data.size, to_string(data.shape), data.preparation).step();
+  insert.bind(name, data.path, hash, data.size, to_string(data.shape), data.preparation ? to_json(*data.preparation) : "").step();
   const std::int64_t id = insert.number(0);
   insert.step();
   return id;

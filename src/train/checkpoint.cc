@@ -5,8 +5,10 @@
 
 #include "data/hash.h"
 #include "data/hdf5.h"
+#include "data/preparation.h"
 #include "error.h"
 #include "layers/dense.h"
+#include "train/settings.h"
 
 namespace narrow {
 namespace {
@@ -15,6 +17,8 @@ using nlohmann::ordered_json;
 
 std::string hash_of(const TrainData& data) {
   Hash hash;
+  hash.add(data.vmax);
+  hash.add(data.pad);
   hash.add(data.y);
   hash.add(data.rows);
   for (const std::size_t start : data.starts) hash.add(start);
@@ -38,24 +42,19 @@ void for_arrays(State& state, const Use& use) {
 
 }  // namespace
 
-std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options) {
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family) {
   ordered_json layers = ordered_json::array();
   for (const Layer& layer : model.layers) {
     if (const auto* dense = as<Dense>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
   }
-  ordered_json training{{"layers", layers},
-                        {"data", hash_of(data)},
-                        {"validation", hash_of(validation)},
-                        {"loss", to_string(options.loss)},
-                        {"batch_size", options.batch_size},
-                        {"learning_rate", options.learning_rate},
-                        {"shuffle", options.shuffle},
-                        {"reduce", {options.reduce_factor, options.reduce_patience, options.min_learning_rate}},
-                        {"stop_patience", options.stop_patience},
-                        {"seed", options.seed},
-                        {"device", options.device},
-                        {"count_padding", options.count_padding}};
-  if (options.double_precision) training["double_precision"] = true;
+  ordered_json training{{"layers", layers}, {"data", hash_of(data)}, {"validation", hash_of(validation)}};
+  training["preparation"] = model.preparation ? to_json(*model.preparation) : "";
+  for (const TrainSetting& setting : train_settings()) {
+    const bool whole = setting.role == TrainSetting::Role::kLength && family.options.schedule != Schedule::kConstant;
+    if (whole || setting.role == TrainSetting::Role::kRun) training[setting.name] = setting.text(family);
+  }
+  training["count_padding"] = family.options.count_padding;
+  if (family.options.double_precision) training["double_precision"] = true;
   return training.dump();
 }
 

@@ -3,13 +3,15 @@
 
 #include <string>
 
+#include "train/family.h"
 #include "train/train.h"
 
 namespace narrow {
 
 // Everything that the result of training depends on but its state, as JSON: two trainings with the same text are the same.
-// The number of epochs is left out: training may go on for longer than was first asked for.
-std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options);
+// The number of epochs is left out where training may resume for longer than was first asked for: it may not where the learning rate
+// follows the share that is done.
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family);
 
 // The state of a training in an HDF5 file, exactly. Writing takes the name only when all is written.
 void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training);

@@ -1,11 +1,16 @@
 #include "train/family.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
+#include "data/clusters.h"
+#include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
 #include "keras/writer.h"
 #include "train/checkpoint.h"
+#include "train/settings.h"
 
 namespace narrow {
 namespace {
@@ -59,6 +64,31 @@ Dataset split_off(Dataset& data, double share) {
   return rest;
 }
 
+// Where validation samples come from: clusters are prepared as the samples that are trained on.
+DataSource validation_source(const Family& family, const Dataset& data) {
+  DataSource source = family.data.source_for(data.preparation ? *data.preparation : Preparation());
+  source.paths = {family.validation};
+  const std::vector<std::string> files = expand_paths(source.paths);
+  if (std::none_of(files.begin(), files.end(), holds_clusters)) {
+    // They are said of clusters.
+    source.branches.clear();
+    source.tree.clear();
+    source.drop_unfit = false;
+  }
+  return source;
+}
+
+void require_same_preparation(const Dataset& data, const Dataset& validation) {
+  if (data.preparation.has_value() != validation.preparation.has_value()) {
+    const auto& [known, unknown] = data.preparation ? std::pair(&data, &validation) : std::pair(&validation, &data);
+    throw Error(validation.path + ": it should be prepared as " + data.path + " is, but " + unknown->path +
+                " does not say how it was prepared, and " + known->path + " was prepared with " +
+                to_string(options_of(*known->preparation)));
+  }
+  const std::string different = difference(validation.preparation, data.preparation, Agreement::kAll);
+  if (!different.empty()) throw Error(validation.path + ": it was prepared in another way than " + data.path + ": " + different);
+}
+
 TrainData packed_samples(const Dataset& data) {
   return pack(data.x, data.y, data.size, static_cast<std::size_t>(data.shape[0]), static_cast<std::size_t>(data.shape[1]));
 }
@@ -78,7 +108,7 @@ struct Samples {
 void train_member(const Family& family, Model model, const std::string& path, const Samples& samples, FamilyWatch& watch) {
   const std::string stem = path.substr(0, path.rfind('.'));
   const std::string checkpoint = stem + ".checkpoint.h5";
-  const std::string training = describe_training(model, samples.training, samples.validation, family.options);
+  const std::string training = describe_training(model, samples.training, samples.validation, family);
   // More epochs go on from the same checkpoint, but make another model.
   const std::string whole = training + " epochs " + std::to_string(family.options.epochs);
   if (watch.is_done(path, whole)) return;
@@ -122,7 +152,7 @@ std::vector<std::string> paths_of(const Family& family) {
 }
 
 std::vector<Model> untrained(const Family& family) {
-  const Dataset data = read_dataset(family.data.source(""), 1);
+  const Dataset data = read_dataset(family.data.source(), 1);
   require_targets(data);
   std::vector<Model> models;
   for (std::size_t i = 0; const std::string& path : paths_of(family)) models.push_back(initial(family, data, i++, path));
@@ -130,26 +160,30 @@ std::vector<Model> untrained(const Family& family) {
 }
 
 void train_family(const Family& family, FamilyWatch& watch) {
+  check_settings(family);
   const std::vector<std::string> paths = paths_of(family);
-  Dataset data = read_dataset(family.data.source(""), family.data.limit());
+  Dataset data = read_dataset(family.data.source(), family.data.limit());
   watch.notes(data.notes);
   require_targets(data);
   Dataset validation;
   if (family.validation.empty()) {
     validation = split_off(data, family.options.validation_split);
   } else {
-    DataSource source = family.data.source("");
-    source.paths = {family.validation};
-    validation = read_dataset(source);
+    validation = read_dataset(validation_source(family, data));
     watch.notes(validation.notes);
     if (validation.shape != data.shape || validation.targets != data.targets) {
       throw Error(family.validation + ": its samples have the shape " + to_string(validation.shape) + " and " +
                   std::to_string(validation.targets) + " targets, those of " + data.path + " " + to_string(data.shape) + " and " +
                   std::to_string(data.targets));
     }
+    require_same_preparation(data, validation);
   }
   std::vector<Model> models;
-  for (std::size_t i = 0; i < paths.size(); ++i) models.push_back(initial(family, data, i, paths[i]));
+  const SeenSamples seen = seen_samples(data, validation);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    models.push_back(initial(family, data, i, paths[i]));
+    models.back().seen = seen;
+  }
   const Samples samples{packed_samples(data), packed_samples(validation)};
   data = {};
   validation = {};

@@ -264,18 +264,30 @@ void after_epoch(const TrainOptions& options, TrainState& state) {
     state.best_epoch = state.history.back().epoch;
     state.best_weights = state.weights;
     state.stop_wait = 0;
-  } else if (options.stop_patience > 0 && ++state.stop_wait >= options.stop_patience) {
-    state.done = true;
+  } else {
+    ++state.stop_wait;
   }
-  constexpr double kMinDelta = 1e-4;
-  if (state.history.size() == 1 || loss < state.reduce_best - kMinDelta) {
+  if (state.history.size() == 1 || loss < state.reduce_best - options.reduce_min_delta) {
     state.reduce_best = loss;
     state.reduce_wait = 0;
   } else if (options.reduce_patience > 0 && ++state.reduce_wait >= options.reduce_patience) {
     state.learning_rate = std::max(state.learning_rate * options.reduce_factor, std::min(state.learning_rate, options.min_learning_rate));
     state.reduce_wait = 0;
   }
-  if (state.history.back().epoch >= options.epochs) state.done = true;
+}
+
+// Whether there is nothing left to train: also of a state that was read, whose model could not be written.
+bool is_done(const TrainOptions& options, const TrainState& state) {
+  if (state.history.empty()) return false;
+  return state.history.back().epoch >= options.epochs || (options.stop_patience > 0 && state.stop_wait >= options.stop_patience);
+}
+
+// The learning rate of a step, the first of which is 0, of `steps` in all. Loshchilov and Hutter, ICLR 2017, eq. 5, without restarts.
+double rate_of(const TrainOptions& options, const TrainState& state, std::uint64_t step, std::uint64_t steps) {
+  if (options.schedule == Schedule::kConstant) return state.learning_rate;
+  constexpr double kPi = 3.14159265358979323846;
+  const double done = std::min(1.0, static_cast<double>(step) / static_cast<double>(steps));
+  return options.learning_rate * 0.5 * (1 + std::cos(kPi * done));
 }
 
 // Fisher and Yates, with a seed for each epoch: the order does not depend on where training was taken up again.
@@ -296,14 +308,17 @@ void run(DeepSetsWeights& network, const TrainData& data, const TrainData& valid
   else trainer.restore(state);
   const auto batch = static_cast<std::size_t>(options.batch_size);
   const std::size_t batches = (data.size + batch - 1) / batch;
-  while (!state.done) {
+  while (!is_done(options, state)) {
     const auto start = std::chrono::steady_clock::now();
     const int epoch = static_cast<int>(state.history.size()) + 1;
     const std::vector<std::size_t> order = order_of(data.size, options, epoch);
+    const auto steps_before = static_cast<std::uint64_t>(epoch - 1) * batches;
+    const std::uint64_t steps = batches * static_cast<std::uint64_t>(options.epochs);
+    const double learning_rate = rate_of(options, state, steps_before, steps);
     double sum = 0;
     for (std::size_t i = 0; i < batches; ++i) {
       const std::size_t last = std::min(data.size, (i + 1) * batch);
-      sum += trainer.step(data, order, i * batch, last, state.learning_rate);
+      sum += trainer.step(data, order, i * batch, last, rate_of(options, state, steps_before + i, steps));
       if (!std::isfinite(sum)) break;
       on_batch(i + 1, batches, sum / static_cast<double>(last * data.targets));
     }
@@ -313,7 +328,7 @@ void run(DeepSetsWeights& network, const TrainData& data, const TrainData& valid
       break;
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    state.history.push_back({epoch, sum / static_cast<double>(data.size * data.targets), val_loss, state.learning_rate, seconds});
+    state.history.push_back({epoch, sum / static_cast<double>(data.size * data.targets), val_loss, learning_rate, seconds});
     trainer.save(state);
     after_epoch(options, state);
     on_epoch(state);

@@ -40,15 +40,6 @@ std::vector<std::pair<Layer*, DenseWeights*>> layers_of(Model& model, DeepSetsWe
 
 }  // namespace
 
-Loss parse_loss(const std::string& name) {
-  for (const Loss loss : {Loss::kMse, Loss::kMae, Loss::kHuber}) {
-    if (name == to_string(loss)) return loss;
-  }
-  throw Error("there is no loss '" + name + "'; there are mse, mae and huber");
-}
-
-std::string to_string(Loss loss) { return loss == Loss::kMse ? "mse" : loss == Loss::kMae ? "mae" : "huber"; }
-
 TrainState train(Model& model, const TrainData& data, const TrainData& validation, const TrainOptions& options, TrainState state,
                  const OnBatch& on_batch, const OnEpoch& on_epoch) {
   static const TrainFunction kWithTorch = load();

@@ -23,10 +23,6 @@ struct DeepSets {
 // The network with Keras' initial weights: GlorotUniform kernels, biases of 0. The same for the same seed on any machine.
 Model make_deep_sets(const DeepSets& shape, std::uint64_t seed);
 
-// `mse`, `mae`, `huber`. Throws Error for another name.
-Loss parse_loss(const std::string& name);
-std::string to_string(Loss loss);
-
 // x (size, vmax, features) and y (size, targets) in TrainData's form. The pad row is the row that most samples end with.
 TrainData pack(const std::vector<float>& x, const std::vector<float>& y, std::size_t size, std::size_t vmax, std::size_t features);
 

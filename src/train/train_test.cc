@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <random>
+#include <string>
 
 #include "data/generate.h"
 #include "data/preparation.h"
+#include "error.h"
 #include "layers/dense.h"
+#include "train/checkpoint.h"
+#include "train/settings.h"
 
 namespace narrow {
 namespace {
@@ -118,6 +123,77 @@ TEST(Train, GradientsOfSmallIntegersAreExact) {
     }
     EXPECT_EQ(first_step(data, start, loss, true, false).first_moments, first_step(data, start, loss, false, false).first_moments);
   }
+}
+
+// Another value than the usual one, that each setting takes.
+const std::map<std::string, std::string>& other_values() {
+  static const std::map<std::string, std::string> kValues = {{"validation_data", "v.h5"},
+                                                             {"validation_split", "0.1"},
+                                                             {"nodes", "4,8"},
+                                                             {"phi_layers", "1"},
+                                                             {"phi_nodes", "3"},
+                                                             {"rho_layers", "0"},
+                                                             {"rho_nodes", "2147483647"},
+                                                             {"phi", "3,2"},
+                                                             {"rho", "7"},
+                                                             {"epochs", "7"},
+                                                             {"batch", "1"},
+                                                             {"loss", "huber"},
+                                                             {"learning_rate", "0.30000000000000004"},
+                                                             {"learning_rate_schedule", "cosine_decay"},
+                                                             {"reduce_factor", "1"},
+                                                             {"reduce_patience", "0"},
+                                                             {"reduce_min_delta", "0"},
+                                                             {"min_learning_rate", "1e-300"},
+                                                             {"stop_patience", "0"},
+                                                             {"shuffle", "false"},
+                                                             {"seed", "9223372036854775807"},
+                                                             {"device", "cuda"}};
+  return kValues;
+}
+
+TEST(Train, EverySettingIsReadWrittenAndHashedByItsRole) {
+  const Model model = make_deep_sets({4, 2, 1, {3}, {}}, 1);
+  const TrainData data = pack(std::vector<float>(16, 1.F), std::vector<float>(2, 1.F), 2, 4, 2);
+  const Family usual;
+  const std::string before = describe_training(model, data, data, usual);
+  for (const TrainSetting& setting : train_settings()) {
+    Family family;
+    ASSERT_TRUE(other_values().contains(setting.name)) << setting.name;
+    const std::string& text = other_values().at(setting.name);
+    setting.parse(family, text);
+    EXPECT_EQ(setting.text(family), text) << setting.name;
+    EXPECT_NE(setting.text(usual), text) << setting.name;
+    EXPECT_EQ(describe_training(model, data, data, family) != before, setting.role == TrainSetting::Role::kRun) << setting.name;
+    for (const TrainSetting& other : train_settings()) {
+      if (other.name != setting.name) EXPECT_EQ(other.text(family), other.text(usual)) << setting.name << " changed " << other.name;
+    }
+    if (setting.name == "validation_data") continue;  // any text is a name
+    for (const char* wrong : {"", "x", "-1", "nan", "inf", "1e999", "1.5x", " 1", "9223372036854775808"}) {
+      EXPECT_THROW(setting.parse(family, wrong), Error) << setting.name << " took '" << wrong << "'";
+    }
+  }
+  // With a schedule the number of epochs decides the rate of every step.
+  Family longer;
+  longer.options.schedule = Schedule::kCosineDecay;
+  const std::string scheduled = describe_training(model, data, data, longer);
+  longer.options.epochs += 1;
+  EXPECT_NE(describe_training(model, data, data, longer), scheduled);
+}
+
+TEST(Train, WhatComesAfterTheLastCellTellsTrainingsApart) {
+  const Model model = make_deep_sets({4, 1, 1, {3}, {}}, 1);
+  const std::vector<float> y{1, 2};
+  const auto described = [&](float pad, std::size_t vmax) {
+    std::vector<float> x(2 * vmax, pad);
+    x[0] = 5;
+    x[vmax] = 7;
+    const TrainData data = pack(x, y, 2, vmax, 1);
+    return describe_training(model, data, data, Family());
+  };
+  EXPECT_EQ(described(-6, 4), described(-6, 4));
+  EXPECT_NE(described(-6, 4), described(0, 4));
+  EXPECT_NE(described(-6, 4), described(-6, 5));
 }
 
 }  // namespace

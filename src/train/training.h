@@ -30,17 +30,22 @@ struct DeepSetsWeights {
 
 enum class Loss : std::uint8_t { kMse, kMae, kHuber };  // Huber with delta 1
 
+// How the learning rate changes with the steps: not at all, or as keras.optimizers.schedules.CosineDecay over all steps, to 0.
+enum class Schedule : std::uint8_t { kConstant, kCosineDecay };
+
 // Names and meanings are Keras'; the defaults are the study's.
 struct TrainOptions {
   Loss loss = Loss::kMse;
   int epochs = 100;
   int batch_size = 250;
-  double learning_rate = 1e-3;     // Adam with beta_1 0.9, beta_2 0.999, epsilon 1e-7
+  double learning_rate = 1e-3;  // Adam with beta_1 0.9, beta_2 0.999, epsilon 1e-7
+  Schedule schedule = Schedule::kConstant;
   double validation_split = 0.25;  // the last share of the data, before shuffling; unused where validation data are given
   bool shuffle = true;
-  // ReduceLROnPlateau on val_loss, min_delta 1e-4; a patience of 0 switches it off
+  // ReduceLROnPlateau on val_loss; a patience of 0 switches it off, as it must be with a schedule
   double reduce_factor = 0.2;
   int reduce_patience = 10;
+  double reduce_min_delta = 1e-4;
   double min_learning_rate = 1e-5;
   // EarlyStopping on val_loss, min_delta 0; 0 switches it off. The weights of the best epoch are kept in any case.
   int stop_patience = 10;
@@ -78,7 +83,6 @@ struct TrainState {
   int best_epoch = 0, reduce_wait = 0, stop_wait = 0;
   double learning_rate = 0;
   std::uint64_t step = 0;  // of Adam
-  bool done = false;       // stopped early, or all epochs are over
   bool failed = false;     // the loss became NaN or infinite in the epoch after the last of `history`
 };
 
