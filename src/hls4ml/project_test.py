@@ -124,6 +124,9 @@ config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend
 for layer in config["LayerName"].values():
     if "weight" in layer["Precision"]:
         layer["Precision"]["weight"] = layer["Precision"]["bias"] = "ap_fixed<10,2>"
+for name in config["LayerName"]:
+    if name.startswith("activation"):  # left to `auto`, the pass of hls4ml 1.3.0 fails where it matches
+        config["LayerName"][name]["Precision"]["result"] = "ap_fixed<14,6>"
 done = hls4ml.converters.convert_from_keras_model(
     model, hls_config=config, output_dir=sys.argv[1] + "/hls", backend="Vitis", part="xcvu9p-flga2104-3-e", io_type="io_stream", allow_da_fallback=False
 )

@@ -82,8 +82,9 @@ ordered_json architecture_of(const Model& model) {
 
 // As Keras 2.15 says it.
 ordered_json keras2_json_of(const Model& model, const Layer& layer) {
-  ordered_json config = {{"name", layer.name}, {"trainable", true}, {"dtype", "float32"}};
+  ordered_json config = {{"name", layer.name}, {"dtype", "float32"}};
   if (layer.op->inputs() == 0) config["batch_input_shape"] = batch_shape(layer.shape);
+  else config["trainable"] = true;
   const std::string keras_class(layer.op->keras_class());
   for (const auto& [name, value] : layer.op->settings()) {
     const bool slope = keras_class == "LeakyReLU" && name == "negative_slope";
