@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -46,10 +47,22 @@ def desk(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("document", "command"), [(path.name, command) for path in DOCUMENTS for command in commands(path)])
+# Those of hls4ml.md belong together.
+@pytest.mark.parametrize(("document", "command"), [(path.name, command) for path in DOCUMENTS if path.name != "hls4ml.md" for command in commands(path)])
 def test_command_runs(document, command, desk):
     run = subprocess.run(shlex.split(command), cwd=desk, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_page_for_hls4ml_runs_as_it_stands(desk):
+    """Every block, in order, each from the same folder; hls4ml compiles, predicts and finds the same bits."""
+    blocks = re.findall(r"(?:^    .*\n)+", (ROOT / "docs" / "hls4ml.md").read_text(), re.MULTILINE)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for block in blocks:
+        run = subprocess.run(["bash", "-ec", block], cwd=desk, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+        assert run.returncode == 0, block + run.stderr
+    layers = ["KSum", *(f"activation{i}" for i in ("", "_1", "_2", "_3")), "phi1", "phi2", "regression", "rho1", "rho2"]
+    assert run.stdout.splitlines()[-1] == "the same bits: " + ", ".join([*layers, "predictions"])
 
 
 def test_there_are_commands():

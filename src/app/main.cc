@@ -84,6 +84,7 @@ int run(int argc, char** argv) {
   narrow::add_merge(app, globals);
   narrow::add_status(app, globals);
   narrow::add_best(app, globals);
+  narrow::add_export(app, globals);
   narrow::add_report(app, globals);
   narrow::add_compare(app, globals);
   narrow::add_bench(app, globals);

@@ -78,6 +78,7 @@ void add_run(CLI::App& app, const Globals& globals);
 void add_merge(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);
 void add_best(CLI::App& app, const Globals& globals);
+void add_export(CLI::App& app, const Globals& globals);
 void add_report(CLI::App& app, const Globals& globals);
 void add_compare(CLI::App& app, const Globals& globals);
 void add_bench(CLI::App& app, const Globals& globals);

@@ -82,6 +82,36 @@ ordered_json architecture_of(const Model& model) {
           {"registered_name", "Functional"}};
 }
 
+// As Keras 2.15 says it.
+ordered_json keras2_json_of(const Model& model, const Layer& layer) {
+  ordered_json config = {{"name", layer.name}, {"dtype", "float32"}};
+  if (layer.op->inputs() == 0) config["batch_input_shape"] = batch_shape(layer.shape);
+  else config["trainable"] = true;
+  const std::string keras_class(layer.op->keras_class());
+  for (const auto& [name, value] : layer.op->settings()) {
+    const bool slope = keras_class == "LeakyReLU" && name == "negative_slope";
+    std::visit([&, key = std::string(slope ? "alpha" : name)](const auto& each) { config[key] = each; }, value);
+  }
+  ordered_json inputs = ordered_json::array();
+  for (const int input : layer.inputs) {
+    inputs.push_back({model.layers[static_cast<std::size_t>(input)].name, 0, 0, ordered_json::object()});
+  }
+  ordered_json json = {{"class_name", keras_class}, {"config", std::move(config)}, {"name", layer.name}};
+  json["inbound_nodes"] = ordered_json::array();
+  if (!inputs.empty()) json["inbound_nodes"].push_back(std::move(inputs));
+  return json;
+}
+
+ordered_json keras2_architecture_of(const Model& model) {
+  ordered_json config = {{"name", model.name}, {"trainable", true}, {"layers", ordered_json::array()}};
+  for (const Layer& layer : model.layers) config["layers"].push_back(keras2_json_of(model, layer));
+  for (const auto& [key, layers] : {std::pair("input_layers", model.inputs()), std::pair("output_layers", model.outputs)}) {
+    config[key] = ordered_json::array();
+    for (const int layer : layers) config[key].push_back({model.layers[static_cast<std::size_t>(layer)].name, 0, 0});
+  }
+  return {{"class_name", "Functional"}, {"config", std::move(config)}};
+}
+
 // What narrow knows of the model besides; empty where that is nothing.
 ordered_json extras_of(const Model& model) {
   ordered_json extras;
@@ -107,10 +137,10 @@ void write_weights(const Model& model, Hdf5Writer& file) {
   file.make_group("/vars");
 }
 
-void write_legacy(const Model& model, const std::string& path) {
+void write_legacy(const Model& model, const std::string& path, const ordered_json& architecture, const std::string& version) {
   Hdf5Writer file(path);
-  file.write_attribute("/", "model_config", architecture_of(model).dump());
-  file.write_attribute("/", "keras_version", kKerasVersion);
+  file.write_attribute("/", "model_config", architecture.dump());
+  file.write_attribute("/", "keras_version", version);
   file.write_attribute("/", "backend", "tensorflow");
   if (const ordered_json extras = extras_of(model); !extras.empty()) file.write_attribute("/", "narrow", extras.dump());
   const std::string root = "/model_weights";
@@ -128,7 +158,7 @@ void write_legacy(const Model& model, const std::string& path) {
     file.write_attributes(group, "weight_names", weight_names);
   }
   file.write_attributes(root, "layer_names", names);
-  file.write_attribute(root, "keras_version", kKerasVersion);
+  file.write_attribute(root, "keras_version", version);
   file.write_attribute(root, "backend", "tensorflow");
   file.commit();
 }
@@ -185,8 +215,10 @@ std::vector<std::string> files_written(const std::string& path) {
 void write_keras(const Model& model, const std::string& path) {
   require_model_path(path);
   if (path.ends_with(".keras")) write_archive(model, path);
-  else if (path.ends_with(".h5")) write_legacy(model, path);
+  else if (path.ends_with(".h5")) write_legacy(model, path, architecture_of(model), kKerasVersion);
   else write_pair(model, path);
 }
+
+void write_keras2(const Model& model, const std::string& path) { write_legacy(model, path, keras2_architecture_of(model), "2.15.0"); }
 
 }  // namespace narrow

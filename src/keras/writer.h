@@ -17,6 +17,9 @@ namespace narrow {
 // the name has another ending; the file takes its name only when it is whole.
 void write_keras(const Model& model, const std::string& path);
 
+// The same as a whole .h5 file in the form of Keras 2.15, which Keras 3 reads as well.
+void write_keras2(const Model& model, const std::string& path);
+
 // The files that write_keras writes for `path`; the model itself first.
 std::vector<std::string> files_written(const std::string& path);
 

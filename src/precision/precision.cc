@@ -289,6 +289,10 @@ static int kept_layer(const Resolved& resolved, const std::string& name) {
   return 0;
 }
 
+static bool is_merged(const Resolved& resolved, const std::string& name) {
+  return std::any_of(resolved.merged.begin(), resolved.merged.end(), [&](const auto& pair) { return pair.first == name; });
+}
+
 std::string to_yaml(const Resolved& resolved) {
   YAML::Emitter out;
   out << YAML::BeginMap << YAML::Key << "Model" << YAML::Value << YAML::BeginMap;
@@ -318,6 +322,12 @@ std::string to_yaml(const Resolved& resolved) {
       out << YAML::Key << "ReuseFactor" << YAML::Value << types.reuse_factor;
     }
     out << YAML::EndMap;
+    // hls4ml's reader of Keras 2 puts a linear activation behind every Dense, which goes where it is asked for the same type.
+    const std::string linear = layer.name + "_linear";
+    if (as<Dense>(layer) == nullptr || resolved.model.find(linear) >= 0 || is_merged(resolved, linear)) continue;
+    out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    type("result", fused ? "auto" : to_string(types.result()));
+    out << YAML::EndMap << YAML::EndMap;
   }
   for (const std::string& norm : resolved.absorbed) {
     out << YAML::Key << norm << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;

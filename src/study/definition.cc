@@ -449,6 +449,19 @@ std::string describe(const PrecisionOptions& options) {
   return text;
 }
 
+PrecisionOptions options_described(const std::string& words) {
+  PrecisionOptions options;
+  std::istringstream stream(words);
+  for (std::string word; stream >> word;) {
+    const std::string rest = word.substr(word.find(':') + 1);
+    if (word == "uniform") options.uniform = true;
+    else if (word.starts_with("relu:")) parse_relu(rest, options);
+    else if (word.starts_with("maximum:")) options.maximum = parse_format(rest);
+    else if (word != "auto") throw Error("'" + words + "' does not say how types follow from the bits of a point");
+  }
+  return options;
+}
+
 void parse_keep(const std::string& option, const std::string& text, Keep& keep) {
   std::size_t from = 0;
   while (true) {

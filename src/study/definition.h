@@ -57,6 +57,8 @@ std::string to_yaml(const Definition& definition);
 
 // `auto`, `uniform relu:AP_RND,AP_SAT`: how types follow from the bits, in words.
 std::string describe(const PrecisionOptions& options);
+// The options behind such words; their types of vectors and weights are left to the grid. Throws Error for other words.
+PrecisionOptions options_described(const std::string& words);
 
 // `predictions,trace` or `none`. Throws Error, naming `option`.
 void parse_keep(const std::string& option, const std::string& text, Keep& keep);

@@ -530,7 +530,7 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
   }
   const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
   for (const StudyData& data : definition.data) {
-    const Dataset samples = read_dataset(data.options.source(common_preparation(study.subjects)), data.options.limit());
+    const Dataset samples = read_dataset(data.options.source_for(common_preparation(study.subjects)), data.options.limit());
     for (const Subject& subject : study.subjects) {
       for (const ScanGrid& grid : study.grids) {
         PlannedScan scan{subject.label, data.name, describe(grid.precision), samples.size, grid.points.size(), grid.skipped};

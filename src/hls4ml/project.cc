@@ -1,0 +1,59 @@
+#include "hls4ml/project.h"
+
+#include <filesystem>
+#include <string_view>
+
+#include "data/text.h"
+#include "error.h"
+#include "keras/writer.h"
+
+// The project's own files, put into the program by the assembler.
+__asm__(
+    ".pushsection .rodata\n"
+    ".global narrow_convert_begin\n.global narrow_convert_end\nnarrow_convert_begin:\n.incbin \"" NARROW_HLS4ML
+    "/convert.py\"\nnarrow_convert_end:\n"
+    ".global narrow_ksum_begin\n.global narrow_ksum_end\nnarrow_ksum_begin:\n.incbin \"" NARROW_HLS4ML
+    "/nnet_ksum.h\"\nnarrow_ksum_end:\n"
+    ".popsection\n");
+extern "C" const char narrow_convert_begin[];  // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_convert_end[];    // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_ksum_begin[];     // NOLINT(readability-identifier-naming)
+extern "C" const char narrow_ksum_end[];       // NOLINT(readability-identifier-naming)
+
+namespace narrow {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
+
+void fill(const Resolved& resolved, const std::string& folder) {
+  // Of the network that is written nothing was folded or left out.
+  Resolved computed{resolved.model, resolved.precision, {}, resolved.maximum, {}, {}, {}};
+  write_keras2(computed.model, folder + "/model.h5");
+  write_file(folder + "/hls4ml_config.yml", to_yaml(computed));
+  write_file(folder + "/convert.py", between(narrow_convert_begin, narrow_convert_end));
+  write_file(folder + "/nnet_ksum.h", between(narrow_ksum_begin, narrow_ksum_end));
+}
+
+}  // namespace
+
+void write_project(const Resolved& resolved, const std::string& folder) {
+  std::error_code error;
+  const fs::path whole = fs::path(folder).has_filename() ? fs::path(folder) : fs::path(folder).parent_path();
+  if (fs::exists(whole) && (!fs::is_directory(whole) || !fs::is_empty(whole, error) || error)) {
+    throw Error(folder + ": it exists and is not an empty folder; give another");
+  }
+  const std::string partial = whole.string() + ".partial";
+  fs::remove_all(partial, error);
+  make_folder(partial);
+  try {
+    fill(resolved, partial);
+    fs::rename(partial, whole);
+  } catch (...) {
+    fs::remove_all(partial, error);
+    throw;
+  }
+}
+
+}  // namespace narrow
