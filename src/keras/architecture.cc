@@ -16,6 +16,7 @@
 #include "layers/linear.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
 
 namespace narrow {
 namespace {
@@ -171,10 +172,10 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   return norm;
 }
 
-void require_last_axis(const KerasLayer& layer, std::size_t rank) {
+void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::string& what) {
   const std::optional<int> axis = layer.config.contains("axis") ? axis_of(layer) : -1;
   if (axis != -1 && axis != static_cast<int>(rank)) {
-    throw Error(describe(layer) + ": only normalization over the last axis is supported");
+    throw Error(describe(layer) + ": only " + what + " over the last axis is supported");
   }
 }
 
@@ -186,6 +187,7 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
     return op != nullptr ? op : std::make_shared<Linear>();
   }
   if (is_dropout(layer.class_name)) return std::make_shared<Linear>();
+  if (layer.class_name == "Softmax") return std::make_shared<Softmax>(false);
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
   if (layer.class_name == "GlobalAveragePooling1D") return std::make_shared<SetMean>();
   require_set_axis(layer);
@@ -214,7 +216,8 @@ class Builder {
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
-    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size());
+    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
+    if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
     if (is_activation_object(layer)) {
       model_.notes.push_back(describe(layer) +
                              ": its activation is a layer, which hls4ml 1.3.0 refuses; give a function, as activation=\"relu\", or a layer "
