@@ -44,6 +44,9 @@ enum class Hdf5Trust { kNone, kOwn };
 // What is asked of an HDF5 file, in this process (hdf5_file.h) or in another (hdf5_child.h); Hdf5Reader says what each means.
 class Hdf5Source {
  public:
+  Hdf5Source() = default;
+  Hdf5Source(const Hdf5Source&) = delete;
+  Hdf5Source& operator=(const Hdf5Source&) = delete;
   virtual ~Hdf5Source() = default;
   virtual bool has(const std::string& object) const = 0;
   virtual bool has_attribute(const std::string& object, const std::string& attribute) const = 0;
