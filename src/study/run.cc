@@ -538,9 +538,8 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
         const auto same = std::find_if(known.begin(), known.end(), [&](const Scan& each) {
           return each.label == scan.label && each.data_name == scan.data_name && each.options == scan.options;
         });
-        const bool against_target = samples.targets == 1 && subject.model.output_size() == 1;
-        const Feature target = target_of(data.options, samples, subject.model);
-        const Measure measure(definition.metrics, {}, {}, against_target ? target : Feature{"target"});
+        const std::vector<float> unknown(samples.size * subject.model.output_size());
+        const Measure measure(definition.metrics, unknown, targets_of(data.options, samples, subject.model));
         count_points(scan, grid, same == known.end() ? std::vector<StoredPoint>() : store->points(*same, metric_names(measure)));
         plan.scans.push_back(std::move(scan));
       }
