@@ -117,7 +117,7 @@ void add_bench(CLI::App& app, const Globals& globals) {
       ->check(CLI::IsMember({"none", "overflow", "all"}))
       ->capture_default_str();
   command->add_option("--rounds", bench->rounds, "runs of which the median counts, after one to warm up")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_option("--instruction-set", bench->instruction_set,
                       "AVX3_DL (AVX-512 with VNNI), AVX3, AVX2 or EMU128 (plain C++); default: the machine's best");

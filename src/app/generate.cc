@@ -40,7 +40,7 @@ void add_generate(CLI::App& app, const Globals& globals) {
   command->add_option("--kind", arguments->kind, "showers (a parametric calorimeter) or uniform (random numbers)")
       ->check(CLI::IsMember({"showers", "uniform"}))
       ->capture_default_str();
-  command->add_option("--samples", arguments->samples, "clusters")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--samples", arguments->samples, "clusters")->check(positive())->capture_default_str();
   command->add_option("--seed", arguments->seed, "the same seed makes the same clusters on any machine")->capture_default_str();
   command->add_option("--vmax", arguments->vmax, "uniform clusters have from 4 to vmax - 1 cells")
       ->check(CLI::Range(5, 100000))

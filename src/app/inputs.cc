@@ -9,6 +9,7 @@
 
 #include "app/table.h"
 #include "data/clusters.h"
+#include "data/text.h"
 #include "error.h"
 #include "keras/reader.h"
 
@@ -23,12 +24,12 @@ void DataArguments::add_to(CLI::App& command, std::size_t samples) {
   options_.samples = samples;
   command
       .add_option("--data", options_.paths,
-                  "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); may be given again, and hold * and ?")
+                  "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); repeatable; accepts wildcards (* and ?)")
       ->required()
       ->allow_extra_args(false);
   auto* limit = command.add_option("--samples", options_.samples,
                                    "at most so many samples" + std::string(samples == 0 ? "; all where it is not given" : ""));
-  limit->check(CLI::PositiveNumber);
+  limit->check(positive());
   if (samples > 0) limit->capture_default_str();
   command
       .add_option("--features", options_.features,
@@ -38,9 +39,8 @@ void DataArguments::add_to(CLI::App& command, std::size_t samples) {
   command.add_option("--target", options_.target, "the same for the target, or none; the model's, or true_energy:log/10");
   command.add_option("--order", options_.order,
                      "order cells by this feature, the largest first; as-is leaves them as they are (the default)");
-  command.add_option("--vmax", options_.vmax, "rows of a sample; of clusters with more cells the first are kept (128)")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--padding", options_.padding, "every value of the rows behind the last cell (-6)");
+  command.add_option("--vmax", options_.vmax, "rows of a sample; of clusters with more cells the first are kept (128)")->check(positive());
+  command.add_option("--padding", options_.padding, "every value of the rows after the last cell (-6)");
   command.add_option("--branches", branches_, "names in the file that differ, as energy=cell_E,eta=cell_eta")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -54,7 +54,7 @@ DataOptions DataArguments::options() const {
   DataOptions options = options_;
   for (const std::string& branch : branches_) {
     const auto equals = branch.find('=');
-    if (equals == std::string::npos || equals == 0) throw Error("--branches: '" + branch + "' should be FEATURE=BRANCH");
+    if (equals == std::string::npos || equals == 0) throw UsageError("--branches: '" + branch + "' should be FEATURE=BRANCH");
     options.branches[branch.substr(0, equals)] = branch.substr(equals + 1);
   }
   options.drop_unfit = unfit_ == "drop";
@@ -114,7 +114,7 @@ void keep_inputs(const std::string& option, const std::vector<std::string>& writ
 
 void print_notes(const std::vector<std::string>& notes, bool quiet) {
   if (quiet) return;
-  for (const std::string& note : notes) std::fprintf(stderr, "narrow: %s\n", note.c_str());
+  for (const std::string& note : notes) std::fprintf(stderr, "narrow: note: %s\n", note.c_str());
 }
 
 namespace {
@@ -122,9 +122,7 @@ namespace {
 std::string share(std::uint64_t part, std::uint64_t whole) {
   if (part == 0) return "-";
   assert(part <= whole);
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2g %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-  return text;
+  return number_text(100.0 * static_cast<double>(part) / static_cast<double>(whole), 2) + " %";
 }
 
 }  // namespace
@@ -132,7 +130,7 @@ std::string share(std::uint64_t part, std::uint64_t whole) {
 std::string describe_counts(const Program& program, const std::vector<LayerCounts>& counts) {
   // Of the network as it runs, which may have fewer layers than the file's.
   assert(counts.size() == program.steps.size());
-  Table table({"layer", "type", "overflow", "sum overflow", "lost to 0", "weights overflow", "weights to 0"});
+  Table table({"layer", "type", "overflow", "sum overflow", "underflow to 0", "weights overflow", "weights to 0"});
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const LayerCounts& seen = counts[i];
     const Step& step = program.steps[i];

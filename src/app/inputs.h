@@ -51,7 +51,7 @@ class InputArguments {
 // Throws Error where a file that `option` writes, or its temporary .partial, is a file that the command reads, by whatever name.
 void keep_inputs(const std::string& option, const std::vector<std::string>& written, const std::vector<std::string>& read);
 
-// Prints a note a line on stderr.
+// Prints one note per line on stderr.
 void print_notes(const std::vector<std::string>& notes, bool quiet);
 
 // One line a layer: its type, and the share of its values that overflowed or were lost to zero.

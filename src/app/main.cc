@@ -20,19 +20,24 @@ namespace {
 int report(std::string message) {
   std::replace_if(
       message.begin(), message.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  std::fprintf(stderr, "narrow: %s\n", message.c_str());
+  std::fprintf(stderr, "narrow: error: %s\n", message.c_str());
   return 1;
 }
+
+constexpr int kWrongUsage = 2;
 
 // Whatever is thrown ends in one line and exit status 1. Errors are thrown where the cause is known; what else comes here is a fault of
 // narrow's own, and is said to be one.
 int report_current_exception() {
   try {
     throw;
+  } catch (const narrow::UsageError& error) {
+    report(error.what());
+    return kWrongUsage;
   } catch (const narrow::Error& error) {
     return report(error.what());
   } catch (const narrow::Interrupted&) {
-    std::fprintf(stderr, "\nnarrow: stopped; what is done is kept; the same command resumes from there\n");
+    std::fprintf(stderr, "\nnarrow: stopped: what is done is kept; the same command resumes from there\n");
     constexpr int kBySigint = 130;
     return kBySigint;
   } catch (const std::bad_alloc&) {
@@ -62,7 +67,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   app.set_version_flag("--version", NARROW_VERSION);
   app.add_flag("--quiet", globals.quiet, "print nothing but errors");
-  app.add_option("--threads", globals.threads, "cores to use; all where it is not given")->check(CLI::PositiveNumber);
+  app.add_option("--threads", globals.threads, "cores to use; all where it is not given")->check(narrow::positive());
   // Commands run from their callbacks, after the whole line is parsed; the number of threads must be set before.
   std::optional<tbb::global_control> threads;
   app.parse_complete_callback([&] {
@@ -82,11 +87,15 @@ int run(int argc, char** argv) {
   narrow::add_report(app, globals);
   narrow::add_compare(app, globals);
   narrow::add_bench(app, globals);
+  narrow::check_words(app, argc, argv);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
   } catch (const CLI::ParseError& error) {
-    constexpr int kWrongUsage = 2;
-    return app.exit(error) == 0 ? 0 : kWrongUsage;
+    const std::vector<CLI::App*> commands = app.get_subcommands();
+    report(std::string(error.what()) + "; narrow " + (commands.empty() ? "" : commands.front()->get_name() + " ") + "--help has the usage");
+    return kWrongUsage;
   }
   return 0;
 }

@@ -1,5 +1,9 @@
 #include "app/options.h"
 
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
 #include "error.h"
 
 namespace narrow {
@@ -11,11 +15,93 @@ auto of_option(const std::string& option, const std::string& text, const Parse& 
   try {
     return parse(text);
   } catch (const Error& error) {
-    throw Error(option + ": " + error.what());
+    throw UsageError(option + ": " + error.what());
   }
 }
 
 }  // namespace
+
+namespace {
+
+// Edits (a letter put in, taken out or exchanged) from one word to another; `_` is `-`.
+std::size_t distance(const std::string& from, const std::string& to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::size_t corner = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < to.size(); ++j) {
+      const bool same = from[i] == to[j] || (from[i] == '_' && to[j] == '-');
+      const std::size_t best = std::min({row[j] + 1, row[j + 1] + 1, corner + (same ? 0 : 1)});
+      corner = std::exchange(row[j + 1], best);
+    }
+  }
+  return row.back();
+}
+
+// `; did you mean predict?`, or what there is.
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+  constexpr std::size_t kNear = 3;  // of three letters one may be wrong
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) { return distance(word, a) < distance(word, b); });
+  if (nearest != known.end() && distance(word, *nearest) <= std::max<std::size_t>(1, word.size() / kNear))
+    return "; did you mean " + *nearest + "?";
+  return "; there are " + listed(known);
+}
+
+const CLI::Option* find_option(const CLI::App* command, const std::string& name) {
+  return command == nullptr ? nullptr : command->get_option_no_throw(name);
+}
+
+CLI::Validator number_check(const char* what, bool (*right)(double)) {
+  return CLI::Validator(
+      [what, right](const std::string& text) {
+        double number = 0;
+        return CLI::detail::lexical_cast(text, number) && right(number) ? std::string() : text + " should be " + what;
+      },
+      "");
+}
+
+}  // namespace
+
+const CLI::Validator& positive() {
+  static const CLI::Validator kCheck = number_check("a number above 0", [](double number) { return number > 0; });
+  return kCheck;
+}
+
+const CLI::Validator& not_negative() {
+  static const CLI::Validator kCheck = number_check("a number, 0 or more", [](double number) { return number >= 0; });
+  return kCheck;
+}
+
+void check_words(const CLI::App& app, int argc, const char* const* argv) {
+  const CLI::App* command = nullptr;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") return;
+    if (word.starts_with("--")) {
+      const std::string name = word.substr(0, word.find('='));
+      const CLI::Option* option = find_option(command, name);
+      if (option == nullptr) option = find_option(&app, name);
+      if (option == nullptr) {
+        std::vector<std::string> known;
+        for (const CLI::App* each : {command, &app}) {
+          for (const CLI::Option* other : each == nullptr ? std::vector<const CLI::Option*>() : each->get_options()) {
+            if (!other->get_group().empty() && !other->get_lnames().empty()) known.push_back("--" + other->get_lnames().front());
+          }
+        }
+        throw UsageError((command == nullptr ? "" : command->get_name() + ": ") + "no option " + name + suggestion(name, known));
+      }
+      if (option->get_items_expected_min() > 0 && name == word) ++i;  // its value
+    } else if (command == nullptr && !word.starts_with("-")) {
+      std::vector<std::string> known;
+      for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+        known.push_back(each->get_name());
+        if (known.back() == word) command = each;
+      }
+      if (command == nullptr) throw UsageError("no command " + word + suggestion(word, known));
+    }
+  }
+}
 
 std::string shell_quoted(const std::string& word) {
   const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%{}";
@@ -57,7 +143,23 @@ PrecisionOptions PrecisionArguments::options() const {
 }
 
 Resolved PrecisionArguments::resolve_for(const Model& model) const {
-  return resolve(model, file_.empty() ? make_config(model, options()) : read_config(file_, model));
+  Resolved resolved = resolve(model, file_.empty() ? make_config(model, options()) : read_config(file_, model));
+  const std::vector<std::string> notes = swapped();
+  resolved.notes.insert(resolved.notes.begin(), notes.begin(), notes.end());
+  return resolved;
+}
+
+std::vector<std::string> PrecisionArguments::swapped() const {
+  std::vector<std::string> notes;
+  const auto look_at = [&](const std::string& option, const std::optional<Format>& format) {
+    if (!format || format->integer <= format->width) return;
+    notes.push_back(option + ": " + to_string(*format) + " has more integer than total bits, so its step is 2^" +
+                    std::to_string(-format->fraction()) + "; total bits come first, as in 16,6");
+  };
+  const PrecisionOptions given = options();
+  look_at("--v", vector_.empty() ? std::nullopt : std::optional(given.vector));
+  look_at("--wb", given.weight);
+  return notes;
 }
 
 }  // namespace narrow

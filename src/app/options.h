@@ -6,9 +6,33 @@
 #include <string>
 #include <vector>
 
+#include "error.h"
 #include "precision/precision.h"
 
 namespace narrow {
+
+// An option's value is malformed, or options do not go together: exit status 2, where what the input says is wrong has 1.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A parser's result; what it refuses is wrong usage.
+template <class Parse>
+auto usage(const Parse& parse) {
+  try {
+    return parse();
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
+// Checks of options' values, whose messages are one short line.
+const CLI::Validator& positive();
+const CLI::Validator& not_negative();
+
+// Throws UsageError for a command or an option that does not exist, with the nearest that does.
+void check_words(const CLI::App& app, int argc, const char* const* argv);
 
 // PRECISION of the command line: --v, --wb, --types, --relu, --maximum, or --precision FILE.
 class PrecisionArguments {
@@ -22,10 +46,13 @@ class PrecisionArguments {
   PrecisionOptions options() const;
   // --precision, or nothing.
   std::vector<std::string> files() const { return file_.empty() ? std::vector<std::string>() : std::vector{file_}; }
-  // The model's types. Requires given().
+  // The model's types, with notes on what looks like a mistake. Requires given().
   Resolved resolve_for(const Model& model) const;
 
  private:
+  // Of --v and --wb: whether the numbers may have been swapped.
+  std::vector<std::string> swapped() const;
+
   std::string vector_, weight_, types_ = "auto", relu_, maximum_, file_;
 };
 

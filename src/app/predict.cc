@@ -1,9 +1,11 @@
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "app/inputs.h"
 #include "app/options.h"
+#include "app/table.h"
 #include "data/text.h"
 #include "engine/engine.h"
 #include "error.h"
@@ -50,8 +52,9 @@ void run(const Predict& predict, const Globals& globals) {
   write_file(predict.out, savetxt(result.predictions, model.output_size()));
   if (globals.quiet) return;
   const Metrics metrics = compare(result.predictions, reference);
-  std::printf("%s\n%zu samples; against the float model: MAE %.4g, MPE %.4g %%", describe_counts(*program, result.counts).c_str(),
-              reference.size() / model.output_size(), metrics.mae, metrics.mpe);
+  const std::string mpe = std::isnan(metrics.mpe) ? "unknown" : short_number(metrics.mpe) + " %";
+  std::printf("%s\n%zu samples; against the float model: MAE %s, MPE %s", describe_counts(*program, result.counts).c_str(),
+              reference.size() / model.output_size(), short_number(metrics.mae).c_str(), mpe.c_str());
   if (metrics.left_out > 0) std::printf(" (%zu predictions of 0 left out)", metrics.left_out);
   std::printf("\n");
 }
@@ -64,7 +67,7 @@ void add_predict(CLI::App& app, const Globals& globals) {
   predict->inputs.add_model_to(*command);
   predict->inputs.add_data_to(*command);
   predict->precision.add_to(*command);
-  command->add_option("--out", predict->out, "text file of predictions, a row a sample")->required();
+  command->add_option("--out", predict->out, "text file of predictions, one row per sample")->required();
   command->add_flag("--interpreter", predict->interpreter, "run the reference implementation: the same numbers, slower");
   command->callback([predict, &globals] { run(*predict, globals); });
 }

@@ -1,5 +1,7 @@
 #include "report/report.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -52,20 +54,20 @@ std::vector<std::string> labels_of(const ReportArguments& arguments) {
     for (const std::string& study : arguments.studies) labels.push_back(std::filesystem::weakly_canonical(study).filename().string());
     if (!differ()) labels = arguments.studies;
   }
-  if (labels.size() != arguments.studies.size()) throw Error("--labels: there should be one for each study");
-  if (!differ()) throw Error("--labels: two studies have the same name; they would be one in every figure");
+  if (labels.size() != arguments.studies.size()) throw UsageError("--labels: there should be one for each study");
+  if (!differ()) throw UsageError("--labels: two studies have the same name; they would be one in every figure");
   return labels;
 }
 
 void check(const ReportArguments& arguments) {
-  if (std::isnan(arguments.options.bound)) throw Error("--below: the bound should be a number");
+  if (std::isnan(arguments.options.bound)) throw UsageError("--below: the bound should be a number");
   if (const std::string& out = arguments.out; !out.empty() && !out.ends_with(".html") && !out.ends_with(".htm")) {
-    throw Error("--out " + out + ": the page is HTML; give it a name that ends in .html");
+    throw UsageError("--out " + out + ": the page is HTML; give it a name that ends in .html");
   }
   const std::vector<std::string>& formats = arguments.formats;
   const bool none = std::find(formats.begin(), formats.end(), "none") != formats.end();
-  if (none && formats.size() > 1) throw Error("--figures: none cannot be combined with formats");
-  if (none && !arguments.only.empty()) throw Error("--figures none: --only draws figures and nothing else");
+  if (none && formats.size() > 1) throw UsageError("--figures: none cannot be combined with formats");
+  if (none && !arguments.only.empty()) throw UsageError("--figures none: --only draws figures and nothing else");
 }
 
 void run(const ReportArguments& arguments, const std::string& name, const Globals& globals) {
@@ -77,7 +79,9 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
   const bool predictions = of.size() == 2 && std::filesystem::is_regular_file(of[0]) && std::filesystem::is_regular_file(of[1]);
   const Report report = predictions ? read_predictions(of[0], of[1], labels) : read_studies(of, labels, options);
   std::vector<Figure> figures = figures_of(report);
-  const std::string out = !arguments.out.empty() ? arguments.out : predictions ? "report.html" : of.front() + "/report.html";
+  // A study may be on a medium that cannot be written to.
+  const bool here = predictions || access(of.front().c_str(), W_OK) != 0;
+  const std::string out = !arguments.out.empty() ? arguments.out : here ? "report.html" : of.front() + "/report.html";
   if (predictions) keep_inputs("--out", {out}, of);
   if (arguments.only.empty()) {
     write_file(out, report_page(report, figures, command_of(arguments, name)));
@@ -125,7 +129,7 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
         ->delimiter(',')
         ->allow_extra_args(false);
   }
-  command->add_option("--out", arguments->out, "the page (default: report.html in the first folder)");
+  command->add_option("--out", arguments->out, "the page (default: report.html in the first folder, or here where that is read-only)");
   command->add_option("--metric", arguments->options.metric, "metric by which precisions are judged")->capture_default_str();
   command->add_option("--below", arguments->options.bound, "largest acceptable value of the metric, in its unit")->capture_default_str();
   command->add_option("--model", arguments->options.model, "model that the heat maps show first (default: the first)");

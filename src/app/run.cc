@@ -8,6 +8,7 @@ namespace {
 
 struct Run {
   std::string file, out, shard;
+  bool plan = false;
   RunOptions options;
 };
 
@@ -16,7 +17,8 @@ void run(const Run& run, const Globals& globals) {
   if (!run.out.empty()) definition.out = run.out;
   RunOptions options = run.options;
   options.command = globals.command;
-  run_and_show(std::move(definition), std::move(options), run.shard, globals);
+  if (run.plan) show_plan(std::move(definition), std::move(options), run.shard);
+  else run_and_show(std::move(definition), std::move(options), run.shard, globals);
 }
 
 }  // namespace
@@ -27,6 +29,7 @@ void add_run(CLI::App& app, const Globals& globals) {
   command->add_option("file", arguments->file, "study.yml: data, models, grids, metrics, what to keep")->required();
   command->add_option("--out", arguments->out, "folder of the study, instead of the file's");
   command->add_flag("--train-only", arguments->options.train_only, "train the models and stop; shards need them trained");
+  command->add_flag("--plan", arguments->plan, "print what would be trained, computed and written, and do nothing");
   command->add_option("--shard", arguments->shard,
                       "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
   command->callback([arguments, &globals] { run(*arguments, globals); });

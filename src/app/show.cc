@@ -21,9 +21,7 @@ struct Show {
 std::string range_of(std::span<const float> values) {
   if (values.empty()) return "-";
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  char text[64];
-  std::snprintf(text, sizeof text, "%.4g to %.4g", static_cast<double>(*low), static_cast<double>(*high));
-  return text;
+  return short_number(static_cast<double>(*low)) + " to " + short_number(static_cast<double>(*high));
 }
 
 std::string count_or_dash(std::size_t count) { return count == 0 ? "-" : std::to_string(count); }

@@ -1,11 +1,10 @@
 #include "app/study_run.h"
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 
 #include "app/inputs.h"
+#include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/table.h"
 #include "app/training_shown.h"
@@ -14,29 +13,6 @@
 
 namespace narrow {
 namespace {
-
-std::atomic<bool> interrupted = false;
-
-void stop_at_ctrl_c() {
-  std::signal(SIGINT, [](int) {
-    interrupted = true;
-    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends at once
-  });
-}
-
-// Training is stopped at once and resumes from its checkpoint; points are finished first.
-class Training : public TrainingShown {
- public:
-  using TrainingShown::TrainingShown;
-  void begin(const std::string& path, std::size_t samples, std::size_t validation, std::size_t epochs_done) override {
-    std::signal(SIGINT, SIG_DFL);
-    TrainingShown::begin(path, samples, validation, epochs_done);
-  }
-  void end(const std::string& path, const std::string& training, const TrainState& state) override {
-    stop_at_ctrl_c();
-    TrainingShown::end(path, training, state);
-  }
-};
 
 void print_results(const std::string& study, const std::vector<ScanResult>& results) {
   const Store store(study, Store::Mode::kRead);
@@ -65,20 +41,64 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
   if (sum.measured > 0) std::printf("%zu points were done before; new metrics were computed from their predictions\n", sum.measured);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", sum.computed,
               sum.followed);
-  std::printf("%sresults in %s: study.db, results_*.txt, heatmap_*.html; narrow report %s makes a page of them\n", table.text().c_str(),
-              study.c_str(), shell_quoted(study).c_str());
+  std::printf("%sresults in %s: study.db, results_*.txt; narrow report %s makes a page of them\n", table.text().c_str(), study.c_str(),
+              shell_quoted(study).c_str());
+}
+
+// The part of the study that --shard names.
+void take_shard(Definition& definition, RunOptions& options, const std::string& shard) {
+  if (shard.empty()) return;
+  options.shard = usage([&] { return parse_shard(shard); });
+  definition.out = shard_folder(definition.out, options.shard.number, options.shard.of);
+}
+
+std::string range(std::size_t least, std::size_t most) {
+  return least == most ? std::to_string(most) : std::to_string(least) + " to " + std::to_string(most);
 }
 
 }  // namespace
 
-void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals) {
-  if (!shard.empty()) {
-    options.shard = parse_shard(shard);
-    definition.out = shard_folder(definition.out, options.shard.number, options.shard.of);
+void show_plan(Definition definition, RunOptions options, const std::string& shard) {
+  take_shard(definition, options, shard);
+  const StudyPlan plan = plan_study(definition, options);
+  for (const PlannedTraining& training : plan.trainings) {
+    std::printf("%s: %s\n", training.path.c_str(), training.done ? "trained before, with this data and these options" : "to be trained");
   }
+  Table table({"model", "data", "types", "points", "done", "to compute", "samples", "samples to run"});
+  std::size_t all = 0;
+  std::size_t least = 0;
+  std::size_t most = 0;
+  std::size_t skipped = 0;
+  std::size_t measured = 0;
+  double products = 0;
+  for (const PlannedScan& scan : plan.scans) {
+    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, std::to_string(scan.points),
+               std::to_string(scan.found), range(scan.least, scan.most), std::to_string(scan.samples),
+               range(scan.least * scan.samples, scan.most * scan.samples)});
+    all += scan.points;
+    least += scan.least * scan.samples;
+    most += scan.most * scan.samples;
+    skipped += scan.skipped;
+    measured += scan.measured;
+    products += static_cast<double>(scan.most * scan.samples * scan.multiplications);
+  }
+  if (!plan.scans.empty()) {
+    std::printf("%s%zu points; %zu with more integer than total bits skipped; samples to run: %s, at most %s multiplications\n",
+                table.text().c_str(), all, skipped, range(least, most).c_str(), short_number(products).c_str());
+    if (measured > 0)
+      std::printf("%zu of the points that are done lack a metric, which is computed from their predictions or by running them\n", measured);
+    std::printf(
+        "The smaller number holds if no point overflows: such a point answers all with the same fractional bits and more integer bits.\n");
+  }
+  std::printf("files:\n");
+  for (const std::string& file : plan.files) std::printf("  %s\n", file.c_str());
+}
+
+void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals) {
+  take_shard(definition, options, shard);
   for (Family& family : definition.training) family.options.threads = globals.threads;
-  options.stop = [] { return interrupted.load(); };
-  Training training(globals.quiet, definition.training.empty() ? 0 : definition.training.front().options.epochs);
+  options.stop = interrupted;
+  TrainingShown training(globals.quiet, definition.training.empty() ? 0 : definition.training.front().options.epochs);
   Progress progress("points", globals.quiet);
   bool running = false;
   const auto show = [&](const RunProgress& now) {

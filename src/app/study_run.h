@@ -12,6 +12,9 @@ namespace narrow {
 // points that are being run. `shard` is --shard's text, empty for the whole study.
 void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals);
 
+// Prints what run_and_show would do: models to train, points of each scan, samples, files; computes and writes nothing.
+void show_plan(Definition definition, RunOptions options, const std::string& shard);
+
 }  // namespace narrow
 
 #endif  // NARROW_APP_STUDY_RUN_H_

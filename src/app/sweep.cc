@@ -12,19 +12,27 @@ struct Sweep {
   RunOptions options;
   DataArguments data;
   PrecisionArguments precision;
-  std::string v_full, v_int, wb_full, wb_int, shard, keep = "predictions,trace", layout = "text";
+  std::vector<std::string> v_full, v_int, wb_full, wb_int, keep = {"predictions", "trace"};
+  std::string shard, layout = "text";
 };
+
+// An option that was given several times, as its YAML form takes a list.
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ",") + text;
+  return all;
+}
 
 void run(const Sweep& sweep, const Globals& globals) {
   Definition definition = sweep.definition;
   definition.data = {{"", sweep.data.options()}};
   StudyGrid grid{{}, sweep.precision.options()};
-  grid.grid.v_full = parse_range("--v-full", sweep.v_full);
-  grid.grid.v_int = parse_range("--v-int", sweep.v_int);
-  grid.grid.wb_full = parse_range("--wb-full", sweep.wb_full);
-  grid.grid.wb_int = parse_range("--wb-int", sweep.wb_int);
+  grid.grid.v_full = usage([&] { return parse_range("--v-full", joined(sweep.v_full)); });
+  grid.grid.v_int = usage([&] { return parse_range("--v-int", joined(sweep.v_int)); });
+  grid.grid.wb_full = usage([&] { return parse_range("--wb-full", joined(sweep.wb_full)); });
+  grid.grid.wb_int = usage([&] { return parse_range("--wb-int", joined(sweep.wb_int)); });
   definition.grids = {grid};
-  parse_keep("--keep", sweep.keep, definition.keep);
+  usage([&] { return parse_keep("--keep", joined(sweep.keep), definition.keep), 0; });
   definition.keep.layout = sweep.layout == "text" ? Keep::Layout::kText : Keep::Layout::kHdf5;
   RunOptions options = sweep.options;
   options.command = globals.command;
@@ -39,10 +47,14 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   Definition& definition = sweep->definition;
   command->add_option("models", definition.models, "Keras models: .keras, .h5, or .json with weights beside it")->required();
   sweep->data.add_to(*command, kDefaultSamples);
-  command->add_option("--v-full", sweep->v_full, "total bits of vectors: N, A:B or A:B:STEP, both ends included")->required();
-  command->add_option("--v-int", sweep->v_int, "integer bits of vectors, sign included")->required();
-  command->add_option("--wb-full", sweep->wb_full, "total bits of weights and biases")->required();
-  command->add_option("--wb-int", sweep->wb_int, "integer bits of weights and biases")->required();
+  command
+      ->add_option("--v-full", sweep->v_full,
+                   "total bits of vectors: N, A:B or A:B:STEP, both ends included; or several, as in 8,10,16:32:4")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--v-int", sweep->v_int, "integer bits of vectors, sign included")->required()->allow_extra_args(false);
+  command->add_option("--wb-full", sweep->wb_full, "total bits of weights and biases")->required()->allow_extra_args(false);
+  command->add_option("--wb-int", sweep->wb_int, "integer bits of weights and biases")->required()->allow_extra_args(false);
   sweep->precision.add_modes_to(*command);
   const auto numbers = [&](const char* option, std::vector<double>& values, const char* meaning) {
     command->add_option(option, values, meaning)->delimiter(',')->allow_extra_args(false);
@@ -53,15 +65,15 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   numbers("--bins", definition.metrics.bins, "edges of the target's bins for linearity (default: ten equally populated bins)");
   command->add_option("--unit", definition.metrics.unit, "unit of the target, for tables and axes, such as GeV");
   command->add_option("--keep", sweep->keep, "what is kept of each point besides the store: predictions, trace, both, or none")
-      ->capture_default_str();
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->default_str("predictions,trace");
   command->add_option("--layout", sweep->layout, "layout of what is kept: text, the study's folders; hdf5, one file per point")
       ->check(CLI::IsMember({"text", "hdf5"}))
       ->capture_default_str();
-  command->add_option("--trace", definition.keep.traced, "number of samples in a trace")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  command->add_option("--trace", definition.keep.traced, "number of samples in a trace")->check(not_negative())->capture_default_str();
   command->add_option("--counted", definition.counted, "number of samples of which overflows are counted, layer by layer")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command->add_flag("!--no-share", sweep->options.share, "compute every point, even where another's result is known to be the same");
   command->add_flag("!--no-dedup", sweep->options.dedup, "compute repeated rows (padding) like any others");

@@ -1,8 +1,8 @@
 #include "app/table.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+
+#include "data/text.h"
 
 namespace narrow {
 
@@ -25,9 +25,8 @@ std::string Table::text() const {
 }
 
 std::string short_number(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.4g", value);
-  return text.data();
+  constexpr int kDigits = 4;
+  return number_text(value, kDigits);
 }
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 
 #include "app/inputs.h"
 #include "app/options.h"
+#include "data/text.h"
 #include "engine/engine.h"
 #include "model/inference.h"
 #include "study/trace.h"
@@ -13,14 +14,35 @@ namespace {
 struct Trace {
   InputArguments inputs;
   PrecisionArguments precision;
-  std::string out;
+  std::string out, layout = "hdf5";
 };
+
+constexpr const char* kFloatDict = "keras_trace_dict.npz";
+constexpr const char* kFixedDict = "hls_trace_dict.npz";
+
+std::vector<std::string> outputs(const Trace& trace) {
+  if (trace.layout == "hdf5") return {trace.out};
+  return {trace.out + "/" + kFloatDict, trace.out + "/" + kFixedDict};
+}
+
+// The dictionaries of arrays that the study's scripts keep as .pkl.
+void write_dicts(const Trace& trace, const Model& model, const Dataset& data, const Globals& globals) {
+  make_folder(trace.out);
+  write_trace_dict(trace.out + "/" + kFloatDict, model, float_trace(model, data, data.size), data.size);
+  if (!trace.precision.given()) return;
+  const Program program = build_program(trace.precision.resolve_for(model));
+  print_notes(program.resolved.notes, globals.quiet);
+  const RunResult result = Engine(program, {.dedup = false, .fuse = false}).trace(data.x, data.size).run;
+  write_trace_dict(trace.out + "/" + kFixedDict, program.model(), result.trace, data.size);
+  if (!globals.quiet) std::printf("%s", describe_counts(program, result.counts).c_str());
+}
 
 void run(const Trace& trace, const Globals& globals) {
   const Model model = trace.inputs.model();
-  keep_inputs("--out", {trace.out}, trace.inputs.files());
-  keep_inputs("--out", {trace.out}, trace.precision.files());
+  keep_inputs("--out", outputs(trace), trace.inputs.files());
+  keep_inputs("--out", outputs(trace), trace.precision.files());
   const Dataset data = trace.inputs.data(model, globals.quiet);
+  if (trace.layout == "npz") return write_dicts(trace, model, data, globals);
   Hdf5Writer file(trace.out);
   std::vector<hsize_t> shape{data.size};
   shape.insert(shape.end(), data.shape.begin(), data.shape.end());
@@ -47,7 +69,13 @@ void add_trace(CLI::App& app, const Globals& globals) {
   trace->inputs.add_model_to(*command);
   trace->inputs.add_data_to(*command);
   trace->precision.add_to(*command);
-  command->add_option("--out", trace->out, "HDF5 file: input, float, predictions, trace/LAYER, float_trace/LAYER")->required();
+  command->add_option("--out", trace->out, "HDF5 file: input, float, predictions, trace/LAYER, float_trace/LAYER; of npz a folder")
+      ->required();
+  command
+      ->add_option("--layout", trace->layout,
+                   "hdf5, one file; npz, a folder with keras_trace_dict.npz and hls_trace_dict.npz, dictionaries of arrays by layer")
+      ->check(CLI::IsMember({"hdf5", "npz"}))
+      ->capture_default_str();
   command->callback([trace, &globals] { run(*trace, globals); });
 }
 

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "app/inputs.h"
+#include "app/interrupt.h"
 #include "app/options.h"
 #include "app/training_shown.h"
 #include "data/clusters.h"
@@ -24,6 +25,7 @@ void run(Train& train, const Globals& globals) {
     for (const std::string& file : expand_paths({train.family.validation})) read.push_back(file);
   }
   for (const std::string& path : paths_of(train.family)) keep_inputs("--out", files_written(path), read);
+  stop_at_ctrl_c();
   TrainingShown watch(globals.quiet, train.family.options.epochs);
   train_family(train.family, watch);
 }
@@ -45,38 +47,40 @@ void add_train(CLI::App& app, const Globals& globals) {
   command->add_option("--nodes", family.nodes, "nodes of every layer; several train a family of sizes")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
-  command->add_option("--phi-layers", family.phi_layers, "layers before the sum over cells")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--phi-nodes", family.phi_nodes, "nodes of each")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--rho-layers", family.rho_layers, "layers behind the sum")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--rho-nodes", family.rho_nodes, "nodes of each")->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(positive());
+  command->add_option("--phi-layers", family.phi_layers, "layers before the sum over cells")->check(positive())->capture_default_str();
+  command->add_option("--phi-nodes", family.phi_nodes, "nodes of each")->check(positive())->capture_default_str();
+  command->add_option("--rho-layers", family.rho_layers, "layers behind the sum")->check(not_negative())->capture_default_str();
+  command->add_option("--rho-nodes", family.rho_nodes, "nodes of each")->check(positive())->capture_default_str();
   command->add_option("--phi", family.phi, "nodes of the layers before the sum, one by one, as 64,32,16")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--rho", family.rho, "nodes of the layers behind the sum, one by one")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
-  command->add_option("--epochs", options.epochs, "at most")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--batch", options.batch_size, "samples of a batch")->check(CLI::PositiveNumber)->capture_default_str();
+      ->check(positive());
+  // Each says the nodes of some layers; of two that do, one would be ignored.
+  for (const auto& [one, other] : {std::pair("--nodes", "--phi-nodes"), std::pair("--nodes", "--rho-nodes"), std::pair("--nodes", "--phi"),
+                                   std::pair("--nodes", "--rho"), std::pair("--phi", "--phi-nodes"), std::pair("--phi", "--phi-layers"),
+                                   std::pair("--rho", "--rho-nodes"), std::pair("--rho", "--rho-layers")}) {
+    command->get_option(one)->excludes(command->get_option(other));
+  }
+  command->add_option("--epochs", options.epochs, "at most")->check(positive())->capture_default_str();
+  command->add_option("--batch", options.batch_size, "samples of a batch")->check(positive())->capture_default_str();
   command->add_option("--loss", train->loss, "mse, mae or huber")->check(CLI::IsMember({"mse", "mae", "huber"}))->capture_default_str();
-  command->add_option("--learning-rate", options.learning_rate, "of Adam, to begin with")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--reduce-factor", options.reduce_factor, "ReduceLROnPlateau: times so much")
+  command->add_option("--learning-rate", options.learning_rate, "of Adam, to begin with")->check(positive())->capture_default_str();
+  command->add_option("--reduce-factor", options.reduce_factor, "ReduceLROnPlateau: factor by which the learning rate is reduced")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--reduce-patience", options.reduce_patience, "after so many epochs without a better val_loss; 0 for never")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
-  command->add_option("--min-learning-rate", options.min_learning_rate, "but no lower than this")
-      ->check(CLI::NonNegativeNumber)
+  command->add_option("--min-learning-rate", options.min_learning_rate, "minimum of the learning rate")
+      ->check(not_negative())
       ->capture_default_str();
   command->add_option("--stop-patience", options.stop_patience, "EarlyStopping: epochs without a better val_loss; 0 for never")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command->add_option("--seed", options.seed, "of the first weights and of the order of samples")->capture_default_str();
   command->add_option("--device", options.device, "cpu, or cuda where libtorch has it")

@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "app/inputs.h"
+#include "app/interrupt.h"
+#include "study/run.h"
 
 namespace narrow {
 
@@ -15,11 +17,12 @@ void TrainingShown::notes(const std::vector<std::string>& notes) { print_notes(n
 void TrainingShown::begin(const std::string& path, std::size_t samples, std::size_t validation, std::size_t epochs_done) {
   next_ = static_cast<int>(epochs_done) + 1;
   if (quiet_) return;
-  if (epochs_done > 0) std::fprintf(stderr, "narrow: going on after epoch %zu of %s\n", epochs_done, path.c_str());
+  if (epochs_done > 0) std::fprintf(stderr, "narrow: resuming %s after epoch %zu\n", path.c_str(), epochs_done);
   std::fprintf(stderr, "narrow: training %s on %zu samples, %zu for validation\n", path.c_str(), samples, validation);
 }
 
 void TrainingShown::batch(std::size_t done, std::size_t all, double loss) {
+  if (interrupted()) throw Interrupted();
   if (quiet_ || !terminal_) return;
   constexpr std::size_t kWidth = 30;
   const std::string bar(kWidth * done / all, '=');

@@ -5,7 +5,7 @@
 
 namespace narrow {
 
-// Training on the terminal: a line an epoch on stderr, with a bar within it where that is a terminal, and a line a model on
+// Training on the terminal: one line per epoch on stderr, with a bar within it where that is a terminal, and one line per model on
 // stdout; nothing where it is quiet.
 class TrainingShown : public FamilyWatch {
  public:

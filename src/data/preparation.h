@@ -31,7 +31,7 @@ struct Preparation {
   // The feature by which cells are ordered, the largest value first and equal ones as they were; empty leaves them as they are.
   std::string order;
   int vmax = 128;       // of a cluster with more cells the first are kept, after the ordering
-  double padding = -6;  // every feature of the rows behind the last cell
+  double padding = -6;  // every feature of the rows after the last cell
   bool operator==(const Preparation&) const = default;
 };
 

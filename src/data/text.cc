@@ -1,7 +1,11 @@
 #include "data/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -31,6 +35,28 @@ std::string rows(std::span<const T> values, std::size_t columns) {
 
 std::string savetxt(std::span<const double> values, std::size_t columns) { return rows(values, columns); }
 std::string savetxt(std::span<const float> values, std::size_t columns) { return rows(values, columns); }
+
+std::string number_text(double value, int digits) {
+  if (std::isnan(value)) return "unknown";
+  if (std::isinf(value)) return value > 0 ? "infinite" : "-infinite";
+  constexpr int kSmallest = -4;
+  constexpr int kLargest = 6;
+  std::array<char, 64> text{};
+  const auto print = [&](const char* format, int precision, double number) {
+    std::snprintf(text.data(), text.size(), format, precision, number);
+    return std::string(text.data());
+  };
+  // The exponent after rounding: 99.96 has two digits before the point, 100.
+  const std::string rounded = print("%.*e", digits - 1, value);
+  const int exponent = std::atoi(rounded.c_str() + rounded.find('e') + 1);
+  if (exponent < kSmallest || exponent >= kLargest) return print("%.*g", digits, value);
+  std::string plain = print("%.*f", std::max(0, digits - 1 - exponent), std::strtod(rounded.c_str(), nullptr));
+  if (plain.find('.') != std::string::npos) {
+    plain.erase(plain.find_last_not_of('0') + 1);
+    if (plain.back() == '.') plain.pop_back();
+  }
+  return plain == "-0" ? "0" : plain;
+}
 
 std::string read_file(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);

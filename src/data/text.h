@@ -1,6 +1,7 @@
 #ifndef NARROW_DATA_TEXT_H_
 #define NARROW_DATA_TEXT_H_
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,10 @@ namespace narrow {
 // `%.18e` as numpy.savetxt writes it: one row a sample, `columns` values each, separated by a blank.
 std::string savetxt(std::span<const double> values, std::size_t columns);
 std::string savetxt(std::span<const float> values, std::size_t columns);
+
+// A number as people read it, rounded to `digits` significant digits: `100`, `0.00231`, `12300`; a power of ten only below 1e-4 and from
+// 1e6 on. `unknown` for NaN, `infinite` and `-infinite` for the infinities.
+std::string number_text(double value, int digits);
 
 // The whole of a file. Throws Error where it cannot be read.
 std::string read_file(const std::string& path);

@@ -9,9 +9,11 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "fixed/format.h"
+#include "report/answer.h"
 #include "report/words.h"
 #include "study/best.h"
 #include "study/layout.h"
@@ -45,9 +47,12 @@ Json field(const std::string& name, const std::string& kind, const std::string& 
   return {{"field", name}, {"type", kind}, {"title", title}};
 }
 
+// Ticks in plain digits, and no more than have room.
+Json plain_ticks() { return {{"format", ".3~r"}, {"labelOverlap", "greedy"}, {"labelSeparation", 4}}; }
+
 Json axis_log(Json channel) {
   channel["scale"] = {{"type", "log"}};
-  channel["axis"] = {{"format", "~g"}};
+  channel["axis"] = plain_ticks();
   return channel;
 }
 
@@ -101,6 +106,7 @@ class Figures {
     if (report_.pair) predictions(*report_.pair);
     const bool any = std::any_of(report_.scans.begin(), report_.scans.end(), [](const ReportScan& scan) { return !scan.points.empty(); });
     if (any) {
+      answer();
       error_by_bits(
           "error-vectors", "Error by total bits of the vectors", [](const Point& p) { return p.v_full; },
           [](const Point& p, const Point& b) { return p.v_int == b.v_int && p.wb_full == b.wb_full && p.wb_int == b.wb_int; },
@@ -111,7 +117,6 @@ class Figures {
           [](const Point& b) { return "integer bits of weights " + std::to_string(b.wb_int) + ", vectors " + type(b.v_full, b.v_int); });
       grid("heatmap-vectors", "v", "wb", "Vectors: integer by total bits");
       grid("heatmap-weights", "wb", "v", "Weights: integer by total bits");
-      pareto();
       model_size();
     }
     for (const ReportScan& scan : report_.scans) ranges(scan);
@@ -122,6 +127,11 @@ class Figures {
   }
 
  private:
+  // Whether its axis shows zero and below.
+  bool is_symmetric() const { return false; }
+  double on_axis(double value) const { return is_symmetric() ? value : above_zero(value); }
+  Json axis_of(Json channel) const { return axis_log(std::move(channel)); }
+
   double cost(const StoredPoint& point) const { return cost_of(metric_.name, point.values[report_.metric]); }
 
   Json color(const std::string& title = "model") const {
@@ -168,14 +178,14 @@ class Figures {
     Json spec = base(std::move(rows));
     Json encoding = {{"x", field("bits", "quantitative", "total bits")},
                      {"y", axis_log(field("shown", "quantitative", title_))},
-                     {"color", color("model: held at its best")},
+                     {"color", color("model: other bits fixed at its best point")},
                      {"tooltip", tooltip({{"model", "model"}, {"type", "vectors / weights"}, {"value", title_}})}};
     encoding["x"]["axis"] = {{"tickMinStep", 1}, {"format", "d"}};
     encoding["x"]["scale"] = {{"zero", false}};
     encoding["color"]["legend"] = {{"orient", "bottom"}, {"columns", 1}, {"labelLimit", 500}};
     dash_studies(encoding);
     draw_lines(spec, std::move(encoding));
-    add(id, "error", title, "One line per model; the other bits are held where the model is best.", std::move(spec));
+    add(id, "error", title, "One line per model; other bits fixed at the best point.", std::move(spec));
   }
 
   // (b) and the 4-D grid: a plane of it, the other two held by parameters.
@@ -194,12 +204,13 @@ class Figures {
                                   {{"name", "held_int"}, {"value", of_vectors ? at.v_int : at.wb_int}},
                                   {{"name", "low"}, {"value", low}},
                                   {{"name", "high"}, {"value", high}}});
-    spec["transform"] = Json::array({{{"filter", "datum.scan == scan && datum." + held + "_full == held_full && datum." + held +
-                                                     "_int == held_int && isValid(datum[metric])"}},
-                                     {{"calculate", "abs(datum[metric])"}, {"as", "value"}},
-                                     {{"calculate", "clamp(datum.value, low, high)"}, {"as", "shown"}},
-                                     {{"joinaggregate", Json::array({{{"op", "min"}, {"field", "value"}, {"as", "least"}}})}},
-                                     {{"calculate", "datum.overflowed ? 'yes' : 'no'"}, {"as", "overflow"}}});
+    spec["transform"] =
+        Json::array({{{"filter", "datum.scan == scan && datum." + held + "_full == held_full && datum." + held +
+                                     "_int == held_int && isValid(datum[metric])"}},
+                     {{"calculate", "abs(datum[metric])"}, {"as", "value"}},
+                     {{"calculate", "clamp(datum.value, low, high)"}, {"as", "shown"}},
+                     {{"joinaggregate", Json::array({{{"op", "min"}, {"field", "value"}, {"as", "least"}}})}},
+                     {{"calculate", "datum.overflowed === null ? 'unknown' : datum.overflowed ? 'yes' : 'no'"}, {"as", "overflow"}}});
     Json x = field(full, "ordinal", "total bits");
     x["axis"] = {{"labelAngle", 0}};
     Json y = field(integer, "ordinal", "integer bits");
@@ -211,7 +222,7 @@ class Figures {
         {"title", title_},
         {"scale",
          {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
-        {"legend", {{"format", ".2~g"}}}};
+        {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}}}};
     spec["layer"] =
         Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
                      {{"transform", Json::array({{{"filter", "datum.value == datum.least"}},
@@ -237,48 +248,94 @@ class Figures {
     return {values.front(), std::max(high, values.front() * 1.0001)};
   }
 
-  void pareto() {
+  // Error by bits: the least of each number of bits with its statistical error, the bound, and the points that are recommended.
+  void answer() {
     Json rows = Json::array();
-    for (const ReportScan& scan : report_.scans) {
-      std::map<int, const StoredPoint*> least;
-      for (const StoredPoint& point : scan.points) {
-        if (std::isnan(cost(point))) continue;
-        const StoredPoint*& best = least[bits_of(*point.point)];
-        if (best == nullptr || cost(point) < cost(*best)) best = &point;
+    bool errors = false;
+    double least = std::numeric_limits<double>::infinity();
+    const std::vector<AnswerRow> table = answer_of(report_);
+    int first = std::numeric_limits<int>::max();
+    int last = 0;
+    for (const AnswerRow& row : table) {
+      if (row.value > 0) least = std::min(least, row.value);
+      first = std::min(first, row.bits);
+      last = std::max(last, row.bits);
+    }
+    for (const AnswerRow& row : table) {
+      const ReportScan& scan = report_.scans[row.scan];
+      Json one = {{"bits", row.bits},           {"value", row.value},  {"shown", on_axis(row.value)},
+                  {"error", number(row.error)}, {"front", row.front},  {"mark", row.mark},
+                  {"model", scan.name},         {"study", scan.study}, {"type", types_of(row.point)}};
+      if (std::isfinite(row.error)) {
+        errors = true;
+        const double low = row.value - row.error;
+        // Of a logarithmic axis, an error that reaches 0 reaches the end.
+        one["low"] = low > 0 || is_symmetric() ? low : std::min(least, row.value) / 2;
+        one["high"] = row.value + row.error;
       }
-      double front = std::numeric_limits<double>::infinity();
-      for (const auto& [bits, point] : least) {
-        const bool on_front = cost(*point) < front;
-        front = std::min(front, cost(*point));
-        rows.push_back({{"bits", bits},
-                        {"value", cost(*point)},
-                        {"shown", above_zero(cost(*point))},
-                        {"front", on_front},
-                        {"model", scan.name},
-                        {"study", scan.study},
-                        {"type", types_of(*point->point)}});
-      }
+      if (!row.mark.empty()) one["label"] = types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+      rows.push_back(std::move(one));
     }
     if (rows.empty()) return;
     Json spec = base(std::move(rows));
     Json x = field("bits", "quantitative", "bits: total of vectors + total of weights");
     x["scale"] = {{"zero", false}};
-    const Json y = axis_log(field("shown", "quantitative", "least " + title_));
-    const Json tips = tooltip({{"model", "model"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}});
+    x["axis"] = {{"tickMinStep", 1}, {"format", "d"}};
+    const Json y = axis_of(field("shown", "quantitative", title_));
+    const Json tips =
+        tooltip({{"model", "model"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}, {"error", "statistical error"}});
+    const auto filtered = [](const std::string& test, const Json& mark, const Json& encoding) {
+      return Json{{"transform", Json::array({{{"filter", test}}})}, {"mark", mark}, {"encoding", encoding}};
+    };
     Json line = {{"x", x}, {"y", y}, {"color", color()}};
     dash_studies(line);
-    spec["layer"] = Json::array({{{"transform", Json::array({{{"filter", "datum.front"}}})},
-                                  {"mark", {{"type", "line"}, {"interpolate", "step-after"}}},
-                                  {"encoding", line}},
-                                 {{"mark", {{"type", "point"}, {"filled", true}}},
-                                  {"encoding",
-                                   {{"x", x},
-                                    {"y", y},
-                                    {"color", color()},
-                                    {"opacity", {{"condition", {{"test", "datum.front"}, {"value", 1}}}, {"value", 0.3}}},
-                                    {"tooltip", tips}}}}});
-    add("pareto", "error", "Pareto front: error by bits",
-        "The least error at each number of bits; full points and the line are those that no point with fewer bits beats.", std::move(spec));
+    spec["layer"] = Json::array();
+    Json& layers = spec["layer"];
+    if (std::isfinite(report_.bound) && (report_.bound > 0 || is_symmetric())) {
+      layers.push_back({{"data", {{"values", Json::array({{{"bound", report_.bound}}})}}},
+                        {"mark", {{"type", "rule"}, {"strokeDash", {2, 2}}, {"color", "#d55e00"}}},
+                        {"encoding", {{"y", axis_of(field("bound", "quantitative", title_))}}}});
+      layers.push_back(
+          {{"data", {{"values", Json::array({{{"bound", report_.bound}, {"text", "bound"}}})}}},
+           {"mark", {{"type", "text"}, {"align", "right"}, {"baseline", "bottom"}, {"dx", -4}, {"color", "#d55e00"}}},
+           {"encoding",
+            {{"y", axis_of(field("bound", "quantitative", title_))}, {"x", {{"value", "width"}}}, {"text", {{"field", "text"}}}}}});
+    }
+    layers.push_back(filtered("datum.front", {{"type", "line"}, {"interpolate", "step-after"}}, line));
+    if (errors) {
+      layers.push_back(
+          filtered("isValid(datum.low)", {{"type", "rule"}, {"opacity", 0.6}},
+                   {{"x", x}, {"y", axis_of(field("low", "quantitative", title_))}, {"y2", {{"field", "high"}}}, {"color", color()}}));
+    }
+    layers.push_back({{"mark", {{"type", "point"}, {"filled", true}}},
+                      {"encoding",
+                       {{"x", x},
+                        {"y", y},
+                        {"color", color()},
+                        {"opacity", {{"condition", {{"test", "datum.front"}, {"value", 1}}}, {"value", 0.3}}},
+                        {"tooltip", tips}}}});
+    layers.push_back(filtered("datum.mark != ''",
+                              {{"type", "point"}, {"shape", "diamond"}, {"size", 220}, {"strokeWidth", 2.5}, {"fill", "transparent"}},
+                              {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
+    // Labels stand on the side that has room, one above the other where models come near.
+    for (const bool left : {true, false}) {
+      const std::string side = (left ? "datum.bits * 2 < " : "datum.bits * 2 >= ") + std::to_string(first + last);
+      for (std::size_t i = 0; i < report_.scans.size(); ++i) {
+        const bool any = std::any_of(table.begin(), table.end(), [&](const AnswerRow& row) {
+          return row.scan == i && !row.mark.empty() && (row.bits * 2 < first + last) == left;
+        });
+        if (!any) continue;
+        layers.push_back(filtered(
+            "datum.mark != '' && " + side + " && datum.model == " + Json(report_.scans[i].name).dump(),
+            {{"type", "text"}, {"align", left ? "left" : "right"}, {"dx", left ? 10 : -10}, {"dy", -12 - 13 * static_cast<int>(i % 3)}},
+            {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
+      }
+    }
+    add("pareto", "summary", "Error by bits",
+        std::string("The lowest error at each number of bits") + (errors ? " with its statistical error" : "") +
+            "; full points and the line are those that no point with fewer bits beats. The diamonds are the points of the text, with their "
+            "types.",
+        std::move(spec));
   }
 
   void model_size() {
@@ -319,7 +376,7 @@ class Figures {
     Json spec = base(std::move(rows));
     Json encoding = {
         {"x", axis_log(field("parameters", "quantitative", "parameters of the model"))},
-        {"y", axis_log(field("shown", "quantitative", "least " + title_))},
+        {"y", axis_log(field("shown", "quantitative", "lowest " + title_))},
         {"color", {{"field", "bits"}, {"type", "ordinal"}, {"title", "bits"}, {"scale", {{"scheme", "viridis"}}}}},
         {"detail", Json::array({{{"field", "kind"}}, {{"field", "study"}}})},
         {"tooltip",
@@ -327,7 +384,7 @@ class Figures {
     dash_studies(encoding);
     draw_lines(spec, std::move(encoding));
     add("model-size", "error", "Error by model size at equal bits",
-        "The least error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
+        "The lowest error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
   }
 
   // What a layer's values and its type have in common, as a row of the profiling plot; nothing where the point has no such type.
@@ -369,7 +426,7 @@ class Figures {
                        {{"field", "median"}, {"title", "median, 2^"}, {"format", ".2f"}},
                        {{"field", "most"}, {"title", "largest, 2^"}, {"format", ".2f"}},
                        {{"field", "overflow"}, {"title", "overflow %"}, {"format", ".3~g"}},
-                       {{"field", "lost"}, {"title", "lost to 0 %"}, {"format", ".3~g"}}};
+                       {{"field", "lost"}, {"title", "underflow to 0 %"}, {"format", ".3~g"}}};
     Json range = span("step", "top");
     range["tooltip"] = tips;
     Json box = span("p25", "p75");
@@ -403,7 +460,10 @@ class Figures {
     add("ranges-" + id_of(scan), "layers", "Values and types, model " + scan.name,
         "Magnitudes of the float model's values and weights: smallest to largest (line), half of them (box), median (tick); behind them "
         "the type at " +
-            types_of(*best.point.point) + ", from its step to its range. What stands out to the right overflows, to the left is lost to 0.",
+            types_of(*best.point.point) +
+            ", from its step to its range. Magnitudes that stand out to the right overflow; those to the left "
+            "become 0, or, where they are negative and AP_TRN rounds down, minus one step." +
+            (best.counted > 0 ? " Shares are counted on the first " + std::to_string(best.counted) + " samples." : ""),
         std::move(spec));
   }
 
@@ -426,10 +486,12 @@ class Figures {
     for (const std::string& layer : scan.layers) {
       const auto fixed_values = best.trace.layers.find(layer);
       const auto float_values = scan.float_trace.layers.find(best.trace.float_layer(layer));
-      if (fixed_values == best.trace.layers.end() || float_values == scan.float_trace.layers.end() ||
-          fixed_values->second.size() > float_values->second.size())
-        continue;
-      const std::vector<double>& values = fixed_values->second;
+      if (fixed_values == best.trace.layers.end() || float_values == scan.float_trace.layers.end()) continue;
+      // The samples that both have.
+      const std::size_t size = fixed_values->second.size() / best.trace.samples;
+      const std::size_t samples = std::min(best.trace.samples, scan.float_trace.samples);
+      if (float_values->second.size() != size * scan.float_trace.samples) continue;
+      const auto values = std::span(fixed_values->second).first(size * samples);
       const std::size_t stride = stride_for(values.size(), most);
       order.push_back(layer);
       for (std::size_t i = 0; i < values.size(); i += stride) {
@@ -446,7 +508,7 @@ class Figures {
     spec["resolve"] = {{"scale", {{"x", "independent"}, {"y", "independent"}}}};
     Json x = field("float", "quantitative", "float");
     Json y = field("difference", "quantitative", "fixed - float");
-    x["axis"] = y["axis"] = {{"tickCount", 3}, {"format", ".2~g"}};
+    x["axis"] = y["axis"] = {{"tickCount", 3}, {"format", ".2~r"}};
     spec["spec"] = {
         {"width", 150},
         {"height", 90},
@@ -479,22 +541,24 @@ class Figures {
   }
 
   // What a curve shows, by its name: the axis and the title.
-  std::pair<std::string, std::string> words_of_curve(const std::string& name) const {
-    if (name.starts_with("turn_on")) return {"share of samples that pass", "Turn-on at a threshold of " + with_unit(name)};
+  static std::pair<std::string, std::string> words_of_curve(const std::string& name, const std::string& target) {
+    if (name.starts_with("turn_on")) {
+      const std::size_t unit = target.find(" [");
+      return {"share of samples that pass", "Turn-on at a threshold of " + name.substr(name.find('@') + 1) +
+                                                (unit == std::string::npos ? "" : " " + target.substr(unit + 2, target.size() - unit - 3))};
+    }
     if (name.starts_with("linearity")) return {"median relative error [%]", "Linearity"};
     return {"resolution: central 68 % half-width [%]", "Resolution"};
   }
 
-  // One curve of all models, float and fixed together.
-  void physics_curve(const std::string& name) {
-    const auto [what, title] = words_of_curve(name);
+  // One curve of all models with the same target in the same unit, float and fixed together.
+  void physics_curve(const std::string& name, const std::string& target) {
+    const auto [what, title] = words_of_curve(name, target);
     Json rows = Json::array();
     bool positive = true;
-    std::string target;
     for (const ReportScan& scan : report_.scans) {
       for (const Curve& curve : scan.float_curves) {
-        if (curve.name != name || scan.highlights.empty() || is_empty(curve)) continue;
-        target = scan.target;
+        if (curve.name != name || scan.target != target || scan.highlights.empty() || is_empty(curve)) continue;
         positive = positive && std::all_of(curve.edges.begin(), curve.edges.begin() + static_cast<std::ptrdiff_t>(curve.values.size()),
                                            [](double edge) { return edge > 0; });
         add_curve_rows(rows, scan, curve);
@@ -525,13 +589,14 @@ class Figures {
 
   // Resolution, linearity, turn-on.
   void physics() {
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::string>> known;
     for (const ReportScan& scan : report_.scans) {
       for (const Curve& curve : scan.float_curves) {
-        if (std::find(names.begin(), names.end(), curve.name) == names.end()) names.push_back(curve.name);
+        const std::pair of(curve.name, scan.target);
+        if (std::find(known.begin(), known.end(), of) == known.end()) known.push_back(of);
       }
     }
-    for (const std::string& name : names) physics_curve(name);
+    for (const auto& [name, target] : known) physics_curve(name, target);
   }
 
   void predictions(const PredictionPair& pair) {
@@ -586,13 +651,6 @@ class Figures {
     add("history", "training", "Training", "Loss on the training and the validation samples.", std::move(spec));
   }
 
-  // The threshold of a turn-on.
-  std::string with_unit(const std::string& name) const {
-    const auto metric = std::find_if(report_.metrics.begin(), report_.metrics.end(), [&](const MetricName& m) { return m.name == name; });
-    const std::string threshold = name.substr(name.find('@') + 1);
-    return metric == report_.metrics.end() || metric->unit.empty() ? threshold : threshold + " " + metric->unit;
-  }
-
   static std::string plain_id(std::string text) {
     for (char& c : text) {
       if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '-';
@@ -622,6 +680,7 @@ Json points_table(const Report& report) {
       std::size_t at = 0;
       for (const int bits : {static_cast<int>(scan), p.v_full, p.v_int, p.wb_full, p.wb_int, point.clean ? 0 : 1})
         values[at++].push_back(bits);
+      if (!report.scans[scan].overflows_known) values[at - 1].back() = nullptr;
       // Five digits are more than a figure shows, and keep the page small.
       for (const double value : point.values) values[at++].push_back(std::isfinite(value) ? Json(five_digits(value)) : Json(nullptr));
     }

@@ -1,15 +1,15 @@
 #include "report/page.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <span>
 #include <string_view>
+#include <utility>
 
+#include "data/text.h"
 #include "error.h"
-#include "figure/heatmap.h"
 #include "fixed/format.h"
+#include "report/vega.h"
 #include "report/words.h"
 #include "study/best.h"
 #include "study/layout.h"
@@ -35,16 +35,15 @@ std::string_view between(const char* begin, const char* end) { return {begin, st
 std::string type(int full, int integer) { return escape_html(to_string(fixed(full, integer))); }
 
 std::string number(double value) {
-  if (std::isnan(value)) return "";
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.4g", value);
-  return text.data();
+  constexpr int kDigits = 4;
+  return std::isnan(value) ? "" : number_text(value, kDigits);
 }
 
 struct Column {
   std::string name;
   bool text = false;  // rather than numbers
   std::string hint = {};
+  bool more = false;  // shown on request
 };
 
 // A table that can be sorted by each of its columns.
@@ -52,7 +51,10 @@ class HtmlTable {
  public:
   HtmlTable(std::string id, std::string caption, const std::vector<Column>& columns) : id_(std::move(id)), caption_(std::move(caption)) {
     for (const Column& column : columns) {
-      classes_.emplace_back(column.text ? " class=\"text\"" : "");
+      const std::string kinds =
+          std::string(column.text ? "text" : "") + (column.text && column.more ? " " : "") + (column.more ? "more" : "");
+      classes_.emplace_back(kinds.empty() ? "" : " class=\"" + kinds + "\"");
+      more_ = more_ || column.more;
       head_ += "<th scope=\"col\"" + classes_.back() + (column.hint.empty() ? "" : " title=\"" + escape_html(column.hint) + "\"") +
                "><button type=\"button\">" + escape_html(column.name) + "</button></th>";
     }
@@ -67,12 +69,14 @@ class HtmlTable {
   std::string html() const {
     return "<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"" + escape_html(caption_) + "\"><table id=\"" + id_ +
            "\" class=\"sortable\"><caption>" + escape_html(caption_) + "</caption><thead><tr>" + head_ + "</tr></thead>\n<tbody>" + body_ +
-           "</tbody></table></div>\n<p class=\"tools\"><button type=\"button\" data-csv-table=\"" + id_ + "\">CSV</button></p>\n";
+           "</tbody></table></div>\n<p class=\"tools\"><button type=\"button\" data-csv-table=\"" + id_ + "\">CSV</button>" +
+           (more_ ? " <button type=\"button\" data-more=\"" + id_ + "\" aria-pressed=\"false\">all columns</button>" : "") + "</p>\n";
   }
 
  private:
   std::string id_, caption_, head_, body_;
   std::vector<std::string> classes_;
+  bool more_ = false;
 };
 
 class Page {
@@ -127,14 +131,17 @@ class Page {
   std::string summary() const {
     if (report_.pair) return "";
     const MetricName& metric = report_.metrics[report_.metric];
-    std::string html = "<section id=\"summary\"><h2>Best precision</h2>\n";
+    std::string html = "<section id=\"summary\"><h2>Best precision</h2>\n" + (has("summary") ? figures_html("summary") : "");
     for (const ReportScan& scan : report_.scans) {
       html += "<h3>Model " + escape_html(scan.name) + "</h3>\n<ul>";
       for (const std::string& sentence : came_out(report_, scan)) html += "<li>" + escape_html(sentence) + "</li>";
       html += "</ul>\n";
     }
-    std::vector<Column> columns{{"model", true}, {"point", true}, {"parameters"}, {"bits"}, {"vectors", true}, {"weights", true}};
-    for (const MetricName& each : report_.metrics) columns.push_back({label_of(each), false, each.name + ": " + each.meaning});
+    std::vector<Column> columns{{"model", true}, {"point", true},   {"parameters", false, "", true},
+                                {"bits"},        {"vectors", true}, {"weights", true}};
+    for (const MetricName& each : report_.metrics) {
+      columns.push_back({label_of(each), false, each.name + ": " + each.meaning, &each != &metric && !is_physics(each)});
+    }
     HtmlTable table("best", "The best precision by " + title_of(metric) + " and its neighbours", columns);
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
@@ -146,6 +153,11 @@ class Page {
       }
     }
     return html + (table.empty() ? "" : table.html()) + "</section>\n";
+  }
+
+  // What every table shows: what a bit costs a trigger.
+  static bool is_physics(const MetricName& metric) {
+    return metric.name == "resolution_loss" || metric.name.starts_with("turn_on_shift") || metric.name.starts_with("rate_change");
   }
 
   std::string figure_html(const Figure& figure) const {
@@ -212,17 +224,19 @@ class Page {
 
   // Overflow and underflow shares in the open.
   std::string overflows() const {
-    HtmlTable table("overflows", "What is lost at the best precision and its neighbours, % of the values that were counted",
+    HtmlTable table("overflows",
+                    "What is lost at the best precision and its neighbours, % of the values; counted on the first samples, as many as the "
+                    "last column says",
                     {{"layer", true},
                      {"model", true},
                      {"point", true},
                      {"type", true},
                      {"overflow"},
                      {"sum overflow"},
-                     {"lost to 0"},
+                     {"underflow to 0"},
                      {"weights that overflow"},
-                     {"weights lost to 0"},
-                     {"samples"}});
+                     {"weights that underflow to 0"},
+                     {"samples counted"}});
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
         if (highlight.types.empty() || highlight.counted == 0) continue;
@@ -283,7 +297,47 @@ class Page {
       }
       table.add(row);
     }
-    return "<h3>Trace</h3>\n" + table.html();
+    return "<h3>Trace</h3>\n" + table.html() + nodes();
+  }
+
+  // The same sample node by node, at each model's best point: for a layer on a set of rows the mean over the rows of the magnitude.
+  std::string nodes() const {
+    HtmlTable table(
+        "nodes",
+        "Nodes of sample " + std::to_string(report_.sample) +
+            " at the best precision: the value (of a layer on a set, the mean magnitude over its rows), float and fixed, and the "
+            "largest difference",
+        {{"layer", true}, {"node"}, {"model", true}, {"float"}, {"fixed"}, {"difference"}});
+    for (const ReportScan& scan : report_.scans) {
+      if (scan.highlights.empty() || scan.float_trace.samples <= report_.sample) continue;
+      const KeptTrace& trace = scan.highlights.front().trace;
+      if (trace.samples <= report_.sample) continue;
+      for (const std::string& layer : scan.layers) {
+        const std::span<const double> reference = of_sample(scan.float_trace, trace.float_layer(layer));
+        const std::span<const double> values = of_sample(trace, layer);
+        const auto width = trace.widths.find(layer);
+        if (values.empty() || values.size() != reference.size() || width == trace.widths.end()) continue;
+        for (std::size_t node = 0; node < width->second; ++node) {
+          const auto [exact, unused] = of_node(reference, reference, node, width->second);
+          const auto [value, largest] = of_node(values, reference, node, width->second);
+          table.add({escape_html(layer), std::to_string(node), escape_html(scan.name), number(exact), number(value), number(largest)});
+        }
+      }
+    }
+    if (table.empty()) return "";
+    return "<details><summary>Node by node</summary>\n" + table.html() + "</details>\n";
+  }
+
+  // A node's value and its largest difference from the reference.
+  static std::pair<double, double> of_node(std::span<const double> values, std::span<const double> reference, std::size_t node,
+                                           std::size_t width) {
+    double sum = 0;
+    double largest = 0;
+    for (std::size_t i = node; i < values.size(); i += width) {
+      sum += values.size() == width ? values[i] : std::abs(values[i]);
+      largest = std::max(largest, std::abs(values[i] - reference[i]));
+    }
+    return {sum * static_cast<double>(width) / static_cast<double>(values.size()), largest};
   }
 
   std::span<const double> of_sample(const KeptTrace& trace, const std::string& layer) const {

@@ -100,7 +100,7 @@
       const { title, unit } = report.metrics[metric];
       const types = `ap_fixed<${at('v_full')},${at('v_int')}> / ap_fixed<${at('wb_full')},${at('wb_int')}>`;
       $('here').textContent = here === undefined ? `${types} is not in the grid`
-        : `${types}: ${title} ${here[metric] === null ? 'unknown' : Number(here[metric].toPrecision(4)) + (unit && ` ${unit}`)}` + (here.overflowed ? '; something overflows' : '');
+        : `${types}: ${title} ${here[metric] === null ? 'unknown' : Number(here[metric].toPrecision(4)) + (unit && ` ${unit}`)}` + (here.overflowed ? '; something overflows' : here.overflowed === null ? '; overflows are not known' : '');
     };
     const begin = start => {
       const scan = Number($('scan').value);
@@ -150,7 +150,8 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
   document.addEventListener('click', event => {
-    const { csv: id, csvTable } = event.target.dataset || {};
+    const { csv: id, csvTable, more } = event.target.dataset || {};
+    if (more) event.target.setAttribute('aria-pressed', $(more).classList.toggle('all'));
     if (id) {
       const data = specs.get(id).data.name ? rows : specs.get(id).data.values;
       const names = Object.keys(data[0] || {}).filter(name => name !== 'shown');

@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "study/kept.h"
 #include "study/layout.h"
 #include "study/outdated.h"
+#include "study/run.h"
 
 namespace narrow {
 namespace {
@@ -45,8 +47,13 @@ std::string less(const char* what, const char* kind, int bits) {
 }
 
 // The best point, the one of least error, and what lies one step below the best in each direction.
-std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, ReportScan& scan) {
-  std::vector<std::pair<std::string, StoredPoint>> roles;
+struct Role {
+  std::string name;
+  StoredPoint point;
+  int bits_less = 0;
+};
+std::vector<Role> roles_of(const Report& report, ReportScan& scan) {
+  std::vector<Role> roles;
   const std::vector<StoredPoint>& points = scan.points;
   const Criterion criterion{report.metrics[report.metric].name, report.bound, report.metric};
   const StoredPoint* least = nullptr;
@@ -58,18 +65,20 @@ std::vector<std::pair<std::string, StoredPoint>> roles_of(const Report& report, 
   const std::optional<StoredPoint> best = fewest_bits(points, criterion);
   scan.within = best.has_value();
   if (best) {
-    roles.emplace_back("fewest bits", *best);
+    roles.push_back({"fewest bits", *best});
     scan.by_chance = worse_with_more_bits(points, *best, criterion);
     const std::optional<StoredPoint> steady = fewest_steady_bits(points, criterion);
-    if (steady && steady->id != best->id) roles.emplace_back(kSteady, *steady);
+    if (steady && steady->id != best->id) roles.push_back({kSteady, *steady});
   }
-  if (!best || best->id != least->id) roles.emplace_back("least " + title_of(report.metrics[report.metric]), *least);
-  const StoredPoint from = roles.front().second;
+  if (!best || best->id != least->id) roles.push_back({kLowest + title_of(report.metrics[report.metric]) + " in the grid", *least});
+  const StoredPoint from = roles.front().point;
   const Point& b = *from.point;
   const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
   const auto same_vectors = [&](const Point& p) { return p.v_full == b.v_full && p.v_int == b.v_int; };
   const auto add = [&](const StoredPoint* point, const char* what, const char* kind, auto bits) {
-    if (point != nullptr) roles.emplace_back(less(what, kind, bits(b) - bits(*point->point)), *point);
+    if (point == nullptr) return;
+    const int fewer = bits(b) - bits(*point->point);
+    roles.push_back({less(what, kind, fewer), *point, fewer});
   };
   const auto v_int = [](const Point& p) { return p.v_int; };
   const auto v_full = [](const Point& p) { return p.v_full; };
@@ -102,20 +111,43 @@ std::vector<std::string> layers_in(const std::string& types) {
   return layers;
 }
 
+// The paths of a family's models, whether or not their folder is there: a study may have been moved.
+std::vector<std::string> models_of(const Family& family) {
+  try {
+    return paths_of(family);
+  } catch (const Error&) {
+    Family here = family;
+    here.out = fs::path(family.out).filename().string();
+    return paths_of(here);
+  }
+}
+
+// A training's history: as the store keeps it, or, of a study of an older narrow, from the file beside the model, which may have been moved
+// with the study.
+std::string history_of(const ReportStudy& study, const Store& store, const std::string& stem, const std::string& path) {
+  if (std::string known = store.known(fact_of_history(path)); !known.empty()) return known;
+  const std::string file = stem + ".history.json";
+  for (const std::string& place : {study.folder + "/" + fs::path(file).filename().string(), file}) {
+    if (fs::exists(place)) return read_file(place);
+  }
+  return "";
+}
+
 // Histories of the models that the study trained, and of those with a history beside them.
-void add_histories(Report& report, const ReportStudy& study) {
+void add_histories(Report& report, const ReportStudy& study, const Store& store) {
   std::set<std::string> seen;
   for (const Store::KnownDefinition& known : study.definitions) {
     const Definition definition = parse_definition(known.definition, study.folder + "/study.db");
     std::vector<std::string> paths = definition.models;
     for (const Family& family : definition.training) {
-      const std::vector<std::string> more = paths_of(family);
+      const std::vector<std::string> more = models_of(family);
       paths.insert(paths.end(), more.begin(), more.end());
     }
     for (const std::string& path : paths) {
       const std::string stem = path.substr(0, path.rfind('.'));
-      if (!seen.insert(stem).second || !fs::exists(stem + ".history.json")) continue;
-      const auto json = nlohmann::json::parse(read_file(stem + ".history.json"), nullptr, false);
+      if (!seen.insert(stem).second) continue;
+      const std::string text = history_of(study, store, stem, path);
+      const auto json = nlohmann::json::parse(text, nullptr, false);
       if (!json.is_object()) continue;
       TrainingHistory history{fs::path(stem).filename().string(), {}};
       for (const auto& item : json.items()) {
@@ -139,6 +171,8 @@ class StoredStudy {
   std::vector<MetricName> metrics() const { return store_.metrics(); }
   ReportStudy study(const std::string& label) const { return {label, folder_, store_.definitions()}; }
 
+  void add_histories_to(Report& report, const ReportStudy& study) const { add_histories(report, study, store_); }
+
   void add_scans(Report& report, const std::string& label) const {
     std::vector<std::string> names;
     for (const MetricName& metric : report.metrics) names.push_back(metric.name);
@@ -147,6 +181,7 @@ class StoredStudy {
       own.study = label;
       own.scan = scan;
       own.points = store_.points(scan, names);
+      forget_other_units(report, own);
       own.planned = own.points.size();
       const std::string target = store_.known(fact_of_target(scan.data_name));
       if (!target.empty()) own.target = parse_feature(target).name;
@@ -161,8 +196,9 @@ class StoredStudy {
       own.float_curves = store_.float_curves(scan);
       own.profile = store_.profile(scan);
       const std::string files = folder_ + (scan.folder.empty() ? "" : "/" + scan.folder);
-      for (const auto& [role, point] : roles_of(report, own)) {
-        Highlight highlight{role, point, store_.counts(point), store_.counted(point), store_.types(point), store_.curves(point), {}};
+      for (const auto& [role, point, bits_less] : roles_of(report, own)) {
+        Highlight highlight{role, bits_less, point, store_.counts(point), store_.counted(point), store_.types(point), store_.curves(point),
+                            {}};
         highlight.trace = kept_trace(files, scan.label, point, true);
         if (own.float_trace.layers.empty()) own.float_trace = kept_trace(files, scan.label, point, false);
         own.highlights.push_back(std::move(highlight));
@@ -173,6 +209,20 @@ class StoredStudy {
   }
 
  private:
+  // A metric in another unit than the report's is not a value of that metric.
+  void forget_other_units(Report& report, ReportScan& scan) const {
+    const std::vector<MetricName> own = store_.metrics();
+    for (std::size_t i = 0; i < report.metrics.size(); ++i) {
+      const MetricName& metric = report.metrics[i];
+      const auto same = std::find_if(own.begin(), own.end(), [&](const MetricName& each) { return each.name == metric.name; });
+      if (same == own.end() || same->unit == metric.unit) continue;
+      for (StoredPoint& point : scan.points) point.values[i] = kNan;
+      const auto unit = [](const MetricName& each) { return each.unit.empty() ? std::string("no unit") : each.unit; };
+      report.missing.push_back(scan.study + ": its " + metric.name + " is in " + unit(*same) + ", not in " + unit(metric) +
+                               " as the first study's, so it is not compared (model " + scan.scan.label + ")");
+    }
+  }
+
   std::string folder_;
   Store store_;
 };
@@ -200,7 +250,8 @@ std::vector<double> numbers_in(const std::string& path) {
 class TextStudy {
  public:
   explicit TextStudy(const std::string& folder) : folder_(folder) {
-    const std::regex name(R"((.+)\.(\d+)\.(-?\d+)\.wb_(\d+)\.(-?\d+)\.model)");
+    // 64.16.6.wb_12.3.model; 64.18.6.model, one type for all; either with words before the end: 64.18.11.wb_12.3.bothSweep.model
+    const std::regex name(R"((.+?)\.(\d+)\.(-?\d+)(?:\.wb_(\d+)\.(-?\d+))?((?:\.[A-Za-z_][A-Za-z_0-9-]*)*)\.model)");
     for (const auto& entry : fs::directory_iterator(folder)) {
       std::smatch match;
       const std::string text = entry.path().filename().string();
@@ -211,11 +262,22 @@ class TextStudy {
         throw Error(entry.path().string() + ": " + match[at].str() + " bits are not possible; a folder of predictions is named like " +
                     "64.16.6.wb_12.3.model, and types have 1 to " + std::to_string(kMaxWidth) + " bits");
       };
-      scans_[match[1]].push_back({entry.path().string(),
-                                  {bits(2, 1, kMaxWidth), bits(3, -kMaxIntegerBits, kMaxIntegerBits), bits(4, 1, kMaxWidth),
-                                   bits(5, -kMaxIntegerBits, kMaxIntegerBits)}});
+      const int full = bits(2, 1, kMaxWidth);
+      const int integer = bits(3, -kMaxIntegerBits, kMaxIntegerBits);
+      const bool own_weights = match[4].matched;
+      const Point point{full, integer, own_weights ? bits(4, 1, kMaxWidth) : full,
+                        own_weights ? bits(5, -kMaxIntegerBits, kMaxIntegerBits) : integer};
+      const std::string word = match[6].length() == 0 ? "" : match[6].str().substr(1);
+      scans_[{match[1], word}].push_back({entry.path().string(), point});
     }
     if (scans_.empty()) throw Error(folder + ": it holds no study (study.db), nor folders like 64.16.6.wb_12.3.model");
+    // Directories come in no order.
+    const auto bits = [](const Entry& entry) {
+      return std::array{entry.point.v_full, entry.point.v_int, entry.point.wb_full, entry.point.wb_int};
+    };
+    for (auto& [model, entries] : scans_) {
+      std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) { return bits(a) < bits(b); });
+    }
   }
 
   static std::vector<MetricName> metrics() { return Measure({}, {}, {}, {}).names(); }
@@ -225,9 +287,10 @@ class TextStudy {
     for (const auto& [model, entries] : scans_) {
       ReportScan own;
       own.study = label;
-      own.scan.label = own.scan.model = model;
+      own.scan.label = own.scan.model = model.first;
       own.scan.data = folder_;
-      own.scan.options = "as in the files";
+      own.scan.options = model.second;
+      own.overflows_known = false;
       own.planned = entries.size();
       for (const Entry& entry : entries) {
         const std::string fixed_path = entry.folder + "/hls_predictions.txt";
@@ -250,7 +313,8 @@ class TextStudy {
         own.scan.samples = fixed.size();
         own.points.push_back(std::move(point));
       }
-      for (const auto& [role, point] : roles_of(report, own)) own.highlights.push_back({role, point, {}, 0, "", {}, {}});
+      for (const auto& [role, point, bits_less] : roles_of(report, own))
+        own.highlights.push_back({role, bits_less, point, {}, 0, "", {}, {}});
       report.scans.push_back(std::move(own));
     }
   }
@@ -261,7 +325,7 @@ class TextStudy {
     Point point;
   };
   std::string folder_;
-  std::map<std::string, std::vector<Entry>> scans_;
+  std::map<std::pair<std::string, std::string>, std::vector<Entry>> scans_;  // by the model and the word before the end
 };
 
 // As short as tells the scans apart: the model, its types, its data, its study.
@@ -271,12 +335,17 @@ void give_names(Report& report) {
     for (const ReportScan& scan : report.scans) values.insert(of(scan));
     return values.size() > 1;
   };
-  const bool options = several([](const ReportScan& scan) { return scan.scan.options; }) && report.studies.size() == 1;
+  // How types follow from the bits, where that differs within what narrow computed; folders of predictions have a word at most.
+  std::set<std::string> kinds;
+  for (const ReportScan& scan : report.scans) {
+    if (!scan.scan.options.empty()) kinds.insert(scan.scan.options);
+  }
+  const bool options = kinds.size() > 1;
   const bool data = several([](const ReportScan& scan) { return scan.scan.data_name; });
   const bool studies = report.studies.size() > 1;
   for (ReportScan& scan : report.scans) {
     scan.name = scan.scan.label;
-    if (options) scan.name += " " + scan.scan.options;
+    if (options && !scan.scan.options.empty()) scan.name += " " + scan.scan.options;
     if (data && !scan.scan.data_name.empty()) scan.name += " on " + scan.scan.data_name;
     if (studies) scan.name += " (" + scan.study + ")";
   }
@@ -300,6 +369,14 @@ void note_missing(Report& report) {
     if (stored && scan.highlights.front().trace.layers.empty()) {
       report.missing.push_back(scan.name +
                                ": no trace of the best point is kept (--keep trace), so layers are not compared value by value");
+    }
+    const std::size_t fixed_samples = scan.highlights.front().trace.samples;
+    if (fixed_samples > 0 && scan.float_trace.samples == 0) {
+      report.missing.push_back(
+          scan.name + ": the float model's trace is gone, so layers are not compared value by value; the same run writes it again");
+    } else if (scan.float_trace.samples < fixed_samples) {
+      report.missing.push_back(scan.name + ": the float model's trace has " + std::to_string(scan.float_trace.samples) +
+                               " samples, that of the best point " + std::to_string(fixed_samples) + "; those that both have are compared");
     }
     for (const Curve& curve : scan.float_curves) {
       if (!is_empty(curve)) continue;
@@ -386,7 +463,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (stored[i]) stored[i]->add_scans(report, labels[i]);
     else texts[i]->add_scans(report, labels[i]);
-    add_histories(report, report.studies[i]);
+    if (stored[i]) stored[i]->add_histories_to(report, report.studies[i]);
   }
   give_names(report);
   note_missing(report);

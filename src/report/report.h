@@ -13,7 +13,8 @@ namespace narrow {
 
 // A point of a scan that a report speaks of, with what the store and the kept files know of it.
 struct Highlight {
-  std::string role;  // `least MPE`, `fewest bits`, `vectors: 1 integer bit less`
+  std::string role;   // `lowest MPE in the grid`, `fewest bits`, `vectors: 1 integer bit less`
+  int bits_less = 0;  // than the best point's, of a neighbour
   StoredPoint point;
   std::vector<StoredCounts> counts;  // layers at which something was lost
   std::size_t counted = 0;           // on so many samples
@@ -21,6 +22,9 @@ struct Highlight {
   std::map<std::string, std::vector<double>> curves;
   KeptTrace trace;  // empty where none is kept
 };
+
+// Highlight::role of the least value in the grid begins so.
+inline constexpr const char* kLowest = "lowest ";
 
 // Highlight::role of the fewest bits from which on more bits never leave the bound, where those are not the fewest of all.
 inline constexpr const char* kSteady = "fewest bits, steady";
@@ -32,6 +36,7 @@ struct ReportScan {
   Scan scan;
   std::string target;  // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
   std::size_t planned = 0;
+  bool overflows_known = true;        // of folders of predictions they are not
   std::vector<StoredPoint> points;    // finished, of the grid; values in the order of Report::metrics, NaN where a point lacks one
   std::vector<StoredPoint> labelled;  // finished, without coordinates
   std::map<std::string, double> float_metrics;

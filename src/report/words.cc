@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <set>
 
+#include "data/text.h"
 #include "fixed/format.h"
 #include "study/best.h"
 
@@ -18,22 +18,15 @@ std::string type(int full, int integer) { return to_string(fixed(full, integer))
 std::string types(const Point& p) { return "vectors " + type(p.v_full, p.v_int) + ", weights " + type(p.wb_full, p.wb_int); }
 
 std::string rounded(double value) {
-  if (std::isnan(value)) return "unknown";
-  constexpr double kPlain = 1e3;  // up to a thousand times this, digits rather than a power of ten
-  const double magnitude = std::abs(value);
-  std::array<char, 32> text{};
-  if (magnitude >= kPlain && magnitude < kPlain * kPlain) {
-    const double step = std::pow(10, std::floor(std::log10(magnitude)) - 2);
-    std::snprintf(text.data(), text.size(), "%.0f", std::round(value / step) * step);
-  } else {
-    std::snprintf(text.data(), text.size(), "%.3g", value);
-  }
-  return text.data();
+  constexpr int kDigits = 3;
+  return number_text(value, kDigits);
 }
 
 std::string unit_after(const MetricName& metric) { return metric.unit.empty() ? "" : " " + metric.unit; }
 
-std::string with_unit(const MetricName& metric, double value) { return title_of(metric) + " " + rounded(value) + unit_after(metric); }
+std::string with_unit(const MetricName& metric, double value) {
+  return title_of(metric) + " " + rounded(value) + (std::isnan(value) ? "" : unit_after(metric));
+}
 
 std::string plural(std::size_t number, const std::string& noun) { return std::to_string(number) + " " + noun + (number == 1 ? "" : "s"); }
 
@@ -68,7 +61,7 @@ std::string reason(const Highlight& worse, const Highlight& best) {
                  "has weights that do not fit (" + rounded(share(now.weight_overflows, now.weights)) + " %)");
       } else {
         consider(share(now.zeros, now.values) - share(before.zeros, before.values),
-                 "loses values to 0 (" + rounded(share(now.zeros, now.values)) + " %)");
+                 "has values that underflow to 0 (" + rounded(share(now.zeros, now.values)) + " %)");
         consider(share(now.weight_zeros, now.weights) - share(before.weight_zeros, before.weights),
                  "has weights that become 0 (" + rounded(share(now.weight_zeros, now.weights)) + " %)");
       }
@@ -123,11 +116,16 @@ std::vector<std::string> studied(const Report& report) {
   }
   std::size_t points = 0;
   std::size_t in_grid = 0;
+  std::set<std::array<int, 4>> grid;  // precisions, each once
   std::set<std::string> models;
   std::set<std::string> data;
   for (const ReportScan& scan : report.scans) {
     points += scan.points.size() + scan.labelled.size();
     in_grid += scan.points.size();
+    for (const StoredPoint& each : scan.points) {
+      const Point& p = *each.point;
+      grid.insert({p.v_full, p.v_int, p.wb_full, p.wb_int});
+    }
     models.insert(scan.scan.label);
     data.insert(std::to_string(scan.scan.samples) + " samples of " + scan.scan.data);
   }
@@ -136,8 +134,9 @@ std::vector<std::string> studied(const Report& report) {
   for (const std::string& name : models) names += (names.empty() ? "" : ", ") + name;
   std::string samples;
   for (const std::string& each : data) samples += (samples.empty() ? "" : "; ") + each;
-  std::vector<std::string> said{plural(models.size(), "model") + " (" + names + ") at " + plural(points, "precision") + ", on " + samples +
-                                "."};
+  std::vector<std::string> said{
+      plural(models.size(), "model") + " (" + names + ") at " + plural(grid.size() + points - in_grid, "precision") +
+      (points > grid.size() + points - in_grid ? ", " + plural(points, "point") + " in all" : "") + ", on " + samples + "."};
   if (in_grid > 0) {
     said.push_back("Vectors of " + range(report, [](const Point& p) { return p.v_full; }) + " bits, of which " +
                    range(report, [](const Point& p) { return p.v_int; }) + " integer bits; weights and biases of " +
@@ -179,25 +178,31 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
                    " bits: " + types(*best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
   }
   if (scan.by_chance) {
-    said.push_back("The bound is met by chance there: with more bits, " + types(*scan.by_chance->point) + ", " +
+    said.push_back("It is not robust: with more bits it exceeds the bound: " + types(*scan.by_chance->point) + ", " +
                    with_unit(metric, scan.by_chance->values[report.metric]) + ".");
   }
+  // What each bit that is taken away costs; a value that is not known any more costs most. Grids have other steps in each direction.
+  const auto per_bit = [&](const Highlight& other) {
+    if (other.bits_less == 0) return 0.0;
+    if (std::isnan(cost(other))) return std::numeric_limits<double>::infinity();
+    return (cost(other) - cost(best)) / other.bits_less;
+  };
   const Highlight* first = nullptr;
   for (std::size_t i = 1; i < scan.highlights.size(); ++i) {
     const Highlight& other = scan.highlights[i];
     if (other.role == kSteady) {
       said.push_back("From " + std::to_string(bits_of(*other.point.point)) + " bits on more bits stay within the bound: " +
                      types(*other.point.point) + ", with " + with_unit(metric, value(other)) + ".");
-    } else if (other.role.starts_with("least")) {
-      said.push_back("The least of the grid is " + with_unit(metric, value(other)) + ", at " + std::to_string(bits_of(*other.point.point)) +
-                     " bits: " + types(*other.point.point) + ".");
-    } else if (cost(other) > cost(best) && (first == nullptr || cost(other) > cost(*first))) {
+    } else if (other.role.starts_with(kLowest)) {
+      said.push_back("The lowest " + title_of(metric) + " in the grid is " + rounded(value(other)) + unit_after(metric) + ", at " +
+                     std::to_string(bits_of(*other.point.point)) + " bits: " + types(*other.point.point) + ".");
+    } else if (per_bit(other) > 0 && (first == nullptr || per_bit(other) > per_bit(*first))) {
       first = &other;
     }
   }
   if (first != nullptr) {
     const std::string why = reason(*first, best);
-    said.push_back("What breaks first when bits are taken away: " + first->role + " gives " + with_unit(metric, value(*first)) +
+    said.push_back("What costs most per bit that is taken away: " + first->role + " gives " + with_unit(metric, value(*first)) +
                    (why.empty() ? "" : "; " + why) + ".");
   }
   std::string costs;

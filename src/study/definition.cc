@@ -336,9 +336,25 @@ Definition parse_definition(const std::string& content, const std::string& path)
   return definition;
 }
 
+// Of two keys that say the nodes of the same layers one would be ignored. In a user's file alone: to_yaml writes all.
+static void refuse_ignored(const YAML::Node& root, const std::string& path) {
+  const Reader reader(path);
+  if (!root["train"]) return;
+  for (const YAML::Node& node : Reader::items(root["train"])) {
+    for (const auto& [one, other] :
+         {std::pair("nodes", "phi_nodes"), std::pair("nodes", "rho_nodes"), std::pair("nodes", "phi"), std::pair("nodes", "rho"),
+          std::pair("phi", "phi_nodes"), std::pair("phi", "phi_layers"), std::pair("rho", "rho_nodes"), std::pair("rho", "rho_layers")}) {
+      if (node[one] && node[other]) throw reader.fault(node[other], std::string(one) + " and " + other + " exclude each other");
+    }
+  }
+}
+
 Definition read_definition(const std::string& path) {
   if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; a study is defined in a YAML file");
-  return parse_definition(read_file(path), path);
+  const std::string text = read_file(path);
+  Definition definition = parse_definition(text, path);
+  refuse_ignored(parse_yaml(text, path), path);
+  return definition;
 }
 
 namespace {

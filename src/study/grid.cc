@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -14,15 +15,18 @@
 
 namespace narrow {
 
-std::vector<int> parse_range(const std::string& option, const std::string& text) {
+namespace {
+
+// `16`, `8:20` or `8:20:2`.
+std::vector<int> one_range(const std::string& option, const std::string& text) {
   const auto complain = [&](const std::string& why) { return Error(option + " " + text + ": " + why); };
   std::vector<int> numbers;
   for (std::size_t from = 0; from <= text.size();) {
     const std::size_t end = std::min(text.find(':', from), text.size());
     const std::optional<int> number = whole_int(std::string_view(text).substr(from, end - from), -kMaxWidth, kMaxWidth);
     if (!number || numbers.size() == 3) {
-      throw complain("it should be a number of bits, or a range as in 8:20 or 8:20:2; types have at most " + std::to_string(kMaxWidth) +
-                     " bits");
+      throw complain("it should be a number of bits, a range as in 8:20 or 8:20:2, or several of them as in 8,10,12; types have at most " +
+                     std::to_string(kMaxWidth) + " bits");
     }
     numbers.push_back(*number);
     from = end + 1;
@@ -35,6 +39,19 @@ std::vector<int> parse_range(const std::string& option, const std::string& text)
   std::vector<int> values;
   for (std::int64_t value = first; value <= last; value += step) values.push_back(static_cast<int>(value));
   return values;
+}
+
+}  // namespace
+
+std::vector<int> parse_range(const std::string& option, const std::string& text) {
+  std::set<int> values;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t end = std::min(text.find(',', from), text.size());
+    const std::vector<int> more = one_range(option, text.substr(from, end - from));
+    values.insert(more.begin(), more.end());
+    from = end + 1;
+  }
+  return {values.begin(), values.end()};
 }
 
 GridPoints points_of(const Grid& grid) {

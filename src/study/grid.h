@@ -7,7 +7,8 @@
 
 namespace narrow {
 
-// A range of bits: `16`, `8:20` or `8:20:2`, both ends included. Throws Error, naming `option`, for anything else.
+// Numbers of bits: `16`, `8:20` or `8:20:2`, both ends included, or several of these as in `8,10,16:32:4`; in order, each once. Throws
+// Error, naming `option`, for anything else.
 std::vector<int> parse_range(const std::string& option, const std::string& text);
 
 // One precision of the study: total and integer bits of the vectors and of the weights and biases.

@@ -88,6 +88,19 @@ std::string point_name(const std::string& label, const StoredPoint& stored) {
          std::to_string(point.wb_int);
 }
 
+// Samples of the trace in a file; 0 where there is none.
+static std::size_t traced_in(const std::string& path) {
+  if (!fs::exists(path)) return 0;
+  try {
+    const std::scoped_lock lock(hdf5);
+    const Hdf5Reader file(path);
+    const std::vector<std::string> layers = file.children("trace");
+    return layers.empty() ? 0 : file.shape("trace/" + layers.front()).front();
+  } catch (const Error&) {
+    return 0;  // corrupted: it is written anew
+  }
+}
+
 KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, const Model& model, const Dataset& data,
                      const std::vector<float>& reference)
     : folder_(std::move(folder)), label_(std::move(label)), keep_(keep), model_(model), data_(data), reference_(reference) {
@@ -97,14 +110,15 @@ KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, co
 }
 
 void KeptFiles::write_float() const {
-  if (keep_.layout == Keep::Layout::kText) {
-    if (keep_.trace) write_float_trace(folder_ + "/" + label_ + kFloatTrace, model_, data_, keep_.traced);
-    return;
-  }
-  if (!any()) return;
-  Hdf5Writer file(folder_ + "/" + label_ + kFloat);
+  const bool text = keep_.layout == Keep::Layout::kText;
+  if (text ? !keep_.trace : !any()) return;
+  // Points of earlier runs may have more samples, which are compared with these.
+  const std::string path = folder_ + "/" + label_ + (text ? kFloatTrace : kFloat);
+  const std::size_t traced = std::min(data_.size, std::max(keep_.traced, traced_in(path)));
+  if (text) return write_float_trace(path, model_, data_, traced);
+  Hdf5Writer file(path);
   if (keep_.predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
-  if (keep_.trace) add_float_trace(file, "trace", model_, data_, keep_.traced);
+  if (keep_.trace) add_float_trace(file, "trace", model_, data_, traced);
   file.commit();
 }
 
@@ -232,6 +246,7 @@ KeptTrace kept_trace(const std::string& folder, const std::string& label, const 
   for (const std::string& layer : file.children("trace")) {
     auto array = file.read<double>("trace/" + layer);
     trace.samples = array.shape.empty() ? 0 : array.shape.front();
+    trace.widths[layer] = array.shape.size() < 2 ? 1 : array.shape.back();
     trace.layers[layer] = std::move(array.values);
   }
   return trace;

@@ -76,6 +76,7 @@ std::vector<std::string> files_of(const Scan& scan);
 struct KeptTrace {
   std::size_t samples = 0;
   std::map<std::string, std::vector<double>> layers;
+  std::map<std::string, std::size_t> widths;        // nodes of each: the last of its axes
   std::map<std::string, std::string> float_layers;  // of layers that took in a BatchNormalization: the one to compare with
 
   // The float layer whose values are those of `layer`.

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "data/text.h"
-#include "figure/heatmap.h"
 #include "fixed/format.h"
 #include "study/best.h"
 #include "study/outdated.h"
@@ -25,28 +24,6 @@ std::string numbers(const StoredPoint& point) {
   if (!point.point) return "# " + point.label;
   const Point& p = *point.point;
   return std::to_string(p.v_full) + " " + std::to_string(p.v_int) + " " + std::to_string(p.wb_full) + " " + std::to_string(p.wb_int);
-}
-
-// Integer by total bits of the vectors at the best weights, and of the weights at the best vectors. `points` are a grid's.
-std::vector<Heatmap> heatmaps(const Scan& scan, const std::vector<StoredPoint>& points, std::size_t metric, const std::string& label) {
-  const Point best = *points[least(points, metric)].point;
-  Heatmap vectors{"Model " + scan.label + ": vectors",
-                  "weights and biases " + type(best.wb_full, best.wb_int),
-                  "total bits",
-                  "integer bits",
-                  label,
-                  {}};
-  Heatmap weights{
-      "Model " + scan.label + ": weights and biases", "vectors " + type(best.v_full, best.v_int), "total bits", "integer bits", label, {}};
-  for (const StoredPoint& each : points) {
-    const Point& p = *each.point;
-    if (p.wb_full == best.wb_full && p.wb_int == best.wb_int) vectors.cells.push_back({p.v_full, p.v_int, each.values[metric]});
-    if (p.v_full == best.v_full && p.v_int == best.v_int) weights.cells.push_back({p.wb_full, p.wb_int, each.values[metric]});
-  }
-  std::vector<Heatmap> maps;
-  if (vectors.cells.size() > 1 || weights.cells.size() < 2) maps.push_back(std::move(vectors));
-  if (weights.cells.size() > 1) maps.push_back(std::move(weights));
-  return maps;
 }
 
 }  // namespace
@@ -105,22 +82,9 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
   std::erase_if(points, [](const StoredPoint& point) { return !point.finished; });
   if (points.empty()) return;
   const std::string folder = study + (scan.folder.empty() ? "" : "/" + scan.folder);
-  std::vector<StoredPoint> in_grid = points;
-  std::erase_if(in_grid, [](const StoredPoint& point) { return !point.point; });
-  struct Kind {
-    std::size_t metric;
-    std::string name, label;
-  };
   write_file(folder + "/points_" + scan.label + ".txt", points_text(points));
-  for (const Kind& kind : {Kind{kMpe, "mpe", "MPE [%]"}, Kind{kMae, "mae", "MAE"}}) {
-    write_file(folder + "/results_" + scan.label + "_" + kind.name + ".txt", results_text(scan, points, kind.name));
-    if (in_grid.empty()) continue;
-    const std::string spec = heatmap_spec(heatmaps(scan, in_grid, kind.metric, kind.label));
-    const std::string stem = folder + "/heatmap_" + scan.label + "_" + kind.name;
-    write_file(stem + ".vl.json", spec);
-    const std::string page = figure_page("narrow: " + kind.label + " of model " + scan.label, spec);
-    if (!page.empty()) write_file(stem + ".html", page);
-  }
+  for (const std::string metric : {"mpe", "mae"})
+    write_file(folder + "/results_" + scan.label + "_" + metric + ".txt", results_text(scan, points, metric));
 }
 
 }  // namespace narrow

@@ -22,7 +22,7 @@ std::size_t least(const std::vector<StoredPoint>& points, std::size_t at);
 std::string results_text(const Scan& scan, const std::vector<StoredPoint>& points, const std::string& metric);
 std::string points_text(const std::vector<StoredPoint>& points);
 
-// Writes points_{nodes}.txt, results_{nodes}_{mpe|mae}.txt and the heat maps of what is finished into the scan's folder.
+// Writes points_{nodes}.txt and results_{nodes}_{mpe|mae}.txt of what is finished into the scan's folder.
 void write_results(const std::string& study, const Store& store, const Scan& scan);
 
 }  // namespace narrow

@@ -174,212 +174,363 @@ void check_thresholds(const MetricOptions& metrics, const Dataset& data, const F
   }
 }
 
+std::string fact_of_training(const std::string& path) { return "training of " + path; }
+
+std::string hash_of_file(const std::string& path) {
+  Hash hash;
+  hash.add(read_file(path));
+  return hash.text();
+}
+
+bool trained_before(const Store& store, const std::string& path, const std::string& training) {
+  return fs::exists(path) && store.known(fact_of_training(path)) == training + " " + hash_of_file(path);
+}
+
 // Passes training on to who looks on; what is trained, and with which result, is a fact of the study.
 class Trainer : public FamilyWatch {
  public:
   Trainer(Store& store, FamilyWatch& watch) : store_(store), watch_(watch) {}
   void notes(const std::vector<std::string>& notes) override { watch_.notes(notes); }
-  bool is_done(const std::string& path, const std::string& training) override {
-    return fs::exists(path) && store_.known("training of " + path) == training + " " + hash_of_file(path);
-  }
+  bool is_done(const std::string& path, const std::string& training) override { return trained_before(store_, path, training); }
   void begin(const std::string& path, std::size_t samples, std::size_t validation, std::size_t epochs_done) override {
     watch_.begin(path, samples, validation, epochs_done);
   }
   void batch(std::size_t done, std::size_t all, double loss) override { watch_.batch(done, all, loss); }
   void epoch(const Epoch& epoch) override { watch_.epoch(epoch); }
   void end(const std::string& path, const std::string& training, const TrainState& state) override {
-    store_.set("training of " + path, training + " " + hash_of_file(path));
+    store_.set(fact_of_training(path), training + " " + hash_of_file(path));
     watch_.end(path, training, state);
   }
 
  private:
-  static std::string hash_of_file(const std::string& path) {
-    Hash hash;
-    hash.add(read_file(path));
-    return hash.text();
-  }
-
   Store& store_;
   FamilyWatch& watch_;
 };
 
-class StudyRun {
- public:
-  StudyRun(const Definition& definition, const RunOptions& options, const RunWatch& watch)
-      : definition_(definition), options_(options), watch_(watch), grids_(scan_grids(definition, options.shard)) {}
+// --- plan
 
-  std::vector<ScanResult> run() {
-    validate();
-    make_folder(definition_.out);
-    Store store(definition_.out, Store::Mode::kWrite);
-    if (options_.shard.of > 1) store.set("shard", std::to_string(options_.shard.number) + "/" + std::to_string(options_.shard.of));
-    Definition whole = definition_;
-    if (options_.shard.of > 1) whole.out = fs::path(definition_.out).parent_path().string();
-    store.add_definition(to_yaml(whole), options_.command);
-    train(store);
-    if (options_.train_only) return {};
-    subjects_ = all_models(definition_, true, store.models());
-    for (const Subject& subject : subjects_) store.add_model(subject.model, subject.label);
-    for (const ScanGrid& grid : grids_) all_ += grid.points.size() * subjects_.size() * definition_.data.size();
-    for (const StudyData& data : definition_.data) run_data(store, data);
-    return std::move(results_);
-  }
+// What is to be done, checked: everything that can be wrong is found before anything is trained, run or written.
+struct CheckedStudy {
+  std::vector<ScanGrid> grids;
+  std::vector<Subject> subjects;  // those that are to be trained, with their first weights
+};
 
- private:
-  // Everything that can be wrong is found before anything is trained, run or written.
-  void validate() const {
-    check_metrics(definition_.metrics);
-    const std::vector<Subject> subjects = all_models(definition_, options_.shard.of > 1, {});
-    const std::string preparation = common_preparation(subjects);
-    for (const StudyData& each : definition_.data) {
-      const Dataset data = read_dataset(each.options.source(preparation), 1);
-      for (const Subject& subject : subjects) {
-        fit_to(data, subject.model);
-        check_thresholds(definition_.metrics, data, target_of(each.options, data, subject.model));
-        for (const ScanGrid& grid : grids_) {
-          for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
-        }
+CheckedStudy checked(const Definition& definition, const RunOptions& options, const KnownModels& known) {
+  CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known)};
+  check_metrics(definition.metrics);
+  const std::string preparation = common_preparation(study.subjects);
+  for (const StudyData& each : definition.data) {
+    const Dataset data = read_dataset(each.options.source(preparation), 1);
+    for (const Subject& subject : study.subjects) {
+      fit_to(data, subject.model);
+      check_thresholds(definition.metrics, data, target_of(each.options, data, subject.model));
+      for (const ScanGrid& grid : study.grids) {
+        for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
       }
     }
   }
+  return study;
+}
 
-  void train(Store& store) const {
-    // Shards find the models trained: each would else train its own.
-    if (options_.shard.of > 1) return;
-    Trainer trainer(store, watch_.training);
-    for (const Family& family : definition_.training) train_family(family, trainer);
+// Notes which models were trained before, and trains none.
+class TrainingsDone : public FamilyWatch {
+ public:
+  TrainingsDone(const Store* store, std::vector<PlannedTraining>& trainings) : store_(store), trainings_(trainings) {}
+  void notes(const std::vector<std::string>& /*notes*/) override {}
+  bool is_done(const std::string& path, const std::string& training) override {
+    trainings_.push_back({path, store_ != nullptr && trained_before(*store_, path, training)});
+    return true;
   }
+  void begin(const std::string&, std::size_t, std::size_t, std::size_t) override {}
+  void batch(std::size_t, std::size_t, double) override {}
+  void epoch(const Epoch&) override {}
+  void end(const std::string&, const std::string&, const TrainState&) override {}
 
-  void run_data(Store& store, const StudyData& of) {
-    Dataset data = read_dataset(of.options.source(common_preparation(subjects_)), of.options.limit());
-    std::vector<std::string> notes = std::move(data.notes);
-    data.notes.clear();
-    // As the models take them: one copy for each shape.
-    std::map<Shape, Dataset> fitted;
-    for (const Subject& subject : subjects_) {
-      const Shape shape = fit_to(header_of(data), subject.model).shape;
-      if (fitted.contains(shape)) continue;
-      Dataset own = fit_to(data, subject.model);
-      notes.insert(notes.end(), own.notes.begin(), own.notes.end());
-      fitted.emplace(shape, std::move(own));
-    }
-    const Dataset header = header_of(data);
-    data = {};
-    watch_.notes(notes);
-    // Before anything of an earlier run is written over: are these its data?
-    for (const auto& [shape, own] : fitted) store.add_data(own, of.name);
-    for (const Subject& subject : subjects_) {
-      const Dataset& own = fitted.at(fit_to(header, subject.model).shape);
-      const std::vector<float> reference = infer(subject.model, own.x, own.size);
-      for (const ScanGrid& grid : grids_) run_one(store, of, subject, own, reference, grid);
-    }
+ private:
+  const Store* store_;
+  std::vector<PlannedTraining>& trainings_;
+};
+
+// How many points of a scan are done, and how many are run: of those with the same fractional bits at least one, unless one that saw no
+// overflow is done.
+void count_points(PlannedScan& planned, const ScanGrid& grid, const std::vector<StoredPoint>& known) {
+  using Fractions = std::pair<int, int>;
+  const auto fractions = [](const Point& p) { return Fractions(p.v_full - p.v_int, p.wb_full - p.wb_int); };
+  std::set<Fractions> answered;
+  std::set<Fractions> waiting;
+  for (const StoredPoint& point : known) {
+    if (point.point && point.finished && !point.outdated() && point.clean) answered.insert(fractions(*point.point));
   }
-
-  void run_one(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
-               const ScanGrid& grid) {
-    const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
-    const Feature target = target_of(of.options, data, subject.model);
-    if (against_target) keep_target(store, of, data, target);
-    const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
-    store.add_metric_names(measure.names());
-    const Scan scan =
-        store.add_scan(store.add_model(subject.model, subject.label), store.add_data(data, of.name), describe(grid.precision));
-    const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
-    write_targets(folder, data, store.points(scan, {}).empty());
-    const std::vector<std::string> metrics = metric_names(measure);
-    NamedValues float_values;
-    const std::vector<double> values = measure.float_values();
-    for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
-    store.set_float(scan, float_values, measure.curves());
-    if (!grid.points.empty()) {
-      // Which layers take in a BatchNormalization does not depend on the bits.
-      const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
-      store.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
+  for (const Point& point : grid.points) {
+    const auto same = std::find_if(known.begin(), known.end(), [&](const StoredPoint& each) { return each.point == point; });
+    if (same != known.end() && same->finished && !same->outdated()) {
+      ++planned.found;
+      planned.measured += same->measured ? 0 : 1;
+      continue;
     }
-    const KeptFiles files(folder, subject.label, definition_.keep, subject.model, data, reference);
-    files.write_float();
+    ++planned.most;
+    if (!answered.contains(fractions(point))) waiting.insert(fractions(point));
+  }
+  planned.least = waiting.size();
+}
+
+std::vector<std::string> files_of(const Definition& definition, const StudyPlan& plan) {
+  std::vector<std::string> files{definition.out + "/study.db"};
+  for (const PlannedTraining& training : plan.trainings) {
+    if (!training.done) files.push_back(training.path + ", its history (.history.json, .history.csv)");
+  }
+  std::set<std::string> seen;
+  const Keep& keep = definition.keep;
+  for (const PlannedScan& scan : plan.scans) {
+    const std::string in = definition.out + "/" + (plan.scans.size() > 1 ? "[FOLDER/]" : "");
+    const std::string results =
+        in + "results_" + scan.label + "_mpe.txt, results_" + scan.label + "_mae.txt, points_" + scan.label + ".txt";
+    if (!seen.insert(results).second) continue;
+    files.push_back(results);
+    if (!keep.predictions && !keep.trace) continue;
+    const std::string name = in + scan.label + ".V_FULL.V_INT.wb_WB_FULL.WB_INT";
+    const std::string what = keep.predictions && keep.trace ? "predictions and trace" : keep.trace ? "trace" : "predictions";
+    files.push_back(name + (keep.layout == Keep::Layout::kText ? ".model/" : ".h5") + " for each point: " + what);
+  }
+  return files;
+}
+
+// --- execute
+
+// Tells who looks on how far the points are. From any thread.
+class Teller {
+ public:
+  Teller(const RunWatch& watch, std::size_t all) : watch_(watch) { progress_.all = all; }
+
+  void begin_scan() {
     best_ = std::numeric_limits<double>::infinity();
     progress_.best.clear();
-    ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
-    const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store, options_};
-    std::vector<StoredPoint> points = store.plan(scan, planned(subject.model, grid), metrics);
-    Outdated outdated;
-    outdated.add(points);
-    if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
-    run_scan(job, std::move(points), [&](PointEnd end, const Point& point, double mpe) {
-      const std::scoped_lock lock(mutex_);
-      ++(end == PointEnd::kFound      ? result.found
-         : end == PointEnd::kComputed ? result.computed
-         : end == PointEnd::kFollowed ? result.followed
-                                      : result.measured);
-      progress_.found += end == PointEnd::kFound ? 1 : 0;
-      progress_.samples += end == PointEnd::kComputed ? data.size : 0;
-      tell(subject, point, mpe);
-    });
-    write_results(definition_.out, store, scan);
-    results_.push_back(result);
   }
-
-  // A scan that is new shares the folder of others on the same file, which may have changed since.
-  static void write_targets(const std::string& folder, const Dataset& data, bool is_new) {
-    make_folder(folder);
-    if (data.targets == 0) return;
-    const std::string path = folder + "/" + kTargets;
-    const std::string targets = savetxt(data.y, data.targets);
-    if (is_new && fs::exists(path) && read_file(path) != targets) {
-      throw Error(data.path + ": its targets are not those in " + path + ", with which this study began; give another --out");
-    }
-    write_file(path, targets);
-  }
-
-  // What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
-  void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target) const {
-    const std::string fact = fact_of_target(of.name);
-    const std::string known = store.known(fact);
-    if (!known.empty() && known != to_string(target)) {
-      throw Error(data.path + ": the target of this study is " + known + ", and " + to_string(target) +
-                  " is asked for; give another --out, or the same target");
-    }
-    store.set(fact, to_string(target));
-    store.set(kUnitFact, definition_.metrics.unit);
-  }
-
-  // The grid's points by their types: where those are inferred otherwise than before, a point is another one.
-  static std::vector<PlannedPoint> planned(const Model& model, const ScanGrid& grid) {
-    std::vector<PlannedPoint> points;
-    points.reserve(grid.points.size());
-    for (const Point& point : grid.points) {
-      points.push_back(grid_point(point, types_json(resolve(model, config_at(model, grid.precision, point)))));
-    }
-    return points;
-  }
-
-  void tell(const Subject& subject, const Point& point, double mpe) {
+  void done(const Subject& subject, std::size_t samples, PointEnd end, const Point& point, double mpe, ScanResult& result) {
+    const std::scoped_lock lock(mutex_);
+    ++(end == PointEnd::kFound      ? result.found
+       : end == PointEnd::kComputed ? result.computed
+       : end == PointEnd::kFollowed ? result.followed
+                                    : result.measured);
+    progress_.found += end == PointEnd::kFound ? 1 : 0;
+    progress_.samples += end == PointEnd::kComputed ? samples : 0;
     ++progress_.done;
-    progress_.all = all_;
     if (mpe < best_) {
       best_ = mpe;
-      progress_.best = "best " + subject.label + ": " + types_of(point) + ", MPE " + short_text(std::round(mpe * 1e4) / 1e4) + " %";
+      progress_.best = "lowest MPE of " + subject.label + ": " + number_text(mpe, 3) + " %, " + types_of(point);
     }
     if (watch_.progress) watch_.progress(progress_);
   }
 
-  const Definition& definition_;
-  const RunOptions& options_;
+ private:
   const RunWatch& watch_;
-  std::vector<ScanGrid> grids_;
-  std::vector<Subject> subjects_;
-  std::vector<ScanResult> results_;
-  std::size_t all_ = 0;
   RunProgress progress_;
   double best_ = std::numeric_limits<double>::infinity();
   std::mutex mutex_;
 };
 
+// A scan that is new shares the folder of others on the same file, which may have changed since.
+void write_targets(const std::string& folder, const Dataset& data, bool is_new) {
+  make_folder(folder);
+  if (data.targets == 0) return;
+  const std::string path = folder + "/" + kTargets;
+  const std::string targets = savetxt(data.y, data.targets);
+  if (is_new && fs::exists(path) && read_file(path) != targets) {
+    throw Error(data.path + ": its targets are not those in " + path + ", with which this study began; give another --out");
+  }
+  write_file(path, targets);
+}
+
+// What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
+void keep_target(Store& store, const StudyData& of, const Dataset& data, const Feature& target, const std::string& unit) {
+  const std::string fact = fact_of_target(of.name);
+  const std::string known = store.known(fact);
+  if (!known.empty() && known != to_string(target)) {
+    throw Error(data.path + ": the target of this study is " + known + ", and " + to_string(target) +
+                " is asked for; give another --out, or the same target");
+  }
+  store.set(fact, to_string(target));
+  store.set(kUnitFact, unit);
+}
+
+// The grid's points by their types: where those are inferred otherwise than before, a point is another one.
+std::vector<PlannedPoint> planned(const Model& model, const ScanGrid& grid) {
+  std::vector<PlannedPoint> points;
+  points.reserve(grid.points.size());
+  for (const Point& point : grid.points) {
+    points.push_back(grid_point(point, types_json(resolve(model, config_at(model, grid.precision, point)))));
+  }
+  return points;
+}
+
+// What is beside the models of how they were trained, for the report.
+void keep_histories(Store& store, const Definition& definition) {
+  std::vector<std::string> paths = definition.models;
+  for (const Family& family : definition.training) {
+    const std::vector<std::string> more = paths_of(family);
+    paths.insert(paths.end(), more.begin(), more.end());
+  }
+  for (const std::string& path : paths) {
+    const std::string file = path.substr(0, path.rfind('.')) + ".history.json";
+    if (fs::is_regular_file(file)) store.set(fact_of_history(path), read_file(file));
+  }
+}
+
+// Executes checked studies on a store.
+class Execution {
+ public:
+  Execution(const Definition& definition, const RunOptions& options, const RunWatch& watch, Store& store)
+      : definition_(definition), options_(options), watch_(watch), store_(store) {}
+
+  void train() {
+    // Shards find the models trained: each would else train its own.
+    if (options_.shard.of > 1) return;
+    Trainer trainer(store_, watch_.training);
+    for (const Family& family : definition_.training) train_family(family, trainer);
+  }
+
+  // Every scan in turn; `publish` is called when one is done.
+  void run(const std::vector<Subject>& subjects, const std::vector<ScanGrid>& grids,
+           const std::function<void(const ScanResult&)>& publish) {
+    std::size_t all = 0;
+    for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
+    Teller teller(watch_, all);
+    for (const StudyData& of : definition_.data) {
+      const FittedData data = read(of, subjects);
+      for (const Subject& subject : subjects) {
+        const Dataset& own = data.of(subject.model);
+        const std::vector<float> reference = infer(subject.model, own.x, own.size);
+        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, grid, teller));
+      }
+    }
+  }
+
+ private:
+  // Data as the models take them: one copy for each shape.
+  struct FittedData {
+    Dataset header;
+    std::map<Shape, Dataset> fitted;
+    const Dataset& of(const Model& model) const { return fitted.at(fit_to(header, model).shape); }
+  };
+
+  FittedData read(const StudyData& of, const std::vector<Subject>& subjects) {
+    Dataset data = read_dataset(of.options.source(common_preparation(subjects)), of.options.limit());
+    std::vector<std::string> notes = std::move(data.notes);
+    data.notes.clear();
+    FittedData result{header_of(data), {}};
+    for (const Subject& subject : subjects) {
+      const Shape shape = fit_to(result.header, subject.model).shape;
+      if (result.fitted.contains(shape)) continue;
+      Dataset own = fit_to(data, subject.model);
+      notes.insert(notes.end(), own.notes.begin(), own.notes.end());
+      result.fitted.emplace(shape, std::move(own));
+    }
+    watch_.notes(notes);
+    // Before anything of an earlier run is written over: are these its data?
+    for (const auto& [shape, own] : result.fitted) store_.add_data(own, of.name);
+    return result;
+  }
+
+  ScanResult run_scan_of(const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
+                         const ScanGrid& grid, Teller& teller) {
+    const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
+    const Feature target = target_of(of.options, data, subject.model);
+    if (against_target) keep_target(store_, of, data, target, definition_.metrics.unit);
+    const Measure measure(definition_.metrics, reference, against_target ? data.y : std::vector<float>(), target);
+    store_.add_metric_names(measure.names());
+    const Scan scan =
+        store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
+    const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
+    write_targets(folder, data, store_.points(scan, {}).empty());
+    const std::vector<std::string> metrics = metric_names(measure);
+    NamedValues float_values;
+    const std::vector<double> values = measure.float_values();
+    for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
+    store_.set_float(scan, float_values, measure.curves());
+    if (!grid.points.empty()) {
+      // Which layers take in a BatchNormalization does not depend on the bits.
+      const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
+      store_.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
+    }
+    const KeptFiles files(folder, subject.label, definition_.keep, subject.model, data, reference);
+    files.write_float();
+    teller.begin_scan();
+    ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
+    const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store_, options_};
+    std::vector<StoredPoint> points = store_.plan(scan, planned(subject.model, grid), metrics);
+    Outdated outdated;
+    outdated.add(points);
+    if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
+    run_scan(job, std::move(points),
+             [&](PointEnd end, const Point& point, double mpe) { teller.done(subject, data.size, end, point, mpe, result); });
+    return result;
+  }
+
+  const Definition& definition_;
+  const RunOptions& options_;
+  const RunWatch& watch_;
+  Store& store_;
+};
+
 }  // namespace
 
+std::string fact_of_history(const std::string& model_path) { return "history of " + model_path; }
+
+StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
+  const std::optional<Store> store =
+      fs::exists(definition.out + "/study.db") ? std::optional<Store>(std::in_place, definition.out, Store::Mode::kRead) : std::nullopt;
+  const CheckedStudy study = checked(definition, options, store ? store->models() : KnownModels());
+  StudyPlan plan;
+  TrainingsDone trainings(store ? &*store : nullptr, plan.trainings);
+  if (options.shard.of == 1) {
+    for (const Family& family : definition.training) train_family(family, trainings);
+  }
+  if (options.train_only) {
+    plan.files = files_of(definition, plan);
+    return plan;
+  }
+  const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
+  for (const StudyData& data : definition.data) {
+    const Dataset samples = read_dataset(data.options.source(common_preparation(study.subjects)), data.options.limit());
+    for (const Subject& subject : study.subjects) {
+      for (const ScanGrid& grid : study.grids) {
+        PlannedScan scan{subject.label, data.name, describe(grid.precision), samples.size, grid.points.size(), grid.skipped};
+        for (const Layer& layer : subject.model.layers) scan.multiplications += multiplications(layer);
+        const auto same = std::find_if(known.begin(), known.end(), [&](const Scan& each) {
+          return each.label == scan.label && each.data_name == scan.data_name && each.options == scan.options;
+        });
+        const bool against_target = samples.targets == 1 && subject.model.output_size() == 1;
+        const Feature target = target_of(data.options, samples, subject.model);
+        const Measure measure(definition.metrics, {}, {}, against_target ? target : Feature{"target"});
+        count_points(scan, grid, same == known.end() ? std::vector<StoredPoint>() : store->points(*same, metric_names(measure)));
+        plan.scans.push_back(std::move(scan));
+      }
+    }
+  }
+  plan.files = files_of(definition, plan);
+  return plan;
+}
+
 std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch) {
-  return StudyRun(definition, options, watch).run();
+  const CheckedStudy study = checked(definition, options, {});
+  make_folder(definition.out);
+  Store store(definition.out, Store::Mode::kWrite);
+  if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
+  Definition whole = definition;
+  if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();
+  store.add_definition(to_yaml(whole), options.command);
+  Execution execution(definition, options, watch, store);
+  execution.train();
+  if (options.train_only) return {};
+  keep_histories(store, definition);
+  const std::vector<Subject> subjects = all_models(definition, true, store.models());
+  for (const Subject& subject : subjects) store.add_model(subject.model, subject.label);
+  std::vector<ScanResult> results;
+  execution.run(subjects, study.grids, [&](const ScanResult& result) {
+    write_results(definition.out, store, result.scan);
+    results.push_back(result);
+  });
+  return results;
 }
 
 }  // namespace narrow

@@ -52,15 +52,42 @@ struct ScanResult {
   std::size_t skipped = 0;   // of the grid, with more integer than total bits
 };
 
+// A training's history (history_json), a fact of the study in its store: a study that is copied has it.
+std::string fact_of_history(const std::string& model_path);
+
+// What a study will do, as far as it is known before anything is computed.
+struct PlannedTraining {
+  std::string path;
+  bool done = false;  // by an earlier run, on the same data with the same options
+};
+struct PlannedScan {
+  std::string label, data_name, options;
+  std::size_t samples = 0;
+  std::size_t points = 0;
+  std::size_t skipped = 0;          // of the grid, with more integer than total bits
+  std::size_t found = 0;            // done by an earlier run
+  std::size_t measured = 0;         // of those, the ones that lack a metric
+  std::size_t least = 0;            // of the rest, points that are run in any case
+  std::size_t most = 0;             // all of the rest: those that are run if each overflows, so that none answers another
+  std::size_t multiplications = 0;  // of the model, for a sample
+};
+struct StudyPlan {
+  std::vector<PlannedTraining> trainings;
+  std::vector<PlannedScan> scans;
+  std::vector<std::string> files;  // that will be written, in words
+};
+
+// Checks everything, reads what the study has, and writes nothing.
+StudyPlan plan_study(const Definition& definition, const RunOptions& options);
+
 // Runs or resumes a study in the folder definition.out: trains what is to be trained, then computes every point that
 // the store has not, and writes for each scan, into its folder,
 //   regression_targets.txt                              the data's targets, where it has them
 //   what is kept                                        study/kept.h
 //   results_{nodes}_mpe.txt, results_{nodes}_mae.txt    the best precision, then every precision's value
 //   points_{nodes}.txt                                  which points were run and which follow from another
-//   heatmap_{nodes}_mpe.html and .vl.json               integer by total bits, and the same for _mae
 // {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the model's name.
-// Everything is checked before the first point runs.
+// Everything is checked before the first point runs. A scan's files are published when its points are done.
 std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch);
 
 }  // namespace narrow

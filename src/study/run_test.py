@@ -637,3 +637,65 @@ def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_p
     assert b"what is done is kept; the same command resumes from there" in shown
     done = rows(out, "SELECT count(finished) FROM points")[0][0]
     assert 0 < done < 3861
+
+
+# --- the plan
+
+
+def test_the_plan_is_what_the_run_does(tmp_path):
+    for name, samples, seed in (("train.h5", 300, 1), ("test.h5", 60, 2)):
+        succeed([NARROW, "generate", str(tmp_path / name), "--samples", str(samples), "--seed", str(seed)])
+    line = study(tmp_path, """
+out: study
+train: {data: train.h5, nodes: [4, 6], phi_layers: 1, rho_layers: 1, epochs: 1, out: "m{nodes}.keras"}
+data: {files: test.h5, samples: 50}
+grid: {v_full: 8:12:2, v_int: 4:7, wb_full: 8, wb_int: 2, types: [auto, uniform]}
+keep: predictions
+""")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    plan = lambda: run([*line, "--plan"], cwd=tmp_path)
+    first = plan()
+    assert first.returncode == 0, first.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == before, "nothing is written"
+    assert "m4.keras: to be trained" in first.stdout and "m6.keras: to be trained" in first.stdout
+    table = lambda text: {(c[0], c[2]): c[3:] for c in (re.split(r" {2,}", row.strip()) for row in text.splitlines()) if len(c) == 8 and c[0] in "46"}
+    planned = table(first.stdout)
+    assert set(planned) == {("4", "auto"), ("4", "uniform"), ("6", "auto"), ("6", "uniform")}
+    done = run(line, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = first.stdout + first.stderr
+    for (model, types), (points, found, compute, samples, samples_run) in planned.items():
+        least, most = (int(part) for part in (compute.split(" to ") * 2)[:2])
+        computed = rows(tmp_path / "study", f"SELECT count(*), sum(computed) FROM results WHERE model = '{model}' AND options = '{types}'")[0]
+        assert int(points) == computed[0] == 12 and found == "0" and samples == "50", said
+        assert least <= computed[1] <= most == 12, (compute, computed)
+        assert samples_run == f"{least * 50} to {most * 50}"
+    # All of it is done: the same plan with other numbers.
+    again = plan()
+    assert again.returncode == 0 and "m4.keras: trained before" in again.stdout, again.stdout + again.stderr
+    assert all(row[1] == "12" and row[2] == "0" for row in table(again.stdout).values()), again.stdout
+    # More bits, some of which are answered by what is done.
+    (tmp_path / "study.yml").write_text((tmp_path / "study.yml").read_text().replace("4:7", "4:8"))
+    more = table(plan().stdout)
+    assert all(row[0] == "15" and row[1] == "12" for row in more.values())
+    run(line, cwd=tmp_path)
+    for (model, types), row in more.items():
+        newly = rows(tmp_path / "study", f"SELECT sum(computed) FROM results WHERE model = '{model}' AND options = '{types}' AND v_int = 8")[0][0]
+        least, most = (int(part) for part in (row[2].split(" to ") * 2)[:2])
+        assert least <= newly <= most == 3
+
+
+def test_layers_said_twice_are_refused(tmp_path):
+    succeed([NARROW, "generate", str(tmp_path / "train.h5"), "--samples", "60"])
+    line = study(tmp_path, """
+out: study
+train:
+  data: train.h5
+  nodes: [4, 6]
+  phi_nodes: 5
+  out: "m{nodes}.keras"
+data: train.h5
+grid: {v_full: 8, v_int: 4, wb_full: 8, wb_int: 2}
+""")
+    done = run(line, cwd=tmp_path)
+    assert done.returncode == 1 and "study.yml, line 6: nodes and phi_nodes exclude each other" in done.stderr, done.stderr

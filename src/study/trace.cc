@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
+#include "data/npy.h"
+#include "data/zip.h"
 #include "model/inference.h"
 
 namespace narrow {
@@ -29,7 +32,7 @@ std::string types_json(const Resolved& resolved) {
   return types.dump();
 }
 
-void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced) {
+std::vector<std::vector<float>> float_trace(const Model& model, const Dataset& data, std::size_t traced) {
   std::vector<std::vector<float>> layers(model.layers.size());
   for (std::size_t i = 0; i < layers.size(); ++i) layers[i].resize(traced * size_of(model.layers[i].shape));
   const std::size_t input_size = size_of(data.shape);
@@ -37,6 +40,26 @@ void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& mo
         [&](std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values) {
           std::copy(values.begin(), values.end(), layers[layer].begin() + static_cast<std::ptrdiff_t>(first * (values.size() / count)));
         });
+  return layers;
+}
+
+template <class T>
+void write_trace_dict(const std::string& path, const Model& model, const std::vector<std::vector<T>>& layers, std::size_t traced) {
+  ZipWriter file(path);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    std::vector<std::size_t> shape{traced};
+    for (const int size : model.layers[i].shape) shape.push_back(static_cast<std::size_t>(size));
+    std::string bytes = npy_header(std::is_same_v<T, float> ? "<f4" : "<f8", shape);
+    bytes.append(reinterpret_cast<const char*>(layers[i].data()), layers[i].size() * sizeof(T));
+    file.add(model.layers[i].name + ".npy", bytes);
+  }
+  file.commit();
+}
+template void write_trace_dict(const std::string&, const Model&, const std::vector<std::vector<float>>&, std::size_t);
+template void write_trace_dict(const std::string&, const Model&, const std::vector<std::vector<double>>&, std::size_t);
+
+void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& model, const Dataset& data, std::size_t traced) {
+  const std::vector<std::vector<float>> layers = float_trace(model, data, traced);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     file.write<float>(group + "/" + model.layers[i].name, trace_shape(model.layers[i], traced), layers[i], true);
   }

@@ -2,6 +2,7 @@
 #define NARROW_STUDY_TRACE_H_
 
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/hdf5.h"
@@ -10,6 +11,12 @@
 namespace narrow {
 
 // Every layer's outputs for the first samples, as HDF5 datasets (samples, layer.shape) under a group.
+
+// The float model's outputs of the first `traced` samples, layer by layer, one sample behind the other.
+std::vector<std::vector<float>> float_trace(const Model& model, const Dataset& data, std::size_t traced);
+// Such outputs as numpy.savez writes a dictionary of arrays: the layer's name, (traced, layer.shape). T is float or double.
+template <class T>
+void write_trace_dict(const std::string& path, const Model& model, const std::vector<std::vector<T>>& layers, std::size_t traced);
 
 // Float outputs in `trace/LAYER`, float32.
 void write_float_trace(const std::string& path, const Model& model, const Dataset& data, std::size_t traced);

@@ -1,0 +1,40 @@
+#include "report/answer.h"
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "study/best.h"
+
+namespace narrow {
+
+std::vector<AnswerRow> answer_of(const Report& report) {
+  const MetricName& metric = report.metrics[report.metric];
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric.name, point.values[report.metric]); };
+  std::vector<AnswerRow> rows;
+  for (std::size_t i = 0; i < report.scans.size(); ++i) {
+    const ReportScan& scan = report.scans[i];
+    const StoredPoint* marked = scan.highlights.empty() ? nullptr : &scan.highlights.front().point;
+    std::map<int, const StoredPoint*> least;
+    for (const StoredPoint& point : scan.points) {
+      if (!std::isfinite(cost(point))) continue;
+      const StoredPoint*& best = least[bits_of(*point.point)];
+      if (best == nullptr || cost(point) < cost(*best)) best = &point;
+    }
+    double lowest = std::numeric_limits<double>::infinity();
+    const auto row = [&](const StoredPoint& point) {
+      const bool is_marked = marked != nullptr && point.id == marked->id;
+      const std::string mark = !is_marked ? "" : scan.within ? "recommended" : "nearest";
+      const double error = std::numeric_limits<double>::quiet_NaN();
+      rows.push_back({i, bits_of(*point.point), *point.point, cost(point), error, cost(point) < lowest, mark});
+    };
+    for (const auto& [bits, point] : least) {
+      row(*point);
+      if (marked != nullptr && bits_of(*marked->point) == bits && marked->id != point->id && std::isfinite(cost(*marked))) row(*marked);
+      lowest = std::min(lowest, cost(*point));
+    }
+  }
+  return rows;
+}
+
+}  // namespace narrow

@@ -1,0 +1,27 @@
+#ifndef NARROW_REPORT_ANSWER_H_
+#define NARROW_REPORT_ANSWER_H_
+
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace narrow {
+
+// The answer as a table: of a model, at a number of bits, the point of least cost.
+struct AnswerRow {
+  std::size_t scan = 0;  // of Report::scans
+  int bits = 0;          // total of vectors + total of weights
+  Point point;
+  double value = 0;    // of the report's metric, as it is judged (cost_of)
+  double error = 0;    // its statistical error; NaN where it is not known
+  bool front = false;  // no point with fewer bits has a lower value
+  std::string mark;    // `recommended` of the best point where it is within the bound, `nearest` where none is; else empty
+};
+
+// Rows by model and rising bits. The point that is marked has a row even where another one of its bits has a lower value.
+std::vector<AnswerRow> answer_of(const Report& report);
+
+}  // namespace narrow
+
+#endif  // NARROW_REPORT_ANSWER_H_
