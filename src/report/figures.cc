@@ -273,7 +273,8 @@ class Figures {
         one["low"] = low > 0 || is_symmetric() ? low : std::min(least, row.value) / 2;
         one["high"] = row.value + row.error;
       }
-      if (!row.mark.empty()) one["label"] = types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+      if (!row.mark.empty())
+        one["label"] = (row.mark == "nearest" ? "lowest: " : "") + types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
       rows.push_back(std::move(one));
     }
     if (rows.empty()) return;

@@ -282,7 +282,7 @@ def test_figures_are_files_from_the_same_specifications(study, tmp_path):
     page = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', (study / "report.html").read_text()).group(1))
     mine = next(figure["spec"] for figure in page["figures"] if figure["id"] == "pareto")
     assert {key: spec[key] for key in mine} == mine
-    assert "no such figure; available: error-vectors" in narrow("report", study, "--only", "pie", status=1)
+    assert "no such figure; available: pareto" in narrow("report", study, "--only", "pie", status=1)
 
 
 def test_half_a_study_says_what_is_missing(study, browser, tmp_path):
@@ -488,7 +488,7 @@ def test_the_answer_is_a_table_first(study):
             on_front = all(least[fewer] > mpe for fewer in least if fewer < bits)
             assert any(row["front"] for row in mine if row["bits"] == bits and row["value"] == pytest.approx(mpe)) == on_front
         marked = [row for row in mine if row["mark"]]
-        assert len(marked) == 1 and marked[0]["label"] == f"{marked[0]['type']}, {marked[0]['bits']} bits"
+        assert len(marked) == 1 and marked[0]["label"].removeprefix("lowest: ") == f"{marked[0]['type']}, {marked[0]['bits']} bits"
         assert (marked[0]["mark"] == "recommended") == any(mpe <= 30 for _, mpe, *_ in points)
 
 

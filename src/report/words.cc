@@ -117,7 +117,7 @@ std::vector<std::string> studied(const Report& report) {
   std::size_t points = 0;
   std::size_t in_grid = 0;
   std::set<std::array<int, 4>> grid;  // precisions, each once
-  std::set<std::string> models;
+  std::vector<std::string> models;    // in the order of the scans
   std::set<std::string> data;
   for (const ReportScan& scan : report.scans) {
     points += scan.points.size() + scan.labelled.size();
@@ -126,7 +126,7 @@ std::vector<std::string> studied(const Report& report) {
       const Point& p = *each.point;
       grid.insert({p.v_full, p.v_int, p.wb_full, p.wb_int});
     }
-    models.insert(scan.scan.label);
+    if (std::find(models.begin(), models.end(), scan.scan.label) == models.end()) models.push_back(scan.scan.label);
     data.insert(std::to_string(scan.scan.samples) + " samples of " + scan.scan.data);
   }
   if (points == 0) return {"Nothing has been computed yet."};

@@ -281,8 +281,10 @@ std::vector<std::string> files_of(const Definition& definition, const StudyPlan&
   }
   std::set<std::string> seen;
   const Keep& keep = definition.keep;
+  std::set<std::pair<std::string, std::string>> folders;
+  for (const PlannedScan& scan : plan.scans) folders.emplace(scan.data_name, scan.options);
   for (const PlannedScan& scan : plan.scans) {
-    const std::string in = definition.out + "/" + (plan.scans.size() > 1 ? "[FOLDER/]" : "");
+    const std::string in = definition.out + "/" + (folders.size() > 1 ? "[FOLDER/]" : "");
     const std::string results =
         in + "results_" + scan.label + "_mpe.txt, results_" + scan.label + "_mae.txt, points_" + scan.label + ".txt";
     if (!seen.insert(results).second) continue;
