@@ -630,7 +630,7 @@ def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_p
         if not part:
             break
         shown += part
-        if not stopped and re.search(rb"\[=+ *\] \d+/3861 points, [\d.]+/s, \d+ samples/s, \d+ s left; best 16: ap_fixed<\d+,-?\d+> / ap_fixed<\d+,\d+>, MPE [\d.]+ %", shown):
+        if not stopped and re.search(rb"\[=+ *\] \d+/3861 points, [\d.]+/s, \d+ samples/s, \d+ s left; lowest MPE of 16: [\d.]+ %, ap_fixed<\d+,-?\d+> / ap_fixed<\d+,\d+>", shown):
             process.send_signal(signal.SIGINT)
             stopped = True
     assert stopped and process.wait() == 130, shown[-500:]
