@@ -84,13 +84,12 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
   if (points.empty()) return;
   const std::string folder = study + (scan.folder.empty() ? "" : "/" + scan.folder);
   write_file(folder + "/points_" + scan.label + ".txt", points_text(points));
-  const std::vector<Metric> metrics = store.metrics();
   for (const std::string name : {"mpe", "mae"}) {
-    // `MPE of log(true_energy)/10`: these judge the network's output.
-    const auto known = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& metric) { return metric.name == name; });
-    const std::string title = known == metrics.end() ? metric_named(name).title : known->title;
-    write_file(folder + "/results_" + scan.label + "_" + name + ".txt", results_text(scan, points, name, title));
+    // These judge the network's output, whichever the target is.
+    write_file(folder + "/results_" + scan.label + "_" + name + ".txt",
+               results_text(scan, points, name, metric_named(name).title + " of the network's output"));
   }
+}
 }
 
 }  // namespace narrow

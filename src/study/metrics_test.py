@@ -334,20 +334,6 @@ def test_errors_are_the_same_for_any_number_of_threads(identity, tmp_path):
     assert seen[0] == seen[1] == seen[2] and len(seen[0]) > 30
 
 
-def test_a_title_is_true_of_all_models(identity, tmp_path):
-    """Models of one study may predict log(E)/10 and log10(E): their MPE is of the output."""
-    rng = np.random.default_rng(12)
-    prepared = TRANSFORMS["log(E)/10"][1](truths(rng, 200))
-    titles = {}
-    for order in (["log(E)/10", "log10(E)"], ["log10(E)", "log(E)/10"]):
-        asked = sweep(tmp_path, identity[1, order[0]], prepared, prepared, "log(E)/10", out=order[0].split("(")[0])
-        succeed([*asked[:3], str(identity[1, order[1]]), *asked[3:]])
-        titles[order[0]] = dict(rows(tmp_path / order[0].split("(")[0], "SELECT name, title FROM metric_names"))
-        succeed([*asked[:3], str(identity[1, order[1]]), *asked[3:]])
-    assert titles["log(E)/10"] == titles["log10(E)"]
-    assert titles["log10(E)"]["mpe"] == "MPE of the output" and titles["log10(E)"]["mpe_target"] == "MPE of E"
-
-
 def test_a_study_that_an_older_narrow_measured_is_measured_again(identity, tmp_path):
     rng = np.random.default_rng(10)
     prepared = TRANSFORMS["log(E)/10"][1](truths(rng, 300))
