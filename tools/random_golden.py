@@ -22,10 +22,13 @@ import keras
 import numpy as np
 
 
+TABLES = ["sigmoid", "tanh", "softplus", "softsign"]  # activations that hls4ml looks up in tables
+
+
 def dense(rng, x, name, batch_norm):
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
-    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu"]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu", "softmax", *TABLES]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
     if rng.random() < 0.2:
         x = keras.layers.Dropout(0.1, name=name + "_early")(x)
         batch_norm = True  # behind it hls4ml folds as it means to
@@ -34,10 +37,12 @@ def dense(rng, x, name, batch_norm):
         if rng.random() < 0.3:
             x = keras.layers.BatchNormalization(name=name + "_bn2")(x)
     if not fused and rng.random() < 0.8:
-        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear"])
+        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear", "softmax", "Softmax", *TABLES])
         slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
         if kind == "LeakyReLU":
             x = keras.layers.LeakyReLU(negative_slope=slope, name=name + "_act")(x)
+        elif kind == "Softmax":
+            x = keras.layers.Softmax(name=name + "_act")(x)
         elif kind == "ReLU":
             x = keras.layers.ReLU(negative_slope=rng.choice([0.0, slope]), name=name + "_act")(x)
         else:
@@ -103,6 +108,28 @@ def add_special_types(rng, model, layers):
             types["accum"] = fixed(rng, 5, 20)
 
 
+def random_keys(rng, model):
+    """Types and sizes of tables, which hls4ml takes beside Precision."""
+    keys = {}
+    for layer in model.layers:
+        function = getattr(getattr(layer, "activation", None), "__name__", None)
+        if isinstance(layer, keras.layers.Softmax):
+            function = "softmax"
+        if function not in [*TABLES, "softmax"] or rng.random() < 0.4:
+            continue
+        name = f"{layer.name}_{function}" if isinstance(layer, keras.layers.Dense) else layer.name
+        if function == "softmax":
+            keys[name] = {"TableSize": rng.choice([1024, 4096, 256, 64]), "Implementation": rng.choice(["stable", "stable", "latency", "argmax", "legacy"])}
+            for table in ("exp_table_t", "inv_table_t", "inv_inp_t"):
+                if rng.random() < 0.5:
+                    keys[name][table] = fixed(rng, 12, 24, unsigned=0.2)
+            continue
+        keys[name] = {"TableSize": rng.choice([1024, 512, 100, 1000, 4096, 2])}
+        if rng.random() < 0.6:
+            keys[name]["table_t"] = fixed(rng, 4, 24, unsigned=0.2)
+    return keys
+
+
 def random_case(rng, model, name, uniform, special=False):
     case = {"name": name, "default": fixed(rng)}
     if uniform:
@@ -125,6 +152,9 @@ def random_case(rng, model, name, uniform, special=False):
             elif isinstance(layer, keras.layers.LeakyReLU):
                 kinds.append("param")
             layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
+    keys = random_keys(rng, model)
+    if keys:
+        case["keys"] = keys
     if special:
         add_special_types(rng, model, layers)
     if layers:

@@ -1,5 +1,7 @@
 #include "engine/golden.h"
 
+#include <algorithm>
+
 #include "data/hdf5.h"
 #include "layers/dense.h"
 
@@ -37,6 +39,26 @@ std::string lower(std::string text) {
   return text;
 }
 
+// Of an Activation its function's name.
+std::string function_of(const Layer& layer) {
+  for (const auto& [name, value] : layer.op->settings()) {
+    if (name == "activation") return std::get<std::string>(value);
+  }
+  return "";
+}
+
+// Keys of the layer itself, beside Precision:.
+void read_keys(const json& keys, ConfigEntry& entry) {
+  for (const auto& [key, value] : keys.items()) {
+    if (key == "TableSize") entry.table_size = value.get<int>();
+    else if (key == "Skip") entry.skip = value.get<bool>();
+    else if (key == "Implementation")
+      entry.softmax =
+          static_cast<SoftmaxKind>(std::find(kSoftmaxKinds.begin(), kSoftmaxKinds.end(), value.get<std::string>()) - kSoftmaxKinds.begin());
+    else entry.tables[key.substr(0, key.size() - 2)] = parse_format(value.get<std::string>());
+  }
+}
+
 }  // namespace
 
 PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
@@ -49,7 +71,9 @@ PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
   PrecisionConfig config = make_config(model, options);
   for (const Layer& layer : model.layers) {
     ConfigEntry& entry = config.by_name[lower(layer.name)];
-    const bool fused = layer.name.ends_with("_relu") && model.find(layer.name.substr(0, layer.name.size() - 5)) >= 0;
+    const std::string function = function_of(layer);
+    const bool fused =
+        layer.name.ends_with("_" + function) && model.find(layer.name.substr(0, layer.name.size() - function.size() - 1)) >= 0;
     if (as<Dense>(layer) != nullptr) {
       for (const char* key : {"weight", "bias"}) {
         if (description.contains(key)) entry.types[key] = format(key);
@@ -69,6 +93,8 @@ PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
     if (layers.contains(layer.name)) {
       for (const auto& [type, text] : layers.at(layer.name).items()) entry.types[type] = parse_format(text.get<std::string>());
     }
+    const json keys = description.value("keys", json::object());
+    if (keys.contains(layer.name)) read_keys(keys.at(layer.name), entry);
   }
   return config;
 }

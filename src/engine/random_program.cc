@@ -15,6 +15,8 @@
 #include "layers/relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
+#include "layers/table_activation.h"
 
 namespace narrow {
 namespace {
@@ -117,8 +119,16 @@ class Generator {
            "BatchNormalization");
     }
     if (one_in(8)) push(model, name + "_leaky_relu", std::make_shared<LeakyRelu>(slope()), "LeakyReLU");
+    else if (one_in(8)) push(model, name + "_softmax", std::make_shared<Softmax>(one_in(2)), "Activation");
+    else if (one_in(6)) push(model, name + "_table", std::make_shared<TableActivation>(function()), "Activation");
     else if (!one_in(5)) push(model, name + "_relu", std::make_shared<Relu>(), "Activation");
     if (one_in(8)) push(model, name + "_linear", std::make_shared<Linear>(), "Activation");
+  }
+
+  TableFunction function() {
+    constexpr TableFunction kFunctions[] = {TableFunction::kSigmoid, TableFunction::kTanh, TableFunction::kSoftplus,
+                                            TableFunction::kSoftsign};
+    return kFunctions[number(0, static_cast<int>(std::size(kFunctions)) - 1)];
   }
 
   double slope() {
@@ -190,6 +200,12 @@ class Generator {
       for (auto& [type, choice] : entry.types) {
         if (one_in(limits_.adversarial ? 2 : 6)) choice = format(limits_.max_width, true);
       }
+      for (const TypeName type : {TypeName::kTable, TypeName::kExpTable, TypeName::kInvTable, TypeName::kInvInp}) {
+        if (one_in(4)) entry.tables[std::string(name_of(type))] = format(limits_.max_width, true);
+      }
+      if (one_in(3)) entry.table_size = one_in(2) ? number(1, 40) : 1 << number(0, 12);
+      if (one_in(2)) entry.softmax = static_cast<SoftmaxKind>(number(0, static_cast<int>(kSoftmaxKinds.size()) - 1));
+      if (one_in(15)) entry.skip = true;
       if (one_in(4)) entry.strategy = "Resource", entry.reuse_factor = number(1, 8);
     }
     return config;

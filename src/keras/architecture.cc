@@ -16,6 +16,7 @@
 #include "layers/linear.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
 
 namespace narrow {
 namespace {
@@ -167,10 +168,10 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   return norm;
 }
 
-void require_last_axis(const KerasLayer& layer, std::size_t rank) {
+void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::string& what) {
   const std::optional<int> axis = layer.config.contains("axis") ? axis_of(layer) : -1;
   if (axis != -1 && axis != static_cast<int>(rank)) {
-    throw Error(describe(layer) + ": only normalization over the last axis is supported");
+    throw Error(describe(layer) + ": only " + what + " over the last axis is supported");
   }
 }
 
@@ -182,6 +183,7 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
     return op != nullptr ? op : std::make_shared<Linear>();
   }
   if (is_dropout(layer.class_name)) return std::make_shared<Linear>();
+  if (layer.class_name == "Softmax") return std::make_shared<Softmax>(false);
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
   if (layer.class_name == "GlobalAveragePooling1D") return std::make_shared<SetMean>();
   require_set_axis(layer);
@@ -210,7 +212,8 @@ class Builder {
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
-    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size());
+    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
+    if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
     push(layer.name, layer.class_name, op, layer.inputs.front());
     if (layer.class_name != "Dense") return;
     const NamedOperation activation = activation_of(layer);

@@ -48,6 +48,25 @@ def exact_and_bound(model, x, custom_objects=None):
     return both[0], both[1]
 
 
+CURVED = ("sigmoid", "tanh", "softplus", "softsign", "softmax")  # activations whose values are no whole numbers
+
+
+def function_of(layer):
+    """The name of the function that a layer is, or has behind it."""
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(layer, "activation", None), "__name__", "")
+
+
+def curved(function, error, size, y):
+    """Behind a function that falls or climbs by at most 1 for a step of 1: a few roundings of its own, the C library's included."""
+    if function != "softmax":
+        return error + gamma(6) * np.abs(y)
+    # The difference from the highest score is rounded, and moves the logarithm of each value by as much; so do the others by the sum.
+    moved = 2 * np.max(error + gamma(1) * 2 * size.max(axis=-1, keepdims=True), axis=-1, keepdims=True)
+    return np.abs(y) * (np.expm1(moved) + gamma(y.shape[-1] + 6))
+
+
 def leaked(activation, error, size):
     """Behind a relu that multiplies negative values: the product is rounded once."""
     if isinstance(activation, keras.layers.Activation):
@@ -61,7 +80,8 @@ def error_of(layer, x, error, y):
     if isinstance(layer, keras.layers.Dense):
         weights = [np.abs(w) for w in layer.get_weights()]
         sums = size @ weights[0] + (weights[1] if len(weights) > 1 else 0)
-        return leaked(layer.activation, error @ weights[0] + gamma(x.shape[-1] + 1) * sums, sums)
+        of_sums = error @ weights[0] + gamma(x.shape[-1] + 1) * sums
+        return curved(function_of(layer), of_sums, sums, y) if function_of(layer) in CURVED else leaked(layer.activation, of_sums, sums)
     if isinstance(layer, keras.layers.BatchNormalization):
         scale = np.abs((layer.gamma if layer.scale else 1) / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon))
         beta = np.abs(np.asarray(layer.beta)) if layer.center else 0
@@ -71,6 +91,8 @@ def error_of(layer, x, error, y):
         return error.mean(axis=1) + gamma(x.shape[1]) * size.mean(axis=1)
     if isinstance(layer, keras.layers.Flatten):
         return error.reshape(y.shape)
+    if function_of(layer) in CURVED:
+        return curved(function_of(layer), error, size, y)
     if y.shape == x.shape:  # what passes its input on is exact, and so is relu, whose outputs are never farther apart than its inputs
         return leaked(layer, error, size)
     return error.sum(axis=1) + gamma(x.shape[1] - 1) * size.sum(axis=1)  # the sum over the set axis

@@ -9,6 +9,8 @@
 
 #include "layers/leaky_relu.h"
 #include "layers/relu.h"
+#include "layers/softmax.h"
+#include "layers/table_activation.h"
 
 namespace narrow {
 namespace {
@@ -73,6 +75,7 @@ const Options* options_of(const std::string& class_name) {
   static const Options kActivation = {{"activation", Option::kHonoured}};
   static const Options kRelu = {{"max_value", Option::kHonoured}, {"negative_slope", Option::kHonoured}, {"threshold", Option::kMustBeOff}};
   static const Options kLeakyRelu = {{"negative_slope", Option::kHonoured}, {"alpha", Option::kHonoured}};  // alpha: Keras 2
+  static const Options kSoftmax = {{"axis", Option::kHonoured}};
   static const Options kFlatten = {{"data_format", Option::kLastChannels}};
   static const Options kPooling = {{"data_format", Option::kLastChannels}, {"keepdims", Option::kMustBeOff}};
   static const Options kSum = {{"axis", Option::kHonoured},
@@ -88,6 +91,7 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Activation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
   if (class_name == "LeakyReLU") return &kLeakyRelu;
+  if (class_name == "Softmax") return &kSoftmax;
   if (class_name == "Flatten") return &kFlatten;
   if (class_name == "GlobalAveragePooling1D") return &kPooling;
   if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
@@ -178,14 +182,19 @@ std::optional<NamedOperation> function_of(const json& name) {
   constexpr double kFunctionSlope = 0.2;  // keras.activations.leaky_relu
   if (name == "linear") return NamedOperation{"linear", nullptr};
   if (name == "relu") return NamedOperation{"relu", std::make_shared<Relu>()};
+  if (name == "softmax") return NamedOperation{"softmax", std::make_shared<Softmax>(true)};
   if (name == "leaky_relu") return NamedOperation{"leaky_relu", std::make_shared<LeakyRelu>(kFunctionSlope)};
+  for (const TableFunction function : {TableFunction::kSigmoid, TableFunction::kTanh, TableFunction::kSoftplus, TableFunction::kSoftsign}) {
+    const auto op = std::make_shared<TableActivation>(function);
+    if (name == op->name()) return NamedOperation{std::string(op->name()), op};
+  }
   return std::nullopt;
 }
 
 NamedOperation activation_of(const KerasLayer& layer, const json& activation, int depth) {
   const auto unknown = [&](const json& name) {
     return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
-                 " is not supported; relu, leaky_relu and linear are");
+                 " is not supported; these are: linear, relu, leaky_relu, sigmoid, tanh, softplus, softsign, softmax");
   };
   if (const auto function = function_of(activation.is_null() ? json("linear") : activation)) return *function;
   if (!activation.is_object()) throw unknown(activation);
@@ -221,7 +230,7 @@ std::string describe(const KerasLayer& layer) { return "layer " + layer.name + "
 
 Error unsupported(const KerasLayer& layer) {
   return Error(describe(layer) +
-               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, KSum (or GlobalSumPooling1D), " +
+               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, Softmax, KSum (or GlobalSumPooling1D), " +
                "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
 }
 

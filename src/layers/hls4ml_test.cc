@@ -13,8 +13,11 @@
 #include "layers/relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
+#include "layers/table_activation.h"
 // hls4ml's
 #include "nnet_activation.h"
+#include "nnet_activation_stream.h"
 #include "nnet_batchnorm.h"
 #include "nnet_dense_latency.h"
 #include "nnet_mult.h"
@@ -214,6 +217,98 @@ void leaky(double slope) {
   }
 }
 
+template <class T, unsigned kSize>
+struct TableConfig {
+  static const unsigned n_in = kIn;
+  static const unsigned table_size = kSize;
+  using table_t = T;
+};
+
+// hls4ml's own function, which fills a table of its own for each of its types.
+template <class X, class T, class R, unsigned kSize = 1024>
+void tables() {
+  LayerPrecision types;
+  types.set(TypeName::kTable, kFormat<T>);
+  types.set(TypeName::kResult, kFormat<R>);
+  types.table_size = kSize;
+  using Config = TableConfig<T, kSize>;
+  const auto compare = [&](TableFunction function, void (*hls4ml)(X*, R*)) {
+    for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+      Values<X> x(kIn);
+      R expected[kIn];
+      hls4ml(x.amd.data(), expected);
+      const auto op = std::make_shared<TableActivation>(function);
+      expect_same(Narrow(op, types, kFormat<X>, {kIn}).run(x.raw), expected,
+                  std::string(op->name()) + " " + names<X, T, R>() + std::to_string(kSize), x.raw);
+    }
+  };
+  compare(TableFunction::kSigmoid, nnet::sigmoid<X, R, Config>);
+  compare(TableFunction::kTanh, nnet::tanh<X, R, Config>);
+  compare(TableFunction::kSoftplus, nnet::softplus<X, R, Config>);
+  compare(TableFunction::kSoftsign, nnet::softsign<X, R, Config>);
+}
+
+// As SoftmaxConfigTemplate of core_templates.py makes it.
+template <class X, class E, class V, class A, class I, unsigned kSize, nnet::softmax_implementation kKind>
+struct SoftmaxConfig : nnet::activ_config {
+  static constexpr Format kX = kFormat<X>;
+  static constexpr unsigned kBits = kX.width - (kX.is_signed ? 1 : 0);
+  static const unsigned n_in = kIn;
+  static const unsigned n_slice = kIn;
+  static const unsigned exp_table_size = kKind == nnet::softmax_implementation::stable && kX.is_signed && kBits < 20 &&
+                                                 kSize > (1U << kBits)
+                                             ? 1U << kBits
+                                             : kSize;
+  static const unsigned inv_table_size = kSize;
+  static const unsigned reuse_factor = 1;
+  static const int axis = -1;
+  static const nnet::softmax_implementation implementation = kKind;
+  static constexpr float exp_scale = 1;
+  using exp_table_t = E;
+  using inv_table_t = V;
+  using accum_t = A;
+  using inv_inp_t = I;
+  using inp_norm_t = ap_ufixed<kBits, kX.integer - (kX.is_signed ? 1 : 0)>;
+};
+
+// Rows of kIn scores, often near each other, as hls4ml's io_stream has them.
+template <class X, class E, class V, class A, class I, class R, unsigned kSize = 1024,
+          nnet::softmax_implementation kKind = nnet::softmax_implementation::stable>
+void softmax() {
+  LayerPrecision types;
+  types.set(TypeName::kExpTable, kFormat<E>);
+  types.set(TypeName::kInvTable, kFormat<V>);
+  types.set(TypeName::kAccum, kFormat<A>);
+  types.set(TypeName::kInvInp, kFormat<I>);
+  types.set(TypeName::kResult, kFormat<R>);
+  types.table_size = kSize;
+  types.softmax = kKind == nnet::softmax_implementation::stable    ? SoftmaxKind::kStable
+                  : kKind == nnet::softmax_implementation::latency ? SoftmaxKind::kLatency
+                  : kKind == nnet::softmax_implementation::legacy  ? SoftmaxKind::kLegacy
+                                                                   : SoftmaxKind::kArgmax;
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(kRows * kIn);
+    for (std::size_t k = 1; i % 2 == 1 && k < x.raw.size(); ++k) {
+      const Int128 near = x.raw[0] + static_cast<Int128>(random_numbers() % 33) - 16;
+      x.raw[k] = std::clamp(near, min_raw(kFormat<X>), max_raw(kFormat<X>));
+      x.amd[k] = with_raw<X>(x.raw[k]);
+    }
+    hls::stream<nnet::array<X, kIn>> in;
+    hls::stream<nnet::array<R, kIn>> out;
+    std::vector<R> expected;
+    for (unsigned r = 0; r < kRows; r++) {
+      nnet::array<X, kIn> row;
+      for (unsigned j = 0; j < kIn; j++) row[j] = x.amd[r * kIn + j];
+      in.write(row);
+      nnet::softmax<nnet::array<X, kIn>, nnet::array<R, kIn>, SoftmaxConfig<X, E, V, A, I, kSize, kKind>>(in, out);
+      nnet::array<R, kIn> y = out.read();
+      for (unsigned j = 0; j < kIn; j++) expected.push_back(y[j]);
+    }
+    expect_same(Narrow(std::make_shared<Softmax>(true), types, kFormat<X>, {kRows, kIn}).run(x.raw), expected.data(),
+                "Softmax " + names<X, E, V, A, I, R>() + std::to_string(kSize), x.raw);
+  }
+}
+
 // tools/hls4ml_reference.py, KSUM_HEADER.
 template <class X, class R>
 void set_sum() {
@@ -317,6 +412,68 @@ TEST(Hls4ml, LeakyRelu) {
   leaky<F<8, 0>, U<4, 2>, ap_int<5>>(2.5);
   leaky<F<8, 1>, U<4, 0>, ap_int<5>>(0.5);
   leaky<F<8, 3>, F<4, 1>, F<9, 4>>(1.5);  // -0.5 in its type
+}
+
+TEST(Hls4ml, Tables) {
+  tables<F<16, 6>, F<18, 8>, F<16, 6>>();
+  tables<F<8, 4>, F<18, 8>, F<9, 3, AP_RND_CONV, AP_SAT>>();
+  tables<F<12, 5>, F<9, 2, AP_RND, AP_SAT>, U<6, 0, AP_RND, AP_SAT_ZERO>, 256>();
+  tables<U<9, 4>, F<18, 8>, F<16, 6>, 100>();
+  tables<F<12, 5>, U<8, 0>, F<7, 1>, 1000>();
+  tables<F<14, 2>, F<40, 8>, F<40, 8>, 4096>();
+  tables<F<38, 18>, F<18, 8>, F<16, 6>>();
+  tables<F<40, 34>, F<18, 8>, F<16, 6>>();  // indices wrap
+  tables<F<30, 40>, F<18, 8>, F<16, 6>>();
+  tables<F<8, 0>, F<18, 8>, ap_int<5>>();
+  tables<F<8, -3>, F<18, 8, AP_RND, AP_WRAP_SM>, ap_uint<3>, 8>();
+  tables<F<8, -40>, F<18, 8>, F<16, 6>>();
+  tables<F<8, -33>, F<18, 8>, F<16, 6>, 3>();
+  tables<F<8, -32>, F<18, 8>, F<16, 6>, 3>();
+  tables<ap_int<7>, F<18, 0>, ap_int<5>>();
+  tables<ap_uint<5>, F<18, 8>, F<16, 6>, 1>();
+  tables<ap_int<40>, ap_int<4>, F<16, 6>>();
+}
+
+using Default = F<18, 8, AP_RND, AP_SAT>;
+constexpr auto kLatency = nnet::softmax_implementation::latency;
+constexpr auto kLegacy = nnet::softmax_implementation::legacy;
+constexpr auto kArgmax = nnet::softmax_implementation::argmax;
+
+TEST(Hls4ml, SoftmaxStable) {
+  softmax<F<16, 6>, Default, Default, Default, Default, F<16, 6>>();
+  softmax<F<38, 18>, Default, Default, Default, Default, F<16, 6>>();
+  softmax<F<16, 6>, Default, Default, F<16, 6>, Default, F<16, 6>>();
+  softmax<F<8, 4>, Default, Default, Default, Default, F<9, 2, AP_RND_CONV, AP_SAT>, 256>();
+  softmax<U<9, 4>, Default, U<12, 2, AP_RND, AP_SAT>, F<12, 6>, U<14, 5>, U<10, 0, AP_RND, AP_SAT>, 512>();
+  softmax<F<12, 5>, F<10, 2, AP_TRN, AP_WRAP>, F<12, 4>, F<9, 2, AP_RND, AP_SAT_SYM>, F<10, 4, AP_RND_INF, AP_SAT_ZERO>, F<16, 6>, 64>();
+  softmax<F<12, 5>, F<10, 1, AP_TRN, AP_WRAP_SM>, F<12, 4, AP_TRN, AP_WRAP_SM>, F<9, 1>, F<10, 2, AP_RND>, F<16, 6>, 64>();
+  softmax<F<12, 5>, F<10, 1>, F<12, 4, AP_TRN, AP_WRAP, 2>, F<9, 0>, F<10, 0>, ap_int<4>, 64>();
+  softmax<ap_int<8>, Default, Default, Default, Default, F<16, 6>, 128>();
+  softmax<ap_uint<5>, Default, Default, ap_int<6>, ap_int<7>, F<16, 6>, 32>();
+  softmax<F<12, 5>, ap_int<3>, ap_int<5>, ap_int<6>, ap_uint<7>, F<16, 6>, 64>();
+  softmax<F<2, 2>, Default, Default, Default, Default, F<16, 6>, 4>();
+  softmax<F<6, 9>, Default, Default, Default, Default, F<16, 6>, 32>();
+  softmax<F<10, -2>, Default, F<10, 0, AP_RND, AP_SAT>, F<18, 0>, F<12, -1>, ap_int<4>, 256>();
+}
+
+TEST(Hls4ml, SoftmaxLatency) {
+  softmax<F<16, 6>, Default, Default, Default, Default, F<16, 6>, 1024, kLatency>();
+  softmax<F<12, 9>, Default, Default, Default, Default, F<16, 6>, 1024, kLatency>();  // exp is infinite
+  softmax<F<12, 9>, F<18, 8>, F<18, 8>, F<18, 8>, F<18, 8>, F<16, 6>, 1024, kLatency>();
+  softmax<U<9, 3>, Default, U<12, 2, AP_RND, AP_SAT>, F<12, 6>, U<14, 5>, U<10, 0, AP_RND, AP_SAT>, 512, kLatency>();
+  softmax<ap_int<6>, Default, Default, Default, ap_int<9>, F<16, 6>, 64, kLatency>();
+  softmax<ap_uint<4>, F<20, 12, AP_RND, AP_SAT_ZERO>, Default, F<24, 14>, F<12, 12>, F<16, 6>, 16, kLatency>();
+}
+
+TEST(Hls4ml, SoftmaxOther) {
+  softmax<F<16, 6>, Default, Default, Default, Default, F<16, 6>, 1024, kLegacy>();
+  softmax<F<12, 9>, Default, Default, Default, Default, F<9, 1, AP_RND, AP_SAT>, 256, kLegacy>();
+  softmax<U<12, 5>, Default, Default, Default, Default, ap_int<3>, 256, kLegacy>();
+  softmax<ap_int<5>, Default, Default, Default, Default, F<16, 6>, 256, kLegacy>();
+  softmax<ap_uint<40>, Default, Default, Default, Default, F<16, 6>, 256, kLegacy>();
+  softmax<F<16, 6>, Default, Default, Default, Default, F<16, 6>, 1024, kArgmax>();
+  softmax<U<6, 6>, Default, Default, Default, Default, U<14, 0>, 64, kArgmax>();
+  softmax<ap_int<5>, Default, Default, Default, Default, ap_int<1>, 32, kArgmax>();
 }
 
 TEST(Hls4ml, SetSum) {

@@ -68,8 +68,10 @@ struct TypeRequest {
   Format fallback;                                        // the default precision
   std::optional<Format> maximum;                          // the cap on inferred types
   Strategy strategy = Strategy::kLatency;
-  int reuse_factor = 1;             // as asked for
-  std::vector<std::string>& notes;  // lines that a user should see
+  int reuse_factor = 1;                        // as asked for
+  std::optional<int> table_size;               // as asked for
+  SoftmaxKind softmax = SoftmaxKind::kStable;  // of a softmax
+  std::vector<std::string>& notes;             // lines that a user should see
 
   // `auto` on a type that hls4ml does not infer is the default precision.
   Format asked(TypeName type) const { return choice(type).value_or(fallback); }
@@ -92,7 +94,7 @@ struct QuantizedWeights {
 
 // One layer ready to run.
 struct Step {
-  // Of each of Operation::weights, by its type; shared by all programs that need the same.
+  // Of each of Operation::weights, by its type, and the layer's tables; shared by all programs that need the same.
   std::vector<std::pair<TypeName, std::shared_ptr<const QuantizedWeights>>> weights;
   // Of a matrix product: the k in the order in which products are added (numerics.md: Latency 0, 1, 2, ...; Resource by
   // (k mod R, k)).

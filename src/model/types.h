@@ -14,12 +14,22 @@
 namespace narrow {
 
 // The types that a layer may have, under hls4ml's names: `weight` of a configuration is `weight_t` of hls4ml's C++.
-enum class TypeName : std::uint8_t { kResult, kWeight, kBias, kAccum, kScale, kParam };
-inline constexpr std::array<std::string_view, 6> kTypeNames = {"result", "weight", "bias", "accum", "scale", "param"};
+enum class TypeName : std::uint8_t { kResult, kWeight, kBias, kAccum, kScale, kParam, kTable, kExpTable, kInvTable, kInvInp };
+inline constexpr std::array<std::string_view, 10> kTypeNames = {"result", "weight", "bias",      "accum",     "scale",
+                                                                "param",  "table",  "exp_table", "inv_table", "inv_inp"};
 inline constexpr std::string_view name_of(TypeName type) { return kTypeNames[static_cast<std::size_t>(type)]; }
+
+// Types of tables, and of what is looked up in one. hls4ml takes them from keys of the layer itself (`exp_table_t:`), and ignores those
+// under Precision:.
+inline constexpr bool is_of_table(TypeName type) { return type >= TypeName::kTable; }
 
 // How hls4ml orders the products of a sum (docs/numerics.md, Dense).
 enum class Strategy : std::uint8_t { kLatency, kResource };
+
+// What hls4ml offers for a softmax (docs/numerics.md).
+enum class SoftmaxKind : std::uint8_t { kStable, kLatency, kArgmax, kLegacy };
+inline constexpr std::array<std::string_view, 4> kSoftmaxKinds = {"stable", "latency", "argmax", "legacy"};
+inline constexpr std::string_view name_of(SoftmaxKind kind) { return kSoftmaxKinds[static_cast<std::size_t>(kind)]; }
 
 // The types of one layer: a list of those that it has, in the order of TypeName. Whatever is written of a layer's types (a
 // configuration, JSON, the identity of a point) goes through this list.
@@ -51,6 +61,9 @@ class LayerPrecision {
   // Of layers that multiply by a matrix; a reuse factor is valid for the layer's shape, as hls4ml would correct it.
   std::optional<Strategy> strategy;
   int reuse_factor = 1;
+
+  std::optional<int> table_size;       // of layers that look values up in tables
+  std::optional<SoftmaxKind> softmax;  // of a softmax
 
   bool operator==(const LayerPrecision&) const = default;
 

@@ -9,6 +9,8 @@
 
 #include "error.h"
 #include "layers/relu.h"
+#include "layers/softmax.h"
+#include "layers/table.h"
 #include "precision/yaml.h"
 
 namespace narrow {
@@ -19,14 +21,29 @@ using Words = std::vector<std::string_view>;
 // What hls4ml knows in a configuration. Of the keys of entries those after Strategy have no effect on the numbers, or are refused where
 // they would have.
 const Words kTopKeys = {"Model", "LayerName", "LayerType", "Flows", "Optimizers", "SkipOptimizers"};
-const Words kEntryKeys = {"Precision",          "ReuseFactor",
-                          "Strategy",           "Compression",
-                          "TargetCycles",       "Trace",
-                          "TraceOutput",        "BramFactor",
-                          "TableSize",          "ParallelizationFactor",
-                          "PipelineStyle",      "PipelineInterval",
-                          "ConvImplementation", "ChannelsLastConversion",
-                          "TransposeOutputs",   "BitExact"};
+const Words kEntryKeys = {"Precision",
+                          "ReuseFactor",
+                          "Strategy",
+                          "Compression",
+                          "TargetCycles",
+                          "Trace",
+                          "TraceOutput",
+                          "BramFactor",
+                          "TableSize",
+                          "ParallelizationFactor",
+                          "PipelineStyle",
+                          "PipelineInterval",
+                          "ConvImplementation",
+                          "ChannelsLastConversion",
+                          "TransposeOutputs",
+                          "BitExact",
+                          "Implementation",
+                          "Skip",
+                          "table_t",
+                          "exp_table_t",
+                          "inv_table_t",
+                          "inv_inp_t"};
+constexpr TypeName kTableTypes[] = {TypeName::kTable, TypeName::kExpTable, TypeName::kInvTable, TypeName::kInvInp};
 // Classes of the layers that narrow's models are made of: hls4ml's, and the names under which config_from_keras_model lists them.
 const Words kLayerTypes = {"Activation",
                            "BatchNormalization",
@@ -42,9 +59,10 @@ const Words kLayerTypes = {"Activation",
                            "PointwiseConv2D",
                            "ReLU",
                            "Reshape",
+                           "Softmax",
                            "ThresholdedReLU"};
-// Types of tables, and of layers that narrow's models do not have.
-const Words kOtherTypes = {"table", "index", "inv_inp", "exp_table", "inv_table", "maximum"};
+// Of layers that narrow's models do not have, and of the model alone.
+const Words kOtherTypes = {"index", "maximum"};
 
 Words layer_types() {
   Words types{"default"};
@@ -73,7 +91,8 @@ Words types_of(const Layer& layer, const Model& model) {
   Words types{"default"};
   for (const auto& [name, format] : layer.op->types(request).all()) types.push_back(name_of(name));
   const std::string_view hls4ml_class = layer.op->hls4ml_class(model.input_shapes(layer));
-  if (hls4ml_class == "Activation" || hls4ml_class == "ParametrizedActivation") types.push_back("table");
+  const bool any_table = hls4ml_class == "Activation" || hls4ml_class == "ParametrizedActivation" || hls4ml_class == "Softmax";
+  if (any_table && !contains(types, "table")) types.push_back("table");
   if (hls4ml_class == "ParametrizedActivation" && !contains(types, "param")) types.push_back("param");
   return types;
 }
@@ -113,17 +132,21 @@ class ConfigReader {
     Words of_model = layer_types();
     of_model.insert(of_model.end(), kOtherTypes.begin(), kOtherTypes.end());
     config.model = entry(root["Model"], "Model", of_model);
+    forbid_layer_keys(root["Model"], "Model", "a key of a layer, not of the model");
     if (!config.model.types.contains("default") || !config.model.types.at("default")) {
       throw fault(root["Model"], "Model: needs a default precision, as in Precision: ap_fixed<16,6>");
     }
     for (const auto& item : children(root, "LayerType")) {
       const std::string name = scalar(item.first);
       config.by_type[lower(name)] = entry(item.second, name, types_of_class(item.first));
+      if (std::find(kLayerTypes.begin(), kLayerTypes.end(), name) == kLayerTypes.end())
+        forbid_layer_keys(item.second, name, "which hls4ml takes from a layer type in its own spelling only");
     }
     for (const auto& item : children(root, "LayerName")) {
       const std::string name = scalar(item.first);
       if (!known_layer(name)) throw fault(item.first, "the model has no layer " + name + "; it has " + layer_names());
       config.by_name[lower(name)] = entry(item.second, name, types_of_name(name));
+      if (model_.find(name) < 0) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
     }
     return config;
   }
@@ -162,6 +185,14 @@ class ConfigReader {
     }
   }
 
+  // Keys of tables where they have no effect; hls4ml writes TableSize wherever there could be a table.
+  void forbid_layer_keys(const YAML::Node& entry, const std::string& owner, const std::string& why) const {
+    if (!entry.IsMap()) return;
+    for (const char* key : {"Implementation", "Skip", "table_t", "exp_table_t", "inv_table_t", "inv_inp_t"}) {
+      if (entry[key]) throw fault(entry[key], owner + ": it gives " + std::string(key) + ", " + why);
+    }
+  }
+
   Words types_of_class(const YAML::Node& node) const {
     const std::string name = lower(scalar(node));
     Words types;
@@ -175,9 +206,7 @@ class ConfigReader {
     if (std::none_of(kLayerTypes.begin(), kLayerTypes.end(), [&](std::string_view known) { return lower(std::string(known)) == name; })) {
       throw fault(node, "unknown layer type '" + scalar(node) + "'; known are " + listed(kLayerTypes));
     }
-    types = layer_types();
-    types.push_back("table");
-    return types;
+    return layer_types();
   }
 
   Words types_of_name(const std::string& name) const {
@@ -248,6 +277,7 @@ class ConfigReader {
       }
       if (*entry.reuse_factor < 1) throw fault(reuse, "ReuseFactor should be at least 1");
     }
+    read_tables(node, owner, types, entry);
     for (const char* key : {"Compression", "TargetCycles", "BitExact"}) {
       const YAML::Node value = node[key];
       if (value && !value.IsNull() && scalar(value) != "0" && lower(scalar(value)) != "false") {
@@ -255,6 +285,45 @@ class ConfigReader {
       }
     }
     return entry;
+  }
+
+  // What hls4ml reads of a layer's tables.
+  void read_tables(const YAML::Node& node, const std::string& owner, const Words& types, ConfigEntry& entry) const {
+    for (const TypeName type : kTableTypes) {
+      const YAML::Node value = node[std::string(name_of(type)) + "_t"];
+      if (!value || value.IsNull()) continue;
+      if (!contains(types, name_of(type))) throw fault(value, owner + " has no table of type " + std::string(name_of(type)) + "_t");
+      const TypeChoice format = this->type(value);
+      if (!format) throw fault(value, std::string(name_of(type)) + "_t: hls4ml infers no types of tables; give one, as in ap_fixed<18,8>");
+      entry.tables[std::string(name_of(type))] = *format;
+    }
+    if (const YAML::Node size = node["TableSize"]; size && !size.IsNull()) {
+      const auto fail = [&] { return fault(size, "TableSize should be a whole number from 1 to " + std::to_string(kLargestTable)); };
+      try {
+        entry.table_size = size.as<int>();
+      } catch (const YAML::Exception&) {
+        throw fail();
+      }
+      if (*entry.table_size < 1 || *entry.table_size > kLargestTable) throw fail();
+    }
+    const bool softmax = contains(types, name_of(TypeName::kExpTable));
+    if (const YAML::Node kind = node["Implementation"]; kind && !kind.IsNull()) {
+      const auto found = std::find(kSoftmaxKinds.begin(), kSoftmaxKinds.end(), scalar(kind));
+      if (!softmax) throw fault(kind, owner + ": Implementation is of a softmax");
+      if (found == kSoftmaxKinds.end()) {
+        throw fault(kind, "the implementation '" + scalar(kind) + "' does not exist; there are " +
+                              listed({kSoftmaxKinds.begin(), kSoftmaxKinds.end()}));
+      }
+      entry.softmax = static_cast<SoftmaxKind>(found - kSoftmaxKinds.begin());
+    }
+    if (const YAML::Node skip = node["Skip"]; skip && !skip.IsNull()) {
+      try {
+        entry.skip = skip.as<bool>();
+      } catch (const YAML::Exception&) {
+        throw fault(skip, "Skip should be true or false");
+      }
+      if (*entry.skip && !softmax) throw fault(skip, owner + ": Skip is of a softmax");
+    }
   }
 
   std::string path_;
@@ -277,6 +346,7 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     ConfigEntry entry;
     if (!options.uniform) {
       for (const std::string_view type : kTypeNames) entry.types[std::string(type)] = {};
+      if (as<Softmax>(layer) != nullptr) entry.types["accum"] = Softmax::default_type();  // config_from_keras_model gives it
     }
     const std::vector<WeightArray> weights = layer.op->weights();
     const bool has_kernel =

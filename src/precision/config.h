@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fixed/format.h"
 #include "model/model.h"
@@ -19,6 +20,11 @@ struct ConfigEntry {
   std::map<std::string, TypeChoice> types;
   std::optional<int> reuse_factor;
   std::optional<std::string> strategy;  // as the file spells it: Latency, Resource
+  // Keys of the layer itself, by TypeName: `exp_table_t: ap_fixed<18,8>`.
+  std::map<std::string, Format> tables;
+  std::optional<int> table_size;
+  std::optional<SoftmaxKind> softmax;  // Implementation:
+  std::optional<bool> skip;            // of a softmax, which is then left out
 };
 
 // What hls4ml.utils.config_from_keras_model makes and users edit: which types were asked for, before any is inferred.
@@ -26,6 +32,7 @@ struct PrecisionConfig {
   ConfigEntry model;
   std::map<std::string, ConfigEntry> by_type;  // hls4ml's class of a layer, in lower case
   std::map<std::string, ConfigEntry> by_name;  // a layer's name, in lower case as hls4ml looks it up
+  std::vector<std::string> notes;              // lines that a user should see: keys that hls4ml ignores
 };
 
 // The command line's way to say a precision: one type for vectors, one for weights and biases.

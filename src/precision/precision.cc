@@ -11,6 +11,7 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
 
 namespace narrow {
 namespace {
@@ -43,6 +44,39 @@ TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Laye
     }
   }
   throw Error("layer " + layer.name + " has no " + keys[0] + " type: the configuration has no default precision");
+}
+
+// The type of a table: from a key of the layer, else of its class; nothing gives the default.
+TypeChoice configured_table(const std::vector<const ConfigEntry*>& entries, TypeName type) {
+  for (const ConfigEntry* entry : entries) {
+    if (const auto found = entry->tables.find(std::string(name_of(type))); found != entry->tables.end()) return found->second;
+  }
+  return std::nullopt;
+}
+
+// The first entry's value that has one; the model's own is not among them.
+template <class T>
+std::optional<T> first_of(const std::vector<const ConfigEntry*>& entries, const PrecisionConfig& config,
+                          std::optional<T> ConfigEntry::*value) {
+  for (const ConfigEntry* entry : entries) {
+    if (entry != &config.model && entry->*value) return entry->*value;
+  }
+  return std::nullopt;
+}
+
+// hls4ml writes types of tables under Precision:, where it never reads them.
+void note_ignored_tables(Resolved& resolved, const std::vector<const ConfigEntry*>& entries, const Layer& layer,
+                         const LayerPrecision& types) {
+  for (const auto& [type, format] : types.all()) {
+    const std::string name(name_of(type));
+    if (!is_of_table(type)) continue;
+    for (const ConfigEntry* entry : entries) {
+      const auto found = entry->types.find(name);
+      if (found == entry->types.end() || !found->second || *found->second == format) continue;
+      resolved.notes.push_back(layer.name + ": hls4ml ignores " + name + ": " + to_string(*found->second) +
+                               " under Precision:, and the type is " + to_string(format) + "; write " + name + "_t: beside Precision:");
+    }
+  }
 }
 
 // Rewires every use of layer `removed` to `replacement` and takes it out.
@@ -196,6 +230,42 @@ void note_layers_behind_flatten(Resolved& resolved) {
   }
 }
 
+// SkipSoftmax, which comes when types are known.
+void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
+  for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
+    const Layer& layer = resolved.model.layers[i];
+    if (as<Softmax>(layer) == nullptr) continue;
+    if (!first_of(entries_of(config, resolved.model, layer), config, &ConfigEntry::skip).value_or(false)) continue;
+    resolved.skipped.push_back(layer.name);
+    remove_typed(resolved, i);
+  }
+}
+
+// Where hls4ml's softmax gives what a user would not expect.
+void note_softmax(Resolved& resolved) {
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const auto* softmax = as<Softmax>(layer);
+    if (softmax == nullptr) continue;
+    if (softmax->is_function() && layer.shape.size() > 1) {
+      resolved.notes.push_back(layer.name +
+                               " (softmax) is over the last axis, as with io_stream; with io_parallel hls4ml 1.3.0 takes the "
+                               "activation function over all values of a sample, and keras.layers.Softmax over the last axis");
+    }
+    const SoftmaxKind kind = *resolved.precision[i].softmax;
+    if (kind != SoftmaxKind::kStable && kind != SoftmaxKind::kLatency) continue;
+    const auto before = static_cast<std::size_t>(layer.inputs.front());
+    const Format& input = resolved.precision[before].result();
+    const int exponent = Softmax::step_exponent(resolved.precision[i], input);
+    if (exponent < 0) continue;
+    resolved.notes.push_back(layer.name + " (softmax): scores that differ by less than " +
+                             (exponent <= 30 ? std::to_string(1LL << exponent) : "2^" + std::to_string(exponent)) +
+                             " are equal to its table of " + std::to_string(*resolved.precision[i].table_size) + " entries over " +
+                             to_string(input) + "; give " + resolved.model.layers[before].name +
+                             " a result type with fewer integer bits, such as ap_fixed<16,6>");
+  }
+}
+
 void check_width(const Layer& layer, TypeName type, const Format& format) {
   const bool sum = type == TypeName::kResult || type == TypeName::kAccum;
   const int limit = sum ? kMaxSumWidth : kMaxWidth;
@@ -209,12 +279,13 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
   const Model& model = resolved.model;
   for (const Layer& layer : model.layers) {
     const std::vector<const ConfigEntry*> entries = entries_of(config, model, layer);
-    TypeRequest request{.layer = layer.name,
-                        .inputs = {},
-                        .choice = [&](TypeName type) { return configured(entries, layer, type); },
-                        .fallback = *config.model.types.at("default"),
-                        .maximum = resolved.maximum,
-                        .notes = resolved.notes};
+    TypeRequest request{
+        .layer = layer.name,
+        .inputs = {},
+        .choice = [&](TypeName type) { return is_of_table(type) ? configured_table(entries, type) : configured(entries, layer, type); },
+        .fallback = *config.model.types.at("default"),
+        .maximum = resolved.maximum,
+        .notes = resolved.notes};
     for (const int input : layer.inputs) request.inputs.push_back(resolved.precision[static_cast<std::size_t>(input)].result());
     const auto strategy =
         std::find_if(entries.begin(), entries.end(), [](const ConfigEntry* entry) { return entry->strategy.has_value(); });
@@ -222,7 +293,10 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
     const auto reuse =
         std::find_if(entries.begin(), entries.end(), [](const ConfigEntry* entry) { return entry->reuse_factor.has_value(); });
     if (reuse != entries.end()) request.reuse_factor = *(*reuse)->reuse_factor;
+    request.table_size = first_of(entries, config, &ConfigEntry::table_size);
+    request.softmax = first_of(entries, config, &ConfigEntry::softmax).value_or(SoftmaxKind::kStable);
     resolved.precision.push_back(layer.op->types(request));
+    note_ignored_tables(resolved, entries, layer, resolved.precision.back());
     for (const auto& [type, format] : resolved.precision.back().all()) check_width(layer, type, format);
   }
 }
@@ -230,14 +304,16 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
 }  // namespace
 
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
-  Resolved resolved{model, {}, {}, {}, {}, {}, {}};
+  Resolved resolved{model, {}, config.notes, {}, {}, {}, {}};
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
   Passes(resolved, config).run();
   infer_types(resolved, config);
+  remove_skipped(resolved, config);
   eliminate_linear_activations(resolved);
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
   note_layers_behind_flatten(resolved);
+  note_softmax(resolved);
   return resolved;
 }
 
@@ -248,6 +324,13 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const bool loses_low_end = b.overflow == Overflow::kSatSym && a.overflow != Overflow::kSatSym && b.is_signed;
     return a.fraction() == b.fraction() && (loses_low_end ? a.integer < b.integer : a.integer <= b.integer) && a.is_signed == b.is_signed &&
            a.rounding == b.rounding;
+  };
+  // What a softmax looks up depends on the width of its input's type.
+  const auto looks_up_alike = [&](std::size_t layer) {
+    if (as<Softmax>(from.model.layers[layer]) == nullptr) return true;
+    const auto before = static_cast<std::size_t>(from.model.layers[layer].inputs.front());
+    return from.precision[before].result() == to.precision[before].result() &&
+           from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
   };
   // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
   // rounding that looks at their sign.
@@ -264,8 +347,11 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const auto a = from.precision[i].all();
     const auto b = to.precision[i].all();
     if (a.size() != b.size()) return false;
+    if (from.precision[i].table_size != to.precision[i].table_size || from.precision[i].softmax != to.precision[i].softmax) return false;
+    if (!looks_up_alike(i)) return false;
     for (std::size_t k = 0; k < a.size(); ++k) {
       if (a[k].name != b[k].name || !widens(a[k].format, b[k].format)) return false;
+      if (is_of_table(a[k].name) && a[k].format != b[k].format) return false;  // what a table loses is not counted
       if (!carries(from.model.layers[i], a[k].name, a[k].format, b[k].format)) return false;
       same &= a[k].format == b[k].format;
       integers |= b[k].format.is_integer && (b[k].name == TypeName::kResult || b[k].name == TypeName::kAccum);
@@ -308,10 +394,16 @@ std::string to_yaml(const Resolved& resolved) {
         std::any_of(resolved.fused.begin(), resolved.fused.end(), [&](const auto& pair) { return pair.first == layer.name; });
     out << YAML::Key << layer.name << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     for (const auto& [name, format] : types.all()) {
+      if (is_of_table(name)) continue;
       const bool inferred = fused && (name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()));
       type(std::string(name_of(name)), inferred ? "auto" : to_string(format));
     }
     out << YAML::EndMap;
+    for (const auto& [name, format] : types.all()) {
+      if (is_of_table(name)) type(std::string(name_of(name)) + "_t", to_string(format));
+    }
+    if (types.table_size) out << YAML::Key << "TableSize" << YAML::Value << *types.table_size;
+    if (types.softmax) type("Implementation", std::string(name_of(*types.softmax)));
     if (types.strategy) {
       out << YAML::Key << "Strategy" << YAML::Value << (types.strategy == Strategy::kResource ? "Resource" : "Latency");
       out << YAML::Key << "ReuseFactor" << YAML::Value << types.reuse_factor;
@@ -327,7 +419,9 @@ std::string to_yaml(const Resolved& resolved) {
     const int index = kept_layer(resolved, before);
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     type("result", to_string(resolved.precision[static_cast<std::size_t>(index)].result()));
-    out << YAML::EndMap << YAML::EndMap;
+    out << YAML::EndMap;
+    if (std::find(resolved.skipped.begin(), resolved.skipped.end(), linear) != resolved.skipped.end()) type("Skip", "true");
+    out << YAML::EndMap;
   }
   out << YAML::EndMap << YAML::EndMap;
   return std::string(out.c_str()) + "\n";

@@ -30,6 +30,7 @@ struct Resolved {
   // Removed layers that did nothing (linear activations, normalizations by 1), with the layer before each.
   std::vector<std::pair<std::string, std::string>> merged;
   std::vector<std::string> absorbed;  // normalizations that the one behind took in
+  std::vector<std::string> skipped;   // of those merged, softmaxes that the configuration leaves out
 };
 
 // Gives every tensor its type by hls4ml's rules (hls4ml 1.3.0, model/optimizer/passes/infer_precision.py and

@@ -19,6 +19,8 @@
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
+#include "layers/table_activation.h"
 
 namespace narrow {
 namespace {
@@ -277,6 +279,116 @@ TEST(LeakyReluTypes, SlopesAreInferredAsHls4mlDoes) {
     config.by_name["y"].types["param"] = std::nullopt;
     EXPECT_EQ(resolve(model, config).precision[1][TypeName::kParam], type) << slope;
   }
+}
+
+// x -> scores (a linear Dense) -> softmax, or tanh.
+class TablesTest : public ConfigFile {
+ protected:
+  TablesTest() {
+    model_.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{2}), {}, {2}});
+    model_.layers.push_back(
+        {"scores", "Dense", std::make_shared<Dense>(2, 2, std::vector{1.F, 2.F, 3.F, 4.F}, std::vector{1.F, 1.F}), {0}, {2}});
+    model_.layers.push_back({"classes", "Activation", std::make_shared<Softmax>(true), {1}, {2}});
+    model_.outputs = {2};
+  }
+  Resolved resolved(const std::string& of_layer, const std::string& scores = "ap_fixed<16,6>") {
+    return resolve(model_, read_config(write("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  scores: {Precision: {result: '" + scores +
+                                             "'}}\n  classes: " + of_layer),
+                                       model_));
+  }
+  std::string fault(const std::string& of_layer) {
+    try {
+      resolved(of_layer);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  void expect_again(const Resolved& first) {
+    const Resolved again = resolve(model_, read_config(write(to_yaml(first)), model_));
+    EXPECT_TRUE(again.precision == first.precision) << to_yaml(first) << to_yaml(again);
+    EXPECT_EQ(again.skipped, first.skipped);
+  }
+  Model model_;
+};
+
+TEST_F(TablesTest, KeysOfALayerReachThem) {
+  const Resolved first = resolved("{exp_table_t: 'ap_fixed<17,9>', inv_inp_t: 'ap_ufixed<14,4>', TableSize: 256, Implementation: latency}");
+  const LayerPrecision& types = first.precision[2];
+  EXPECT_EQ(types[TypeName::kExpTable], fixed(17, 9));
+  EXPECT_EQ(types[TypeName::kInvInp], ufixed(14, 4));
+  EXPECT_EQ(types[TypeName::kInvTable], Softmax::default_type());
+  EXPECT_EQ(types[TypeName::kAccum], fixed(16, 6));
+  EXPECT_EQ(types.table_size, 256);
+  EXPECT_EQ(types.softmax, SoftmaxKind::kLatency);
+  EXPECT_TRUE(first.notes.empty());
+  expect_again(first);
+}
+
+TEST_F(TablesTest, TypesUnderPrecisionAreSaidToBeIgnored) {
+  const Resolved as_written = resolved("{Precision: {exp_table: 'ap_fixed<18,8,AP_RND,AP_SAT>', accum: auto}}");
+  EXPECT_TRUE(as_written.notes.empty());
+  const Resolved other = resolved("{Precision: {exp_table: 'ap_fixed<20,8>'}}");
+  ASSERT_EQ(other.notes.size(), 1U);
+  EXPECT_NE(other.notes.front().find("hls4ml ignores exp_table: ap_fixed<20,8> under Precision:"), std::string::npos)
+      << other.notes.front();
+  EXPECT_EQ(other.precision[2][TypeName::kExpTable], Softmax::default_type());
+}
+
+// fix_softmax_table_size.py.
+TEST_F(TablesTest, ASoftmaxCutsItsTablesToTheTypes) {
+  EXPECT_EQ(resolved("{TableSize: 4096}").precision[2].table_size, 4096);
+  EXPECT_EQ(resolved("{TableSize: 4096}", "ap_fixed<9,4>").precision[2].table_size, 512);
+  EXPECT_EQ(resolved("{inv_table_t: 'ap_fixed<7,4>'}").precision[2].table_size, 128);
+  expect_again(resolved("{TableSize: 4096}", "ap_fixed<9,4>"));
+}
+
+TEST_F(TablesTest, WhatHls4mlWouldReadPastTheEndOfIsRefused) {
+  EXPECT_NE(fault("{TableSize: 1000}").find("layer classes (softmax): its tables of 1000 entries"), std::string::npos);
+  EXPECT_NE(fault("{TableSize: 1}").find("a power of two from 2 on"), std::string::npos);
+  EXPECT_NE(fault("{inv_inp_t: 'ap_fixed<9,4>'}").find("inv_inp_t ap_fixed<9,4> has too few bits for a TableSize of 1024"),
+            std::string::npos);
+  EXPECT_EQ(fault("{TableSize: 1000, Implementation: legacy}"), "");
+}
+
+TEST_F(TablesTest, KeysThatHaveNoEffectAreRefused) {
+  EXPECT_NE(fault("{table_t: 'ap_fixed<9,4>', TableSize: 0}").find("TableSize should be a whole number from 1 to"), std::string::npos);
+  EXPECT_NE(fault("{exp_table_t: auto}").find("hls4ml infers no types of tables"), std::string::npos);
+  EXPECT_NE(fault("{Implementation: fast}").find("there are stable, latency, argmax, legacy"), std::string::npos);
+  EXPECT_NE(fault("{Skip: 3}").find("Skip should be true or false"), std::string::npos);
+  model_.layers[2].op = std::make_shared<TableActivation>(TableFunction::kTanh);
+  EXPECT_NE(fault("{exp_table_t: 'ap_fixed<9,4>'}").find("classes has no table of type exp_table_t"), std::string::npos);
+  EXPECT_NE(fault("{Implementation: stable}").find("is of a softmax"), std::string::npos);
+  EXPECT_NE(fault("{Skip: true}").find("is of a softmax"), std::string::npos);
+  EXPECT_EQ(resolved("{table_t: 'ap_fixed<9,4>', TableSize: 1000}").precision[2][TypeName::kTable], fixed(9, 4));
+  expect_again(resolved("{table_t: 'ap_fixed<9,4>', TableSize: 1000}"));
+}
+
+TEST_F(TablesTest, ASoftmaxOfCoarseScoresIsSaidToBeUseless) {
+  const Resolved coarse = resolved("{}", "ap_fixed<38,18>");
+  ASSERT_EQ(coarse.notes.size(), 1U);
+  EXPECT_NE(coarse.notes.front().find("scores that differ by less than 128 are equal"), std::string::npos) << coarse.notes.front();
+  EXPECT_NE(coarse.notes.front().find("give scores a result type with fewer integer bits"), std::string::npos) << coarse.notes.front();
+  EXPECT_EQ(resolved("{}", "ap_fixed<20,11>").notes.size(), 1U);  // one
+  EXPECT_EQ(resolved("{}", "ap_fixed<20,10>").notes.size(), 0U);
+  EXPECT_EQ(resolved("{Implementation: argmax}", "ap_fixed<38,18>").notes.size(), 0U);
+}
+
+TEST_F(TablesTest, ASkippedSoftmaxIsLeftOut) {
+  const Resolved skipped = resolved("{Skip: true}");
+  EXPECT_EQ(skipped.model.layers.size(), 2U);
+  EXPECT_EQ(skipped.model.outputs, std::vector<int>{1});
+  EXPECT_EQ(skipped.skipped, std::vector<std::string>{"classes"});
+  expect_again(skipped);
+}
+
+// The table is indexed by bits of the scores' type.
+TEST_F(TablesTest, AnswersForTheSameScoresAlone) {
+  EXPECT_TRUE(answers_for(resolved("{}"), resolved("{}")));
+  EXPECT_FALSE(answers_for(resolved("{}"), resolved("{}", "ap_fixed<17,7>")));
+  EXPECT_FALSE(answers_for(resolved("{}"), resolved("{TableSize: 512}")));
+  EXPECT_FALSE(answers_for(resolved("{}"), resolved("{Implementation: latency}")));
+  EXPECT_FALSE(answers_for(resolved("{}"), resolved("{exp_table_t: 'ap_fixed<19,9,AP_RND,AP_SAT>'}")));
 }
 
 // _infer_bn_precision: 8 + 6 bits of the product, of which 4 + 2 are integer ones; the sum has one more, and a sign as the scale has.

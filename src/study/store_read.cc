@@ -51,7 +51,8 @@ bool holds_types(const std::string& text) {
   for (const nlohmann::json& layer : layers) {
     if (!layer.is_object()) return false;
     for (const auto& type : layer.items()) {
-      if (type.key() == "reuse_factor" && type.value().is_number_integer()) continue;
+      const bool number = type.key() == "reuse_factor" || type.key() == "table_size";
+      if ((number && type.value().is_number_integer()) || (type.key() == "implementation" && type.value().is_string())) continue;
       if (!type.value().is_string()) return false;
       try {
         parse_format(type.value().get<std::string>());

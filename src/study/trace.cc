@@ -24,6 +24,8 @@ std::string types_json(const Resolved& resolved) {
     auto& entry = types[layer.name];
     for (const auto& [name, format] : precision.all()) entry[std::string(name_of(name)) + "_t"] = to_hls4ml_string(format);
     // The order of sums; hls4ml's usual one is not written.
+    if (precision.table_size) entry["table_size"] = *precision.table_size;
+    if (precision.softmax) entry["implementation"] = name_of(*precision.softmax);
     if (precision.strategy == Strategy::kResource) entry["reuse_factor"] = precision.reuse_factor;
   }
   return types.dump();
