@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 NARROW = os.environ["NARROW"]
-TYPES = ("result_t", "accum_t", "weight_t", "bias_t", "scale_t")
+TYPES = ("result_t", "accum_t", "weight_t", "bias_t", "scale_t", "exp_table_t", "inv_table_t", "inv_inp_t")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,11 +34,13 @@ def edited(config, granularity):
             entry["Precision"]["weight"] = "ap_fixed<9,3>"
         if name in ("Activation", "ThresholdedReLU", "activation", "rho1_relu", "phi2_act"):
             entry["Precision"]["result"] = "ap_ufixed<10,5,AP_RND,AP_SAT>"
+        if name in ("Softmax", "softmax"):
+            entry.update(exp_table_t="ap_fixed<17,7>", TableSize=256, Implementation="latency")
     return config
 
 
 @pytest.mark.parametrize("granularity", ["name", "type", "model"])
-@pytest.mark.parametrize("name", ["ds16", "pool16"])
+@pytest.mark.parametrize("name", ["ds16", "pool16", "jet_tagger"])
 def test_types_are_hls4mls(name, granularity, tmp_path):
     model = keras.models.load_model(ROOT / "golden" / f"{name}.keras", custom_objects={"KSum": reference.KSum}, compile=False)
     config = edited(
@@ -51,10 +53,11 @@ def test_types_are_hls4mls(name, granularity, tmp_path):
     )
     expected = {
         layer.name: {key: str(value.precision) for key, value in layer.attributes.items() if key in TYPES and hasattr(value, "precision")}
+        | ({"table_size": int(layer.attributes["table_size"]), "implementation": layer.attributes["implementation"]} if layer.class_name == "Softmax" else {})
         for layer in converted.get_layers()
     }
     converted.write()  # with the project's own file of its configuration
-    np.save(tmp_path / "x.npy", np.zeros((1, 32, 4), np.float32))
+    np.save(tmp_path / "x.npy", np.zeros((1, *model.input_shape[1:]), np.float32))
     for path in (tmp_path / "types.yml", tmp_path / "hls" / "hls4ml_config.yml"):
         command = [NARROW, "--quiet", "trace", ROOT / "golden" / f"{name}.keras", "--data", tmp_path / "x.npy", "--precision", path]
         subprocess.run([*command, "--out", tmp_path / "trace.h5"], check=True)
