@@ -90,6 +90,5 @@ void write_results(const std::string& study, const Store& store, const Scan& sca
                results_text(scan, points, name, metric_named(name).title + " of the network's output"));
   }
 }
-}
 
 }  // namespace narrow
