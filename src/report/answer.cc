@@ -25,7 +25,8 @@ std::vector<AnswerRow> answer_of(const Report& report) {
     const auto row = [&](const StoredPoint& point) {
       const bool is_marked = marked != nullptr && point.id == marked->id;
       const std::string mark = !is_marked ? "" : scan.within ? "recommended" : "nearest";
-      const double error = std::numeric_limits<double>::quiet_NaN();
+      const bool known = report.metric < point.errors.size();
+      const double error = known ? point.errors[report.metric] : std::numeric_limits<double>::quiet_NaN();
       rows.push_back({i, bits_of(*point.point), *point.point, cost(point), error, cost(point) < lowest, mark});
     };
     for (const auto& [bits, point] : least) {
