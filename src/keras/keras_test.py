@@ -401,3 +401,40 @@ def test_an_option_that_is_not_known_is_refused(tmp_path):
 def test_outputs_by_name_have_no_order(tmp_path):
     inputs = keras.Input((8,))
     assert "in a list" in refused(keras.Model(inputs, {"b": keras.layers.Dense(1)(inputs), "a": keras.layers.Dense(2)(inputs)}), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dense", "activation"])
+def test_an_activation_that_is_a_layer_is_said_to_be_refused_by_hls4ml(name, tmp_path):
+    """hls4ml itself is asked: it takes the function, and not the layer."""
+    import hls4ml
+
+    layers = keras.layers
+    for activation, refused in [("relu", False), (layers.ReLU(), True)]:
+        layer = layers.Dense(3, activation=activation) if name == "dense" else layers.Activation(activation)
+        model = keras.Sequential([keras.Input((4,)), layer])
+        model.save(tmp_path / "m.keras")
+        done = subprocess.run([NARROW, "show", tmp_path / "m.keras", "--v", "16,6"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert ("its activation is a layer, which hls4ml 1.3.0 refuses" in done.stdout + done.stderr) == refused
+        try:
+            hls4ml.converters.convert_from_keras_model(model, output_dir=str(tmp_path / "hls"), hls_config={"Model": {"Precision": "ap_fixed<16,6>", "ReuseFactor": 1}}, backend="Vitis")
+            taken = True
+        except (AssertionError, AttributeError, TypeError):
+            taken = False
+        assert taken != refused
+
+
+def test_two_files_of_weights_are_not_guessed_between(tmp_path):
+    """Keras 3's a.weights.h5 and an old a_weights.h5 beside a.json; an a.h5 may be a model of its own."""
+    model = randomize(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
+    (tmp_path / "a.json").write_text(model.to_json())
+    model.save_weights(tmp_path / "a.weights.h5")
+    shown = lambda what: subprocess.run([NARROW, "show", what], capture_output=True, text=True)
+    alone = shown(tmp_path / "a.json")
+    randomize(model, SEED + 1).save(tmp_path / "a.h5")
+    assert shown(tmp_path / "a.json").stdout == alone.stdout and alone.returncode == 0
+    (tmp_path / "a_weights.h5").write_bytes((tmp_path / "a.weights.h5").read_bytes())
+    done = shown(tmp_path / "a.json")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "a.weights.h5" in done.stderr and "a_weights.h5; say which" in done.stderr, done.stderr
+    assert shown(f"{tmp_path}/a.json+{tmp_path}/a.weights.h5").returncode == 0
