@@ -34,9 +34,9 @@ def succeed(arguments, **kwargs):
     return done.stdout
 
 
-def fail(arguments, **kwargs):
+def fail(arguments, status=1, **kwargs):
     done = run([arguments[0], "--quiet", *arguments[1:]], **kwargs)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert done.returncode == status and done.stderr.count("\n") == 1, done.stderr
     return done.stderr
 
 
@@ -367,7 +367,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
     assert "differ from those of that name in the other parts" in fail([NARROW, "merge", str(tmp_path / "merged"), *parts])
     assert "it holds no shards" in fail([NARROW, "merge", str(tmp_path / "nothing")])
     for wrong in ("0/3", "4/3", "1", "1/2/3", "a/b"):
-        assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small))
+        assert f"--shard {wrong}: it should be like 3/40" in fail(command(out, "--shard", wrong, grid=small), status=2)
 
 
 # --- what an older narrow computed
