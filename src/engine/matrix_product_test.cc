@@ -366,9 +366,9 @@ Expected define(const MatrixProduct& product, const std::vector<Int128>& x, std:
       Int128 turned = 0;
       Int128 value = sum_of(product, x.data() + r * static_cast<std::size_t>(product.n_in), j,
                             [&](Int128 raw, int fraction, const CastResult& result) {
-                              const Int128 exact = cast(raw, fraction, exact_type).raw;
-                              changed |= exact != result.raw;
-                              turned += exact - result.raw;
+                              const CastResult exact = cast(raw, fraction, exact_type);
+                              changed |= exact.overflow || exact.raw != result.raw;
+                              turned += exact.raw - result.raw;
                             });
       expected.dense.accum_overflows += (wraps(product.accum) ? turned != 0 : changed) ? 1 : 0;
       if (product.accum != product.result) value = count(expected.dense, cast(value, product.accum, product.result), value);
@@ -541,6 +541,34 @@ TEST(Proof, ASumOneBesideItsTypeIsAnOverflow) {
   expect_chosen({0, 127}, {1}, 1, fixed(8, 8), {126});
   expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-128});
   expect_chosen({-128, 0}, {1}, -1, fixed(8, 8), {-127});
+}
+
+// A bias that no 128 bits hold in accum's steps becomes 0, as it does without any range: it has left the range all the same.
+TEST(Proof, ABiasFarBeyondASumThatBecomesZeroIsAnOverflow) {
+  Drawn drawn;
+  MatrixProduct& product = drawn.product;
+  product.n_in = product.n_out = 1;
+  product.input = fixed(64, 2);
+  product.weight = fixed(62, 2);
+  product.bias = fixed(8, 8);
+  product.accum = product.result = parse_format("ap_fixed<62,-60,AP_TRN,AP_SAT_ZERO>");
+  product.x = {0, 0};
+  drawn.weights = {1};
+  drawn.biases = {16};
+  drawn.order = {0};
+  Draw::settle(drawn);
+  const std::vector<Int128> x{0};
+  const Expected expected = define(product, x, 1);
+  std::map<std::string, int> made;
+  for (const Kind& kind : kKinds) {
+    for (const Counting counting : {Counting::kNone, Counting::kOverflow, Counting::kAll}) {
+      const auto kernel = kind.make(product, {0, std::nullopt}, counting);
+      if (kernel == nullptr) continue;
+      ++made[kind.name];
+      expect_defined(kind, *kernel, counting, drawn, x, 1, expected, "by hand");
+    }
+  }
+  EXPECT_GT(made["wide"], 0);
 }
 
 // Rows of small values of a wide type have sums of 32 bits, but for their bias.

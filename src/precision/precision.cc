@@ -253,6 +253,12 @@ void note_softmax(Resolved& resolved) {
                                "activation function over all values of a sample, and keras.layers.Softmax over the last axis");
     }
     const SoftmaxKind kind = *resolved.precision[i].softmax;
+    if (kind == SoftmaxKind::kLegacy) {
+      resolved.notes.push_back(
+          layer.name +
+          " (softmax): its legacy tables have 1024 entries, as with io_stream; with io_parallel hls4ml 1.3.0 gives them "
+          "the size of the tables of the other implementations (TableSize, at most one entry for each input value)");
+    }
     if (kind != SoftmaxKind::kStable && kind != SoftmaxKind::kLatency) continue;
     const auto before = static_cast<std::size_t>(layer.inputs.front());
     const Format& input = resolved.precision[before].result();
@@ -326,12 +332,15 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     return a.fraction() == b.fraction() && (loses_low_end ? a.integer < b.integer : a.integer <= b.integer) && a.is_signed == b.is_signed &&
            a.rounding == b.rounding;
   };
-  // What a softmax looks up depends on the width of its input's type.
+  // What a softmax looks up depends on the width of its input's type; what others do, on the value, but for how an int is made of one
+  // without integer bits (fixed/cast.h).
   const auto looks_up_alike = [&](std::size_t layer) {
-    if (as<Softmax>(from.model.layers[layer]) == nullptr) return true;
+    if (!from.precision[layer].table_size) return true;
     const auto before = static_cast<std::size_t>(from.model.layers[layer].inputs.front());
-    return from.precision[before].result() == to.precision[before].result() &&
-           from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
+    const Format& a = from.precision[before].result();
+    const Format& b = to.precision[before].result();
+    if (as<Softmax>(from.model.layers[layer]) == nullptr) return a == b || (a.integer > 0 && b.integer > 0);
+    return a == b && from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
   };
   // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
   // rounding that looks at their sign.

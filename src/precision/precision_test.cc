@@ -391,6 +391,28 @@ TEST_F(TablesTest, AnswersForTheSameScoresAlone) {
   EXPECT_FALSE(answers_for(resolved("{}"), resolved("{exp_table_t: 'ap_fixed<19,9,AP_RND,AP_SAT>'}")));
 }
 
+// An int is made of a value without integer bits in its own way (fixed/cast.h), and so is an index.
+TEST(AnswersFor, NotWhereATableIsReadByValuesWithoutIntegerBits) {
+  const auto with = [](const char* input) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.layers.push_back({"y", "Activation", std::make_shared<TableActivation>(TableFunction::kSigmoid), {0}, {1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    config.by_name["x"].types["result"] = parse_format(input);
+    return resolve(model, config);
+  };
+  EXPECT_FALSE(answers_for(with("ap_fixed<8,-33>"), with("ap_fixed<9,-32>")));
+  EXPECT_TRUE(answers_for(with("ap_fixed<8,3>"), with("ap_fixed<9,4>")));
+}
+
+TEST_F(TablesTest, ALegacySoftmaxIsThatOfIoStream) {
+  const auto notes = resolved("{Implementation: legacy}").notes;
+  EXPECT_TRUE(
+      std::any_of(notes.begin(), notes.end(), [](const std::string& note) { return note.find("io_parallel") != std::string::npos; }));
+}
+
 // _infer_bn_precision: 8 + 6 bits of the product, of which 4 + 2 are integer ones; the sum has one more, and a sign as the scale has.
 TEST(BatchNormalizationTypes, AreInferredAsHls4mlDoes) {
   Model model;

@@ -60,6 +60,18 @@ const std::int64_t* in_order(const Tensor& x, const Rows& rows, std::span<const 
   return to.data();
 }
 
+// The bias of an output in accum's steps, with which its sum starts: as it is where sums are brought into range once, at the end.
+struct Start {
+  Int128 sum;
+  bool left;  // the range, also that of 127 bits
+};
+Start start_of(const MatrixProduct& product, int output, Fit fit) {
+  const Int128 bias = product.biases[static_cast<std::size_t>(output)];
+  const CastResult exact = cast(bias, product.bias, unbounded(product.accum));
+  const Int128 sum = fit == Fit::kWrap ? exact.raw : cast(bias, product.bias, product.accum).raw;
+  return {sum, exact.overflow || exact.raw != sum};
+}
+
 class Large final : public DenseKernel {
  public:
   static std::unique_ptr<Large> make(const MatrixProduct& product, const TallyAt& at) {
@@ -94,14 +106,11 @@ class Large final : public DenseKernel {
     dense_.n_in = product.n_in;
     dense_.n_out = product.n_out;
     dense_.product = to_accum;
-    const Format free = unbounded(product.accum);
     for (int j = 0; j < product.n_out; ++j) {
       for (const int k : order_) dense_.weights.push_back(static_cast<std::int64_t>(product.at(k, j)));
-      const Int128 exact = cast(product.biases[static_cast<std::size_t>(j)], product.bias, free).raw;
-      const Int128 bias =
-          to_accum.fit == Fit::kWrap ? exact : cast(product.biases[static_cast<std::size_t>(j)], product.bias, product.accum).raw;
-      dense_.bias.push_back(bias);
-      dense_.bias_left.push_back(exact != bias);
+      const Start start = start_of(product, j, to_accum.fit);
+      dense_.bias.push_back(start.sum);
+      dense_.bias_left.push_back(start.left);
     }
   }
 
@@ -175,7 +184,6 @@ class Wide final : public DenseKernel {
     products_.bias.fill(0);
     products_.bias_left.resize(columns);
     products_.bias_left.fill(0);
-    const Format free = unbounded(product.accum);
     for (std::size_t j = 0; j < n_out(); ++j) {
       std::int64_t* to = products_.weights.data() + j / kOutputs * n_in() * 2 * kOutputs + j % kOutputs;
       for (const int k : order_) {
@@ -184,10 +192,9 @@ class Wide final : public DenseKernel {
         to[kOutputs] = static_cast<std::int64_t>(weight >> WideProducts::kLowBits);
         to += 2 * kOutputs;
       }
-      const Int128 exact = cast(product.biases[j], product.bias, free).raw;
-      const Int128 bias = products_.fit == Fit::kWrap ? exact : cast(product.biases[j], product.bias, product.accum).raw;
-      products_.bias[j] = static_cast<std::int64_t>(bias);
-      products_.bias_left[j] = exact == bias ? 0 : -1;
+      const Start start = start_of(product, static_cast<int>(j), products_.fit);
+      products_.bias[j] = static_cast<std::int64_t>(start.sum);
+      products_.bias_left[j] = start.left ? -1 : 0;
     }
   }
 
