@@ -28,17 +28,22 @@ struct ReportArguments {
 };
 
 // What makes this report again, without what chooses its files.
-Command command_of(const ReportArguments& arguments, const std::string& name) {
+// `metric` is the one that judges.
+Command command_of(const ReportArguments& arguments, const std::string& name, const std::string& metric) {
   const ReportOptions& options = arguments.options;
   const auto joined = [](const auto& values, const auto& text_of) {
     std::string text;
     for (const auto& value : values) text += (text.empty() ? "" : ",") + text_of(value);
     return text;
   };
-  Command command{"narrow " + name, "--metric " + shell_quoted(options.metric) + " --below " + short_text(options.bound)};
+  Command command{"narrow " + name, "--below " + shell_quoted(options.below), ""};
+  if (options.below.find('=') == std::string::npos) command.bounds = "--metric " + shell_quoted(metric) + " " + command.bounds;
+  if (options.most_overflow != kMostOverflow) command.bounds += " --overflow " + short_text(options.most_overflow);
+  if (options.any) command.bounds += " --any";
   for (const std::string& study : arguments.studies) command.studies += " " + shell_quoted(study);
   const std::string labels = joined(arguments.labels, [](const std::string& label) { return label; });
   if (!labels.empty()) command.studies += " --labels " + shell_quoted(labels);
+  if (!options.shown.empty()) command.options += " --shown " + shell_quoted(options.shown);
   if (!options.model.empty()) command.options += " --model " + shell_quoted(options.model);
   if (!arguments.at.empty()) command.options += " --at " + joined(arguments.at, [](int bits) { return std::to_string(bits); });
   if (options.percentile != ReportOptions().percentile) command.options += " --percentile " + std::to_string(options.percentile);
@@ -60,7 +65,6 @@ std::vector<std::string> labels_of(const ReportArguments& arguments) {
 }
 
 void check(const ReportArguments& arguments) {
-  if (std::isnan(arguments.options.bound)) throw UsageError("--below: the bound should be a number");
   if (const std::string& out = arguments.out; !out.empty() && !out.ends_with(".html") && !out.ends_with(".htm")) {
     throw UsageError("--out " + out + ": the page is HTML; give it a name that ends in .html");
   }
@@ -84,7 +88,7 @@ void run(const ReportArguments& arguments, const std::string& name, const Global
   const std::string out = !arguments.out.empty() ? arguments.out : here ? "report.html" : of.front() + "/report.html";
   if (predictions) keep_inputs("--out", {out}, of);
   if (arguments.only.empty()) {
-    write_file(out, report_page(report, figures, command_of(arguments, name)));
+    write_file(out, report_page(report, figures, command_of(arguments, name, report.metrics[report.metric].name)));
   } else {
     std::vector<std::string> ids;
     ids.reserve(figures.size());
@@ -130,8 +134,18 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
         ->allow_extra_args(false);
   }
   command->add_option("--out", arguments->out, "the page (default: report.html in the first folder, or here where that is read-only)");
-  command->add_option("--metric", arguments->options.metric, "metric by which precisions are judged")->capture_default_str();
-  command->add_option("--below", arguments->options.bound, "largest acceptable value of the metric, in its unit")->capture_default_str();
+  command->add_option("--metric", arguments->options.metric,
+                      "metric that --below bounds, as of `best` (default: mpe_target where a target is known, else mpe)");
+  command->add_option("--below", arguments->options.below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
+      ->capture_default_str();
+  command
+      ->add_option("--overflow", arguments->options.most_overflow,
+                   "largest share of a layer's values, sums or weights that may overflow at a recommended point, %")
+      ->check(CLI::NonNegativeNumber)
+      ->default_str(short_text(kMostOverflow));
+  command->add_flag("--any", arguments->options.any,
+                    "the fewest bits within the bounds, whatever overflows and whether or not more bits keep to them");
+  command->add_option("--shown", arguments->options.shown, "metric that the heat maps show first (default: the first that is bounded)");
   command->add_option("--model", arguments->options.model, "model that the heat maps show first (default: the first)");
   command->add_option("--at", arguments->at, "V_FULL,V_INT,WB_FULL,WB_INT: point that they show first (default: the model's best)")
       ->delimiter(',')

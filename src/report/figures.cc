@@ -128,11 +128,30 @@ class Figures {
 
  private:
   // Whether its axis shows zero and below.
-  bool is_symmetric() const { return false; }
+  bool is_symmetric() const { return metric_.scale != AxisScale::kLog; }
   double on_axis(double value) const { return is_symmetric() ? value : above_zero(value); }
-  Json axis_of(Json channel) const { return axis_log(std::move(channel)); }
+  Json axis_of(Json channel) const {
+    channel = axis_log(std::move(channel));
+    channel["scale"] = {{"type", scale_of(metric_)}};
+    if (metric_.scale == AxisScale::kSymlog) {
+      double largest = 0;
+      for (const ReportScan& scan : report_.scans) {
+        for (const StoredPoint& point : scan.points) {
+          if (std::isfinite(cost(point))) largest = std::max(largest, std::abs(cost(point)));
+        }
+      }
+      channel["scale"]["constant"] = symlog_constant(0, largest);
+    }
+    return channel;
+  }
+  // Within which the symmetric scale is linear: as page.js has it.
+  static double symlog_constant(double low, double high) {
+    const double largest = std::max(std::abs(low), std::abs(high));
+    constexpr double kPart = 1000;
+    return largest > 0 ? largest / kPart : 1;
+  }
 
-  double cost(const StoredPoint& point) const { return cost_of(metric_.name, point.values[report_.metric]); }
+  double cost(const StoredPoint& point) const { return cost_of(metric_, point.values[report_.metric]); }
 
   Json color(const std::string& title = "model") const {
     return {{"field", "model"}, {"type", "nominal"}, {"title", title}, {"sort", nullptr}};
@@ -168,7 +187,7 @@ class Figures {
         seen.insert(bits(*point.point));
         rows.push_back({{"bits", bits(*point.point)},
                         {"value", cost(point)},
-                        {"shown", above_zero(cost(point))},
+                        {"shown", on_axis(cost(point))},
                         {"model", scan.name + ": " + words(best)},
                         {"study", scan.study},
                         {"type", types_of(*point.point)}});
@@ -177,7 +196,7 @@ class Figures {
     if (seen.size() < 2) return;
     Json spec = base(std::move(rows));
     Json encoding = {{"x", field("bits", "quantitative", "total bits")},
-                     {"y", axis_log(field("shown", "quantitative", title_))},
+                     {"y", axis_of(field("shown", "quantitative", title_))},
                      {"color", color("model: other bits fixed at its best point")},
                      {"tooltip", tooltip({{"model", "model"}, {"type", "vectors / weights"}, {"value", title_}})}};
     encoding["x"]["axis"] = {{"tickMinStep", 1}, {"format", "d"}};
@@ -192,6 +211,8 @@ class Figures {
   void grid(const std::string& id, const std::string& shown, const std::string& held, const std::string& title) {
     if (report_.scans[report_.view.scan].highlights.empty()) return;
     const Point& at = report_.view.at;
+    const Metric& shown_metric = report_.metrics[report_.view.metric];
+    const Point& best = *report_.scans[report_.view.scan].highlights.front().point.point;
     const auto [low, high] = color_range(report_.scans[report_.view.scan]);
     const bool of_vectors = held == "v";
     const std::string integer = shown + "_int";
@@ -199,7 +220,9 @@ class Figures {
     Json spec = base(Json::array());
     spec["data"] = {{"name", "points"}};
     spec["params"] = Json::array({{{"name", "scan"}, {"value", report_.view.scan}},
-                                  {{"name", "metric"}, {"value", metric_.name}},
+                                  {{"name", "metric"}, {"value", shown_metric.name}},
+                                  {{"name", "is_signed"}, {"value", shown_metric.is_signed}},
+                                  {{"name", "best"}, {"value", {best.v_full, best.v_int, best.wb_full, best.wb_int}}},
                                   {{"name", "held_full"}, {"value", of_vectors ? at.v_full : at.wb_full}},
                                   {{"name", "held_int"}, {"value", of_vectors ? at.v_int : at.wb_int}},
                                   {{"name", "low"}, {"value", low}},
@@ -207,45 +230,53 @@ class Figures {
     spec["transform"] =
         Json::array({{{"filter", "datum.scan == scan && datum." + held + "_full == held_full && datum." + held +
                                      "_int == held_int && isValid(datum[metric])"}},
-                     {{"calculate", "abs(datum[metric])"}, {"as", "value"}},
+                     {{"calculate", "is_signed ? abs(datum[metric]) : datum[metric]"}, {"as", "value"}},
                      {{"calculate", "clamp(datum.value, low, high)"}, {"as", "shown"}},
-                     {{"joinaggregate", Json::array({{{"op", "min"}, {"field", "value"}, {"as", "least"}}})}},
                      {{"calculate", "datum.overflowed === null ? 'unknown' : datum.overflowed ? 'yes' : 'no'"}, {"as", "overflow"}}});
     Json x = field(full, "ordinal", "total bits");
     x["axis"] = {{"labelAngle", 0}};
     Json y = field(integer, "ordinal", "integer bits");
     y["sort"] = "descending";
-    Json tips = tooltip({{full, "total bits"}, {integer, "integer bits"}, {"value", title_}, {"overflow", "anything overflows"}});
-    const Json colors = {
-        {"field", "shown"},
-        {"type", "quantitative"},
-        {"title", title_},
-        {"scale",
-         {{"type", "log"}, {"scheme", "viridis"}, {"reverse", true}, {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
-        {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}}}};
+    Json tips =
+        tooltip({{full, "total bits"}, {integer, "integer bits"}, {"value", label_of(shown_metric)}, {"overflow", "anything overflows"}});
+    Json colors = {{"field", "shown"},
+                   {"type", "quantitative"},
+                   {"title", label_of(shown_metric)},
+                   {"scale",
+                    {{"type", scale_of(shown_metric)},
+                     {"scheme", "viridis"},
+                     {"reverse", true},
+                     {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
+                   {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}}}};
+    if (shown_metric.scale == AxisScale::kSymlog) colors["scale"]["constant"] = symlog_constant(low, high);
     spec["layer"] =
         Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
-                     {{"transform", Json::array({{{"filter", "datum.value == datum.least"}},
-                                                 {{"joinaggregate", Json::array({{{"op", "min"}, {"field", full}, {"as", "fewest"}}})}},
-                                                 {{"filter", "datum." + full + " == datum.fewest"}}})},
+                     {{"transform", Json::array({{{"filter",
+                                                   "datum.v_full == best[0] && datum.v_int == best[1] && datum.wb_full == best[2] && "
+                                                   "datum.wb_int == best[3]"}}})},
                       {"mark", {{"type", "rect"}, {"filled", false}, {"stroke", "#d55e00"}, {"strokeWidth", 3}}},
                       {"encoding", {{"x", x}, {"y", y}, {"tooltip", tips}}}}});
     add(id, "error", title,
-        "Colour on a logarithmic scale, cut off at the percentile that is set; the best precision of the plane has a frame. " +
+        "Colours are cut off at the percentile that is set; the best precision, that of the text, has a frame where it lies in the "
+        "plane. " +
             std::string(of_vectors ? "The vectors' type is held." : "The weights' type is held."),
         std::move(spec));
   }
 
-  // Of the report's metric, from the least value to the percentile that is set.
+  // Of the metric that is shown, from the least value to the percentile that is set: as page.js has it.
   std::pair<double, double> color_range(const ReportScan& scan) const {
+    const Metric& metric = report_.metrics[report_.view.metric];
     std::vector<double> values;
     for (const StoredPoint& point : scan.points) {
-      if (cost(point) > 0) values.push_back(cost(point));
+      const double value = metric.is_signed ? std::abs(point.values[report_.view.metric]) : point.values[report_.view.metric];
+      if (std::isfinite(value) && (metric.scale != AxisScale::kLog || value > 0)) values.push_back(value);
     }
     if (values.empty()) return {1e-9, 1};
     std::sort(values.begin(), values.end());
+    const double low = values.front();
     const double high = values[static_cast<std::size_t>(report_.view.percentile / 100.0 * static_cast<double>(values.size() - 1))];
-    return {values.front(), std::max(high, values.front() * 1.0001)};
+    constexpr double kLeast = 1e-4;
+    return {low, std::max(high, low + (low == 0 ? kLeast : std::abs(low) * kLeast))};
   }
 
   // Error by bits: the least of each number of bits with its statistical error, the bound, and the points that are recommended.
@@ -274,7 +305,10 @@ class Figures {
         one["high"] = row.value + row.error;
       }
       if (!row.mark.empty())
-        one["label"] = (row.mark == "nearest" ? "lowest: " : "") + types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+        one["label"] = (row.mark == "nearest"   ? "nearest: "
+                        : row.mark == "doubted" ? "not recommended: "
+                                                : "") +
+                       types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
       rows.push_back(std::move(one));
     }
     if (rows.empty()) return;
@@ -366,7 +400,7 @@ class Figures {
         if (best == nullptr || scan.scan.parameters == 0) continue;
         rows.push_back({{"parameters", scan.scan.parameters},
                         {"value", cost(*best)},
-                        {"shown", above_zero(cost(*best))},
+                        {"shown", on_axis(cost(*best))},
                         {"bits", bits},
                         {"model", scan.name},
                         {"study", scan.study},
@@ -377,7 +411,7 @@ class Figures {
     Json spec = base(std::move(rows));
     Json encoding = {
         {"x", axis_log(field("parameters", "quantitative", "parameters of the model"))},
-        {"y", axis_log(field("shown", "quantitative", "lowest " + title_))},
+        {"y", axis_of(field("shown", "quantitative", "lowest " + title_))},
         {"color", {{"field", "bits"}, {"type", "ordinal"}, {"title", "bits"}, {"scale", {{"scheme", "viridis"}}}}},
         {"detail", Json::array({{{"field", "kind"}}, {{"field", "study"}}})},
         {"tooltip",
@@ -668,6 +702,10 @@ class Figures {
 
 }  // namespace
 
+const char* scale_of(const Metric& metric) {
+  return metric.scale == AxisScale::kLog ? "log" : metric.scale == AxisScale::kSymlog ? "symlog" : "linear";
+}
+
 std::vector<Figure> figures_of(const Report& report) { return Figures(report).all(); }
 
 Json points_table(const Report& report) {
@@ -696,9 +734,10 @@ Json standalone(const Figure& figure, const Report& report) {
   spec["title"] = {{"text", figure.title}, {"anchor", "start"}};
   if (!spec["data"].contains("name")) return spec;
   const std::size_t shown = spec["params"][0]["value"];
+  constexpr std::size_t kHeldFull = 4;  // of the parameters that grid() lists
   const std::string held = figure.id == "heatmap-weights" ? "vectors " : "weights ";
   spec["title"]["subtitle"] =
-      "model " + report.scans[shown].name + ", " + held + type(spec["params"][2]["value"], spec["params"][3]["value"]);
+      "model " + report.scans[shown].name + ", " + held + type(spec["params"][kHeldFull]["value"], spec["params"][kHeldFull + 1]["value"]);
   const Json table = points_table(report);
   Json rows = Json::array();
   for (std::size_t i = 0; i < table["values"][0].size(); ++i) {

@@ -17,6 +17,9 @@ struct Figure {
   nlohmann::ordered_json spec;
 };
 
+// Type of the axis that shows a metric: `linear`, `log`, `symlog`.
+const char* scale_of(const Metric& metric);
+
 // All figures for which the report has something. Those of the grid (`heatmap-vectors`, `heatmap-weights`) take their points from
 // the named data set `points` and are moved by parameters: `scan`, `metric` and the bits that are held; the page sets them.
 std::vector<Figure> figures_of(const Report& report);

@@ -39,6 +39,11 @@ std::string number(double value) {
   return std::isnan(value) ? "" : number_text(value, kDigits);
 }
 
+std::string short_error(double error) {
+  constexpr int kDigits = 2;
+  return number_text(error, kDigits);
+}
+
 struct Column {
   std::string name;
   bool text = false;  // rather than numbers
@@ -132,10 +137,15 @@ class Page {
     if (report_.pair) return "";
     const MetricName& metric = report_.metrics[report_.metric];
     std::string html = "<section id=\"summary\"><h2>Best precision</h2>\n" + (has("summary") ? figures_html("summary") : "");
+    constexpr std::size_t kBeforeTable = 3;  // sentences of a model
+    std::string remarks;                     // the others
     for (const ReportScan& scan : report_.scans) {
       html += "<h3>Model " + escape_html(scan.name) + "</h3>\n<ul>";
-      for (const std::string& sentence : came_out(report_, scan)) html += "<li>" + escape_html(sentence) + "</li>";
+      const std::vector<std::string> said = came_out(report_, scan);
+      std::string rest;
+      for (std::size_t i = 0; i < said.size(); ++i) (i < kBeforeTable ? html : rest) += "<li>" + escape_html(said[i]) + "</li>";
       html += "</ul>\n";
+      if (!rest.empty()) remarks += "<h3>More on model " + escape_html(scan.name) + "</h3>\n<ul class=\"remarks\">" + rest + "</ul>\n";
     }
     std::vector<Column> columns{{"model", true}, {"point", true},   {"parameters", false, "", true},
                                 {"bits"},        {"vectors", true}, {"weights", true}};
@@ -148,11 +158,13 @@ class Page {
         const Point& p = *highlight.point.point;
         std::vector<std::string> row{escape_html(scan.name),     escape_html(highlight.role), std::to_string(scan.scan.parameters),
                                      std::to_string(bits_of(p)), type(p.v_full, p.v_int),     type(p.wb_full, p.wb_int)};
-        for (const double value : highlight.point.values) row.push_back(number(value));
+        const StoredPoint& point = highlight.point;
+        for (std::size_t i = 0; i < point.values.size(); ++i)
+          row.push_back(number(point.values[i]) + (std::isfinite(point.errors[i]) ? " +- " + short_error(point.errors[i]) : ""));
         table.add(row);
       }
     }
-    return html + (table.empty() ? "" : table.html()) + "</section>\n";
+    return html + (table.empty() ? "" : table.html()) + remarks + "</section>\n";
   }
 
   // What every table shows: what a bit costs a trigger.
@@ -168,7 +180,7 @@ class Page {
            escape_html(whole_command() + " --only " + figure.id) + "</code></p></figure>\n";
   }
 
-  std::string whole_command() const { return command_.studies + " " + command_.options; }
+  std::string whole_command() const { return command_.studies + " " + command_.bounds + command_.options; }
 
   std::string figures_html(const std::string& section) const {
     std::string html;
@@ -194,7 +206,7 @@ class Page {
     std::string metrics;
     for (std::size_t i = 0; i < report_.metrics.size(); ++i) {
       const MetricName& metric = report_.metrics[i];
-      metrics += "<option value=\"" + escape_html(metric.name) + "\"" + (i == report_.metric ? " selected" : "") + ">" +
+      metrics += "<option value=\"" + escape_html(metric.name) + "\"" + (i == report_.view.metric ? " selected" : "") + ">" +
                  escape_html(label_of(metric)) + "</option>";
     }
     std::string sliders;
@@ -371,9 +383,13 @@ class Page {
                                    {"figures", nlohmann::ordered_json::array()},
                                    {"best", nlohmann::ordered_json::array()},
                                    {"metrics", nlohmann::ordered_json::object()},
-                                   {"command", {{"studies", command_.studies}, {"below", short_text(report_.bound)}}}};
+                                   {"command", {{"studies", command_.studies}, {"bounds", command_.bounds}}}};
     for (const MetricName& metric : report_.metrics) {
-      data["metrics"][metric.name] = {{"title", title_of(metric)}, {"label", label_of(metric)}, {"unit", metric.unit}};
+      data["metrics"][metric.name] = {{"title", title_of(metric)},
+                                      {"label", label_of(metric)},
+                                      {"unit", metric.unit},
+                                      {"scale", scale_of(metric)},
+                                      {"signed", metric.is_signed}};
     }
     if (!report_.scans.empty()) {
       const Point& at = report_.view.at;

@@ -12,7 +12,8 @@ namespace narrow {
 // How the report's user would make it, or one of its figures, again.
 struct Command {
   std::string studies;  // `narrow report study`
-  std::string options;  // `--metric mpe --below 5`
+  std::string bounds;   // `--metric mpe --below 5`
+  std::string options;  // the others
 };
 
 // The report as one HTML page that needs nothing else: what was studied and what came out in words and tables, then the figures,

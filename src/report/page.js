@@ -67,7 +67,11 @@
     const set = (id, values) => {
       const again = settings[id] && settings[id].metric !== values.metric;
       settings[id] = { ...settings[id], ...values };
-      specs.get(id).layer[0].encoding.color.title = report.metrics[values.metric].label;
+      const { color } = specs.get(id).layer[0].encoding;
+      color.title = report.metrics[values.metric].label;
+      color.scale.type = report.metrics[values.metric].scale;
+      if (color.scale.type === 'symlog') color.scale.constant = Math.max(Math.abs(values.low), Math.abs(values.high)) / 1000 || 1;
+      else delete color.scale.constant;
       const view = views.get(id);
       if (!view) return;
       if (again) {  // a legend's title is no signal
@@ -78,24 +82,26 @@
       settled = Promise.all([settled, view.runAsync()]);
     };
     const colours = (scan, metric) => {
-      const sorted = of(scan).map(row => Math.abs(row[metric])).filter(value => value > 0).sort((a, b) => a - b);
-      if (!sorted.length) return { low: 1e-9, high: 1 };
-      const high = sorted[Math.floor($('cut').value / 100 * (sorted.length - 1))];
-      return { low: sorted[0], high: Math.max(high, sorted[0] * 1.0001) };
+      const { scale, signed: is_signed } = report.metrics[metric];
+      const known = of(scan).map(row => row[metric]).filter(value => value !== null).map(value => is_signed ? Math.abs(value) : value);
+      const sorted = known.filter(value => scale !== 'log' || value > 0).sort((a, b) => a - b);
+      if (!sorted.length) return { is_signed, low: 1e-9, high: 1 };
+      const [low, high] = [sorted[0], sorted[Math.floor($('cut').value / 100 * (sorted.length - 1))]];
+      return { is_signed, low, high: Math.max(high, low + (Math.abs(low) || 1) * 1e-4) };
     };
     const quoted = text => /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
     const show = () => {
       const scan = Number($('scan').value);
       const metric = $('metric').value;
       for (const name of [...bits, 'cut']) document.querySelector(`output[for=${name}]`).textContent = name === 'cut' ? $('cut').value : at(name);
-      const common = { scan, metric, ...colours(scan, metric) };
+      const common = { scan, metric, best: report.best[scan], ...colours(scan, metric) };
       set('heatmap-vectors', { ...common, held_full: at('wb_full'), held_int: at('wb_int') });
       set('heatmap-weights', { ...common, held_full: at('v_full'), held_int: at('v_int') });
       const here = of(scan).find(row => bits.every(name => row[name] === at(name)));
-      const { studies, below } = report.command;
+      const { studies, bounds } = report.command;
       const model = $('scan').selectedOptions[0].textContent;
       for (const id of ['heatmap-vectors', 'heatmap-weights']) {
-        $(id).querySelector('code').textContent = `${studies} --metric ${quoted(metric)} --below ${below} --model ${quoted(model)} --at ${bits.map(at).join(',')} --percentile ${$('cut').value} --only ${id}`;
+        $(id).querySelector('code').textContent = `${studies} ${bounds} --shown ${quoted(metric)} --model ${quoted(model)} --at ${bits.map(at).join(',')} --percentile ${$('cut').value} --only ${id}`;
       }
       const { title, unit } = report.metrics[metric];
       const types = `ap_fixed<${at('v_full')},${at('v_int')}> / ap_fixed<${at('wb_full')},${at('wb_int')}>`;
@@ -129,8 +135,8 @@
       const compare = (a, b) => {
         const [x, y] = [key(a), key(b)];
         if (x === '' || y === '') return (x === '') - (y === '');  // what is unknown comes last, both ways
-        const numeric = !isNaN(x) && !isNaN(y);
-        return (up ? 1 : -1) * (numeric ? x - y : x.localeCompare(y, undefined, { numeric: true }));
+        const [p, q] = [x, y].map(text => Number(text.split(' +- ')[0]));
+        return (up ? 1 : -1) * (!isNaN(p) && !isNaN(q) ? p - q : x.localeCompare(y, undefined, { numeric: true }));
       };
       table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
     }));

@@ -52,25 +52,26 @@ struct Role {
   StoredPoint point;
   int bits_less = 0;
 };
-std::vector<Role> roles_of(const Report& report, ReportScan& scan) {
+std::vector<Role> roles_of(const Report& report, const ReportScan& scan) {
   std::vector<Role> roles;
   const std::vector<StoredPoint>& points = scan.points;
-  const Criterion criterion{report.metrics[report.metric].name, report.bound, report.metric};
+  const Metric& metric = report.metrics[report.metric];
   const StoredPoint* least = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(criterion.cost(point), bits_of(*point.point)); };
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
+  const auto key = [&](const StoredPoint& point) { return std::pair(cost(point), bits_of(*point.point)); };
   for (const StoredPoint& point : points) {
-    if (!std::isnan(criterion.cost(point)) && (least == nullptr || key(point) < key(*least))) least = &point;
+    if (!std::isnan(cost(point)) && (least == nullptr || key(point) < key(*least))) least = &point;
   }
   if (least == nullptr) return roles;
-  const std::optional<StoredPoint> best = fewest_bits(points, criterion);
-  scan.within = best.has_value();
-  if (best) {
-    roles.push_back({"fewest bits", *best});
-    scan.by_chance = worse_with_more_bits(points, *best, criterion);
-    const std::optional<StoredPoint> steady = fewest_steady_bits(points, criterion);
-    if (steady && steady->id != best->id) roles.push_back({kSteady, *steady});
-  }
-  if (!best || best->id != least->id) roles.push_back({kLowest + title_of(report.metrics[report.metric]) + " in the grid", *least});
+  const auto add_role = [&](const std::string& name, const std::optional<StoredPoint>& of) {
+    if (!of) return;
+    const auto found = std::find_if(points.begin(), points.end(), [&](const StoredPoint& point) { return point.id == of->id; });
+    if (found != points.end()) roles.push_back({name, *found});
+  };
+  add_role("fewest bits", scan.answer.point);
+  add_role(kDoubted, scan.answer.doubted);
+  if (roles.empty()) add_role("nearest", scan.answer.nearest);
+  if (roles.empty() || roles.front().point.id != least->id) roles.push_back({kLowest + title_of(metric) + " in the grid", *least});
   const StoredPoint from = roles.front().point;
   const Point& b = *from.point;
   const auto same_weights = [&](const Point& p) { return p.wb_full == b.wb_full && p.wb_int == b.wb_int; };
@@ -183,6 +184,7 @@ class StoredStudy {
       own.points = store_.points(scan, names);
       forget_other_units(report, own);
       own.planned = own.points.size();
+      own.answer = answer_for(report, scan);
       const std::string target = store_.known(fact_of_target(scan.data_name));
       if (!target.empty()) own.target = parse_feature(target).name;
       const std::string unit = store_.known(kUnitFact);
@@ -209,6 +211,18 @@ class StoredStudy {
   }
 
  private:
+  // As `best` has it; nothing where this study lacks a metric of the bounds, or has it in another unit.
+  Answer answer_for(const Report& report, const Scan& scan) const {
+    const std::vector<Metric> own = store_.metrics();
+    Question question = report.question;
+    for (Bound& bound : question.bounds) {
+      const auto same = std::find_if(own.begin(), own.end(), [&](const Metric& each) { return each.name == bound.metric.name; });
+      if (same == own.end() || same->unit != bound.metric.unit) return {};
+      bound.at = static_cast<std::size_t>(same - own.begin());
+    }
+    return best_of(store_, scan, question);
+  }
+
   // A metric in another unit than the report's is not a value of that metric.
   void forget_other_units(Report& report, ReportScan& scan) const {
     const std::vector<MetricName> own = store_.metrics();
@@ -216,7 +230,7 @@ class StoredStudy {
       const MetricName& metric = report.metrics[i];
       const auto same = std::find_if(own.begin(), own.end(), [&](const MetricName& each) { return each.name == metric.name; });
       if (same == own.end() || same->unit == metric.unit) continue;
-      for (StoredPoint& point : scan.points) point.values[i] = kNan;
+      for (StoredPoint& point : scan.points) point.values[i] = point.errors[i] = kNan;
       const auto unit = [](const MetricName& each) { return each.unit.empty() ? std::string("no unit") : each.unit; };
       report.missing.push_back(scan.study + ": its " + metric.name + " is in " + unit(*same) + ", not in " + unit(metric) +
                                " as the first study's, so it is not compared (model " + scan.scan.label + ")");
@@ -302,17 +316,23 @@ class TextStudy {
           throw Error(fixed_path + ": it has " + std::to_string(fixed.size()) + " predictions, keras_predictions.txt " +
                       std::to_string(reference.size()));
         }
-        const Measure measure({}, {reference.begin(), reference.end()});
-        const std::vector<double> values = measure.values(fixed);
+        const Measure measure({}, reference);
+        const std::vector<Estimate> values = measure.measure(fixed).metrics;
         StoredPoint point{static_cast<std::int64_t>(own.points.size() + 1), entry.point, true, true, 0, false, "", {}};
         for (const MetricName& metric : report.metrics) {
           const auto at =
               std::find_if(measure.names().begin(), measure.names().end(), [&](const auto& n) { return n.name == metric.name; });
-          point.values.push_back(at == measure.names().end() ? kNan : values[static_cast<std::size_t>(at - measure.names().begin())]);
+          const Estimate none;
+          const Estimate& value = at == measure.names().end() ? none : values[static_cast<std::size_t>(at - measure.names().begin())];
+          point.values.push_back(value.value);
+          point.errors.push_back(value.error);
         }
         own.scan.samples = fixed.size();
         own.points.push_back(std::move(point));
       }
+      own.answer = best_of(own.points, report.question, own.scan.samples, true);
+      // Of overflows nothing is known.
+      if (own.answer.point) std::erase(own.answer.said, "there, " + overflow_in_words(*own.answer.point));
       for (const auto& [role, point, bits_less] : roles_of(report, own))
         own.highlights.push_back({role, bits_less, point, {}, 0, "", {}, {}});
       report.scans.push_back(std::move(own));
@@ -452,14 +472,16 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     }
   }
   if (report.metrics.empty()) report.metrics = TextStudy::metrics();
-  const auto chosen = std::find_if(report.metrics.begin(), report.metrics.end(), [&](const auto& m) { return m.name == options.metric; });
-  if (chosen == report.metrics.end()) {
-    std::vector<std::string> names;
-    for (const MetricName& metric : report.metrics) names.push_back(metric.name);
-    throw Error("no metric '" + options.metric + "'; available: " + listed(names));
+  report.question = {parse_bounds(options.below, options.metric, report.metrics), options.most_overflow, options.any};
+  report.metric = report.question.bounds.front().at;
+  report.bound = report.question.bounds.front().most;
+  std::size_t shown = report.metric;
+  if (!options.shown.empty()) {
+    const std::vector<std::string> names = names_of(report.metrics);
+    const auto found = std::find(names.begin(), names.end(), options.shown);
+    if (found == names.end()) throw Error("--shown: the study has no metric '" + options.shown + "'; it has " + listed(names));
+    shown = static_cast<std::size_t>(found - names.begin());
   }
-  report.metric = static_cast<std::size_t>(chosen - report.metrics.begin());
-  report.bound = options.bound;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (stored[i]) stored[i]->add_scans(report, labels[i]);
     else texts[i]->add_scans(report, labels[i]);
@@ -468,6 +490,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
   give_names(report);
   note_missing(report);
   choose_view(report, options);
+  report.view.metric = shown;
   choose_sample(report, options);
   return report;
 }
@@ -481,7 +504,7 @@ Report read_predictions(const std::string& first, const std::string& second, con
                 std::to_string(pair.reference.size()));
   }
   if (pair.values.empty()) throw Error(first + ": it contains no predictions");
-  const Measure measure({}, {pair.reference.begin(), pair.reference.end()});
+  const Measure measure({}, pair.reference);
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);
   report.pair = std::move(pair);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "study/best.h"
 #include "study/kept.h"
 #include "study/store.h"
 
@@ -26,8 +27,8 @@ struct Highlight {
 // Highlight::role of the least value in the grid begins so.
 inline constexpr const char* kLowest = "lowest ";
 
-// Highlight::role of the fewest bits from which on more bits never leave the bound, where those are not the fewest of all.
-inline constexpr const char* kSteady = "fewest bits, steady";
+// Highlight::role of the fewest bits within the bounds, where those are not recommended.
+inline constexpr const char* kDoubted = "fewest bits, not recommended";
 
 // A scan as a report shows it.
 struct ReportScan {
@@ -43,10 +44,11 @@ struct ReportScan {
   std::vector<Curve> float_curves;
   std::vector<Profile> profile;
   KeptTrace float_trace;
-  std::vector<std::string> layers;       // of the model, in order; those of the types
-  std::vector<Highlight> highlights;     // the first is the best by the report's metric and bound; none without points
-  bool within = false;                   // whether that one is within the bound
-  std::optional<StoredPoint> by_chance;  // with more bits than that one, and beyond the bound
+  std::vector<std::string> layers;    // of the model, in order; those of the types
+  Answer answer;                      // what `narrow best` says; its points have the values of their own study
+  std::vector<Highlight> highlights;  // the first is the one recommended, else the doubted, else the nearest; none without points
+  // Whether the first highlight is recommended.
+  bool within() const { return answer.point && answer.point->point; }
 };
 
 struct ReportStudy {
@@ -71,6 +73,7 @@ struct GridView {
   std::size_t scan = 0;  // of Report::scans
   Point at;
   int percentile = 95;
+  std::size_t metric = 0;  // of Report::metrics
 };
 
 // Whether it has no value in any bin, as where no sample lies in one.
@@ -80,7 +83,8 @@ bool is_empty(const Curve& curve);
 struct Report {
   std::vector<ReportStudy> studies;
   std::vector<MetricName> metrics;
-  std::size_t metric = 0;  // of `metrics`: by which points are judged
+  Question question;       // the bounds' places are in `metrics`
+  std::size_t metric = 0;  // of `metrics`: that of the first bound
   double bound = 0;        // what it may be at most
   std::vector<ReportScan> scans;
   GridView view;           // of a scan with highlights, where there is one
@@ -91,9 +95,12 @@ struct Report {
 };
 
 struct ReportOptions {
-  std::string metric = "mpe";
-  double bound = 5;
+  std::string metric;  // --metric and --below, as parse_bounds takes them
+  std::string below = short_text(kDefaultBound);
+  double most_overflow = kMostOverflow;
+  bool any = false;
   // The heat maps' view; the first model at its best point where nothing is said.
+  std::string shown;  // a metric's name; the first bound's where empty
   std::string model;  // a scan's name, as the report shows it
   std::optional<Point> at;
   int percentile = 95;

@@ -46,7 +46,7 @@ def study(tmp_path_factory):
     narrow("--quiet", "generate", folder / "test.h5", "--samples", 150, "--seed", 2)
     (folder / "study.yml").write_text(STUDY)
     narrow("--quiet", "run", "study.yml", cwd=folder)
-    narrow("report", "study", "--below", 30, "--figures", "none", cwd=folder)
+    narrow("report", "study", "--metric", "mpe", "--below", 30, "--figures", "none", cwd=folder)
     return folder / "study"
 
 
@@ -113,8 +113,12 @@ def test_every_figure_is_drawn(study, browser):
         assert marks(page, "linearity", "symbol") == sum(row["value"] is not None for row in specs["linearity"]["data"]["values"]) == 40
         plane = rows(study, "SELECT count(*) FROM results WHERE model = '6' AND wb_full = 12 AND wb_int = 2 AND mpe IS NOT NULL")[0][0]
         set_sliders(page, wb_full=12, wb_int=2)
-        assert marks(page, "heatmap-vectors", "rect") == plane + 1 == 17, "the cells and the best one's frame"
+        assert marks(page, "heatmap-vectors", "rect") == plane + (report_best(page, 0)[2:] == [12, 2]) and plane == 16, "the cells, and the best point's frame where it is one of them"
         assert not re.search("undefined|NaN", page.evaluate("[...document.querySelectorAll('svg text')].map(text => text.textContent).join(' ')"))
+
+
+def report_best(page, scan):
+    return json.loads(page.text_content("#report"))["best"][scan]
 
 
 def set_sliders(page, **values):
@@ -143,7 +147,7 @@ def test_sliders_move_the_heat_map(study, browser, tmp_path):
             seen.add(tuple(fills()))
             mpe = rows(study, f"SELECT mpe FROM results WHERE model = '6' AND v_full = 14 AND v_int = 8 AND wb_full = {wb_full} AND wb_int = 3")[0][0]
             said = page.inner_text("#here")
-            assert said.startswith(f"ap_fixed<14,8> / ap_fixed<{wb_full},3>: MPE ") and float(said.split()[4]) == pytest.approx(mpe, rel=1e-3)
+            assert said.startswith(f"ap_fixed<14,8> / ap_fixed<{wb_full},3>: MPE of log(true_energy)/10 ") and float(said.split()[6]) == pytest.approx(mpe, rel=1e-3)
         assert len(seen) == 3
         # The keyboard does the same, and another model and metric.
         page.focus("#v_full")
@@ -153,7 +157,7 @@ def test_sliders_move_the_heat_map(study, browser, tmp_path):
         page.select_option("#metric", "mae")
         page.evaluate("narrow.settled()")
         assert ": MAE " in page.inner_text("#here") and tuple(fills()) not in seen
-        assert page.text_content("#heatmap-vectors .role-legend-title") == "MAE"
+        assert page.text_content("#heatmap-vectors .role-legend-title").startswith("MAE of log(true_energy)")
         # What is seen is what its command draws.
         set_sliders(page, v_full=12, v_int=7, wb_full=10, wb_int=2, cut=80)
         shown = page.evaluate("[...document.querySelectorAll('#heatmap-vectors svg .mark-rect.role-mark > path')].map(p => p.getAttribute('fill'))")
@@ -169,8 +173,8 @@ def test_tables_sort_with_the_keyboard_too(study, browser):
     with Opened(browser, study / "report.html") as opened:
         page = opened.page
         headers = page.locator("#best thead button").all_inner_texts()
-        column = headers.index("MPE [%]")
-        values = lambda: [float(text) for text in page.locator(f"#best tbody tr td:nth-child({column + 1})").all_inner_texts()]
+        column = headers.index("MPE of log(true_energy)/10 [%]")
+        values = lambda: [float(text.split(" +- ")[0]) for text in page.locator(f"#best tbody tr td:nth-child({column + 1})").all_inner_texts()]
         before = values()
         page.locator("#best thead button").nth(column).focus()
         page.keyboard.press("Enter")
@@ -226,26 +230,32 @@ def test_data_come_as_csv(study, browser, tmp_path):
         assert {row["layer"] for row in download("button[data-csv-table=overflows]")} >= {"KSum"}
 
 
-@pytest.mark.parametrize("bound", [30, 60, 100, 300])
-def test_what_came_out_is_what_the_store_says(study, tmp_path, bound):
-    text = narrow("report", study, "--below", bound, "--figures", "none", "--out", tmp_path / "page.html")
-    for model in ("6", "8"):
-        points = rows(study, f"SELECT bits, mpe, v_full, v_int, wb_full, wb_int FROM results WHERE model = '{model}'")
-        good = sorted(point for point in points if point[1] <= bound)
-        if not good:
-            assert f"{model}: No precision of the grid reaches MPE of at most {bound} %" in text
-            continue
-        apart = lambda point: (point[3], point[2] - point[3], point[5], point[4] - point[5])
-        worse = lambda point: [other for other in points if other[1] > bound and all(o >= p for o, p in zip(apart(other), apart(point)))]
-        bits, mpe, v_full, v_int, wb_full, wb_int = good[0]
-        said = f"{model}: For MPE of at most {bound} %, {bits} bits are enough: vectors ap_fixed<{v_full},{v_int}>, weights ap_fixed<{wb_full},{wb_int}>, with MPE "
-        assert said in text and float(text.split(said)[1].split()[0]) == pytest.approx(mpe, rel=1e-2)
-        assert (f"{model}: It is not robust: with more bits it exceeds the bound" in text) == bool(worse(good[0]))
-        steady = next((point for point in good if not worse(point)), None)
-        assert (f"{model}: From {steady[0] if steady else 0} bits on more bits stay" in text) == (steady not in (None, good[0]))
-    named = re.search(r"What costs most per bit that is taken away: (\w+): (\d+) (integer|fractional) bits? less gives MPE ([\d.e+]+) %; (\S+) (overflows|has)", text)
-    assert named, text
-    assert rows(study, f"SELECT count(*) FROM overflows WHERE layer = '{named.group(5)}'")[0][0] > 0
+def best_types(text, model):
+    """Of `narrow best`: the types of a model's row, or nothing where none is recommended."""
+    row = next(line for line in text.splitlines() if line.split()[:1] == [model])
+    types = re.findall(r"ap_fixed<(-?\d+),(-?\d+)>", row)
+    return [int(bits) for pair in types for bits in pair] or None
+
+
+@pytest.mark.parametrize("question", [["--metric", "mpe", "--below", 30], ["--metric", "mpe", "--below", 100], ["--below", "mpe=300,rate_change@20=1000"], [], ["--below", 1e9, "--any"],
+                                      ["--metric", "mpe", "--below", 300, "--overflow", 100], ["--metric", "resolution_loss", "--below", 1e9]])
+def test_the_report_answers_as_best_does(study, tmp_path, question):
+    """The points, and every sentence, at the edge of the grid, with overflows, and where nothing meets the bounds."""
+    best = narrow("best", study, *question)
+    text = narrow("report", study, *question, "--figures", "none", "--out", tmp_path / "page.html")
+    specs, report = specs_of(tmp_path / "page.html")
+    for scan, model in enumerate(("6", "8")):
+        marked = [row for row in specs["pareto"]["data"]["values"] if row["model"] == model and row["mark"]]
+        types = best_types(best, model)
+        assert (types is not None) == any(row["mark"] == "recommended" for row in marked)
+        if types:
+            assert report["best"][scan] == types
+            assert f"{model}: For " in text and f"vectors ap_fixed<{types[0]},{types[1]}>, weights ap_fixed<{types[2]},{types[3]}>, with " in text
+        else:
+            assert f"{model}: No precision of the grid " in text
+        for sentence in re.findall(rf"^{model}(?: on \S+)?, auto: (.*)$", best, re.MULTILINE):
+            assert f"{model}: {sentence}".lower() in text.lower(), sentence
+    assert not re.search(r"\+\d{4,}(\.\d+)? %|e\+\d+ %\.", text.split("Against the float model")[-1].splitlines()[0])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -270,7 +280,7 @@ def test_it_prints_without_its_controls(study, browser, tmp_path):
 
 
 def test_figures_are_files_from_the_same_specifications(study, tmp_path):
-    narrow("report", study, "--below", 30, "--out", tmp_path / "talk.html", "--only", "pareto,heatmap-vectors")
+    narrow("report", study, "--metric", "mpe", "--below", 30, "--out", tmp_path / "talk.html", "--only", "pareto,heatmap-vectors")
     assert not (tmp_path / "talk.html").exists()
     folder = tmp_path / "talk-figures"
     assert {path.name for path in folder.iterdir()} == {f"{figure}.{kind}" for figure in ("pareto", "heatmap-vectors") for kind in ("svg", "png", "pdf", "vl.json")}
@@ -278,7 +288,7 @@ def test_figures_are_files_from_the_same_specifications(study, tmp_path):
     spec = json.loads((folder / "pareto.vl.json").read_text())
     assert (folder / "pareto.svg").read_text().count('aria-roledescription="point"') == len(spec["data"]["values"]) + sum(bool(row["mark"]) for row in spec["data"]["values"])
     cells = (folder / "heatmap-vectors.svg").read_text().count('aria-roledescription="rect mark"')
-    assert cells == 16 + 1
+    assert cells == 16 + 1, "at the best point, which has a frame"
     page = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', (study / "report.html").read_text()).group(1))
     mine = next(figure["spec"] for figure in page["figures"] if figure["id"] == "pareto")
     assert {key: spec[key] for key in mine} == mine
@@ -337,8 +347,8 @@ def test_points_without_coordinates_are_carried_by_their_label(study, browser, t
         for point, label in ((best[0], "search-1"), (database.execute("SELECT max(point) FROM results WHERE model = '6'").fetchone()[0], "search-2")):
             database.execute("UPDATE points SET v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL, label = ? WHERE id = ?", (label, point))
         every = database.execute("SELECT count(*) FROM points").fetchone()[0]
-    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
-    assert f"6: Of 2 points outside the grid, search-1 is the best, with MPE {float(f'{best[1]:.3g}'):g} %." in said, said
+    said = narrow("report", tmp_path / "study", "--metric", "mpe", "--below", 30, "--figures", "none")
+    assert f"6: Of 2 points outside the grid, search-1 is the best, with MPE of log(true_energy)/10 {float(f'{best[1]:.3g}'):g} %." in said, said
     assert "not done" not in said
     with Opened(browser, tmp_path / "study" / "report.html") as opened:
         assert "search-1" in opened.page.inner_text("body")
@@ -350,7 +360,7 @@ def test_points_without_coordinates_are_carried_by_their_label(study, browser, t
     with sqlite3.connect(tmp_path / "study" / "study.db") as database:
         database.execute("UPDATE points SET label = 'p' || id, v_full = NULL, v_int = NULL, wb_full = NULL, wb_int = NULL WHERE label IS NULL")
     assert re.search(r"^6 .* (p\d+|search-\d)$", narrow("status", tmp_path / "study"), re.MULTILINE)
-    said = narrow("report", tmp_path / "study", "--below", 30, "--figures", "none")
+    said = narrow("report", tmp_path / "study", "--metric", "mpe", "--below", 30, "--figures", "none")
     assert "6: Of " in said and "8: Of " in said and "bits are enough" not in said
     with Opened(browser, tmp_path / "study" / "report.html") as opened:
         assert f"at {every} precisions" in opened.page.inner_text("body") and "Vectors of" not in opened.page.inner_text("body")
@@ -368,11 +378,10 @@ def test_folders_of_impossible_precisions_are_refused(name, tmp_path):
 
 def test_what_makes_no_sense_is_refused(study, tmp_path):
     for options, said in [
-        (["--below", "nan"], "--below: the bound should be a number"),
         (["--out", tmp_path / "page.pdf"], "page.pdf: the page is HTML; give it a name that ends in .html"),
         (["--figures", "svg,none"], "--figures: none cannot be combined with formats"),
         (["--figures", "none", "--only", "pareto"], "--only draws figures and nothing else"),
-        (["--metric", "pi"], "no metric 'pi'; available: mae, mpe"),
+        (["--metric", "pi"], "--metric: the study has no metric 'pi'; it has mae, mpe"),
     ]:
         assert said in narrow("report", study, *options, status=1 if options[0] == "--metric" else 2)
     assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
@@ -419,7 +428,7 @@ def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
     (tmp_path / "hls4ml").mkdir()
     for folder in study.glob("6.*.model"):
         shutil.copytree(folder, tmp_path / "hls4ml" / folder.name)
-    said = narrow("compare", study, tmp_path / "hls4ml", "--labels", "PTQ,QAT", "--below", 1e9, "--figures", "none", "--out", tmp_path / "both.html")
+    said = narrow("compare", study, tmp_path / "hls4ml", "--labels", "PTQ,QAT", "--metric", "mpe", "--below", 1e9, "--any", "--figures", "none", "--out", tmp_path / "both.html")
     mine, theirs = (re.search(rf"^6 \({label}\): For MPE .*", said, re.MULTILINE).group(0).split(": ", 1)[1] for label in ("PTQ", "QAT"))
     assert mine == theirs
     with Opened(browser, tmp_path / "both.html") as opened:
@@ -436,10 +445,19 @@ def test_predictions_are_compared(study, browser, tmp_path):
     files = [folder / "keras_predictions.txt", folder / "hls_predictions.txt"]
     said = narrow("compare", *files, "--out", tmp_path / "two.html", "--figures", "none")
     error = np.loadtxt(files[1]) - np.loadtxt(files[0])
-    assert "150 predictions of hls_predictions.txt against those of keras_predictions.txt." in said and f"MAE {np.abs(error).mean():.3g}," in said
+    assert "150 predictions of hls_predictions.txt against those of keras_predictions.txt." in said and f"MAE of the output {np.abs(error).mean():.3g}," in said
     with Opened(browser, tmp_path / "two.html") as opened:
         opened.draw_all()
         assert marks(opened.page, "difference-scatter", "symbol") == 150
+
+
+def test_a_file_is_itself(tmp_path):
+    """In doubles, as the file has them."""
+    np.savetxt(tmp_path / "a.txt", np.random.default_rng(1).normal(size=50))
+    shutil.copy(tmp_path / "a.txt", tmp_path / "b.txt")
+    said = narrow("compare", tmp_path / "a.txt", tmp_path / "b.txt", "--figures", "none", "--out", tmp_path / "r.html")
+    metrics = said.splitlines()[1].rstrip(".").split(", ")
+    assert len(metrics) > 5 and all(re.search(r" 0( %)?$", metric) for metric in metrics), said
 
 
 def test_twenty_thousand_points_are_a_page_below_ten_megabytes(browser, tmp_path):
@@ -489,7 +507,7 @@ def test_the_answer_is_a_table_first(study):
             on_front = all(least[fewer] > mpe for fewer in least if fewer < bits)
             assert any(row["front"] for row in mine if row["bits"] == bits and row["value"] == pytest.approx(mpe)) == on_front
         marked = [row for row in mine if row["mark"]]
-        assert len(marked) == 1 and marked[0]["label"].removeprefix("lowest: ") == f"{marked[0]['type']}, {marked[0]['bits']} bits"
+        assert len(marked) == 1 and marked[0]["label"].removeprefix("nearest: ").removeprefix("not recommended: ") == f"{marked[0]['type']}, {marked[0]['bits']} bits"
         assert (marked[0]["mark"] == "recommended") == any(mpe <= 30 for _, mpe, *_ in points)
 
 
@@ -498,7 +516,7 @@ def test_a_study_that_was_moved_is_the_same(study, tmp_path):
     shutil.copytree(study, tmp_path / "laptop" / "study")
     (tmp_path / "laptop" / "study" / "report.html").unlink()
     (tmp_path / "desk").mkdir()
-    for command in (["report", "../laptop/study", "--below", 30, "--figures", "none"], ["status", "../laptop/study"], ["best", "../laptop/study", "--below", 30],
+    for command in (["report", "../laptop/study", "--metric", "mpe", "--below", 30, "--figures", "none"], ["status", "../laptop/study"], ["best", "../laptop/study", "--below", 30],
                     ["compare", "../laptop/study", study, "--labels", "a,b", "--figures", "none", "--out", "both.html"]):
         narrow(*command, cwd=tmp_path / "desk")
     specs, mine = specs_of(study / "report.html")
@@ -515,7 +533,7 @@ def test_a_study_on_a_read_only_medium_is_shown(study, tmp_path):
     if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode != 0:
         pytest.skip("this user may not mount")
     (tmp_path / "desk").mkdir()
-    for line in ("status ../medium/study", "best ../medium/study --below 30", "report ../medium/study --below 30 --figures none"):
+    for line in ("status ../medium/study", "best ../medium/study --below 30", "report ../medium/study --metric mpe --below 30 --figures none"):
         done = subprocess.run(["unshare", "-m", "sh", "-c", f"{mount} && {NARROW} {line}"], cwd=tmp_path / "desk", capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert specs_of(tmp_path / "desk" / "report.html")[0] == specs_of(study / "report.html")[0]

@@ -28,6 +28,25 @@ std::string with_unit(const MetricName& metric, double value) {
   return title_of(metric) + " " + rounded(value) + (std::isnan(value) ? "" : unit_after(metric));
 }
 
+std::string with_unit(const MetricName& metric, double value, double error) {
+  return title_of(metric) + " " + rounded(value) + (std::isfinite(error) ? " +- " + rounded(error) : "") +
+         (std::isnan(value) ? "" : unit_after(metric));
+}
+
+// A change in %, however large: a number says nothing where next to nothing is left of the float model's.
+std::string change_in_words(const MetricName& metric, double change) {
+  constexpr double kTenfold = 900;
+  if (metric.unit == "%" && change > kTenfold) return "more than tenfold";
+  return (change > 0 ? "+" : "") + rounded(change) + unit_after(metric);
+}
+
+// What `best` says, as a sentence of a page. Names of metrics and layers stay as they are.
+std::string as_sentence(std::string text) {
+  if (text.starts_with("the ") || text.starts_with("there, ") || text.starts_with("a point "))
+    text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  return text + (text.ends_with(".") ? "" : ".");
+}
+
 std::string plural(std::size_t number, const std::string& noun) { return std::to_string(number) + " " + noun + (number == 1 ? "" : "s"); }
 
 double share(std::uint64_t part, std::uint64_t whole) {
@@ -86,22 +105,7 @@ std::string range(const Report& report, const Of& of) {
 
 }  // namespace
 
-std::string title_of(const MetricName& metric) {
-  const std::size_t at = metric.name.find('@');
-  const std::string kind = metric.name.substr(0, at);
-  const std::string of = at == std::string::npos ? "" : metric.name.substr(at + 1);
-  std::string title = kind;
-  std::replace(title.begin(), title.end(), '_', ' ');
-  for (const auto& [name, words] :
-       {std::pair("mae", "MAE"), std::pair("mpe", "MPE"), std::pair("rmse", "RMSE"), std::pair("left_out", "left out of MPE"),
-        std::pair("largest", "largest deviation"), std::pair("beyond", "share beyond"), std::pair("resolution_68", "central resolution"),
-        std::pair("turn_on", "50 % point"), std::pair("turn_on_shift", "turn-on shift")}) {
-    if (kind == name) title = words;
-  }
-  if (of.empty()) return title;
-  if (kind == "beyond") return title + " " + of + " %";
-  return title + (kind == "linearity" ? " in bins " : " at ") + of;
-}
+std::string title_of(const MetricName& metric) { return metric.title; }
 
 std::string label_of(const MetricName& metric) { return title_of(metric) + (metric.unit.empty() ? "" : " [" + metric.unit + "]"); }
 
@@ -150,7 +154,7 @@ std::vector<std::string> studied(const Report& report) {
 static std::string labelled(const Report& report, const ReportScan& scan) {
   const MetricName& metric = report.metrics[report.metric];
   const StoredPoint* best = nullptr;
-  const auto cost = [&](const StoredPoint& point) { return cost_of(metric.name, point.values[report.metric]); };
+  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
   for (const StoredPoint& point : scan.labelled) {
     if (!std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
   }
@@ -162,25 +166,32 @@ static std::string labelled(const Report& report, const ReportScan& scan) {
 std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {
   const MetricName& metric = report.metrics[report.metric];
   std::vector<std::string> said;
-  if (const std::string others = labelled(report, scan); !others.empty()) said.push_back(others);
   if (scan.points.empty() && scan.labelled.empty()) return {"No point is done."};
-  if (scan.points.empty()) return said;
-  if (scan.highlights.empty()) return {"No point has a value of " + title_of(metric) + "; judge by another --metric."};
+  const std::string others = labelled(report, scan);
+  if (scan.highlights.empty() && others.empty()) return {"No point has a value of " + title_of(metric) + "; judge by another --metric."};
   const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
-  const auto cost = [&](const Highlight& highlight) { return cost_of(metric.name, value(highlight)); };
-  const std::string bound = title_of(metric) + " of at most " + rounded(report.bound) + unit_after(metric);
-  const Highlight& best = scan.highlights.front();
-  if (scan.within) {
-    said.push_back("For " + bound + ", " + std::to_string(bits_of(*best.point.point)) + " bits are enough: " + types(*best.point.point) +
-                   ", with " + with_unit(metric, value(best)) + ".");
+  const auto cost = [&](const Highlight& highlight) { return cost_of(metric, value(highlight)); };
+  std::string bounds;
+  for (const Bound& bound : report.question.bounds)
+    bounds += (bounds.empty() ? "" : " and ") + title_of(bound.metric) + " of at most " + rounded(bound.most) + unit_after(bound.metric);
+  if (scan.within()) {
+    const StoredPoint& best = scan.highlights.front().point;
+    std::string values;
+    for (const Bound& bound : report.question.bounds)
+      values += (values.empty() ? "" : " and ") + with_unit(bound.metric, best.values[bound.at], best.errors[bound.at]);
+    said.push_back("For " + bounds + ", " + std::to_string(bits_of(best)) + " bits are enough: " + types(*best.point) + ", with " + values +
+                   ".");
+  } else if (scan.answer.point) {
+    said.push_back("For " + bounds + ", " + scan.answer.point->label + " is enough, with " + rounded(scan.answer.bits) +
+                   " bits on average.");
   } else {
-    said.push_back("No precision of the grid reaches " + bound + "; the nearest has " + std::to_string(bits_of(*best.point.point)) +
-                   " bits: " + types(*best.point.point) + ", with " + with_unit(metric, value(best)) + ".");
+    said.push_back("No precision " + std::string(scan.points.empty() ? "" : "of the grid ") +
+                   (scan.answer.doubted ? "is recommended for " : "reaches ") + bounds + ".");
   }
-  if (scan.by_chance) {
-    said.push_back("It is not robust: with more bits it exceeds the bound: " + types(*scan.by_chance->point) + ", " +
-                   with_unit(metric, scan.by_chance->values[report.metric]) + ".");
-  }
+  for (const std::string& sentence : scan.answer.said) said.push_back(as_sentence(sentence));
+  if (!others.empty()) said.push_back(others);
+  if (scan.highlights.empty()) return said;
+  const Highlight& best = scan.highlights.front();
   // What each bit that is taken away costs; a value that is not known any more costs most. Grids have other steps in each direction.
   const auto per_bit = [&](const Highlight& other) {
     if (other.bits_less == 0) return 0.0;
@@ -190,10 +201,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   const Highlight* first = nullptr;
   for (std::size_t i = 1; i < scan.highlights.size(); ++i) {
     const Highlight& other = scan.highlights[i];
-    if (other.role == kSteady) {
-      said.push_back("From " + std::to_string(bits_of(*other.point.point)) + " bits on more bits stay within the bound: " +
-                     types(*other.point.point) + ", with " + with_unit(metric, value(other)) + ".");
-    } else if (other.role.starts_with(kLowest)) {
+    if (other.role.starts_with(kLowest)) {
       said.push_back("The lowest " + title_of(metric) + " in the grid is " + rounded(value(other)) + unit_after(metric) + ", at " +
                      std::to_string(bits_of(*other.point.point)) + " bits: " + types(*other.point.point) + ".");
     } else if (per_bit(other) > 0 && (first == nullptr || per_bit(other) > per_bit(*first))) {
@@ -211,7 +219,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
     const bool shown = other.name == "resolution_loss" || other.name.starts_with("turn_on_shift") || other.name.starts_with("rate_change");
     const double change = best.point.values[i];
     if (!shown || std::isnan(change)) continue;
-    costs += (costs.empty() ? "" : ", ") + title_of(other) + " " + (change > 0 ? "+" : "") + rounded(change) + unit_after(other);
+    costs += (costs.empty() ? "" : ", ") + title_of(other) + " " + change_in_words(other, change);
   }
   if (!costs.empty()) said.push_back("Against the float model: " + costs + ".");
   return said;

@@ -31,45 +31,7 @@ bool has_no_fewer_bits(const StoredPoint& point, const StoredPoint& than) {
          p.wb_full - p.wb_int >= from.wb_full - from.wb_int;
 }
 
-bool is_steady(const std::vector<StoredPoint>& points, const StoredPoint& from, const Criterion& criterion) {
-  return std::all_of(points.begin(), points.end(),
-                     [&](const StoredPoint& p) { return !p.finished || criterion.met_by(p) || !has_no_fewer_bits(p, from); });
-}
-
 }  // namespace
-
-std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
-  const StoredPoint* best = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point), criterion.cost(point)); };
-  for (const StoredPoint& point : points) {
-    if (criterion.met_by(point) && (best == nullptr || key(point) < key(*best))) best = &point;
-  }
-  return best == nullptr ? std::nullopt : std::optional(*best);
-}
-
-std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion) {
-  const StoredPoint* best = nullptr;
-  const auto key = [&](const StoredPoint& point) { return std::pair(bits_of(point), criterion.cost(point)); };
-  for (const StoredPoint& point : points) {
-    if (!criterion.met_by(point) || (best != nullptr && key(*best) < key(point))) continue;
-    if (is_steady(points, point, criterion)) best = &point;
-  }
-  return best == nullptr ? std::nullopt : std::optional(*best);
-}
-
-std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
-                                                const Criterion& criterion) {
-  const StoredPoint* worst = nullptr;
-  const auto cost = [&](const StoredPoint& point) {
-    const double cost = criterion.cost(point);
-    return std::isnan(cost) ? std::numeric_limits<double>::infinity() : cost;
-  };
-  for (const StoredPoint& point : points) {
-    if (!point.finished || criterion.met_by(point) || !has_no_fewer_bits(point, from)) continue;
-    if (worst == nullptr || cost(point) > cost(*worst)) worst = &point;
-  }
-  return worst == nullptr ? std::nullopt : std::optional(*worst);
-}
 
 std::vector<std::string> names_of(const std::vector<Metric>& metrics) {
   std::vector<std::string> names(metrics.size());

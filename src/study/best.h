@@ -100,29 +100,6 @@ std::string overflow_in_words(const StoredPoint& point);
 // A fact of a study (Store::known): of which data all samples were used.
 std::string fact_of_all_samples(const std::string& data_name);
 
-// --- one bound, without regard to errors, neighbours and overflows
-
-// By what points are judged.
-struct Criterion {
-  std::string metric;
-  double bound = 0;    // what its cost may be at most
-  std::size_t at = 0;  // of StoredPoint::values
-  double cost(const StoredPoint& point) const { return cost_of(metric, point.values[at]); }
-  bool met_by(const StoredPoint& point) const { return point.finished && cost(point) <= bound; }
-};
-
-// The point of the fewest bits that meets the criterion; of several the one of least cost. Nothing where none does.
-std::optional<StoredPoint> fewest_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
-
-// The same among the steady points: those from which on every point with at least as many integer and fractional bits, of
-// vectors and of weights, meets it too. Where errors cancel, or overflows happen to do little, a bound is met by chance.
-std::optional<StoredPoint> fewest_steady_bits(const std::vector<StoredPoint>& points, const Criterion& criterion);
-
-// Of the points with at least as many integer and fractional bits everywhere, the one of largest cost that does not meet the
-// criterion (a cost that is not known is the largest); nothing where all meet it.
-std::optional<StoredPoint> worse_with_more_bits(const std::vector<StoredPoint>& points, const StoredPoint& from,
-                                                const Criterion& criterion);
-
 }  // namespace narrow
 
 #endif  // NARROW_STUDY_BEST_H_

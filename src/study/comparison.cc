@@ -190,10 +190,8 @@ TurnOn turn_on_at(double threshold, const Targets& targets, const Resamples& res
 
 }  // namespace
 
-Reference::Reference(const MetricOptions& options, std::vector<float> predictions, Targets of)
-    : outputs(predictions.begin(), predictions.end()),
-      targets(std::move(of)),
-      resamples(targets.truth.size(), Resamples::usual(targets.truth.size())) {
+Reference::Reference(const MetricOptions& options, std::vector<double> predictions, Targets of)
+    : outputs(std::move(predictions)), targets(std::move(of)), resamples(targets.truth.size(), Resamples::usual(targets.truth.size())) {
   assert(targets.truth.empty() || targets.truth.size() == outputs.size());
   if (targets.of_model) {
     undone.reserve(outputs.size());

@@ -60,7 +60,7 @@ struct TurnOn {
 
 // What the predictions of all points are compared with: the float model's, and the truth, on one set of samples.
 struct Reference {
-  Reference(const MetricOptions& options, std::vector<float> predictions, Targets of);
+  Reference(const MetricOptions& options, std::vector<double> predictions, Targets of);
 
   std::vector<double> outputs;         // the float model's
   std::vector<double> undone;          // the same in the target's unit; empty where none is known

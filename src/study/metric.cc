@@ -178,8 +178,6 @@ double cost_of(const Metric& metric, double value) {
   return metric.better == Better::kMore ? -value : value;
 }
 
-double cost_of(const std::string& metric, double value) { return cost_of(metric_named(metric), value); }
-
 Metric metric_named(const std::string& name) {
   Metric metric;
   metric.name = name;

@@ -48,8 +48,6 @@ using MetricName = Metric;
 
 // How much a value costs: what is compared with a bound, and the less the better.
 double cost_of(const Metric& metric, double value);
-// The same by the metric's name alone.
-double cost_of(const std::string& metric, double value);
 
 // What is measured of every point besides what always is.
 struct MetricOptions {

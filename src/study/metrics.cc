@@ -52,7 +52,7 @@ Targets completed(Targets targets) {
 
 }  // namespace
 
-Measure::Measure(const MetricOptions& options, std::vector<float> reference, Targets targets)
+Measure::Measure(const MetricOptions& options, std::vector<double> reference, Targets targets)
     : options_(options),
       reference_(options, std::move(reference), completed(std::move(targets))),
       metrics_(metrics_of(options_, reference_.targets.of_model, !reference_.truth.empty())) {

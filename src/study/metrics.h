@@ -35,7 +35,7 @@ void check_target(const Targets& targets, const std::string& data);
 class Measure {
  public:
   // `reference` are the float model's predictions.
-  Measure(const MetricOptions& options, std::vector<float> reference, Targets targets = {});
+  Measure(const MetricOptions& options, std::vector<double> reference, Targets targets = {});
 
   struct Values {
     std::vector<Estimate> metrics;            // in the order of names()

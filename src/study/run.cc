@@ -474,7 +474,7 @@ class Execution {
     const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
     const Targets targets = targets_of(of.options, data, subject.model);
     if (against_target) keep_target(store_, of, subject, data, targets, definition_.metrics.unit);
-    const Measure measure(definition_.metrics, reference, targets);
+    const Measure measure(definition_.metrics, {reference.begin(), reference.end()}, targets);
     store_.add_metric_names(measure.names());
     const Scan scan =
         store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
@@ -538,7 +538,7 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
         const auto same = std::find_if(known.begin(), known.end(), [&](const Scan& each) {
           return each.label == scan.label && each.data_name == scan.data_name && each.options == scan.options;
         });
-        const std::vector<float> unknown(samples.size * subject.model.output_size());
+        const std::vector<double> unknown(samples.size * subject.model.output_size());
         const Measure measure(definition.metrics, unknown, targets_of(data.options, samples, subject.model));
         count_points(scan, grid, same == known.end() ? std::vector<StoredPoint>() : store->points(*same, metric_names(measure)));
         plan.scans.push_back(std::move(scan));
