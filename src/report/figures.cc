@@ -301,8 +301,8 @@ class Figures {
         errors = true;
         const double low = row.value - row.error;
         // Of a logarithmic axis, an error that reaches 0 reaches the end.
-        one["low"] = low > 0 || is_symmetric() ? low : std::min(least, row.value) / 2;
-        one["high"] = row.value + row.error;
+        one["low"] = low > 0 || is_symmetric() ? low : above_zero(std::min(least, row.value) / 2);
+        one["high"] = on_axis(row.value + row.error);
       }
       if (!row.mark.empty())
         one["label"] = (row.mark == "nearest"   ? "nearest: "
