@@ -153,6 +153,43 @@ TEST(Hdf5, WhatTheOtherProcessDoesIsAnError) {
             }),
             "x.h5 cannot be read: HDF5 does not come to an end; the file is damaged");
   EXPECT_EQ(error_of([] { Hdf5Child("x.h5", []() -> File { throw Error("x.h5: what is wrong"); }); }), "x.h5: what is wrong");
+  EXPECT_EQ(error_of([] { Hdf5Child("x.h5", []() -> File { throw std::bad_alloc(); }); }),
+            "x.h5 cannot be read: it needs more memory than there is, or than reading it should (1 GB beside its values)");
+  // What is no answer, from a process that lives on.
+  EXPECT_NE(error_of([] {
+              Hdf5Child("x.h5", []() -> File {
+                constexpr std::uint64_t kLength = std::uint64_t{1} << 40;
+                constexpr std::uint8_t kError = 1;
+                if (write(3, &kError, sizeof kError) < 0 || write(3, &kLength, sizeof kLength) < 0) return nullptr;
+                for (;;) pause();
+              });
+            }).find("x.h5 cannot be read"),
+            std::string::npos);
+  // Where nobody waits for it.
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(error_of([] {
+              Hdf5Child("x.h5", []() -> File {
+                std::signal(SIGSEGV, SIG_DFL);
+                std::raise(SIGSEGV);
+                return nullptr;
+              });
+            }).find("x.h5 cannot be read: HDF5 crashed"),
+            0);
+  std::signal(SIGCHLD, before);
+}
+
+// A file that could not be closed has not its name: here the file is closed behind HDF5's back.
+TEST(Hdf5, AFileThatIsNotWholeIsNotNamed) {
+  const TemporaryFile temporary;
+  const std::vector<float> values(1000);
+  Hdf5Writer writer(temporary.path);
+  writer.write<float>("/x", {values.size()}, values);
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(each, ignored) == temporary.path + ".partial") close(std::stoi(each.path().filename()));
+  }
+  EXPECT_NE(error_of([&] { writer.commit(); }).find("is the disk full?"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(temporary.path));
 }
 
 // More values than one piece, from any row on, stored as they are and in chunks: the same as in this process.

@@ -102,7 +102,7 @@ class Hdf5Samples : public SampleFile {
     block.size = x.shape[0];
     block.shape.assign(x.shape.begin() + 1, x.shape.end());
     block.x = std::move(x.values);
-    if (file_.is_double("/x") && notes.empty()) {
+    if (file_.is_wide("/x") && notes.empty()) {
       const auto exact = file_.read_rows<double>("/x", next_, limit);
       const bool same =
           std::equal(exact.values.begin(), exact.values.end(), block.x.begin(), [](double a, float b) { return a == b || std::isnan(a); });

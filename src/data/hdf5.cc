@@ -47,6 +47,11 @@ bool isolated(Hdf5Trust trust) {
 
 }  // namespace
 
+bool Hdf5Id::close() {
+  const hid_t id = std::exchange(id_, -1);
+  return id < 0 || close_ == nullptr || close_(id) >= 0;
+}
+
 Hdf5Reader::Hdf5Reader(const std::string& path, Hdf5Trust trust) : name_(path) {
   if (!std::filesystem::exists(path)) throw Error(path + ": no such file");
   const auto open = [&]() -> std::unique_ptr<Hdf5File> { return std::make_unique<Hdf5File>(path); };
@@ -184,8 +189,11 @@ void Hdf5Writer::put_texts(const std::string& object, const std::string& attribu
 
 void Hdf5Writer::commit() {
   if (H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) < 0) throw Error(path_ + ": writing failed; is the disk full?");
-  file_ = Hdf5Id();
   std::error_code error;
+  if (!file_.close()) {
+    std::filesystem::remove(path_ + ".partial", error);
+    throw Error(path_ + ": writing failed; is the disk full?");
+  }
   std::filesystem::rename(path_ + ".partial", path_, error);
   if (error) throw Error(path_ + ": it cannot be written: " + error.message());
 }

@@ -24,6 +24,7 @@ class Hdf5Id {
   Hdf5Id& operator=(Hdf5Id&& other) noexcept;
   ~Hdf5Id();
   hid_t get() const { return id_; }
+  bool close();  // false where that fails: what was to be written may be lost
   explicit operator bool() const { return id_ >= 0; }
 
  private:
@@ -52,7 +53,7 @@ class Hdf5Source {
   virtual bool has_attribute(const std::string& object, const std::string& attribute) const = 0;
   virtual std::vector<std::string> children(const std::string& group) const = 0;
   virtual std::vector<hsize_t> shape(const std::string& dataset) const = 0;
-  virtual bool is_double(const std::string& dataset) const = 0;
+  virtual bool is_wide(const std::string& dataset) const = 0;
   virtual Hdf5Array<float> read_floats(const std::string& dataset, hsize_t first, hsize_t rows) const = 0;
   virtual Hdf5Array<double> read_doubles(const std::string& dataset, hsize_t first, hsize_t rows) const = 0;
   virtual std::vector<std::string> attributes(const std::string& object, const std::string& attribute) const = 0;
@@ -70,7 +71,8 @@ class Hdf5Reader {
   bool has_attribute(const std::string& object, const std::string& attribute) const { return source_->has_attribute(object, attribute); }
   std::vector<std::string> children(const std::string& group) const { return source_->children(group); }  // in the order of their names
   std::vector<hsize_t> shape(const std::string& dataset) const { return source_->shape(dataset); }
-  bool is_double(const std::string& dataset) const { return source_->is_double(dataset); }  // a floating-point type wider than float32
+  // Of a type that has numbers that float32 has not.
+  bool is_wide(const std::string& dataset) const { return source_->is_wide(dataset); }
 
   // Whole datasets, converted from whatever number type the file has. T is float or double.
   template <class T>

@@ -9,8 +9,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -28,8 +31,41 @@ constexpr std::size_t kBytesPerSecond = 10'000'000;
 constexpr std::size_t kMemory = std::size_t{1} << 30;
 constexpr std::size_t kLongestText = std::size_t{1} << 31;
 
-// The other end of the socket is closed.
+// The other end of the socket is closed, or answers what is no answer.
 struct Closed {};
+
+constexpr int kNoMemory = 3;  // the other process's exit status where it has not the memory that it needs
+
+void close_all_from(int first) {
+  if (close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
+  // Linux before 5.9 has no such call.
+  std::vector<int> open;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end; entry.increment(error)) {
+    open.push_back(std::atoi(entry->path().filename().c_str()));
+  }
+  if (open.empty()) {
+    constexpr long kMost = 65536;
+    for (int each = first; each < std::min(kMost, sysconf(_SC_OPEN_MAX)); ++each) open.push_back(each);
+  }
+  for (const int each : open) {
+    if (each >= first) close(each);
+  }
+}
+
+// Ends the process, which may have ended by itself, and says how it did; 0 where that is not known.
+int end_of(pid_t child) {
+  int status = 0;
+  pid_t ended = waitpid(child, &status, WNOHANG);
+  if (ended == 0) {
+    // A process that is ending keeps its own status.
+    kill(child, SIGKILL);
+    do ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+  }
+  // Where the caller ignores SIGCHLD there is nothing to wait for, and the number may be another process's.
+  return ended == child ? status : 0;
+}
 
 void limit(int resource, rlim_t most) {
   rlimit limits{};
@@ -51,7 +87,7 @@ void allow(std::size_t values) {
 
 }  // namespace
 
-enum class Hdf5Child::Request : std::uint8_t { kHas, kHasAttribute, kChildren, kShape, kIsDouble, kFloats, kDoubles, kAttributes };
+enum class Hdf5Child::Request : std::uint8_t { kHas, kHasAttribute, kChildren, kShape, kIsWide, kFloats, kDoubles, kAttributes };
 
 // One end of the socket.
 struct Hdf5Child::Channel {
@@ -181,7 +217,7 @@ struct Hdf5Child::Channel {
         case Request::kHasAttribute: answer([&] { return file->has_attribute(object, attribute); }); break;
         case Request::kChildren: answer([&] { return file->children(object); }); break;
         case Request::kShape: answer([&] { return file->shape(object); }); break;
-        case Request::kIsDouble: answer([&] { return file->is_double(object); }); break;
+        case Request::kIsWide: answer([&] { return file->is_wide(object); }); break;
         case Request::kFloats: answer_rows<float>(*file, object, first, rows); break;
         case Request::kDoubles: answer_rows<double>(*file, object, first, rows); break;
         case Request::kAttributes: answer([&] { return file->attributes(object, attribute); }); break;
@@ -215,12 +251,15 @@ Hdf5Child::Hdf5Child(std::string name, const std::function<std::unique_ptr<Hdf5F
       // Nothing of the parent's is kept open, locks least of all; and what interrupts the parent lets it finish what it does.
       constexpr int kSocket = 3;
       dup2(ends[1], kSocket);
-      close_range(kSocket + 1, ~0U, 0);
+      close_all_from(kSocket + 1);
       std::signal(SIGINT, SIG_IGN);
       for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) std::signal(fault, SIG_DFL);
       limit(RLIMIT_CORE, 0);
-      Channel(kSocket).serve(open);
-    } catch (...) {  // closed, or no memory
+      const auto* const channel = new Channel(kSocket);  // closed by the end of the process alone, which then has its status
+      channel->serve(open);
+    } catch (const std::bad_alloc&) {
+      _exit(kNoMemory);
+    } catch (...) {  // closed
     }
     _exit(0);
   }
@@ -230,23 +269,26 @@ Hdf5Child::Hdf5Child(std::string name, const std::function<std::unique_ptr<Hdf5F
     channel_->result<bool>();
   } catch (const Closed&) {
     gone("");
+  } catch (...) {
+    end_of(std::exchange(child_, -1));
+    throw;
   }
 }
 
 Hdf5Child::~Hdf5Child() {
   channel_.reset();
-  if (child_ < 0) return;
-  kill(child_, SIGKILL);
-  waitpid(child_, nullptr, 0);
+  if (child_ > 0) end_of(child_);
 }
 
 void Hdf5Child::gone(const std::string& what) const {
-  int status = 0;
-  if (child_ > 0) waitpid(child_, &status, 0);
-  child_ = -1;
+  const pid_t child = std::exchange(child_, -1);
+  const int status = child > 0 ? end_of(child) : 0;
   const std::string where = what.empty() ? name_ : name_ + ": " + what;
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
     throw Error(where + " cannot be read: HDF5 does not come to an end; the file is damaged");
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoMemory) {
+    throw Error(where + " cannot be read: it needs more memory than there is, or than reading it should (1 GB beside its values)");
   }
   const std::string how = WIFSIGNALED(status) ? std::string(" (") + strsignal(WTERMSIG(status)) + ")" : "";
   throw Error(where + " cannot be read: HDF5 crashed" + how + "; the file is damaged");
@@ -272,7 +314,7 @@ std::vector<std::string> Hdf5Child::children(const std::string& group) const {
 std::vector<hsize_t> Hdf5Child::shape(const std::string& dataset) const {
   return ask<std::vector<hsize_t>>(dataset, Request::kShape, dataset);
 }
-bool Hdf5Child::is_double(const std::string& dataset) const { return ask<bool>(dataset, Request::kIsDouble, dataset); }
+bool Hdf5Child::is_wide(const std::string& dataset) const { return ask<bool>(dataset, Request::kIsWide, dataset); }
 std::vector<std::string> Hdf5Child::attributes(const std::string& object, const std::string& attribute) const {
   return ask<std::vector<std::string>>("the attribute " + attribute + " of " + object, Request::kAttributes, object, attribute);
 }

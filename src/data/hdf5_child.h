@@ -31,7 +31,7 @@ class Hdf5Child : public Hdf5Source {
   bool has_attribute(const std::string& object, const std::string& attribute) const override;
   std::vector<std::string> children(const std::string& group) const override;
   std::vector<hsize_t> shape(const std::string& dataset) const override;
-  bool is_double(const std::string& dataset) const override;
+  bool is_wide(const std::string& dataset) const override;
   Hdf5Array<float> read_floats(const std::string& dataset, hsize_t first, hsize_t rows) const override;
   Hdf5Array<double> read_doubles(const std::string& dataset, hsize_t first, hsize_t rows) const override;
   std::vector<std::string> attributes(const std::string& object, const std::string& attribute) const override;

@@ -129,10 +129,12 @@ hsize_t Hdf5File::rows_of_chunk(const std::string& dataset) const {
   return std::max<hsize_t>(1, chunk.front());
 }
 
-bool Hdf5File::is_double(const std::string& dataset) const {
+bool Hdf5File::is_wide(const std::string& dataset) const {
   const Hdf5Id id = open_dataset(dataset);
   const Hdf5Id type(H5Dget_type(id.get()), H5Tclose);
-  return H5Tget_class(type.get()) == H5T_FLOAT && H5Tget_size(type.get()) > sizeof(float);
+  const H5T_class_t kind = H5Tget_class(type.get());
+  return (kind == H5T_FLOAT && H5Tget_size(type.get()) > sizeof(float)) ||
+         (kind == H5T_INTEGER && H5Tget_size(type.get()) >= sizeof(float));
 }
 
 std::vector<hsize_t> Hdf5File::shape_of_rows(const std::string& dataset, hsize_t first, hsize_t rows) const {

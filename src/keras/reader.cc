@@ -11,6 +11,7 @@
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "keras/writer.h"
 
 namespace narrow {
 namespace {
@@ -119,10 +120,19 @@ std::string weights_beside(const std::string& path) {
   throw Error("it is an architecture without weights; give them, as in " + path + "+weights.h5");
 }
 
-Model read_pair(const std::string& architecture_path, const std::string& weights_path) {
+// Of two files that narrow wrote, of which the user did not say that they belong together.
+void check_pair(const json& config, const Hdf5Reader& weights, const std::string& weights_path) {
+  const auto extras = config.find("narrow");
+  if (extras == config.end() || !extras->is_object() || !extras->contains(kPair) || !weights.has_attribute("/", kPair)) return;
+  if (extras->at(kPair) == weights.attribute("/", kPair)) return;
+  throw Error("the weights in " + weights_path + " were not written with it (was narrow stopped between the two?); write both anew");
+}
+
+Model read_pair(const std::string& architecture_path, const std::string& weights_path, bool chosen) {
   const json config = parse_json(read_file(architecture_path));
   const Architecture architecture = parse_architecture(config);
   const Hdf5Reader weights(weights_path);
+  if (!chosen) check_pair(config, weights, weights_path);
   Model model = build_model(architecture, read_weights(weights, architecture));
   if (config.contains("narrow")) take_extras(config.at("narrow"), model);
   return model;
@@ -164,13 +174,13 @@ Model read_keras(const std::string& path) {
   if (const auto plus = path.rfind(".json+"); plus != std::string::npos) {
     const std::string architecture = path.substr(0, plus + 5);
     if (!std::filesystem::exists(architecture)) throw Error(architecture + ": no such file");
-    return named(architecture, [&] { return read_pair(architecture, path.substr(plus + 6)); });
+    return named(architecture, [&] { return read_pair(architecture, path.substr(plus + 6), true); });
   }
   if (std::filesystem::is_directory(path)) throw Error(path + ": it is a folder; narrow reads .keras, .h5 and .json files of Keras");
   const std::string magic = magic_of(path);
   if (magic.starts_with("PK")) return named(path, [&] { return read_zip(path); });
   if (magic == "\x89HDF\r\n\x1a\n") return named(path, [&] { return read_legacy(path); });
-  if (is_architecture(magic)) return named(path, [&] { return read_pair(path, weights_beside(path)); });
+  if (is_architecture(magic)) return named(path, [&] { return read_pair(path, weights_beside(path), false); });
   throw Error(path + ": it is not a Keras model; narrow reads .keras, .h5, and .json with weights beside it");
 }
 

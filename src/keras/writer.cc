@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "data/hash.h"
 #include "data/hdf5.h"
 #include "data/preparation.h"
 #include "data/seen.h"
@@ -174,6 +175,15 @@ void write_archive(const Model& model, const std::string& path) {
   zip.commit();
 }
 
+std::string hash_of_pair(const Model& model, const ordered_json& architecture) {
+  Hash hash;
+  hash.add(architecture.dump());
+  for (const Layer& layer : model.layers) {
+    for (const ParameterArray& array : layer.op->parameters()) hash.add(std::vector<float>(array.values.begin(), array.values.end()));
+  }
+  return hash.text();
+}
+
 std::string weights_of(const std::string& path) { return path.substr(0, path.size() - std::string(".json").size()) + ".weights.h5"; }
 
 void write_pair(const Model& model, const std::string& path) {
@@ -181,7 +191,11 @@ void write_pair(const Model& model, const std::string& path) {
   write_weights(model, weights);
   ordered_json json = architecture_of(model);
   json["keras_version"] = kKerasVersion;
-  if (ordered_json extras = extras_of(model); !extras.empty()) json["narrow"] = std::move(extras);
+  json["narrow"] = extras_of(model);
+  // Between the two files' taking their names, the old architecture stands beside new weights: a reader sees it by this.
+  const std::string pair = hash_of_pair(model, json);
+  json["narrow"][kPair] = pair;
+  weights.write_attribute("/", kPair, pair);
   const std::string partial = path + ".partial";
   std::ofstream stream(partial, std::ios::binary);
   stream << json.dump();

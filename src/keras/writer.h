@@ -20,6 +20,10 @@ void write_keras(const Model& model, const std::string& path);
 // The same as a whole .h5 file in the form of Keras 2.15, which Keras 3 reads as well.
 void write_keras2(const Model& model, const std::string& path);
 
+// Where the two files of a model say that they belong together: an attribute of the weights and a key of the architecture's "narrow".
+// What Keras writes over one of them has none.
+inline constexpr const char* kPair = "narrow_pair";
+
 // The files that write_keras writes for `path`; the model itself first.
 std::vector<std::string> files_written(const std::string& path);
 

@@ -101,6 +101,16 @@ static std::size_t traced_in(const std::string& path) {
   }
 }
 
+static bool has_predictions(const std::string& path) {
+  if (!fs::exists(path)) return false;
+  try {
+    const std::scoped_lock lock(hdf5);
+    return Hdf5Reader(path).has("predictions");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, const Model& model, const Dataset& data,
                      const std::vector<float>& reference)
     : folder_(std::move(folder)), label_(std::move(label)), keep_(keep), model_(model), data_(data), reference_(reference) {
@@ -112,13 +122,14 @@ KeptFiles::KeptFiles(std::string folder, std::string label, const Keep& keep, co
 void KeptFiles::write_float() const {
   const bool text = keep_.layout == Keep::Layout::kText;
   if (text ? !keep_.trace : !any()) return;
-  // Points of earlier runs may have more samples, which are compared with these.
+  // Points of earlier runs may have more samples, or more of what is kept, which is compared with this.
   const std::string path = folder_ + "/" + label_ + (text ? kFloatTrace : kFloat);
-  const std::size_t traced = std::min(data_.size, std::max(keep_.traced, traced_in(path)));
+  const std::size_t traced = std::min(data_.size, std::max(keep_.trace ? keep_.traced : 0, traced_in(path)));
   if (text) return write_float_trace(path, model_, data_, traced);
+  const bool predictions = keep_.predictions || has_predictions(path);
   Hdf5Writer file(path);
-  if (keep_.predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
-  if (keep_.trace) add_float_trace(file, "trace", model_, data_, traced);
+  if (predictions) file.write<float>("predictions", {data_.size, model_.output_size()}, reference_);
+  if (traced > 0) add_float_trace(file, "trace", model_, data_, traced);
   file.commit();
 }
 

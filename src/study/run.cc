@@ -15,6 +15,7 @@
 #include "data/text.h"
 #include "error.h"
 #include "keras/reader.h"
+#include "keras/writer.h"
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "study/best.h"
@@ -190,14 +191,20 @@ void check_targets(const MetricOptions& metrics, const Dataset& data, const Targ
 
 std::string fact_of_training(const std::string& path) { return "training of " + path; }
 
-std::string hash_of_file(const std::string& path) {
+// Of a model that narrow wrote: its weights may lie in a file of their own.
+bool is_written(const std::string& path) {
+  const std::vector<std::string> files = files_written(path);
+  return std::all_of(files.begin(), files.end(), [](const std::string& file) { return fs::exists(file); });
+}
+
+std::string hash_of_files(const std::string& path) {
   Hash hash;
-  hash.add(read_file(path));
+  for (const std::string& file : files_written(path)) hash.add(read_file(file));
   return hash.text();
 }
 
 bool trained_before(const Store& store, const std::string& path, const std::string& training) {
-  return fs::exists(path) && store.known(fact_of_training(path)) == training + " " + hash_of_file(path);
+  return is_written(path) && store.known(fact_of_training(path)) == training + " " + hash_of_files(path);
 }
 
 // Passes training on to who looks on; what is trained, and with which result, is a fact of the study.
@@ -212,7 +219,7 @@ class Trainer : public FamilyWatch {
   void batch(std::size_t done, std::size_t all, double loss) override { watch_.batch(done, all, loss); }
   void epoch(const Epoch& epoch) override { watch_.epoch(epoch); }
   void end(const std::string& path, const std::string& training, const TrainState& state) override {
-    store_.set(fact_of_training(path), training + " " + hash_of_file(path));
+    store_.set(fact_of_training(path), training + " " + hash_of_files(path));
     watch_.end(path, training, state);
   }
 

@@ -586,6 +586,31 @@ metrics: {threshold: 20}
     assert run([*run_it, "--shard", "1/2"], cwd=tmp_path).returncode == 0
 
 
+def test_weights_in_a_file_of_their_own_are_part_of_a_model(tmp_path):
+    succeed([NARROW, "generate", str(tmp_path / "train.h5"), "--samples", "300"])
+    text = """
+out: study
+train: {data: train.h5, nodes: [6], phi_layers: 1, rho_layers: 1, epochs: 2, out: "m{nodes}.json", seed: 1}
+data: {files: train.h5, samples: 100}
+grid: {v_full: 10, v_int: 6, wb_full: 10, wb_int: 2}
+"""
+    run_it = study(tmp_path, text)
+    said = run([*run_it, "--train-only"], cwd=tmp_path)
+    assert said.returncode == 0 and "narrow: training m6" in said.stderr, said.stderr
+    weights = tmp_path / "m6.weights.h5"
+    ours = weights.read_bytes()
+    again = run([*run_it, "--train-only"], cwd=tmp_path)
+    assert again.returncode == 0 and "narrow: training" not in again.stderr, again.stderr
+    other = [NARROW, "train", "--data", "train.h5", "--nodes", "6", "--phi-layers", "1", "--rho-layers", "1", "--epochs", "2"]
+    succeed([*other, "--seed", "2", "--restart", "--out", "m6.json"], cwd=tmp_path)
+    assert weights.read_bytes() != ours
+    again = run(run_it, cwd=tmp_path)
+    assert again.returncode == 0 and "narrow: training m6" in again.stderr and weights.read_bytes() == ours, again.stderr
+    weights.unlink()
+    again = run(run_it, cwd=tmp_path)
+    assert again.returncode == 0 and "narrow: training m6" in again.stderr and weights.read_bytes() == ours, again.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

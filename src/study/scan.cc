@@ -122,7 +122,7 @@ class ScanRun {
       if (ends_) return;
       StoredPoint& point = stored_[index];
       const bool whole = point.finished && !point.outdated() && job_.files.whole(point);
-      if (whole && point.measured) done_(PointEnd::kFound, *point.point, kNan);
+      if (whole && point.measured) done_(PointEnd::kFound, *point.point, mpe_of(point));
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
       if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(values_[index], {}), {}});
       values_[index] = {};
@@ -134,8 +134,9 @@ class ScanRun {
     const auto predictions = job_.files.predictions(point);
     if (!predictions) return false;
     Measure::Values values = job_.measure.measure(*predictions);
-    job_.store.add_metrics(point.id, named(values.metrics), named_curves(std::move(values.curves)));
-    done_(PointEnd::kMeasured, *point.point, kNan);
+    const NamedEstimates all = named(values.metrics);
+    job_.store.add_metrics(point.id, all, named_curves(std::move(values.curves)));
+    done_(PointEnd::kMeasured, *point.point, mpe_of(all));
     return true;
   }
 
@@ -173,7 +174,7 @@ class ScanRun {
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     end.kept = job_.files.write(point, program, result.run.predictions);
     settle(point, end, std::move(values.metrics));
-    const double mpe = mpe_of(end);
+    const double mpe = mpe_of(end.values);
     // Last: a point is done when all that is kept of it is written.
     job_.store.finish(std::move(end));
     done_(PointEnd::kComputed, *point.point, mpe);
@@ -212,7 +213,7 @@ class ScanRun {
     end.values = named(values);
     end.kept = *std::move(kept);
     settle(point, end, std::move(values));
-    const double mpe = mpe_of(end);
+    const double mpe = mpe_of(end.values);
     job_.store.finish(std::move(end));
     done_(PointEnd::kFollowed, *point.point, mpe);
     return true;
@@ -227,9 +228,15 @@ class ScanRun {
     values_[static_cast<std::size_t>(&point - stored_.data())] = std::move(values);
   }
 
-  static double mpe_of(const PointResult& end) {
-    const auto mpe = end.values.find("mpe");
-    return mpe == end.values.end() ? kNan : mpe->second.value;
+  // Of a point that an earlier run computed.
+  double mpe_of(const StoredPoint& point) const {
+    const bool known = std::find(metrics_.begin(), metrics_.end(), "mpe") != metrics_.end();
+    return known ? job_.store.values(point.id, {"mpe"}).front().value : kNan;
+  }
+
+  static double mpe_of(const NamedEstimates& values) {
+    const auto mpe = values.find("mpe");
+    return mpe == values.end() ? kNan : mpe->second.value;
   }
 
   NamedEstimates named(const std::vector<Estimate>& values) const {

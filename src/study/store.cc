@@ -202,6 +202,13 @@ void Store::set_notes(const Scan& scan, const std::vector<std::string>& notes) {
 
 void Store::set_float(const Scan& scan, const NamedEstimates& values, const std::vector<Curve>& curves) {
   impl_->database.transaction([&] {
+    // Beside points that were measured otherwise these were, too; what is not measured today would keep its old meaning.
+    for (const char* sql :
+         {"DELETE FROM float_metrics WHERE scan = ?1 AND EXISTS (SELECT 1 FROM points WHERE scan = ?1 AND finished IS NOT NULL AND "
+          "measure IS NOT ?2)",
+          "DELETE FROM float_curves WHERE scan = ?1 AND EXISTS (SELECT 1 FROM points WHERE scan = ?1 AND finished IS NOT NULL AND "
+          "measure IS NOT ?2)"})
+      impl_->database.prepared(sql)->bind(scan.id, kMeasure).step();
     auto metric = impl_->database.statement("INSERT OR REPLACE INTO float_metrics(scan, name, value, error) VALUES(?, ?, ?, ?)");
     for (const auto& [name, estimate] : values) metric.bind(scan.id, name, estimate.value, estimate.error).step();
     auto curve =

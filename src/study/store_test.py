@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -142,6 +143,26 @@ def test_only_what_is_new_is_computed(whole, tmp_path):
     assert "315 points were done before" in succeed(command(out, models=("ds16", "ds32"), grid=GRID))
     succeed(command(out, "--types", "uniform", grid=small))
     assert rows(out, "SELECT * FROM progress") == [("16", "", "auto", 315, 315), ("32", "", "auto", 315, 315), ("16", "", "uniform", 225, 225)]
+
+
+@pytest.mark.parametrize("first, then", [("predictions,trace", "predictions"), ("predictions", "trace"), ("trace", "predictions")])
+def test_what_an_earlier_run_kept_of_the_float_model_stays(first, then, tmp_path):
+    out = tmp_path / "study"
+    grid = ["--v-full", "12", "--v-int", "6", "--wb-full", "8", "--wb-int", "2", "--samples", 30]
+    for keep in (first, then):
+        succeed(command(out, "--keep", keep, "--layout", "hdf5", grid=grid))
+    with h5py.File(out / "16.keras.h5") as file:
+        assert sorted(file) == ["predictions", "trace"]
+    succeed([NARROW, "report", str(out), "--figures", "none"])
+
+
+def test_a_resumed_study_shows_the_lowest_mpe_of_all(tmp_path):
+    small, all_of_it = ([*GRID[:1], v_full, *GRID[2:]] for v_full in ("14", "13:14"))
+    best = re.compile(r"lowest MPE of 16: \S+ %, [^\n]*?ap_fixed<(\d+)")
+    out = tmp_path / "study"
+    succeed(command(out, grid=small))
+    said = best.findall(run(command(out, grid=all_of_it)).stderr)
+    assert said and said[-1] == "14", said
 
 
 def test_a_changed_model_or_data_are_noticed(whole, tmp_path):

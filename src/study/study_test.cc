@@ -708,6 +708,23 @@ TEST(Store, AProfileIsReplacedAsAWhole) {
   EXPECT_EQ(layers(), (std::vector<std::string>{"d", "b"}));
 }
 
+// What was measured otherwise and is not measured today does not stay beside what is.
+TEST(Store, FloatValuesOfAnotherMeasureAreForgotten) {
+  const Folder folder;
+  Store store(folder.path(), Store::Mode::kWrite);
+  const Scan scan = small_scan(store);
+  const std::vector<StoredPoint> points = store.plan(scan, {grid_point({10, 5, 8, 2}, "a")}, {});
+  PointResult done;
+  done.id = done.computed_as = points.front().id;
+  store.finish(std::move(done));
+  store.set_float(scan, {{"mpe", {1, 0}}, {"turn_on@20", {2, 0}}}, {});
+  store.set_float(scan, {{"mpe", {3, 0}}}, {});
+  EXPECT_EQ(store.float_metrics(scan).size(), 2) << "of the same measure";
+  Database(folder.path() + "/study.db", true).run("UPDATE points SET measure = NULL");
+  store.set_float(scan, {{"mpe", {3, 0}}}, {});
+  EXPECT_EQ(store.float_metrics(scan).size(), 1);
+}
+
 // Of a leader and its followers: which are finished, and the sum of each one's counts and curves, as a reader gets them.
 struct Answers {
   std::vector<bool> finished;

@@ -42,7 +42,7 @@ void for_arrays(State& state, const Use& use) {
 
 }  // namespace
 
-std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family) {
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family, int trainer) {
   ordered_json layers = ordered_json::array();
   for (const Layer& layer : model.layers) {
     if (const auto* dense = as<Dense>(layer)) layers.push_back({layer.name, dense->n_in, dense->n_out, hash_of(dense->kernel)});
@@ -55,6 +55,10 @@ std::string describe_training(const Model& model, const TrainData& data, const T
   }
   training["count_padding"] = family.options.count_padding;
   if (family.options.double_precision) training["double_precision"] = true;
+  // What an older narrow wrote does not say these.
+  if (trainer != 1) training["trainer"] = trainer;
+  constexpr int kWord = 32;
+  if (family.options.seed >> kWord != 0) training["seed_words"] = 2;  // of which it shuffled by one
   return training.dump();
 }
 

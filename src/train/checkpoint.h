@@ -8,10 +8,16 @@
 
 namespace narrow {
 
+// The version of the trainer. Raise it with every change after which the same settings and data train to other weights: in the first
+// weights (make_deep_sets), the order of samples, the steps, the learning rates or what is kept as best. What another version trained
+// is trained again, and its checkpoints are not taken.
+inline constexpr int kTrainer = 1;
+
 // Everything that the result of training depends on but its state, as JSON: two trainings with the same text are the same.
 // The number of epochs is left out where training may resume for longer than was first asked for: it may not where the learning rate
 // follows the share that is done.
-std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family);
+std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family,
+                              int trainer = kTrainer);
 
 // The state of a training in an HDF5 file, exactly. Writing takes the name only when all is written.
 void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training);

@@ -295,7 +295,11 @@ std::vector<std::size_t> order_of(std::size_t size, const TrainOptions& options,
   std::vector<std::size_t> order(size);
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (!options.shuffle) return order;
-  std::seed_seq seed{options.seed, static_cast<std::uint64_t>(epoch)};
+  // A seed_seq keeps 32 bits of each word.
+  constexpr int kWord = 32;
+  std::vector<std::uint64_t> words{options.seed, static_cast<std::uint64_t>(epoch)};
+  if (options.seed >> kWord != 0) words.push_back(options.seed >> kWord);
+  std::seed_seq seed(words.begin(), words.end());
   std::mt19937_64 random(seed);
   for (std::size_t i = size; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   return order;

@@ -173,12 +173,34 @@ TEST(Train, EverySettingIsReadWrittenAndHashedByItsRole) {
       EXPECT_THROW(setting.parse(family, wrong), Error) << setting.name << " took '" << wrong << "'";
     }
   }
+  // Another trainer makes other weights of the same settings.
+  EXPECT_NE(describe_training(model, data, data, usual, kTrainer + 1), before);
   // With a schedule the number of epochs decides the rate of every step.
   Family longer;
   longer.options.schedule = Schedule::kCosineDecay;
   const std::string scheduled = describe_training(model, data, data, longer);
   longer.options.epochs += 1;
   EXPECT_NE(describe_training(model, data, data, longer), scheduled);
+}
+
+// All 64 bits of a seed decide the order of samples.
+TEST(Train, HighBitsOfASeedShuffle) {
+  const TrainData data = showers(0, 200, 8);
+  const Model first = make_deep_sets({8, 4, 1, {4}, {}}, 1);
+  const auto trained = [&](std::uint64_t seed) {
+    Model model = first;
+    TrainOptions options;
+    options.seed = seed;
+    options.epochs = 1;
+    options.batch_size = 10;
+    return train(
+               model, data, data, options, {}, [](std::size_t, std::size_t, double) {}, [](const TrainState&) {})
+        .weights;
+  };
+  constexpr std::uint64_t kHigh = std::uint64_t{1} << 32;
+  EXPECT_EQ(trained(7), trained(7));
+  EXPECT_NE(trained(7), trained(7 + kHigh));
+  EXPECT_NE(trained(7 + kHigh), trained(7 + 2 * kHigh));
 }
 
 TEST(Train, WhatComesAfterTheLastCellTellsTrainingsApart) {
