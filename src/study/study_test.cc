@@ -493,9 +493,8 @@ TEST(Metrics, AShareOfNoneOrAllHasAnError) {
   for (const std::size_t n : {std::size_t{10}, std::size_t{1000}}) {
     Targets targets;
     for (std::size_t i = 0; i < n; ++i) targets.truth.push_back(static_cast<float>(1 + i % 10));
-    const std::vector<float> reference = targets.truth;
-    const std::vector<double> same(reference.begin(), reference.end());
-    const Measure measure(options, reference, targets);
+    const std::vector<double> same(targets.truth.begin(), targets.truth.end());
+    const Measure measure(options, same, targets);
     const double limit = 100.0 / (static_cast<double>(n) + 1);
     EXPECT_EQ(estimate_of(measure, "beyond@1", same).value, 0);
     EXPECT_NEAR(estimate_of(measure, "beyond@1", same).error, limit, 1e-12);
@@ -523,14 +522,14 @@ TEST(Metrics, WhatIsInfiniteOrUnknownIsNeitherWithinNorSorted) {
   targets.of_data = parse_feature("E:log");
   for (int i = 1; i <= 20; ++i) targets.truth.push_back(static_cast<float>(i) / 4);
   targets.of_model = targets.of_data;
-  std::vector<float> reference = targets.truth;
-  const std::vector<double> exact(reference.begin(), reference.end());
+  const std::vector<double> exact(targets.truth.begin(), targets.truth.end());
+  std::vector<double> reference = exact;
   reference[0] = 1000;  // infinite when undone
   EXPECT_EQ(estimate_of(Measure(options, reference, targets), "beyond_target@1", exact).value, 5);
   std::vector<double> infinite = exact;
   infinite[0] = 1000;
   EXPECT_EQ(estimate_of(Measure(options, reference, targets), "beyond_target@1", infinite).value, 5) << "two infinite ones do not agree";
-  reference[0] = std::numeric_limits<float>::quiet_NaN();
+  reference[0] = std::numeric_limits<double>::quiet_NaN();
   EXPECT_TRUE(std::isnan(estimate_of(Measure(options, reference, targets), "rate_change@5", exact).value));
   // A truth that is infinite, and a prediction: their relative error is unknown.
   targets.truth[0] = 1000;
