@@ -57,14 +57,16 @@ void run(const Best& best) {
     outdated.add(points);
     const Answer answer = best_of(store, scan, question);
     if (best.pareto) {
-      for (const StoredPoint& point : pareto_front(points, question, bits)) row(point, point.point ? 0 : bits_in(store.types(point)));
+      const std::vector<StoredPoint> front = pareto_front(points, question, bits);
+      for (const StoredPoint& point : front) row(point, point.point ? 0 : bits_in(store.types(point)));
+      if (front.empty()) said.push_back(name_of(scan) + ": no point to show: none that is finished has a value and keeps the limits");
       if (answer.missing > 0) said.push_back(name_of(scan) + ": " + answer.said.front());
       continue;
     }
     if (answer.point) {
       row(*answer.point, answer.bits);
     } else {
-      std::vector<std::string> none{"-", answer.doubted ? "none is recommended" : "none is within", "-"};
+      std::vector<std::string> none{"-", answer.doubted ? "none is recommended" : "no point meets the bound", "-"};
       for (const Bound& bound : question.bounds) none.push_back(short_number(bound.most));
       add(std::move(none));
     }
@@ -93,7 +95,7 @@ void add_best(CLI::App& app, const Globals&) {
       ->default_str(short_text(kMostOverflow));
   auto* any = command->add_flag("--any", best->question.any,
                                 "the fewest bits within the bounds, whatever overflows and whether or not more bits keep to them");
-  command->add_flag("--steady", best->steady, "what is recommended without it, too: more bits keep to the bounds")->excludes(any);
+  command->add_flag("--steady", best->steady, "no effect; kept for old scripts")->excludes(any);
   command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error");
   command->callback([best] { run(*best); });
 }

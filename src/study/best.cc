@@ -88,8 +88,12 @@ Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t sample
   const bool has_error = bound.at < point.errors.size() && !std::isnan(point.errors[bound.at]);
   judgement.error = has_error ? point.errors[bound.at] : std::numeric_limits<double>::quiet_NaN();
   if (!point.finished || std::isnan(judgement.cost)) return judgement;
-  const double error = has_error ? judgement.error : 0;
   const double room = bound.most - judgement.cost;
+  if (!has_error) {
+    judgement.standing = room >= 0 ? Standing::kMetErrorUnknown : Standing::kMissed;
+    return judgement;
+  }
+  const double error = judgement.error;
   judgement.standing = room >= error   ? Standing::kMet
                        : room >= 0     ? Standing::kMetWithinError
                        : room > -error ? Standing::kMissedWithinError
@@ -338,26 +342,31 @@ class Judge {
     }
   }
 
-  // Bits that the grid does not vary have no neighbours.
+  // Bits that the grid does not vary have no neighbours. More integer bits change nothing where nothing overflows.
   void say_fixed_bits() {
     std::string fixed;
     for (std::size_t s = 0; s < kSides.size(); ++s) {
-      if (full_[s].size() == 1) fixed += (fixed.empty() ? "" : " and ") + std::string(kSides[s].full_option);
+      const auto add = [&](const char* option) { fixed += (fixed.empty() ? "" : " and ") + std::string(option); };
+      if (full_[s].size() == 1) add(kSides[s].full_option);
+      if (integer_[s].size() == 1 && !answer_.point->clean) add(kSides[s].integer_option);
     }
-    if (!fixed.empty())
-      answer_.said.push_back("the grid has one value of " + fixed + ": whether more such bits keep the bounds was not tried");
+    if (!fixed.empty()) answer_.said.push_back("the grid has one value of " + fixed + ": more bits there were not tried");
   }
 
   void say_error(const StoredPoint& point, const Bound& bound) {
     const Judgement judgement = judge(point, bound, samples_);
     const std::string samples = count(static_cast<double>(samples_)) + (samples_ == 1 ? " sample" : " samples");
-    if (judgement.standing != Standing::kMetWithinError && judgement.standing != Standing::kMissedWithinError) return;
+    if (judgement.standing == Standing::kMet || judgement.standing == Standing::kMissed || judgement.standing == Standing::kUnknown) return;
     std::string text = value_in_words(point, bound) + ": the bound of " + number(bound.most) +
                        (bound.metric.unit.empty() ? "" : " " + bound.metric.unit) +
-                       (judgement.standing == Standing::kMetWithinError ? " is met" : " is missed") + " within the error, which " +
-                       samples + " do not decide";
+                       (judgement.standing == Standing::kMissedWithinError ? " is missed, but by" : " is met, but ");
+    if (judgement.standing == Standing::kMetErrorUnknown) {
+      answer_.said.push_back(text + "its statistical error is unknown");
+      return;
+    }
+    text += std::string(judgement.standing == Standing::kMetWithinError ? "by" : "") + " less than the statistical error of " + samples;
     if (judgement.samples) {
-      text += "; about " + count(*judgement.samples) + " would";
+      text += "; about " + count(*judgement.samples) + " would decide";
       text += has_more_ ? " (--samples " + number_of(*judgement.samples) + ", if the data hold as many)" : ", more than the data hold";
     }
     answer_.said.push_back(text);
@@ -373,10 +382,10 @@ class Judge {
     const StoredPoint& point = *answer_.doubted;
     std::array<char, 32> bits_text{};
     std::snprintf(bits_text.data(), bits_text.size(), "%.4g", bits(point));
-    std::string text = std::string(bits_text.data()) + " bits, " + in_words(point);
+    std::string text = "the " + std::string(bits_text.data()) + "-bit point " + in_words(point);
     for (std::size_t i = 0; i < question_.bounds.size(); ++i)
-      text += (i == 0 ? ", meet the bound (" : ", ") + value_in_words(point, question_.bounds[i]);
-    text += ") but are not recommended: ";
+      text += (i == 0 ? " meets the bound (" : ", ") + value_in_words(point, question_.bounds[i]);
+    text += ") but is not recommended: ";
     if (answer_.doubt == Doubt::kOverflow)
       text += overflow_in_words(point) + ", more than " + number(question_.most_overflow) + " % (--overflow)";
     if (answer_.doubt == Doubt::kChance) {
@@ -391,7 +400,7 @@ class Judge {
       for (const std::string& option : answer_.extend) options += (options.empty() ? "" : " ") + option;
       text += "the grid ends there, so nothing shows whether more bits keep the bound; extend it with " + options;
     }
-    if (answer_.doubt == Doubt::kUnfinished) text += "their neighbours with more bits are not finished";
+    if (answer_.doubt == Doubt::kUnfinished) text += "its neighbours with more bits are not finished";
     answer_.said.push_back(text);
   }
 
@@ -419,7 +428,7 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   const auto old = std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished && !p.measured; });
   if (old > 0) {
     answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
-                          " measured by an older narrow, without errors; the same narrow run or sweep measures them again");
+                          " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
   answer.said.insert(answer.said.end(), scan.notes.begin(), scan.notes.end());
   return answer;

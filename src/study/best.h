@@ -31,8 +31,8 @@ struct Bound {
 };
 
 // How a point stands to a bound. The error of a metric is one standard deviation; a bound is met, or missed, within the error where it lies
-// within one of them from the value.
-enum class Standing : std::uint8_t { kMet, kMetWithinError, kMissedWithinError, kMissed, kUnknown };
+// within one of them from the value. Where the error is unknown, a bound is met with an unknown error, or missed.
+enum class Standing : std::uint8_t { kMet, kMetWithinError, kMetErrorUnknown, kMissedWithinError, kMissed, kUnknown };
 struct Judgement {
   double cost = 0;  // what is compared with the bound
   double error = 0;

@@ -47,6 +47,19 @@ Estimate mean_over(std::size_t values, std::size_t per_sample, const Value& valu
   return {mean, std::isfinite(mean) && samples > 1 ? std::sqrt(squares) / static_cast<double>(count) : kNan};
 }
 
+// Of `count` samples no one, or every one, has a property: its share has the spread 0 in all resamples of these, but not in others. The
+// error is then the upper limit of Wilson's score interval (Wilson 1927) at one standard deviation, z^2 / (n + z^2) with z = 1, to which
+// that of a single one of n, 1/n, leads on.
+double error_of_none(std::size_t count) { return count < 2 ? kNan : 1 / (static_cast<double>(count) + 1); }
+
+// The share of values that `has` holds for, %, several of them a sample.
+template <class Has>
+Estimate share_of(std::size_t values, std::size_t per_sample, const Has& has) {
+  Estimate share = mean_over(values, per_sample, [&](std::size_t i) { return std::optional(has(i) ? 100.0 : 0.0); });
+  if (share.value == 0 || share.value == 100) share.error = 100 * error_of_none(values / per_sample);
+  return share;
+}
+
 double width_of(double low, double high) { return std::isinf(low) || std::isinf(high) ? kInfinity : (high - low) / 2; }
 
 // A width with the response scaled to 1; an output that is stuck at 0 has none.
@@ -198,6 +211,7 @@ Reference::Reference(const MetricOptions& options, std::vector<float> prediction
   if (targets.of_model) {
     undone.reserve(outputs.size());
     for (const double output : outputs) undone.push_back(targets.of_model->undo(output));
+    known = std::none_of(undone.begin(), undone.end(), [](double value) { return std::isnan(value); });
   }
   if (targets.truth.empty()) return;
   assert(targets.of_model);
@@ -237,10 +251,12 @@ void Comparison::compare_with_truth() {
     errors_.push_back(error_of[i] = (undone_[i] - truth) / std::abs(truth) * 100);
   }
   known_ = std::none_of(undone_.begin(), undone_.end(), [](double value) { return std::isnan(value); });
+  // Two infinite values have no difference.
+  has_errors_ = known_ && std::none_of(errors_.begin(), errors_.end(), [](double error) { return std::isnan(error); });
   width_ = scaled_ = kNan;
   medians_.assign(reference_.bins.samples.size(), kNan);
   widths_ = medians_;
-  if (!known_ || errors_.empty()) return;
+  if (!has_errors_ || errors_.empty()) return;
   const Ordered all = ordered(errors_, reference_.nonzero);
   width_ = all.values.size() < 2 ? kNan : width_of(quantile(all.values, kTail), quantile(all.values, 1 - kTail));
   scaled_ = scaled_width(width_, quantile(all.values, 0.5));
@@ -361,14 +377,14 @@ Estimate Comparison::bias(MetricSpace space) const {
 
 Estimate Comparison::beyond(MetricSpace space, double tolerance) const {
   const auto [fixed, reference] = in(space);
-  return mean_over(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
-    // Written so that NaN counts as beyond.
-    return std::optional(std::abs(fixed[i] - reference[i]) <= tolerance / 100 * std::abs(reference[i]) ? 0.0 : 100.0);
+  return share_of(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
+    // Written so that NaN counts as beyond, and everything does of a prediction that is infinite.
+    return !(std::isfinite(reference[i]) && std::abs(fixed[i] - reference[i]) <= tolerance / 100 * std::abs(reference[i]));
   });
 }
 
 Estimate Comparison::resolution() const {
-  if (!known_ || errors_.size() < 2) return {};
+  if (!has_errors_ || errors_.size() < 2) return {};
   if (std::any_of(errors_.begin(), errors_.end(), [](double e) { return std::isinf(e); })) return {kInfinity, kNan};
   const auto n = static_cast<double>(errors_.size());
   double mean = 0;
@@ -406,21 +422,22 @@ Estimate Comparison::linearity() const {
 Estimate Comparison::rate(std::size_t threshold) const {
   if (!known_) return {};
   const std::vector<bool>& passed = halves_[threshold].passed;
-  return mean_over(passed.size(), 1, [&](std::size_t i) { return std::optional(passed[i] ? 100.0 : 0.0); });
+  return share_of(passed.size(), 1, [&](std::size_t i) { return passed[i]; });
 }
 
-// Of the ratio of two rates on the same samples, to first order.
+// Of the ratio of two rates on the same samples, to first order; where no sample passes one alone, by error_of_none.
 Estimate Comparison::rate_change(std::size_t threshold) const {
   const std::vector<bool>& passed = halves_[threshold].passed;
   const std::vector<bool>& float_passed = reference_.turn_ons[threshold].float_passed;
   const auto all = static_cast<double>(std::count(float_passed.begin(), float_passed.end(), true));
-  if (!known_ || all == 0) return {};
+  if (!known_ || !reference_.known || all == 0) return {};
   const double ratio = static_cast<double>(std::count(passed.begin(), passed.end(), true)) / all;
   double squares = 0;
   for (std::size_t i = 0; i < passed.size(); ++i) {
     const double departure = (passed[i] ? 1 : 0) - (float_passed[i] ? ratio : 0);
     squares += departure * departure;
   }
+  if (passed == float_passed) return {0, error_of_none(passed.size()) * static_cast<double>(passed.size()) / all * 100};
   return {(ratio - 1) * 100, passed.size() < 2 ? kNan : std::sqrt(squares) / all * 100};
 }
 

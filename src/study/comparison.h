@@ -20,6 +20,7 @@ struct Targets {
   Feature of_data{"target"};          // how `truth` was prepared
   std::optional<Feature> of_model{};  // how the target was on which the model was trained; nothing where that is not known
   std::size_t outputs = 1;            // values of a prediction; several are compared, but have no target
+  bool assumed = false;               // nothing says how `truth` was prepared: it is taken to be as the model's target
 };
 
 // A value for each bin of the true value; NaN for a bin without samples, and of a width for one with a single sample.
@@ -64,6 +65,7 @@ struct Reference {
 
   std::vector<double> outputs;         // the float model's
   std::vector<double> undone;          // the same in the target's unit; empty where none is known
+  bool known = false;                  // none of these is NaN
   std::vector<double> truth;           // in the target's unit; empty where it is not known
   std::vector<std::uint32_t> nonzero;  // samples whose truth is not 0
   Targets targets;
@@ -120,6 +122,7 @@ class Comparison {
   std::span<const double> outputs_;
   std::vector<double> undone_;
   bool known_ = false;          // no prediction is NaN, in the target's unit
+  bool has_errors_ = false;     // nor is any relative error: the truth is finite, too
   std::vector<double> errors_;  // of Reference::nonzero, %
   double width_ = 0, scaled_ = 0;
   std::vector<double> width_of_, scaled_of_;  // of the replicas

@@ -423,9 +423,9 @@ TEST(Best, AnswersAreSettledByErrorsAndNeighbours) {
   EXPECT_EQ(grid.answer("mpe=5").point->point->v_full, 11);
   const std::string said = joined(grid.answer("mpe=5").said);
   // 4.9 +- 0.49 is 0.1 from the bound: 24.01 times as many samples have an error of 0.1.
-  EXPECT_NE(
-      said.find("mpe is 4.9 +- 0.49 %: the bound of 5 % is met within the error, which 1,000 samples do not decide; about 25,000 would"),
-      std::string::npos)
+  EXPECT_NE(said.find("mpe is 4.9 +- 0.49 %: the bound of 5 % is met, but by less than the statistical error of 1,000 samples; about "
+                      "25,000 would decide"),
+            std::string::npos)
       << said;
   // Beyond their error it is.
   errors({9, 4, 7, 3, 1});
@@ -451,7 +451,96 @@ TEST(Best, AnswersAreSettledByErrorsAndNeighbours) {
   // None at all: the nearest.
   errors({9, 8, 7, 6, 5.4});
   EXPECT_EQ(grid.answer("mpe=5").nearest->point->v_full, 14);
-  EXPECT_NE(joined(grid.answer("mpe=5").said).find("is missed within the error"), std::string::npos);
+  EXPECT_NE(joined(grid.answer("mpe=5").said).find("is missed, but by less than the statistical error of 1,000 samples"),
+            std::string::npos);
+}
+
+TEST(Best, AnUnknownErrorIsNotAnExactValue) {
+  Grid2 grid;
+  for (int full = 10; full <= 12; ++full) grid.add({full, 4, 12, 2}, 4, 0).errors[0] = std::nan("");
+  const Answer answer = grid.answer("mpe=5");
+  ASSERT_EQ(answer.judgements.size(), 1U);
+  EXPECT_EQ(answer.judgements[0].standing, Standing::kMetErrorUnknown);
+  EXPECT_TRUE(std::isnan(answer.judgements[0].error));
+  EXPECT_NE(joined(answer.said).find("mpe is 4 %: the bound of 5 % is met, but its statistical error is unknown"), std::string::npos)
+      << joined(answer.said);
+  // Missed, whatever its error.
+  EXPECT_EQ(judge(grid.points[0], {metric_named("mpe"), 3, 0}, 1000).standing, Standing::kMissed);
+}
+
+TEST(Best, IntegerBitsThatTheGridDoesNotVaryAreSaid) {
+  Grid2 grid;
+  for (int full = 10; full <= 12; ++full) {
+    for (int weights = 10; weights <= 12; ++weights) {
+      for (int integer = 2; integer <= 4; ++integer) grid.add({full, 4, weights, integer}, 4, 0);
+    }
+  }
+  const std::string sentence = "the grid has one value of --v-int: more bits there were not tried";
+  EXPECT_NE(joined(grid.answer("mpe=5").said).find(sentence), std::string::npos) << joined(grid.answer("mpe=5").said);
+  for (StoredPoint& point : grid.points) point.clean = true;
+  EXPECT_EQ(joined(grid.answer("mpe=5").said).find(sentence), std::string::npos) << "more change nothing where nothing overflows";
+}
+
+// Through the metric's own function, as measured of points.
+Estimate estimate_of(const Measure& measure, const std::string& name, const std::vector<double>& fixed) {
+  const std::vector<std::string> names = names_of(measure.names());
+  const auto at = std::find(names.begin(), names.end(), name) - names.begin();
+  return measure.measure(fixed).metrics.at(static_cast<std::size_t>(at));
+}
+
+// Wilson 1927: of n samples none, the limit at one standard deviation is 1/(n + 1).
+TEST(Metrics, AShareOfNoneOrAllHasAnError) {
+  MetricOptions options;
+  options.thresholds = {5};
+  for (const std::size_t n : {std::size_t{10}, std::size_t{1000}}) {
+    Targets targets;
+    for (std::size_t i = 0; i < n; ++i) targets.truth.push_back(static_cast<float>(1 + i % 10));
+    const std::vector<float> reference = targets.truth;
+    const std::vector<double> same(reference.begin(), reference.end());
+    const Measure measure(options, reference, targets);
+    const double limit = 100.0 / (static_cast<double>(n) + 1);
+    EXPECT_EQ(estimate_of(measure, "beyond@1", same).value, 0);
+    EXPECT_NEAR(estimate_of(measure, "beyond@1", same).error, limit, 1e-12);
+    const std::vector<double> none(n, 100.0);
+    EXPECT_EQ(estimate_of(measure, "beyond@1", none).value, 100);
+    EXPECT_NEAR(estimate_of(measure, "beyond@1", none).error, limit, 1e-12);
+    EXPECT_EQ(estimate_of(measure, "rate@5", none).value, 100);
+    EXPECT_NEAR(estimate_of(measure, "rate@5", none).error, limit, 1e-12);
+    // Six of ten pass.
+    EXPECT_EQ(estimate_of(measure, "rate_change@5", same).value, 0);
+    EXPECT_NEAR(estimate_of(measure, "rate_change@5", same).error, limit / 0.6, 1e-12);
+    // One alone has the error of the bootstrap, and no smaller one.
+    std::vector<double> one = same;
+    one[0] = 50;
+    EXPECT_NEAR(estimate_of(measure, "beyond@1", one).error, 100 * std::sqrt((1 - 1.0 / static_cast<double>(n))) / static_cast<double>(n),
+                1e-9);
+    EXPECT_GE(estimate_of(measure, "beyond@1", one).error, limit);
+  }
+}
+
+TEST(Metrics, WhatIsInfiniteOrUnknownIsNeitherWithinNorSorted) {
+  MetricOptions options;
+  options.thresholds = {5};
+  Targets targets;
+  targets.of_data = parse_feature("E:log");
+  for (int i = 1; i <= 20; ++i) targets.truth.push_back(static_cast<float>(i) / 4);
+  targets.of_model = targets.of_data;
+  std::vector<float> reference = targets.truth;
+  const std::vector<double> exact(reference.begin(), reference.end());
+  reference[0] = 1000;  // infinite when undone
+  EXPECT_EQ(estimate_of(Measure(options, reference, targets), "beyond_target@1", exact).value, 5);
+  std::vector<double> infinite = exact;
+  infinite[0] = 1000;
+  EXPECT_EQ(estimate_of(Measure(options, reference, targets), "beyond_target@1", infinite).value, 5) << "two infinite ones do not agree";
+  reference[0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(estimate_of(Measure(options, reference, targets), "rate_change@5", exact).value));
+  // A truth that is infinite, and a prediction: their relative error is unknown.
+  targets.truth[0] = 1000;
+  reference[0] = 1000;
+  const Measure measure(options, reference, targets);
+  for (const char* name : {"resolution", "resolution_68", "resolution_loss", "linearity"})
+    EXPECT_TRUE(std::isnan(estimate_of(measure, name, infinite).value)) << name;
+  EXPECT_FALSE(std::isnan(estimate_of(measure, "rate@5", infinite).value));
 }
 
 TEST(Best, MoreIntegerBitsChangeNothingWhereNothingOverflows) {
