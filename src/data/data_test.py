@@ -523,6 +523,7 @@ def test_a_model_knows_the_samples_that_it_has_seen(trained, tmp_path):
     grid = ["--v-full", "12", "--v-int", "6", "--wb-full", "10", "--wb-int", "2"]
     sweep = succeed("sweep", trained / "m.keras", "--data", trained / "g.h5", *grid, "--samples", 320, "--out", tmp_path / "study")
     assert "model m has seen these data: of 320 samples it was trained on 300 and validated on 20;" in sweep, sweep
+    assert "model m has seen these data: of 320 samples" in succeed("best", tmp_path / "study"), "it is kept and said again"
 
 
 def test_the_record_of_many_samples_stays_small(tmp_path):

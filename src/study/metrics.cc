@@ -100,6 +100,20 @@ std::vector<std::string> Measure::notes() const {
   const auto add = [&](std::size_t count, const std::string& what) {
     if (count > 0) notes.push_back(std::to_string(count) + " of " + std::to_string(all) + " samples " + what);
   };
+  if (reference_.targets.assumed && !reference_.nonzero.empty()) {
+    std::vector<double> errors;
+    for (const std::uint32_t i : reference_.nonzero)
+      errors.push_back((reference_.undone[i] - reference_.truth[i]) / std::abs(reference_.truth[i]) * 100);
+    const bool known = std::none_of(errors.begin(), errors.end(), [](double error) { return std::isnan(error); });
+    if (known) std::sort(errors.begin(), errors.end());
+    const double median = known ? quantile(errors, 0.5) : std::numeric_limits<double>::quiet_NaN();
+    if (!(median > -99) || std::isinf(median)) {
+      notes.push_back("the float model's median relative error is " +
+                      (std::isfinite(median) ? short_text(std::round(median)) + " %" : "not finite") +
+                      ": the data do not say how their target is prepared, and it was taken as the model's, " +
+                      to_string(reference_.targets.of_data) + "; is it? (--target)");
+    }
+  }
   add(all - reference_.nonzero.size(), "have a target of 0, and no part in resolution and linearity");
   if (!options_.bins.empty()) {
     add(reference_.bins.outside, "lie outside the bins from " + short_text(options_.bins.front()) + " to " +

@@ -354,3 +354,65 @@ def test_a_study_that_an_older_narrow_measured_is_measured_again(identity, tmp_p
     assert "3 points were measured by an older narrow, with other errors or none" in succeed([NARROW, "best", str(tmp_path / "study")])
     assert "3 points were done before; new metrics were computed from their predictions" in succeed(asked)
     assert rows(tmp_path / "study", table) == before
+
+
+# --- what belongs to one study
+
+
+def refused(asked):
+    done = run([asked[0], "--quiet", *asked[1:]])
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def dump(folder):
+    with sqlite3.connect(folder / "study" / "study.db") as database:
+        return list(database.iterdump())
+
+
+def test_predictions_undone_otherwise_are_not_mixed_in_without_truth_either(identity, tmp_path):
+    guessed = [0.3, 0.4, 0.45]
+    succeed(sweep(tmp_path, identity[1, None], guessed, None, None, "--target", "E:log/10"))
+    before = dump(tmp_path)
+    said = refused(sweep(tmp_path, identity[1, None], guessed, None, None, "--target", "E:log/5"))
+    assert "the target of this study is E:log/10, and E:log/5 is asked for" in said
+    assert dump(tmp_path) == before, "nothing of it is written, its definition neither"
+
+
+def test_the_unit_of_a_study_is_one(identity, tmp_path):
+    prepared = [0.3, 0.4, 0.45]
+    asked = lambda *more, out="study": sweep(tmp_path, identity[1, "log(E)/10"], prepared, prepared, None, *more, out=out)
+    unit = lambda: rows(tmp_path / "study", "SELECT unit FROM metric_names WHERE name = 'bias_target'")
+    succeed(asked("--unit", "GeV"))
+    before = dump(tmp_path)
+    assert "--unit MeV: the unit of the target in this study is GeV" in refused(asked("--unit", "MeV"))
+    assert dump(tmp_path) == before
+    succeed(asked())
+    assert unit() == [("GeV",)], "it is kept where none is given"
+    for number, name in ((1, "GeV"), (2, "MeV")):
+        succeed(asked("--unit", name, "--shard", f"{number}/2", out="parts"))
+    assert "the unit of its target is MeV, that of the other parts is another" in refused([NARROW, "merge", str(tmp_path / "parts")])
+
+
+def test_a_target_that_was_not_prepared_is_said(identity, tmp_path):
+    """The model says log(E)/10; the data hold GeV and say nothing."""
+    energy = np.array([20.0, 25, 30, 40])
+    guessed = TRANSFORMS["log(E)/10"][1](energy)
+    asked = sweep(tmp_path, identity[1, "log(E)/10"], guessed, energy, None)
+    said = run(asked)
+    assert said.returncode == 0, said.stderr
+    assert "median relative error is -100 %" in said.stderr and "(--target)" in said.stderr
+    assert "median relative error is -100 %" in succeed([NARROW, "best", str(tmp_path / "study")])
+    said = refused(sweep(tmp_path, identity[1, "log(E)/10"], guessed, energy * 1000, None, out="more"))
+    assert "data.h5: target 20000 of row 0 is infinite when undone as the model's, E:log/10" in said and "--target" in said
+    succeed(sweep(tmp_path, identity[1, "log(E)/10"], guessed, energy, None, "--target", "E", out="right"))
+    assert "median relative error" not in succeed([NARROW, "best", str(tmp_path / "right")])
+
+
+def test_other_data_leave_no_trace(identity, tmp_path):
+    succeed(sweep(tmp_path, identity[1, None], [1, 2, 3], None, None))
+    before = dump(tmp_path)
+    asked = sweep(tmp_path, identity[1, None], [1, 2, 4], None, None)
+    asked[asked.index("--samples") + 1] = "5"
+    assert "these are not the data with which this study began" in refused(asked)
+    assert dump(tmp_path) == before

@@ -166,6 +166,7 @@ Targets targets_of(const DataOptions& options, const Dataset& data, const Model&
   targets.outputs = model.output_size();
   targets.of_model = of_model ? of_model : of_data;
   if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
+  targets.assumed = !of_data && of_model;
   if (targets.outputs != 1) {
     targets.of_model.reset();
   } else if (data.targets == 1) {
@@ -363,21 +364,39 @@ void write_targets(const std::string& folder, const Dataset& data, bool is_new) 
   write_file(path, targets);
 }
 
-// What is in the store was measured in the target's own unit: another one would stand beside it under the same names.
-void keep_target(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets,
-                 const std::string& unit) {
-  const auto keep = [&](const std::string& fact, const std::string& target, const std::string& whose) {
+// What is in the store was measured in the target's own unit: another one would stand beside it under the same names. So would
+// predictions undone otherwise, whether or not the data have targets. Refuses such; `keep` sets the facts.
+void check_target_facts(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets,
+                        const std::string& unit, bool keep) {
+  if (!targets.of_model) return;
+  const auto check = [&](const std::string& fact, const std::string& target, const std::string& whose) {
     const std::string known = store.known(fact);
     if (!known.empty() && known != target) {
       throw Error(whose + ": the target of this study is " + known + ", and " + target +
                   " is asked for; give another --out, or the same target");
     }
-    store.set(fact, target);
+    if (keep) store.set(fact, target);
   };
-  keep(fact_of_target(of.name), to_string(targets.of_data), data.path);
-  keep("target of model " + subject.label + (of.name.empty() ? "" : " on " + of.name), to_string(*targets.of_model),
-       "model " + subject.model.name);
-  store.set(kUnitFact, unit);
+  if (!targets.truth.empty()) check(fact_of_target(of.name), to_string(targets.of_data), data.path);
+  check("target of model " + subject.label + (of.name.empty() ? "" : " on " + of.name), to_string(*targets.of_model),
+        "model " + subject.model.name);
+  const std::string known = store.known(kUnitFact);
+  if (unit.empty()) return;
+  if (!known.empty() && known != unit) {
+    throw Error("--unit " + unit + ": the unit of the target in this study is " + known + "; give another --out, or the same unit");
+  }
+  if (keep) store.set(kUnitFact, unit);
+}
+
+// Where the model alone says how its target was prepared, the data's may be in another form: 20 GeV taken as log(E)/10 are e^200.
+void check_truth(const Dataset& data, const Targets& targets) {
+  if (!targets.assumed) return;
+  for (std::size_t i = 0; i < targets.truth.size(); ++i) {
+    if (std::isfinite(targets.of_data.undo(targets.truth[i]))) continue;
+    throw Error(data.path + ": target " + short_text(targets.truth[i]) + " of row " + std::to_string(i) +
+                " is infinite when undone as the model's, " + to_string(targets.of_data) +
+                "; say with --target how the data's is prepared");
+  }
 }
 
 // The grid's points by their types: where those are inferred otherwise than before, a point is another one.
@@ -416,18 +435,19 @@ class Execution {
     for (const Family& family : definition_.training) train_family(family, trainer);
   }
 
-  // Every scan in turn; `publish` is called when one is done.
-  void run(const std::vector<Subject>& subjects, const std::vector<ScanGrid>& grids,
+  // Every scan in turn; `begin` is called when the first data have passed all that could refuse them, `publish` is called when one is done.
+  void run(const std::vector<Subject>& subjects, const std::vector<ScanGrid>& grids, const std::function<void()>& begin,
            const std::function<void(const ScanResult&)>& publish) {
     std::size_t all = 0;
     for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
     Teller teller(watch_, all);
     for (const StudyData& of : definition_.data) {
       const FittedData data = read(of, subjects);
+      if (&of == &definition_.data.front()) begin();
       for (const Subject& subject : subjects) {
         const Dataset& own = data.of(subject.model);
         const std::vector<float> reference = infer(subject.model, own.x, own.size);
-        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, grid, teller));
+        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, data.seen.at(subject.label), grid, teller));
       }
     }
   }
@@ -437,15 +457,15 @@ class Execution {
   struct FittedData {
     Dataset header;
     std::map<Shape, Dataset> fitted;
+    std::map<std::string, std::vector<std::string>> seen;  // by a model's label: which samples it has seen in training
     const Dataset& of(const Model& model) const { return fitted.at(fit_to(header, model).shape); }
   };
 
   FittedData read(const StudyData& of, const std::vector<Subject>& subjects) {
     Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
-    if (data.size < of.options.limit()) store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
-    FittedData result{header_of(data), {}};
+    FittedData result{header_of(data), {}, {}};
     for (const Subject& subject : subjects) {
       const Shape shape = fit_to(result.header, subject.model).shape;
       if (result.fitted.contains(shape)) continue;
@@ -456,12 +476,18 @@ class Execution {
     for (const Subject& subject : subjects) {
       SeenCount seen(subject.model);
       seen.add(result.of(subject.model));
-      const std::vector<std::string> more = seen.notes();
-      notes.insert(notes.end(), more.begin(), more.end());
+      result.seen[subject.label] = seen.notes();
     }
     watch_.notes(notes);
+    for (const Subject& subject : subjects) {
+      const Dataset& own = result.of(subject.model);
+      const Targets targets = targets_of(of.options, own, subject.model);
+      check_truth(own, targets);
+      check_target_facts(store_, of, subject, own, targets, definition_.metrics.unit, false);
+    }
     // Before anything of an earlier run is written over: are these its data?
     for (const auto& [shape, own] : result.fitted) store_.add_data(own, of.name);
+    if (data.size < of.options.limit()) store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
     return result;
   }
 
@@ -477,11 +503,12 @@ class Execution {
   }
 
   ScanResult run_scan_of(const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
-                         const ScanGrid& grid, Teller& teller) {
-    const bool against_target = data.targets == 1 && subject.model.output_size() == 1;
+                         const std::vector<std::string>& seen, const ScanGrid& grid, Teller& teller) {
     const Targets targets = targets_of(of.options, data, subject.model);
-    if (against_target) keep_target(store_, of, subject, data, targets, definition_.metrics.unit);
-    const Measure measure(definition_.metrics, reference, targets);
+    check_target_facts(store_, of, subject, data, targets, definition_.metrics.unit, true);
+    MetricOptions metric_options = definition_.metrics;
+    if (metric_options.unit.empty()) metric_options.unit = store_.known(kUnitFact);
+    const Measure measure(metric_options, reference, targets);
     store_.add_metric_names(measure.names());
     const Scan scan =
         store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
@@ -492,7 +519,9 @@ class Execution {
     const std::vector<Estimate> values = measure.float_values();
     for (std::size_t i = 0; i < metrics.size(); ++i) float_values[metrics[i]] = values[i];
     store_.set_float(scan, float_values, measure.curves());
-    keep_notes(scan, subject, grid, measure.notes());
+    std::vector<std::string> notes = measure.notes();
+    notes.insert(notes.end(), seen.begin(), seen.end());
+    keep_notes(scan, subject, grid, notes);
     if (!grid.points.empty()) {
       // Which layers take in a BatchNormalization does not depend on the bits.
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
@@ -563,15 +592,20 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
   if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
   Definition whole = definition;
   if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();
-  store.add_definition(to_yaml(whole), options.command);
+  const auto add_definition = [&] { store.add_definition(to_yaml(whole), options.command); };
+  // What refuses models and data of another study comes before anything is written; training is a part of the study of its own.
+  if (!definition.training.empty()) add_definition();
   Execution execution(definition, options, watch, store);
   execution.train();
   if (options.train_only) return {};
-  keep_histories(store, definition);
   const std::vector<Subject> subjects = all_models(definition, true, store.models());
   for (const Subject& subject : subjects) store.add_model(subject.model, subject.label);
   std::vector<ScanResult> results;
-  execution.run(subjects, study.grids, [&](const ScanResult& result) {
+  const auto begin = [&] {
+    add_definition();
+    keep_histories(store, definition);
+  };
+  execution.run(subjects, study.grids, begin, [&](const ScanResult& result) {
     write_results(definition.out, store, result.scan);
     results.push_back(result);
   });
