@@ -87,6 +87,7 @@ void add_best(CLI::App& app, const Globals&) {
                       "metric that --below bounds: resolution_loss, turn_on_shift@50, or another of the study (default: mpe_target where a "
                       "target is known, else mpe)");
   command->add_option("--below", best->below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
+      ->check(bounds())
       ->capture_default_str();
   command
       ->add_option("--overflow", best->question.most_overflow,

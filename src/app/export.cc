@@ -120,7 +120,8 @@ void add_export(CLI::App& app, const Globals& globals) {
   wanted->inputs.add_model_to(*command);
   wanted->precision.add_to(*command);
   auto* study = command->add_option("--study", wanted->study, "take the precision from this study of the model");
-  auto* below = command->add_option("--below", wanted->below, "the point that `best` recommends within this bound, or several");
+  auto* below =
+      command->add_option("--below", wanted->below, "the point that `best` recommends within this bound, or several")->check(bounds());
   auto* metric = command->add_option("--metric", wanted->metric, "what --below bounds; as for `best`");
   auto* any = command->add_flag("--any", wanted->question.any, "the fewest bits within the bounds, recommended or not; as for `best`");
   constexpr int kCoordinates = 4;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.h"
+#include "number.h"
 
 namespace narrow {
 namespace {
@@ -70,6 +71,18 @@ const CLI::Validator& positive() {
 
 const CLI::Validator& not_negative() {
   static const CLI::Validator kCheck = number_check("a number, 0 or more", [](double number) { return number >= 0; });
+  return kCheck;
+}
+
+const CLI::Validator& bounds() {
+  static const CLI::Validator kCheck(
+      [](const std::string& text) {
+        const auto equals = text.rfind('=');
+        return real_number(equals == std::string::npos ? text : text.substr(equals + 1))
+                   ? std::string()
+                   : std::string("the bound should be a number, or metrics with their bounds, as in mpe=5,rate_change@20=2");
+      },
+      "");
   return kCheck;
 }
 

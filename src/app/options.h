@@ -30,6 +30,8 @@ auto usage(const Parse& parse) {
 // Checks of options' values, whose messages are one short line.
 const CLI::Validator& positive();
 const CLI::Validator& not_negative();
+// Of --below, as far as it can be told without a study (study/best.h, parse_bounds).
+const CLI::Validator& bounds();
 
 // Throws UsageError for a command or an option that does not exist, with the nearest that does.
 void check_words(const CLI::App& app, int argc, const char* const* argv);

@@ -137,6 +137,7 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
   command->add_option("--metric", arguments->options.metric,
                       "metric that --below bounds, as of `best` (default: mpe_target where a target is known, else mpe)");
   command->add_option("--below", arguments->options.below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
+      ->check(bounds())
       ->capture_default_str();
   command
       ->add_option("--overflow", arguments->options.most_overflow,

@@ -92,7 +92,7 @@ def test_the_point_is_the_studys(tmp_path):
     choices = {
         ("--at", "12,5,10,2", "--kind", "auto relu:AP_RND,AP_SAT"): ["--v", "12,5", "--wb", "10,2", "--relu", "AP_RND,AP_SAT"],
         ("--at", "10,5,10,2", "--kind", "uniform"): ["--v", "10,5", "--wb", "10,2", "--types", "uniform"],
-        ("--below", "1e9", "--kind", "uniform"): ["--v", "10,5", "--wb", "10,2", "--types", "uniform"],
+        ("--metric", "mpe", "--below", "1e9", "--any", "--kind", "uniform"): ["--v", "10,5", "--wb", "10,2", "--types", "uniform"],
     }
     for i, (choice, precision) in enumerate(choices.items()):
         succeed("export", *of, *choice, "--out", tmp_path / f"of_study{i}")
@@ -103,14 +103,17 @@ def test_the_point_is_the_studys(tmp_path):
     assert "choose one of 16, auto relu:AP_RND,AP_SAT; 16, uniform with" in fail("export", *of, "--below", "1e9", *out)
     uniform = ["--kind", "uniform"]
     assert "no finished point --at 9,5,10,2" in fail("export", *of, *uniform, "--at", "9,5,10,2", *out)
-    assert "no point is below 1e-09 in mpe" in fail("export", *of, *uniform, "--below", "1e-9", *out)
+    nothing = fail("export", *of, *uniform, "--metric", "mpe", "--below", "1e-9", "--any", *out)
+    assert "no point of 16, uniform is recommended within these bounds" in nothing
+    # A grid whose points all overflow has nothing to recommend.
+    assert "not recommended" in fail("export", *of, *uniform, "--metric", "mpe", "--below", "1e9", *out)
     assert "has nothing of that" in fail("export", *of, "--kind", "auto", "--at", "12,5,10,2", *out)
     assert "is not one of the study's models" in fail("export", GOLDEN / "ds32.keras", "--study", study, *uniform, "--below", "1", *out)
     assert "choose its point with --below" in fail("export", *of, *out)
     assert "give a precision" in fail("export", GOLDEN / "ds16.keras", *out)
     assert "give a precision" in fail("export", *of, "--v", "16,6", "--below", "1", *out)
     assert not (tmp_path / "none").exists() and not list(tmp_path.glob("*.partial"))
-    assert "is not an empty folder" in fail("export", *of, *uniform, "--below", "1e9", "--out", tmp_path / "of_bits0")
+    assert "is not an empty folder" in fail("export", *of, *uniform, "--at", "10,5,10,2", "--out", tmp_path / "of_bits0")
 
 
 RELU_OF_SCRIPTS = """

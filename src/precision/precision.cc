@@ -230,12 +230,14 @@ void note_layers_behind_flatten(Resolved& resolved) {
   }
 }
 
-// SkipSoftmax, which comes when types are known.
+// SkipSoftmax, which comes when types are known: what reads the softmax would keep the type that was inferred from it.
 void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
     const Layer& layer = resolved.model.layers[i];
     if (as<Softmax>(layer) == nullptr) continue;
     if (!first_of(entries_of(config, resolved.model, layer), config, &ConfigEntry::skip).value_or(false)) continue;
+    if (uses(resolved.model, static_cast<int>(i)) > 0)
+      throw Error("layer " + layer.name + ": Skip is supported of a softmax at an output of the model, and other layers read this one");
     resolved.skipped.push_back(layer.name);
     remove_typed(resolved, i);
   }

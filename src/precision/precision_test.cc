@@ -382,6 +382,20 @@ TEST_F(TablesTest, ASkippedSoftmaxIsLeftOut) {
   expect_again(skipped);
 }
 
+// hls4ml would leave the layer behind it the type that it inferred from the softmax.
+TEST(Skip, IsOfASoftmaxThatNoLayerReads) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 2}), {}, {3, 2}});
+  model.layers.push_back({"classes", "Softmax", std::make_shared<Softmax>(false), {0}, {3, 2}});
+  model.layers.push_back({"flatten", "Flatten", std::make_shared<Flatten>(), {1}, {6}});
+  model.outputs = {2};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 6);
+  EXPECT_NO_THROW(resolve(model, config));
+  config.by_name["classes"].skip = true;
+  EXPECT_THROW(resolve(model, config), Error);
+}
+
 // The table is indexed by bits of the scores' type.
 TEST_F(TablesTest, AnswersForTheSameScoresAlone) {
   EXPECT_TRUE(answers_for(resolved("{}"), resolved("{}")));

@@ -384,7 +384,7 @@ def test_what_makes_no_sense_is_refused(study, tmp_path):
         (["--metric", "pi"], "--metric: the study has no metric 'pi'; it has mae, mpe"),
     ]:
         assert said in narrow("report", study, *options, status=1 if options[0] == "--metric" else 2)
-    assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=1)
+    assert "--below: the bound should be a number" in narrow("best", study, "--below", "nan", status=2)
     assert "two studies have the same name" in narrow("compare", study, study, status=2)
     assert "two studies have the same name" in narrow("compare", study, tmp_path, "--labels", "PTQ,PTQ", status=2)
     # Folders of one name are told apart by their paths.
