@@ -147,7 +147,7 @@ TEST(Hdf5, WhatTheOtherProcessDoesIsAnError) {
   }
   EXPECT_EQ(error_of([] {
               Hdf5Child("x.h5", []() -> File {
-                for (volatile int i = 0;; i = i + 1) {
+                for (volatile unsigned i = 0;; i = i + 1) {
                 }
               });
             }),
