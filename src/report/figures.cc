@@ -304,11 +304,10 @@ class Figures {
         one["low"] = low > 0 || is_symmetric() ? low : above_zero(std::min(least, row.value) / 2);
         one["high"] = on_axis(row.value + row.error);
       }
-      if (!row.mark.empty())
-        one["label"] = (row.mark == "nearest"   ? "nearest: "
-                        : row.mark == "doubted" ? "not recommended: "
-                                                : "") +
-                       types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+      if (!row.mark.empty()) {
+        const std::string mark = row.mark == "nearest" ? "nearest: " : row.mark == "doubted" ? "not recommended: " : "";
+        one["label"] = mark + types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+      }
       rows.push_back(std::move(one));
     }
     if (rows.empty()) return;
