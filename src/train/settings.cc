@@ -30,7 +30,7 @@ const T& value_of(const Member<T>& member, const Family& family) {
   return member(const_cast<Family&>(family));
 }
 
-TrainSetting integer(std::string name, Role role, Member<int> member, int least, std::string help) {
+TrainSetting integer(std::string name, Role role, const Member<int>& member, int least, std::string help) {
   return {std::move(name),
           std::move(help),
           role,
@@ -39,7 +39,7 @@ TrainSetting integer(std::string name, Role role, Member<int> member, int least,
           [member, least](Family& family, const std::string& text) { member(family) = whole(text, least); }};
 }
 
-TrainSetting integers(std::string name, Member<std::vector<int>> member, std::string help) {
+TrainSetting integers(std::string name, const Member<std::vector<int>>& member, std::string help) {
   const auto text_of = [member](const Family& family) {
     std::string text;
     for (const int each : value_of(member, family)) text += (text.empty() ? "" : ",") + std::to_string(each);
@@ -55,7 +55,7 @@ TrainSetting integers(std::string name, Member<std::vector<int>> member, std::st
 }
 
 // From `least` to `most`, or above `least`.
-TrainSetting real(std::string name, Role role, Member<double> member, double least, bool open, double most, std::string help) {
+TrainSetting real(std::string name, Role role, const Member<double>& member, double least, bool open, double most, std::string help) {
   const auto parse = [=](Family& family, const std::string& text) {
     const auto number = real_number(text);
     if (!number || *number < least || (open && *number == least) || *number > most) {
