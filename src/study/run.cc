@@ -498,6 +498,7 @@ class Execution {
     notes.insert(notes.begin(), resolved.notes.begin(), resolved.notes.end());
     store_.set_notes(scan, notes);
     std::vector<std::string> shown;
+    shown.reserve(notes.size());
     for (const std::string& note : notes) shown.push_back(subject.label + ": " + note);
     watch_.notes(shown);
   }
