@@ -50,12 +50,16 @@ std::string function_of(const Layer& layer) {
 // Keys of the layer itself, beside Precision:.
 void read_keys(const json& keys, ConfigEntry& entry) {
   for (const auto& [key, value] : keys.items()) {
-    if (key == "TableSize") entry.table_size = value.get<int>();
-    else if (key == "Skip") entry.skip = value.get<bool>();
-    else if (key == "Implementation")
-      entry.softmax =
-          static_cast<SoftmaxKind>(std::find(kSoftmaxKinds.begin(), kSoftmaxKinds.end(), value.get<std::string>()) - kSoftmaxKinds.begin());
-    else entry.tables[key.substr(0, key.size() - 2)] = parse_format(value.get<std::string>());
+    if (key == "TableSize") {
+      entry.table_size = value.get<int>();
+    } else if (key == "Skip") {
+      entry.skip = value.get<bool>();
+    } else if (key == "Implementation") {
+      const auto kind = std::find(kSoftmaxKinds.begin(), kSoftmaxKinds.end(), value.get<std::string>());
+      entry.softmax = static_cast<SoftmaxKind>(kind - kSoftmaxKinds.begin());
+    } else {
+      entry.tables[key.substr(0, key.size() - 2)] = parse_format(value.get<std::string>());
+    }
   }
 }
 
