@@ -547,23 +547,6 @@ def test_a_classifier_of_five_outputs_goes_through_a_study(tmp_path):
     assert (tmp_path / "study" / "report.html").exists()
 
 
-def test_a_classifier_of_five_outputs_goes_through_a_study(tmp_path):
-    """Softmax in hls4ml's default configuration answers the same for every jet, and narrow says so; a sweep and its report have all outputs."""
-    jets, tagger = tmp_path / "jets.npy", GOLDEN / "jet_tagger.keras"
-    with h5py.File(GOLDEN / "jet_tagger.h5") as file:
-        np.save(jets, file["input"][:])
-        expected = file["cases/auto_16_6/predictions"][:]
-    run = narrow("predict", tagger, "--data", jets, "--v", "16,6", "--out", tmp_path / "p.txt")
-    assert run.returncode == 0 and "scores that differ by less than 128 are equal" in run.stderr, run.stderr
-    np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt"), expected)
-    assert len(np.unique(expected)) == 1
-    grid = ["--v-full", "10:12", "--v-int", 5, "--wb-full", 12, "--wb-int", 5, "--types", "uniform"]
-    succeed("sweep", tagger, "--data", jets, *grid, "--keep", "predictions", "--layout", "text", "--out", tmp_path / "study")
-    assert np.loadtxt(tmp_path / "study" / "jet_tagger.12.5.wb_12.5.model" / "hls_predictions.txt").shape == expected.shape
-    succeed("report", tmp_path / "study")
-    assert (tmp_path / "study" / "report.html").exists()
-
-
 @pytest.mark.parametrize("command", ["predict --out p", "trace --out p", "bench", "show"])
 @pytest.mark.parametrize("option", ["--types uniform", "--types auto", "--relu AP_RND", "--maximum 20,8", "--wb 8,2"])
 def test_options_of_a_precision_are_not_ignored(command, option, tmp_path):
