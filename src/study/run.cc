@@ -24,6 +24,7 @@
 #include "study/profile.h"
 #include "study/scan.h"
 #include "study/trace.h"
+#include "train/checkpoint.h"
 
 namespace narrow {
 namespace {
@@ -191,6 +192,8 @@ void check_targets(const MetricOptions& metrics, const Dataset& data, const Targ
 
 std::string fact_of_training(const std::string& path) { return "training of " + path; }
 
+std::string fact_of_studied_training(const std::string& label) { return "studied training of " + label; }
+
 // Of a model that narrow wrote: its weights may lie in a file of their own.
 bool is_written(const std::string& path) {
   const std::vector<std::string> files = files_written(path);
@@ -259,7 +262,7 @@ class TrainingsDone : public FamilyWatch {
   TrainingsDone(const Store* store, std::vector<PlannedTraining>& trainings) : store_(store), trainings_(trainings) {}
   void notes(const std::vector<std::string>& /*notes*/) override {}
   bool is_done(const std::string& path, const std::string& training) override {
-    trainings_.push_back({path, store_ != nullptr && trained_before(*store_, path, training)});
+    trainings_.push_back({path, store_ != nullptr && trained_before(*store_, path, training), training});
     return true;
   }
   void begin(const std::string&, std::size_t, std::size_t, std::size_t) override {}
@@ -271,6 +274,37 @@ class TrainingsDone : public FamilyWatch {
   const Store* store_;
   std::vector<PlannedTraining>& trainings_;
 };
+
+std::vector<PlannedTraining> planned_trainings(const Definition& definition, const Store* store) {
+  std::vector<PlannedTraining> trainings;
+  TrainingsDone watch(store, trainings);
+  for (const Family& family : definition.training) train_family(family, watch);
+  return trainings;
+}
+
+// How the model was trained of which the study has results under this label; empty where that is not known.
+std::string training_studied(const Store& store, const Store::KnownModel& known, const std::string& path) {
+  std::string training = store.known(fact_of_studied_training(known.label));
+  if (!training.empty()) return training;
+  // Of a study of an older narrow: how the file was trained, if it is the model.
+  return is_written(path) && content_hash(read_keras(path)) == known.hash ? store.known(fact_of_training(path)) : "";
+}
+
+// A model that is trained otherwise is another than the study knows, which would refuse it: before it is trained and takes its place.
+void refuse_other_trainings(const Definition& definition, const Store& store, const std::vector<PlannedTraining>& trainings) {
+  const KnownModels known = store.models();
+  const std::vector<Subject> subjects = all_models(definition, false, known);
+  for (std::size_t i = 0; i < trainings.size(); ++i) {
+    if (trainings[i].done) continue;
+    const std::string& label = subjects[definition.models.size() + i].label;
+    const auto same = std::find_if(known.begin(), known.end(), [&](const Store::KnownModel& each) { return each.label == label; });
+    if (same == known.end() || same->hash.empty()) continue;
+    const std::string different = difference_of_trainings(training_studied(store, *same, trainings[i].path), trainings[i].training);
+    if (different.empty()) continue;
+    throw Error(trainings[i].path + ": the study in " + definition.out + " has results of this model trained otherwise (" + different +
+                "); give the new one another name (out: of train:), or the study another folder (out: or --out)");
+  }
+}
 
 // How many points of a scan are done, and how many are run: of those with the same fractional bits at least one, unless one that saw no
 // overflow is done.
@@ -422,6 +456,19 @@ void keep_histories(Store& store, const Definition& definition) {
   }
 }
 
+// How the models were trained of which the study will have results.
+void keep_trainings(Store& store, const Definition& definition, const std::vector<Subject>& subjects) {
+  std::size_t i = definition.models.size();
+  for (const Family& family : definition.training) {
+    for (const std::string& path : paths_of(family)) {
+      const std::string training = store.known(fact_of_training(path));
+      const std::string& label = subjects[i++].label;
+      // Without the hash of the file behind it.
+      if (!training.empty()) store.set(fact_of_studied_training(label), training.substr(0, training.rfind(' ')));
+    }
+  }
+}
+
 // Executes checked studies on a store.
 class Execution {
  public:
@@ -557,9 +604,9 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
       fs::exists(definition.out + "/study.db") ? std::optional<Store>(std::in_place, definition.out, Store::Mode::kRead) : std::nullopt;
   const CheckedStudy study = checked(definition, options, store ? store->models() : KnownModels());
   StudyPlan plan;
-  TrainingsDone trainings(store ? &*store : nullptr, plan.trainings);
   if (options.shard.of == 1) {
-    for (const Family& family : definition.training) train_family(family, trainings);
+    plan.trainings = planned_trainings(definition, store ? &*store : nullptr);
+    if (store) refuse_other_trainings(definition, *store, plan.trainings);
   }
   if (options.train_only) {
     plan.files = files_of(definition, plan);
@@ -590,6 +637,9 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
   const CheckedStudy study = checked(definition, options, {});
   make_folder(definition.out);
   Store store(definition.out, Store::Mode::kWrite);
+  if (options.shard.of == 1 && !definition.training.empty() && !store.models().empty()) {
+    refuse_other_trainings(definition, store, planned_trainings(definition, &store));
+  }
   if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
   Definition whole = definition;
   if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();
@@ -601,6 +651,7 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
   if (options.train_only) return {};
   const std::vector<Subject> subjects = all_models(definition, true, store.models());
   for (const Subject& subject : subjects) store.add_model(subject.model, subject.label);
+  keep_trainings(store, definition, subjects);
   std::vector<ScanResult> results;
   const auto begin = [&] {
     add_definition();

@@ -58,7 +58,8 @@ std::string fact_of_history(const std::string& model_path);
 // What a study will do, as far as it is known before anything is computed.
 struct PlannedTraining {
   std::string path;
-  bool done = false;  // by an earlier run, on the same data with the same options
+  bool done = false;     // by an earlier run, on the same data with the same options
+  std::string training;  // describe_training, with its epochs
 };
 struct PlannedScan {
   std::string label, data_name, options;
@@ -77,7 +78,7 @@ struct StudyPlan {
   std::vector<std::string> files;  // that will be written, in words
 };
 
-// Checks everything, reads what the study has, and writes nothing.
+// Checks everything, as run_study does, reads what the study has, and writes nothing.
 StudyPlan plan_study(const Definition& definition, const RunOptions& options);
 
 // Runs or resumes a study in the folder definition.out: trains what is to be trained, then computes every point that
@@ -87,7 +88,8 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options);
 //   results_{nodes}_mpe.txt, results_{nodes}_mae.txt    the best precision, then every precision's value
 //   points_{nodes}.txt                                  which points were run and which follow from another
 // {nodes} is the width of the hidden layers; for a model with unequal ones, and for models that would share it, the model's name.
-// Everything is checked before the first point runs. A scan's files are published when its points are done.
+// Everything is checked before the first point runs; a training that would replace a model of which the study has results is refused before
+// anything is trained. A scan's files are published when its points are done.
 std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch);
 
 }  // namespace narrow

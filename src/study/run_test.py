@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 import zipfile
@@ -573,9 +574,44 @@ metrics: {threshold: 20}
     assert again.returncode == 0 and again.stderr.count("narrow: training m6") == 1 and "m8" not in again.stderr
     assert [(tmp_path / f"m{n}.keras").read_bytes() for n in (6, 8)] == models
     assert "6 points were done before" in again.stdout
-    # Another training makes other models, which are not this study's.
+    # Another training makes other models, which are not this study's: refused before anything is trained or written.
+    dump = lambda: "".join(line for line in sqlite3.connect(tmp_path / "study" / "study.db").iterdump())
+    seen = lambda: {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix not in (".yml", ".db", ".lock")} | {"store": dump()}
+    before = seen()
+    changes = [("seed: 3", "seed: 4", "seed 3 and 4"), ("epochs: 2", "epochs: 3", "epochs 2 and 3"), ("data: train.h5,", "data: {files: train.h5, padding: 0},", "padding -6 and 0"),
+               ("data: train.h5,", "data: other.h5,", "its training samples"), ("phi_layers: 1", "phi_layers: 2", "its layers"), ("seed: 3", "batch: 50, seed: 3", "batch 250 and 50")]
+    succeed([NARROW, "generate", str(tmp_path / "other.h5"), "--samples", "300", "--seed", "4"])
+    before |= {tmp_path / "other.h5": (tmp_path / "other.h5").read_bytes()}
+    for old, new, different in changes:
+        for plan in ([], ["--plan"]):
+            other = run([*study(tmp_path, text.replace(old, new)), *plan], cwd=tmp_path)
+            assert other.returncode == 1 and "training" not in other.stderr.replace("its training samples", ""), other.stderr
+            assert "m6.keras: the study in study has results of this model trained otherwise" in other.stderr and different in other.stderr and "out:" in other.stderr
+            assert other.stderr.count("\n") == 1 and seen() == before
+        elsewhere = run([*study(tmp_path, text.replace(old, new)), "--plan", "--out", "elsewhere"], cwd=tmp_path)
+        assert elsewhere.returncode == 0, elsewhere.stderr
+    # Nor is it where the file is not there. An older narrow left the training with the file alone, and some left nothing that today's can
+    # read: these train, as they did, and the store refuses another model.
+    (tmp_path / "m6.keras").unlink()
+    plan_changed = lambda: run([*study(tmp_path, text.replace("seed: 3", "seed: 4")), "--plan"], cwd=tmp_path)
+    assert "seed 3 and 4" in plan_changed().stderr
+    assert run(study(tmp_path, text), cwd=tmp_path).returncode == 0
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        database.execute("DELETE FROM study WHERE name LIKE 'studied training of %'")
+    assert "seed 3 and 4" in plan_changed().stderr
+    for text_left in ("", "unreadable", '{"layers": [], "batch": 100} epochs 2 0123'):
+        with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+            database.execute("UPDATE study SET value = ? WHERE name LIKE 'training of %'", [text_left])
+        planned = plan_changed()
+        assert planned.returncode == 0 and "m6.keras: to be trained" in planned.stdout, planned.stderr
+        same = run([*study(tmp_path, text), "--plan"], cwd=tmp_path)
+        assert same.returncode == 0, same.stderr
     other = run(study(tmp_path, text.replace("seed: 3", "seed: 4")), cwd=tmp_path)
     assert other.returncode == 1 and "has its file changed?" in other.stderr
+    # The settings of before train it again, and it is this study's.
+    again = run(study(tmp_path, text), cwd=tmp_path)
+    assert again.returncode == 0 and (tmp_path / "m6.keras").read_bytes() == models[0], again.stderr
+    run_it = study(tmp_path, text)
     # Shards do not train.
     shutil.rmtree(tmp_path / "study")
     (tmp_path / "m6.keras").unlink()

@@ -62,6 +62,57 @@ std::string describe_training(const Model& model, const TrainData& data, const T
   return training.dump();
 }
 
+namespace {
+
+// What describe_training says only where it differs from this.
+const ordered_json& usual_training() {
+  static const ordered_json kUsual{{"trainer", 1}, {"double_precision", false}, {"seed_words", 1}};
+  return kUsual;
+}
+
+std::string in_words(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string difference_in(const std::string& name, const ordered_json& before, const ordered_json& now) {
+  if (name == "layers") return "its layers or their first weights";
+  if (name == "data") return "its training samples";
+  if (name == "validation") return "its validation samples";
+  if (name == "preparation" && !in_words(before).empty() && !in_words(now).empty()) {
+    return difference(preparation_from_json(in_words(before)), preparation_from_json(in_words(now)), Agreement::kAll);
+  }
+  return name + " " + in_words(before) + " and " + in_words(now);
+}
+
+}  // namespace
+
+std::string difference_of_trainings(const std::string& before, const std::string& now) try {
+  const auto parsed = [](const std::string& text) {
+    const std::size_t end = text.rfind('}') + 1;
+    ordered_json json = ordered_json::parse(text.substr(0, end), nullptr, false);
+    if (!json.is_object()) return json;
+    int epochs = 0;
+    if (std::sscanf(text.c_str() + end, " epochs %d", &epochs) == 1) json["epochs"] = epochs;
+    for (const auto& [name, value] : usual_training().items())
+      if (!json.contains(name)) json[name] = value;
+    return json;
+  };
+  const ordered_json a = parsed(before);
+  const ordered_json b = parsed(now);
+  if (!a.is_object() || a.size() != b.size()) return "";
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : b.items()) {
+    if (!a.contains(name) || a.at(name).type() != value.type()) return "";
+    if (a.at(name) == value) continue;
+    const std::string part = difference_in(name, a.at(name), value);
+    // Samples that are prepared otherwise are others, and another seed makes other first weights.
+    if (name == "preparation") std::erase_if(parts, [](const std::string& other) { return other.ends_with("samples"); });
+    if (name == "seed") std::erase_if(parts, [](const std::string& other) { return other.ends_with("weights"); });
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts.empty() ? "" : listed(parts);
+} catch (const Error&) {  // a preparation that is not today's
+  return "";
+}
+
 void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training) {
   Hdf5Writer file(path);
   file.write_attribute("/", "training", training);

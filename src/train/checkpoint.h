@@ -19,6 +19,10 @@ inline constexpr int kTrainer = 1;
 std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family,
                               int trainer = kTrainer);
 
+// How two trainings differ, each in the text of describe_training with ` epochs N` behind it, as the store has it: `batch 100 and 200,
+// padding -6 and 0`. Empty where they are the same, and where that cannot be told: an older narrow described them otherwise.
+std::string difference_of_trainings(const std::string& before, const std::string& now);
+
 // The state of a training in an HDF5 file, exactly. Writing takes the name only when all is written.
 void write_checkpoint(const std::string& path, const TrainState& state, const std::string& training);
 // Throws Error where the file is damaged or is of another training.
