@@ -23,6 +23,21 @@ std::string with_error(const StoredPoint& point, const Bound& bound) {
   return short_number(point.values[bound.at]) + (error == error ? " +- " + short_number(error) : "");
 }
 
+// Everything that is known of the chosen points in the target's unit, or of the network's output where no target is known.
+Table physics_of(const std::vector<Metric>& metrics, const std::vector<std::pair<std::string, StoredPoint>>& chosen) {
+  const bool target = std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.space == MetricSpace::kTarget; });
+  std::vector<std::string> header{"at that point"};
+  for (const auto& [name, point] : chosen) header.push_back(name);
+  Table table(header);
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    if ((metrics[i].space == MetricSpace::kTarget) != target) continue;
+    std::vector<std::string> row{metrics[i].title + (metrics[i].unit.empty() ? "" : " [" + metrics[i].unit + "]")};
+    for (const auto& [name, point] : chosen) row.push_back(with_error(point, {metrics[i], 0, i}));
+    table.add(row);
+  }
+  return table;
+}
+
 // `ds64 on test, auto`: as far as a study needs it.
 std::string name_of(const Scan& scan) { return scan.label + (scan.data_name.empty() ? "" : " on " + scan.data_name) + ", " + scan.options; }
 
@@ -36,6 +51,7 @@ void run(const Best& best) {
     header.push_back(bound.metric.name + (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
   Table table(header);
   std::vector<std::string> said;
+  std::vector<std::pair<std::string, StoredPoint>> chosen;
   Outdated outdated;
   for (const Scan& scan : store.scans()) {
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
@@ -57,16 +73,24 @@ void run(const Best& best) {
     outdated.add(points);
     const Answer answer = best_of(store, scan, question);
     if (best.pareto) {
-      const std::vector<StoredPoint> front = pareto_front(points, question, bits);
-      for (const StoredPoint& point : front) row(point, point.point ? 0 : bits_in(store.types(point)));
-      if (front.empty()) said.push_back(name_of(scan) + ": no point to show: none that is finished has a value and keeps the limits");
+      const Front front = pareto_front(points, question, bits);
+      for (const StoredPoint& point : front.points) row(point, point.point ? 0 : bits_in(store.types(point)));
+      std::string left_out;
+      for (const std::string& sentence : front.said) left_out += (left_out.empty() ? "" : "; ") + sentence;
+      if (front.points.empty()) said.push_back(name_of(scan) + ": no point to show: " + left_out);
+      else if (!left_out.empty()) said.push_back(name_of(scan) + ": " + left_out);
       if (answer.missing > 0) said.push_back(name_of(scan) + ": " + answer.said.front());
       continue;
     }
     if (answer.point) {
       row(*answer.point, answer.bits);
+      chosen.emplace_back(name_of(scan), *answer.point);
     } else {
-      std::vector<std::string> none{"-", answer.doubted ? "none is recommended" : "no point meets the bound", "-"};
+      std::vector<std::string> none{"-",
+                                    answer.undecided ? "undecided"
+                                    : answer.doubted ? "none is recommended"
+                                                     : "no point meets the bound",
+                                    "-"};
       for (const Bound& bound : question.bounds) none.push_back(short_number(bound.most));
       add(std::move(none));
     }
@@ -75,6 +99,7 @@ void run(const Best& best) {
   std::printf("%s", table.text().c_str());
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const std::string& sentence : said) std::printf("%s\n", sentence.c_str());
+  if (!chosen.empty()) std::printf("%s", physics_of(metrics, chosen).text().c_str());
 }
 
 }  // namespace

@@ -8,6 +8,10 @@
 
 namespace narrow {
 
+static std::string mark_of(const std::string& role) {
+  return role == kRecommended ? "recommended" : role == kUndecided ? "undecided" : role == kDoubted ? "doubted" : "nearest";
+}
+
 std::vector<AnswerRow> answer_of(const Report& report) {
   const MetricName& metric = report.metrics[report.metric];
   const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
@@ -24,7 +28,7 @@ std::vector<AnswerRow> answer_of(const Report& report) {
     double lowest = std::numeric_limits<double>::infinity();
     const auto row = [&](const StoredPoint& point) {
       const bool is_marked = marked != nullptr && point.id == marked->id;
-      const std::string mark = !is_marked ? "" : scan.within() ? "recommended" : scan.answer.doubted ? "doubted" : "nearest";
+      const std::string mark = is_marked ? mark_of(scan.highlights.front().role) : "";
       const bool known = report.metric < point.errors.size();
       const double error = known ? point.errors[report.metric] : std::numeric_limits<double>::quiet_NaN();
       rows.push_back({i, bits_of(*point.point), *point.point, cost(point), error, cost(point) < lowest, mark});

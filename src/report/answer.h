@@ -16,7 +16,8 @@ struct AnswerRow {
   double value = 0;    // of the report's metric, as it is judged (cost_of)
   double error = 0;    // its statistical error; NaN where it is not known
   bool front = false;  // no point with fewer bits has a lower value
-  std::string mark;    // of the first highlight: `recommended`, or `doubted` where none is, or `nearest` where none is within the bounds
+  std::string
+      mark;  // of the first highlight: `recommended`, `undecided` or `doubted` where none is, or `nearest` where none is within the bounds
 };
 
 // Rows by model and rising bits. The point that is marked has a row even where another one of its bits has a lower value.

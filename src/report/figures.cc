@@ -305,7 +305,10 @@ class Figures {
         one["high"] = on_axis(row.value + row.error);
       }
       if (!row.mark.empty()) {
-        const std::string mark = row.mark == "nearest" ? "nearest: " : row.mark == "doubted" ? "not recommended: " : "";
+        const std::string mark = row.mark == "nearest"     ? "nearest: "
+                                 : row.mark == "undecided" ? "undecided: "
+                                 : row.mark == "doubted"   ? "not recommended: "
+                                                           : "";
         one["label"] = mark + types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
       }
       rows.push_back(std::move(one));

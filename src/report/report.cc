@@ -68,7 +68,8 @@ std::vector<Role> roles_of(const Report& report, const ReportScan& scan) {
     const auto found = std::find_if(points.begin(), points.end(), [&](const StoredPoint& point) { return point.id == of->id; });
     if (found != points.end()) roles.push_back({name, *found});
   };
-  add_role("fewest bits", scan.answer.point);
+  add_role(kRecommended, scan.answer.point);
+  add_role(kUndecided, scan.answer.undecided);
   add_role(kDoubted, scan.answer.doubted);
   if (roles.empty()) add_role("nearest", scan.answer.nearest);
   if (roles.empty() || roles.front().point.id != least->id) roles.push_back({kLowest + title_of(metric) + " in the grid", *least});

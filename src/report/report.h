@@ -29,6 +29,9 @@ inline constexpr const char* kLowest = "lowest ";
 
 // Highlight::role of the fewest bits within the bounds, where those are not recommended.
 inline constexpr const char* kDoubted = "fewest bits, not recommended";
+// Of the point that is undecided, and of the one that is recommended.
+inline constexpr const char* kUndecided = "fewest bits, undecided";
+inline constexpr const char* kRecommended = "fewest bits";
 
 // A scan as a report shows it.
 struct ReportScan {
@@ -44,9 +47,10 @@ struct ReportScan {
   std::vector<Curve> float_curves;
   std::vector<Profile> profile;
   KeptTrace float_trace;
-  std::vector<std::string> layers;    // of the model, in order; those of the types
-  Answer answer;                      // what `narrow best` says; its points have the values of their own study
-  std::vector<Highlight> highlights;  // the first is the one recommended, else the doubted, else the nearest; none without points
+  std::vector<std::string> layers;  // of the model, in order; those of the types
+  Answer answer;                    // what `narrow best` says; its points have the values of their own study
+  std::vector<Highlight>
+      highlights;  // the first is the one recommended, else the undecided, else the doubted, else the nearest; none without points
   // Whether the first highlight is recommended.
   bool within() const { return answer.point && answer.point->point; }
 };

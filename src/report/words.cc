@@ -42,7 +42,7 @@ std::string change_in_words(const MetricName& metric, double change) {
 
 // What `best` says, as a sentence of a page. Names of metrics and layers stay as they are.
 std::string as_sentence(std::string text) {
-  if (text.starts_with("the ") || text.starts_with("there, ") || text.starts_with("a point "))
+  if (text.starts_with("the ") || text.starts_with("there, ") || text.starts_with("a point ") || text.starts_with("undecided "))
     text.front() = static_cast<char>(text.front() - 'a' + 'A');
   return text + (text.ends_with(".") ? "" : ".");
 }
@@ -186,7 +186,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
                    " bits on average.");
   } else {
     said.push_back("No precision " + std::string(scan.points.empty() ? "" : "of the grid ") +
-                   (scan.answer.doubted ? "is recommended for " : "reaches ") + bounds + ".");
+                   (scan.answer.doubted || scan.answer.undecided ? "is recommended for " : "reaches ") + bounds + ".");
   }
   for (const std::string& sentence : scan.answer.said) said.push_back(as_sentence(sentence));
   if (!others.empty()) said.push_back(others);

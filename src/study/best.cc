@@ -177,7 +177,8 @@ class Judge {
         answer_.point = *point;
         break;
       }
-      if (answer_.doubted) continue;
+      if (doubt == Doubt::kUndecided && !answer_.undecided) answer_.undecided = *point;
+      if (doubt == Doubt::kUndecided || answer_.doubted || answer_.undecided) continue;
       answer_.doubted = *point;
       answer_.doubt = doubt;
       answer_.extend = extend;
@@ -187,6 +188,7 @@ class Judge {
     if (answer_.point) {
       answer_.bits = bits(*answer_.point);
       for (const Bound& bound : question_.bounds) answer_.judgements.push_back(judge(*answer_.point, bound, samples_));
+      if (answer_.point->point) find_lower_edge(*answer_.point->point);
     }
     say();
     return std::move(answer_);
@@ -206,15 +208,23 @@ class Judge {
     const Bound& first = question_.bounds.front();
     return cost_of(first.metric, point.values[first.at]);
   }
+  // Whether each of the bounds from `first` on is met by at least its error, as far as that is known.
+  bool decided(const StoredPoint& point, std::size_t first = 0) const {
+    return std::all_of(question_.bounds.begin() + static_cast<std::ptrdiff_t>(first), question_.bounds.end(), [&](const Bound& bound) {
+      const Standing standing = judge(point, bound, samples_).standing;
+      return standing == Standing::kMet || standing == Standing::kMetErrorUnknown;
+    });
+  }
+  // Whether each of them is met, by whatever it is.
+  bool meets(const StoredPoint& point, std::size_t first = 0) const {
+    return std::all_of(question_.bounds.begin() + static_cast<std::ptrdiff_t>(first), question_.bounds.end(),
+                       [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
+  }
   bool overflows(const StoredPoint& point) const { return point.overflow && point.overflow->share > question_.most_overflow; }
 
  private:
   std::pair<double, double> key(const StoredPoint& point) const { return {bits(point), cost(point)}; }
 
-  bool meets(const StoredPoint& point) const {
-    return std::all_of(question_.bounds.begin(), question_.bounds.end(),
-                       [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
-  }
   // Beyond the error of a bound; what is unknown is missed.
   bool misses(const StoredPoint& point) const {
     return std::any_of(question_.bounds.begin(), question_.bounds.end(), [&](const Bound& bound) {
@@ -225,7 +235,8 @@ class Judge {
 
   Doubt doubt_of(const StoredPoint& point, const StoredPoint*& worse, std::vector<std::string>& extend) const {
     if (overflows(point)) return Doubt::kOverflow;
-    if (!point.point) return Doubt::kNone;
+    const Doubt remaining = decided(point) ? Doubt::kNone : Doubt::kUndecided;
+    if (!point.point) return remaining;
     for (const StoredPoint* offender : offenders_) {
       if (offender == &point || !has_no_fewer_bits(*offender, point)) continue;
       const double own = cost(*offender);
@@ -236,7 +247,7 @@ class Judge {
     for (std::size_t s = 0; s < kSides.size(); ++s) {
       for (const bool integer : {false, true}) unfinished |= !has_neighbour(point, s, integer, extend);
     }
-    return !extend.empty() ? Doubt::kEdge : unfinished ? Doubt::kUnfinished : Doubt::kNone;
+    return !extend.empty() ? Doubt::kEdge : unfinished ? Doubt::kUnfinished : remaining;
   }
 
   // Whether there is a finished point with more integer (or fractional) bits of one kind of tensor and no fewer of the other; where the
@@ -276,6 +287,21 @@ class Judge {
            (step == 1 ? "" : ":" + std::to_string(step));
   }
 
+  // Where the grid varies bits and the point has the fewest of them, as if nothing less could do.
+  void find_lower_edge(const Point& point) {
+    for (std::size_t s = 0; s < kSides.size(); ++s) {
+      const int first = *full_[s].begin();
+      if (full_[s].size() < 2 || kSides[s].full(point) > first) continue;
+      const int step = *std::next(full_[s].begin()) - first;
+      // No type has fewer bits in all than integer bits.
+      const int least = std::max(1, *integer_[s].begin());
+      if (first <= least) continue;
+      const int low = std::max(least, first - step);
+      answer_.extend_down.push_back(std::string(kSides[s].full_option) + " " + std::to_string(low) + ":" + std::to_string(first) +
+                                    (first - low == 1 ? "" : ":" + std::to_string(first - low)));
+    }
+  }
+
   void find_nearest() {
     for (const StoredPoint& point : points_) {
       if (!point.finished || std::isnan(cost(point)) || (!question_.any && overflows(point))) continue;
@@ -290,9 +316,11 @@ class Judge {
                              " points are not finished, and the answer may change; the same narrow run or sweep computes them");
     }
     say_doubt();
+    say_undecided();
     if (answer_.point) {
       for (std::size_t i = 0; i < question_.bounds.size(); ++i) say_error(*answer_.point, question_.bounds[i]);
       answer_.said.push_back("there, " + overflow_in_words(*answer_.point));
+      say_lower_edge();
       if (question_.any) return;
       if (answer_.point->point) say_fixed_bits();
       else answer_.said.emplace_back("a point without coordinates has no neighbours that could confirm it");
@@ -315,11 +343,33 @@ class Judge {
     if (!fixed.empty()) answer_.said.push_back("the grid has one value of " + fixed + ": more bits there were not tried");
   }
 
-  void say_error(const StoredPoint& point, const Bound& bound) {
+  void say_lower_edge() {
+    std::string options;
+    for (const std::string& option : answer_.extend_down) options += (options.empty() ? "" : " ") + option;
+    if (!options.empty()) answer_.said.push_back("the grid begins there: no fewer bits were tried; extend it with " + options);
+  }
+
+  void say_undecided() {
+    if (!answer_.undecided) return;
+    const StoredPoint& point = *answer_.undecided;
+    for (const Bound& bound : question_.bounds) {
+      const Judgement judgement = judge(point, bound, samples_);
+      if (judgement.samples) answer_.samples = std::max(answer_.samples.value_or(0), *judgement.samples);
+      if (judgement.standing == Standing::kMetWithinError) say_error(point, bound, "undecided is the " + bits_in_words(point) + ", where ");
+    }
+  }
+
+  std::string bits_in_words(const StoredPoint& point) const {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.4g", bits(point));
+    return std::string(text.data()) + "-bit point " + in_words(point);
+  }
+
+  void say_error(const StoredPoint& point, const Bound& bound, const std::string& before = "") {
     const Judgement judgement = judge(point, bound, samples_);
     const std::string samples = count(static_cast<double>(samples_)) + (samples_ == 1 ? " sample" : " samples");
     if (judgement.standing == Standing::kMet || judgement.standing == Standing::kMissed || judgement.standing == Standing::kUnknown) return;
-    std::string text = value_in_words(point, bound) + ": the bound of " + number(bound.most) +
+    std::string text = before + value_in_words(point, bound) + ": the bound of " + number(bound.most) +
                        (bound.metric.unit.empty() ? "" : " " + bound.metric.unit) +
                        (judgement.standing == Standing::kMissedWithinError ? " is missed, but by" : " is met, but ");
     if (judgement.standing == Standing::kMetErrorUnknown) {
@@ -329,7 +379,8 @@ class Judge {
     text += std::string(judgement.standing == Standing::kMetWithinError ? "by" : "") + " less than the statistical error of " + samples;
     if (judgement.samples) {
       text += "; about " + count(*judgement.samples) + " would decide";
-      text += has_more_ ? " (--samples " + number_of(*judgement.samples) + ", if the data hold as many)" : ", more than the data hold";
+      text += has_more_ ? " (--samples " + number_of(*judgement.samples) + " and another --out, if the data hold as many)"
+                        : ", more than the data hold";
     }
     answer_.said.push_back(text);
   }
@@ -342,9 +393,7 @@ class Judge {
   void say_doubt() {
     if (!answer_.doubted) return;
     const StoredPoint& point = *answer_.doubted;
-    std::array<char, 32> bits_text{};
-    std::snprintf(bits_text.data(), bits_text.size(), "%.4g", bits(point));
-    std::string text = "the " + std::string(bits_text.data()) + "-bit point " + in_words(point);
+    std::string text = "the " + bits_in_words(point);
     for (std::size_t i = 0; i < question_.bounds.size(); ++i)
       text += (i == 0 ? " meets the bound (" : ", ") + value_in_words(point, question_.bounds[i]);
     text += ") but is not recommended: ";
@@ -396,22 +445,40 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   return answer;
 }
 
-std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Question& question, const std::vector<double>& bits) {
+Front pareto_front(const std::vector<StoredPoint>& points, const Question& question, const std::vector<double>& bits) {
   const Judge judge(points, question, 0, false, bits);
+  struct {
+    std::size_t finished = 0, unknown = 0, overflowing = 0, beyond = 0, undecided = 0;
+  } left_out;
   std::vector<const StoredPoint*> sorted;
   for (const StoredPoint& point : points) {
-    if (!point.finished || std::isnan(judge.cost(point)) || (!question.any && judge.overflows(point))) continue;
-    const bool keeps = std::all_of(question.bounds.begin() + 1, question.bounds.end(),
-                                   [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
-    if (keeps) sorted.push_back(&point);
+    if (!point.finished) continue;
+    ++left_out.finished;
+    if (std::isnan(judge.cost(point))) ++left_out.unknown;
+    else if (!question.any && judge.overflows(point)) ++left_out.overflowing;
+    else if (!judge.meets(point, 1)) ++left_out.beyond;
+    else if (!question.any && !judge.decided(point, 1)) ++left_out.undecided;
+    else sorted.push_back(&point);
   }
   std::stable_sort(sorted.begin(), sorted.end(), [&](const auto* a, const auto* b) {
     return std::pair(judge.bits(*a), judge.cost(*a)) < std::pair(judge.bits(*b), judge.cost(*b));
   });
-  std::vector<StoredPoint> front;
+  Front front;
   for (const StoredPoint* point : sorted) {
-    if (front.empty() || judge.cost(*point) < judge.cost(front.back())) front.push_back(*point);
+    if (front.points.empty() || judge.cost(*point) < judge.cost(front.points.back())) front.points.push_back(*point);
   }
+  const auto say = [&](std::size_t number, const std::string& why) {
+    if (number > 0) front.said.push_back(count(static_cast<double>(number)) + (number == 1 ? " point " : " points ") + why);
+  };
+  if (front.points.empty()) {
+    const std::string metric = question.bounds.front().metric.name;
+    if (left_out.finished == 0) front.said.emplace_back("no point is finished");
+    say(left_out.unknown, "without a value of " + metric);
+    say(left_out.overflowing, "of which more than " + number(question.most_overflow) + " % overflow in some layer (--overflow, --any)");
+    say(left_out.beyond, "beyond the other bounds");
+  }
+  say(left_out.undecided, "left out that " + std::string(left_out.undecided == 1 ? "keeps" : "keep") +
+                              " to the other bounds by less than the statistical error: undecided (--any)");
   return front;
 }
 

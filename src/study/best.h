@@ -55,25 +55,30 @@ struct Question {
 std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics);
 
 // Why a point that meets the bounds is not recommended.
-enum class Doubt : std::uint8_t { kNone, kOverflow, kChance, kEdge, kUnfinished };
+enum class Doubt : std::uint8_t { kNone, kOverflow, kChance, kEdge, kUnfinished, kUndecided };
 
 // Which precision is best, for one scan.
 struct Answer {
-  // The fewest bits that meet the bounds and are recommended: the point overflows no more than is allowed; in every direction in which
-  // the grid varies bits (integer and fractional, of vectors and of weights) there are finished points with more of them; and no point with
-  // at least as many bits of every kind misses a bound beyond its error. (More integer bits change nothing where nothing overflows, so
-  // there need be no such points then.) Points without coordinates have no neighbours and are held against bounds and overflows alone.
+  // The fewest bits that meet the bounds and are recommended: each bound by at least its error (where that is known); the point overflows
+  // no more than is allowed; in every direction in which the grid varies bits (integer and fractional, of vectors and of weights) there are
+  // finished points with more of them; and no point with at least as many bits of every kind misses a bound beyond its error. (More integer
+  // bits change nothing where nothing overflows, so there need be no such points then.) Points without coordinates have no neighbours and
+  // are held against bounds and overflows alone.
   std::optional<StoredPoint> point;
   double bits = 0;                    // v_full + wb_full; of a point without coordinates bits_in its types
   std::vector<Judgement> judgements;  // of its bounds
   // The fewest bits that meet the bounds, where those are not recommended, and why not.
   std::optional<StoredPoint> doubted;
   Doubt doubt = Doubt::kNone;
-  std::optional<StoredPoint> worse;     // kChance: with more bits, beyond a bound
-  std::optional<StoredPoint> nearest;   // where none meets the bounds: the finished point of least cost by the first
-  std::vector<std::string> extend;      // kEdge: options that extend the grid, such as `--v-full 8:26:2`
-  std::size_t points = 0, missing = 0;  // planned; of those not finished
-  std::vector<std::string> said;        // all that a reader should know, a sentence each
+  // The fewest bits that would be recommended but for a bound that they meet by less than its error, where none that are have fewer.
+  std::optional<StoredPoint> undecided;
+  std::optional<double> samples;         // that would decide
+  std::optional<StoredPoint> worse;      // kChance: with more bits, beyond a bound
+  std::optional<StoredPoint> nearest;    // where none meets the bounds: the finished point of least cost by the first
+  std::vector<std::string> extend;       // kEdge: options that extend the grid, such as `--v-full 8:26:2`
+  std::vector<std::string> extend_down;  // of `point`: those that extend the grid where no fewer bits were tried, such as `--v-full 6:8`
+  std::size_t points = 0, missing = 0;   // planned; of those not finished
+  std::vector<std::string> said;         // all that a reader should know, a sentence each
 };
 
 // `points` have values of the metrics for which the question's bounds were parsed. `bits` are those of points without coordinates, in
@@ -83,10 +88,13 @@ Answer best_of(const std::vector<StoredPoint>& points, const Question& question,
 // The same of a scan in a store, with its notes among what is said.
 Answer best_of(const Store& store, const Scan& scan, const Question& question);
 
-// Finished points that no other beats in bits and in the first bound's cost at once, by rising bits; of those that meet the other bounds
-// and (unless any count) do not overflow too much.
-std::vector<StoredPoint> pareto_front(const std::vector<StoredPoint>& points, const Question& question,
-                                      const std::vector<double>& bits = {});
+// Finished points that no other beats in bits and in the first bound's cost at once, by rising bits; of those that meet the other bounds,
+// by their errors, and do not overflow too much (where any count, of those that meet the other bounds).
+struct Front {
+  std::vector<StoredPoint> points;
+  std::vector<std::string> said;  // what is left out, and why; a sentence each
+};
+Front pareto_front(const std::vector<StoredPoint>& points, const Question& question, const std::vector<double>& bits = {});
 
 // Bits by which points without coordinates are ranked: the average width of the layers' results, and that of their weights, added. `types`
 // is the JSON of Store::types.

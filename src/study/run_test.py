@@ -211,6 +211,19 @@ def test_best_takes_the_magnitude_of_shifts(measured):
         good = [(bits, abs(shift)) for bits, shift in points if shift is not None and abs(shift) <= bound]
         said = succeed([NARROW, "best", str(measured), "--metric", "turn_on_shift@30", "--below", str(bound), "--any"]).splitlines()[1].split()
         assert not good and "no" in said or int(said[3]) == min(good)[0]
+    # Everything that is known of the point in the target's unit stands below, as the store has it.
+    lines = succeed([NARROW, "best", str(measured), "--metric", "mpe", "--below", "1e9", "--any"]).splitlines()
+    point = re.findall(r"ap_fixed<(-?\d+),(-?\d+)>", lines[1])
+    table = dict(re.split(r" {2,}", line) for line in lines[next(i for i, line in enumerate(lines) if line.startswith("at that point")) + 1 :])
+    where = "WHERE " + " AND ".join(f"{name} = {bits}" for name, bits in zip(("v_full", "v_int", "wb_full", "wb_int"), sum(point, ())))
+    names = rows(measured, "SELECT name, title, unit FROM metric_names WHERE space = 'target'")
+    assert {"resolution_68", "resolution_loss", "linearity", "turn_on_shift@30", "rate_change@80", "mpe_target"} <= {name for name, *_ in names}
+    assert len(table) == len(names)
+    for name, title, unit in names:
+        value, error = rows(measured, f'SELECT "{name}", "error of {name}" FROM results {where}')[0]
+        shown = table[title + (f" [{unit}]" if unit else "")].split(" +- ")
+        assert shown == ["unknown"] if value is None else float(shown[0]) == pytest.approx(value, rel=1e-3), name
+        assert [float(f"{error:.4g}")] == [float(e) for e in shown[1:]] if error is not None else len(shown) == 1, name
     assert "the study has no metric 'speed'; it has mae, mpe" in fail([NARROW, "best", str(measured), "--metric", "speed"])
 
 

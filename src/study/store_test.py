@@ -263,14 +263,19 @@ def test_best_is_what_the_table_says(whole):
     more = lambda point: [other for other in points if other != point and all(o >= p for o, p in zip(bits_apart(other), bits_apart(point)))]
     worse = lambda point, bound: [other for other in more(point) if other[1] - error[other] >= bound and other[1] > bound]
 
-    def recommended(point, bound):
+    def grows_everywhere(point):
         # Of v_int, v_frac, wb_int and wb_frac: some point has more; more integer bits change nothing where nothing overflows.
         grows = lambda k: any(bits_apart(other)[k] > bits_apart(point)[k] for other in more(point))
-        return worst[point] <= 1 and not worse(point, bound) and all(grows(k) or (k in (0, 2) and not overflowed[point]) for k in range(4))
+        return all(grows(k) or (k in (0, 2) and not overflowed[point]) for k in range(4))
+
+    would_be = lambda point, bound: worst[point] <= 1 and not worse(point, bound) and grows_everywhere(point)
+    decided = lambda point, bound: point[1] + error[point] <= bound
 
     row_of = lambda point: ["16", "-", "auto", str(point[0]), f"ap_fixed<{point[2]},{point[3]}>", f"ap_fixed<{point[4]},{point[5]}>", f"{point[1]:.4g}"]
-    chances, answers = 0, set()
-    for bound in [0.01, 0.5, 2, 10, 1000, *(point[1] * (1 + 1e-9) for point in sorted(points, key=lambda point: point[1])[::30])]:
+    chances, answers, undecided = 0, set(), 0
+    fewest = [min(point[2] for point in points), min(point[4] for point in points)]
+    near = [bound for point in sorted(points) for bound in [point[1] + error[point] / 2] if would_be(point, bound)]
+    for bound in [0.01, 0.5, 2, 10, 1000, *near[:: len(near) // 8 + 1], *(point[1] * (1 + 1e-9) for point in sorted(points, key=lambda point: point[1])[::30])]:
         good = [point for point in points if point[1] <= bound]
         asked = [NARROW, "best", str(whole), "--metric", "mpe", "--below", repr(bound)]
         said = succeed(asked)
@@ -280,15 +285,27 @@ def test_best_is_what_the_table_says(whole):
             assert "no point meets the bound" in line and "no point meets the bound" in said
             continue
         assert line.split()[:7] == row_of(min(good)), line
-        sound = [point for point in good if recommended(point, bound)]
-        assert said.splitlines()[1].split()[:7] == row_of(min(sound)) if sound else "none is recommended" in said, said
+        candidates = [point for point in good if would_be(point, bound)]
+        sound = [point for point in candidates if decided(point, bound)]
+        open_ones = [point for point in candidates if not decided(point, bound) and (not sound or point < min(sound))]
         if sound:
+            assert said.splitlines()[1].split()[:7] == row_of(min(sound)), said
             answers.add(min(sound))
-        if min(good) not in sound:
+            assert ("no fewer bits were tried" in said) == (min(sound)[2] == fewest[0] or min(sound)[4] == fewest[1]), said
+        else:
+            assert said.splitlines()[1].split()[3:5] == (["-", "undecided"] if open_ones else ["-", "none"]), said
+        assert (f"undecided is the {min(open_ones)[0]}-bit point" if open_ones else "undecided") in said if open_ones else "undecided" not in said, said
+        undecided += bool(open_ones)
+        if open_ones:
+            room = bound - min(open_ones)[1]
+            needed = re.search(r"about ([\d,]+) would decide", said)
+            exact = 30 * (error[min(open_ones)] / room) ** 2
+            assert needed is None or exact <= float(needed[1].replace(",", "")) * (1 + 1e-9) and float(needed[1].replace(",", "")) <= max(exact * 1.1, exact + 1), said
+        if not candidates or min(good) != min(candidates):
             chances += worst[min(good)] <= 1 and bool(worse(min(good), bound))
             reason = "(--overflow)" if worst[min(good)] > 1 else "met by chance there" if worse(min(good), bound) else "the grid ends there"
             assert f"the {min(good)[0]}-bit point" in said and reason in said, (reason, said)
-    assert chances > 0 and len(answers) > 1
+    assert chances > 0 and len(answers) > 1 and undecided > 0
     front = [(int(line.split()[3]), float(line.split()[6])) for line in succeed([NARROW, "best", str(whole), "--metric", "mpe", "--pareto", "--any"]).splitlines()[1:]]
     expected = []
     for bits, mpe, *_ in sorted(points):
