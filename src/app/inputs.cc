@@ -46,6 +46,10 @@ void DataArguments::add_to(CLI::App& command, std::size_t samples) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--tree", options_.tree, "the TTree or RNTuple of a .root file that has several");
+  command.add_option("--counts", options_.counts,
+                     "of a .root file whose entries are events: the branch that says how many of the event's cells each cluster has");
+  command.add_option("--indices", options_.indices,
+                     "the same: the branch with each cell's cluster, or with a list of each cluster's cells; both count from 0");
   command.add_option("--unfit", unfit_, "what cannot be prepared (no cells, nothing positive before a logarithm, ...): refuse or drop")
       ->check(CLI::IsMember({"refuse", "drop"}))
       ->capture_default_str();

@@ -278,6 +278,10 @@ bool holds_clusters(const std::string& path) {
 std::unique_ptr<ClusterReader> open_clusters(const std::string& path, const ClusterColumns& columns) {
   const std::string magic = first_bytes(path);
   if (magic.starts_with("root")) return open_root(path, columns);
+  for (const auto& [option, value] :
+       {std::pair("counts", columns.counts), std::pair("indices", columns.indices), std::pair("select", columns.select)}) {
+    if (!value.empty()) throw Error(path + ": --" + option + " is of ROOT files; leave it out");
+  }
   if (magic == kHdf5) return std::make_unique<Hdf5Clusters>(path, columns);
   if (magic.starts_with("PK")) return std::make_unique<NpzClusters>(path, columns);
   throw Error(path + ": it is not a file of clusters; give .root, or .h5 or .npz with offsets and a dataset for each feature");

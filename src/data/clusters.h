@@ -16,14 +16,32 @@ struct Clusters {
   std::vector<std::size_t> starts{0};      // first cell of each cluster, and the end of the last
   std::vector<std::vector<double>> cells;  // for each feature the values of all cells
   std::vector<double> target;              // one a cluster; empty where none was asked for
+  std::vector<double> weight;              // the same
   std::vector<bool> uneven;                // features of unequal lengths in the file; such a cluster has no cells here
+  struct Place {
+    std::size_t entry, cluster;  // of the entry
+  };
+  std::vector<Place> places;  // of a file with entries: where each cluster stands
+  bool events = false;        // an entry has several clusters
   std::size_t size() const { return starts.size() - 1; }
+  // `cluster 12`, or `cluster 2 of entry 7`.
+  std::string name_of(std::size_t cluster) const {
+    if (places.empty()) return "cluster " + std::to_string(first + cluster);
+    const Place& place = places[cluster];
+    return events ? "cluster " + std::to_string(place.cluster) + " of entry " + std::to_string(place.entry)
+                  : "cluster " + std::to_string(place.entry);
+  }
 };
 
 // What to read. A feature `energy` is the file's branch or dataset `energy`, or what `branches` says.
 struct ClusterColumns {
   std::vector<std::string> features;
   std::string target;  // empty for none
+  std::string weight;  // the same
+  // Of a .root file whose entries are events, where branches hold the cells of all clusters: the branch with the number of cells of each
+  // cluster, or the one that says which cells are whose (EntryForm).
+  std::string counts, indices;
+  std::string select;  // of a .root file: an expression of TTreeFormula, true for the entries or clusters that are read
   std::map<std::string, std::string> branches;
   std::string tree;  // of a .root file: the TTree or RNTuple; may be left empty where there is only one
 
@@ -42,11 +60,13 @@ class ClusterReader {
   virtual ~ClusterReader() = default;
   // At most `limit` clusters; none at the end.
   virtual Clusters read(std::size_t limit) = 0;
+  // Clusters looked at so far, those that `select` left out among them.
+  virtual std::size_t seen() const { return 0; }
 };
 
 // Opens
-//   .root       a TTree with a branch for each feature, an array or a std::vector of any number type, one entry a cluster; or
-//               an RNTuple with such fields
+//   .root       a TTree with a branch for each feature, an array or a std::vector of any number type, one entry a cluster; one
+//               entry an event with several clusters (EntryForm); or an RNTuple with such fields
 //   .h5, .npz   for each feature a dataset with the values of all cells, one cluster behind the other, and `offsets`: the first
 //               cell of each cluster and, at the end, the number of cells
 // Throws Error for any other file, and for a missing branch or dataset, naming those that exist.

@@ -130,6 +130,8 @@ class ClusterSamples : public SampleFile {
     ClusterColumns columns = columns_of(source.preparation);
     columns.branches = source.branches;
     columns.tree = source.tree;
+    columns.counts = source.counts;
+    columns.indices = source.indices;
     reader_ = open_clusters(path, columns);
     preparation = source.preparation;
     if (!source.assumed.empty()) {
@@ -234,6 +236,8 @@ class SampleReader::Impl {
     };
     if (!source_.branches.empty()) refuse("branches", "so no names are looked up");
     if (!source_.tree.empty()) refuse("tree", "and not in a tree");
+    if (!source_.counts.empty()) refuse("counts", "each from its cells");
+    if (!source_.indices.empty()) refuse("indices", "each from its cells");
     if (source_.drop_unfit) refuse("unfit", "so none is left out");
     const std::vector<PreparationOption> wanted = options_of(source_.preparation);
     const std::vector<PreparationOption> own = file_->preparation ? options_of(*file_->preparation) : std::vector<PreparationOption>();
@@ -381,6 +385,8 @@ DataSource DataOptions::source_for(const std::optional<Preparation>& of_model) c
   }
   source.branches = branches;
   source.tree = tree;
+  source.counts = counts;
+  source.indices = indices;
   source.drop_unfit = drop_unfit;
   return source;
 }

@@ -38,6 +38,7 @@ struct DataSource {
   bool drop_unfit = false;  // what Unfit means
   std::map<std::string, std::string> branches;
   std::string tree;
+  std::string counts, indices;  // as ClusterColumns has them
 };
 
 // The same as a user says it, on the command line or in a file; what is left empty follows from the model, or from what is usual.
@@ -51,6 +52,7 @@ struct DataOptions {
   std::optional<double> padding;
   std::map<std::string, std::string> branches;
   std::string tree;
+  std::string counts, indices;
   bool drop_unfit = false;
 
   // As narrow prepares where nothing else is said. What is said here takes precedence. Throws Error.

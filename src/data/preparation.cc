@@ -99,7 +99,7 @@ PreparedBlock prepare(const Clusters& clusters, const Preparation& preparation, 
     // True where the cluster is to be left out.
     const auto unfit_for = [&](std::size_t& count, const std::string& what) {
       if (!drop) {
-        throw Error(clusters.path + ": cluster " + std::to_string(clusters.first + c) + " " + what +
+        throw Error(clusters.path + ": " + clusters.name_of(c) + " " + what +
                     " (clusters count from 0); leave such data out with --unfit drop");
       }
       ++count;

@@ -1,9 +1,11 @@
 // C++17, as ROOT's wheel is built.
+#include <TClass.h>
 #include <TError.h>
 #include <TFile.h>
 #include <TKey.h>
 #include <TLeaf.h>
 #include <TTree.h>
+#include <TVirtualCollectionProxy.h>
 #include <ROOT/RNTupleReader.hxx>
 #include <ROOT/RNTupleView.hxx>
 
@@ -12,8 +14,10 @@
 #include <functional>
 #include <optional>
 #include <type_traits>
+#include <typeinfo>
 
 #include "data/root.h"
+#include "data/root_event.h"
 #include "error.h"
 
 namespace narrow {
@@ -87,14 +91,26 @@ auto with_type(const std::string& name, const Make& make) -> decltype(make(float
   return nullptr;
 }
 
-// `float` of `vector<float>`, `std::vector<float>` or `ROOT::VecOps::RVec<float>`; nothing of other names.
-std::optional<std::string> element_of(const std::string& type) {
-  for (const char* start : {"vector<", "std::vector<", "ROOT::VecOps::RVec<", "ROOT::RVec<"}) {
-    const std::string prefix = start;
-    if (type.compare(0, prefix.size(), prefix) != 0) continue;
-    return type.substr(prefix.size(), type.find_first_of(",>", prefix.size()) - prefix.size());
+// A type as lists of numbers: `vector<vector<float> >` has depth 2 and the element `float`; so have ROOT's own names for its RVec.
+struct ListType {
+  int depth = 0;
+  std::string element;
+};
+ListType list_type(std::string type) {
+  ListType list;
+  for (bool found = true; found;) {
+    found = false;
+    for (const char* start : {"vector<", "std::vector<", "ROOT::VecOps::RVec<", "ROOT::RVec<"}) {
+      const std::string prefix = start;
+      if (type.compare(0, prefix.size(), prefix) != 0) continue;
+      type = type.substr(prefix.size());
+      ++list.depth;
+      found = true;
+    }
   }
-  return std::nullopt;
+  list.element = list.depth == 0 ? type : type.substr(0, type.find_first_of(",>"));
+  while (!list.element.empty() && list.element.back() == ' ') list.element.pop_back();
+  return list;
 }
 
 // ROOT's Char_t is a number with a sign, whatever the machine takes char for.
@@ -104,50 +120,92 @@ double number(T value) {
   else return static_cast<double>(value);
 }
 
-// What both kinds of trees share: entries in order, lengths compared.
+// What both kinds of trees share: entries in order, each split into its clusters.
 class EntryReader : public ClusterReader {
  public:
   Clusters read(std::size_t limit) override {
-    Clusters clusters;
-    clusters.path = path_;
-    clusters.first = next_;
-    clusters.cells.resize(features_);
-    const std::size_t end = limit < entries_ - next_ ? next_ + limit : entries_;
-    for (; next_ < end; ++next_) {
-      read_entry(next_, clusters);
-      const std::size_t before = clusters.starts.back();
-      const std::size_t length = clusters.cells.front().size() - before;
-      bool uneven = false;
-      for (const std::vector<double>& column : clusters.cells) uneven |= column.size() - before != length;
-      if (uneven) {
-        for (std::vector<double>& column : clusters.cells) column.resize(before);
-      }
-      clusters.uneven.push_back(uneven);
-      clusters.starts.push_back(clusters.cells.front().size());
+    Clusters clusters = none();
+    clusters.first = given_;
+    while (clusters.size() < limit) {
+      if (next_in_entry_ == entry_.size() && !read_next()) break;
+      append(clusters, next_in_entry_, std::min(entry_.size(), next_in_entry_ + (limit - clusters.size())));
     }
+    given_ += clusters.size();
     return clusters;
   }
+  std::size_t seen() const override { return seen_; }
 
  protected:
-  EntryReader(std::string path, const ClusterColumns& columns)
-      : path_(std::move(path)), features_(columns.features.size()), has_target_(!columns.target.empty()) {}
-  virtual void read_entry(std::size_t entry, Clusters& clusters) = 0;
-  void take_target(const std::vector<double>& values, std::size_t entry, Clusters& clusters) const {
-    if (values.size() != 1) {
-      throw Error(path_ + ": the target of cluster " + std::to_string(entry) + " is " + std::to_string(values.size()) +
-                  " numbers, not one");
-    }
-    clusters.target.push_back(values.front());
+  EntryReader(std::string path, const ClusterColumns& columns) : path_(std::move(path)), columns_(columns) {}
+  // Opens a field of the tree and says what it is, for each column in the order of EntryFields.
+  template <class Open>
+  void open_fields(const Open& open) {
+    EntryFields fields;
+    for (const std::string& feature : columns_.features) fields.features.push_back(open(columns_.branch(feature)));
+    if (!columns_.target.empty()) fields.target = open(columns_.branch(columns_.target));
+    if (!columns_.weight.empty()) fields.weight = open(columns_.branch(columns_.weight));
+    if (!columns_.counts.empty()) fields.counts = open(columns_.counts);
+    if (!columns_.indices.empty()) fields.indices = open(columns_.indices);
+    values_.resize(fields.size());
+    splitter_.emplace(path_, std::move(fields));
+    entry_ = none();
   }
+  virtual void read_entry(std::size_t entry, std::vector<EntryValues>& values) = 0;
+  // Which of an entry's clusters are selected.
+  virtual std::vector<bool> selected(std::size_t /*entry*/, std::size_t clusters) { return std::vector<bool>(clusters, true); }
   [[noreturn]] void throw_damaged(std::size_t entry) const {
     throw Error(path_ + ": entry " + std::to_string(entry) + " cannot be read; is the file damaged?");
   }
 
   std::string path_;
-  std::size_t features_;
-  bool has_target_;
+  ClusterColumns columns_;
   std::size_t entries_ = 0;
+
+ private:
+  Clusters none() const {
+    Clusters clusters;
+    clusters.path = path_;
+    clusters.cells.resize(columns_.features.size());
+    return clusters;
+  }
+  // The next entry's clusters; false at the end.
+  bool read_next() {
+    if (next_ == entries_) return false;
+    for (EntryValues& values : values_) values.clear();
+    read_entry(next_, values_);
+    entry_ = none();
+    splitter_->split(next_, values_, entry_);
+    selected_ = selected(next_, entry_.size());
+    seen_ += entry_.size();
+    next_in_entry_ = 0;
+    ++next_;
+    return true;
+  }
+  // Of the entry's clusters from next_in_entry_ to `last`, those that are selected.
+  void append(Clusters& to, std::size_t first, std::size_t last) {
+    to.events = entry_.events;
+    for (std::size_t c = first; c < last; ++c) {
+      if (!selected_[c]) continue;
+      const auto begin = static_cast<std::ptrdiff_t>(entry_.starts[c]);
+      const auto end = static_cast<std::ptrdiff_t>(entry_.starts[c + 1]);
+      for (std::size_t i = 0; i < to.cells.size(); ++i)
+        to.cells[i].insert(to.cells[i].end(), entry_.cells[i].begin() + begin, entry_.cells[i].begin() + end);
+      to.starts.push_back(to.starts.back() + static_cast<std::size_t>(end - begin));
+      if (!entry_.target.empty()) to.target.push_back(entry_.target[c]);
+      if (!entry_.weight.empty()) to.weight.push_back(entry_.weight[c]);
+      to.uneven.push_back(entry_.uneven[c]);
+      to.places.push_back(entry_.places[c]);
+    }
+    next_in_entry_ = last;
+  }
+
+  std::optional<EventSplitter> splitter_;
+  std::vector<EntryValues> values_;
+  Clusters entry_;              // of the entry before next_
+  std::vector<bool> selected_;  // of its clusters
+  std::size_t next_in_entry_ = 0;
   std::size_t next_ = 0;
+  std::size_t given_ = 0, seen_ = 0;
 };
 
 // One branch of a TTree: where ROOT puts an entry's values.
@@ -157,15 +215,17 @@ class Branch {
   Branch(const Branch&) = delete;
   Branch& operator=(const Branch&) = delete;
   virtual ~Branch() = default;
-  virtual void append(std::vector<double>& to) const = 0;
+  virtual void append(EntryValues& to) const = 0;
 };
+
+Error unreadable(TTree& tree, const char* branch) {
+  return Error(std::string("branch ") + branch + " of tree " + tree.GetName() + " cannot be read as what it says it is");
+}
 
 // Throws Error where ROOT would leave the values alone instead: its types must be the same.
 template <class T>
 void set_address(TTree& tree, const char* branch, T* address) {
-  if (tree.SetBranchAddress(branch, address) < 0) {
-    throw Error(std::string("branch ") + branch + " of tree " + tree.GetName() + " cannot be read as what it says it is");
-  }
+  if (tree.SetBranchAddress(branch, address) < 0) throw unreadable(tree, branch);
 }
 
 template <class T>
@@ -173,12 +233,41 @@ class VectorBranch : public Branch {
  public:
   VectorBranch(TTree& tree, const std::string& branch) { set_address(tree, branch.c_str(), &values_); }
   ~VectorBranch() override { delete values_; }
-  void append(std::vector<double>& to) const override {
-    for (const T value : *values_) to.push_back(number(value));
+  void append(EntryValues& to) const override {
+    for (const T value : *values_) to.values.push_back(number(value));
   }
 
  private:
   std::vector<T>* values_ = nullptr;  // ROOT makes it
+};
+
+// Of vectors of vectors ROOT knows some by their C++ type, and lays out the others as it likes: its proxy gives the inner vectors of both.
+template <class T>
+class NestedBranch : public Branch {
+ public:
+  NestedBranch(TTree& tree, const std::string& branch, const std::string& type) : class_(TClass::GetClass(type.c_str())) {
+    const TVirtualCollectionProxy* proxy = class_ == nullptr ? nullptr : class_->GetCollectionProxy();
+    TClass* inner = proxy == nullptr ? nullptr : class_->GetCollectionProxy()->GetValueClass();
+    const std::type_info* info = inner == nullptr ? nullptr : inner->GetTypeInfo();
+    if (info == nullptr || *info != typeid(std::vector<T>)) throw unreadable(tree, branch.c_str());
+    proxy_.reset(proxy->Generate());
+    if (tree.SetBranchAddress(branch.c_str(), static_cast<void*>(&lists_)) < 0) throw unreadable(tree, branch.c_str());
+  }
+  ~NestedBranch() override {
+    if (lists_ != nullptr) class_->Destructor(lists_);
+  }
+  void append(EntryValues& to) const override {
+    const TVirtualCollectionProxy::TPushPop of_lists(proxy_.get(), lists_);
+    for (UInt_t i = 0; i < proxy_->Size(); ++i) {
+      for (const T value : *static_cast<const std::vector<T>*>(proxy_->At(i))) to.values.push_back(number(value));
+      to.ends.push_back(to.values.size());
+    }
+  }
+
+ private:
+  TClass* class_;  // ROOT's
+  std::unique_ptr<TVirtualCollectionProxy> proxy_;
+  void* lists_ = nullptr;  // ROOT makes it
 };
 
 template <class T>
@@ -191,9 +280,9 @@ class ArrayBranch : public Branch {
     values_ = std::make_unique<T[]>(size_);
     set_address(tree, leaf.GetBranch()->GetName(), values_.get());
   }
-  void append(std::vector<double>& to) const override {
+  void append(EntryValues& to) const override {
     const auto count = std::min<std::size_t>(static_cast<std::size_t>(leaf_.GetLen()), size_);
-    for (std::size_t i = 0; i < count; ++i) to.push_back(number(values_[i]));
+    for (std::size_t i = 0; i < count; ++i) to.values.push_back(number(values_[i]));
   }
 
  private:
@@ -209,8 +298,7 @@ class TreeReader : public EntryReader {
     tree_ = file_->Get<TTree>(name.c_str());
     if (tree_ == nullptr) throw Error(path + ": its tree " + name + " cannot be read");
     tree_->SetBranchStatus("*", false);
-    for (const std::string& feature : columns.features) branches_.push_back(open(columns.branch(feature)));
-    if (has_target_) target_ = open(columns.branch(columns.target));
+    open_fields([&](const std::string& branch) { return open(branch); });
     constexpr int kCache = 10'000'000;  // bytes
     tree_->SetCacheSize(kCache);
     tree_->AddBranchToCache("*", true);
@@ -218,7 +306,7 @@ class TreeReader : public EntryReader {
   }
 
  private:
-  std::unique_ptr<Branch> open(const std::string& name) {
+  EntryField open(const std::string& name) {
     TBranch* found = tree_->FindBranch(name.c_str());
     if (found == nullptr) {
       std::vector<std::string> names;
@@ -227,38 +315,39 @@ class TreeReader : public EntryReader {
     }
     tree_->SetBranchStatus(found->GetName(), true);
     std::string type = found->GetClassName();
+    const ListType list = list_type(type);
+    EntryField field{name, list.depth};
     std::unique_ptr<Branch> branch;
-    if (const auto element = element_of(type)) {
-      branch = with_type(*element, [&](auto zero) -> std::unique_ptr<Branch> {
-        return std::make_unique<VectorBranch<decltype(zero)>>(*tree_, found->GetName());
+    if (list.depth == 1 || list.depth == 2) {
+      branch = with_type(list.element, [&](auto zero) -> std::unique_ptr<Branch> {
+        using T = decltype(zero);
+        if (list.depth == 2) return std::make_unique<NestedBranch<T>>(*tree_, found->GetName(), type);
+        return std::make_unique<VectorBranch<T>>(*tree_, found->GetName());
       });
     } else if (type.empty() && found->GetListOfLeaves()->GetEntries() == 1) {
       auto* leaf = static_cast<TLeaf*>(found->GetListOfLeaves()->At(0));
       type = leaf->GetTypeName();
       if (leaf->GetLeafCount() != nullptr) tree_->SetBranchStatus(leaf->GetLeafCount()->GetBranch()->GetName(), true);
+      field.depth = leaf->GetLeafCount() != nullptr || leaf->GetLenStatic() > 1 ? 1 : 0;
       branch = with_type(
           type, [&](auto zero) -> std::unique_ptr<Branch> { return std::make_unique<ArrayBranch<decltype(zero)>>(*tree_, *leaf); });
     }
     if (branch == nullptr) {
-      throw Error(path_ + ": branch " + name + " has the type '" + type + "'; arrays and std::vectors of numbers can be read");
+      throw Error(path_ + ": branch " + name + " has the type '" + type +
+                  "'; numbers, arrays and std::vectors of them, and vectors of such vectors can be read");
     }
-    return branch;
+    branches_.push_back(std::move(branch));
+    return field;
   }
 
-  void read_entry(std::size_t entry, Clusters& clusters) override {
+  void read_entry(std::size_t entry, std::vector<EntryValues>& values) override {
     if (tree_->GetEntry(static_cast<Long64_t>(entry)) <= 0) throw_damaged(entry);
-    for (std::size_t i = 0; i < branches_.size(); ++i) branches_[i]->append(clusters.cells[i]);
-    if (!has_target_) return;
-    values_.clear();
-    target_->append(values_);
-    take_target(values_, entry, clusters);
+    for (std::size_t i = 0; i < branches_.size(); ++i) branches_[i]->append(values[i]);
   }
 
   std::unique_ptr<TFile> file_;
   TTree* tree_ = nullptr;  // the file's
   std::vector<std::unique_ptr<Branch>> branches_;
-  std::unique_ptr<Branch> target_;
-  std::vector<double> values_;
 };
 
 class NTupleReader : public EntryReader {
@@ -269,15 +358,43 @@ class NTupleReader : public EntryReader {
     } catch (const std::exception&) {
       throw Error(path + ": its RNTuple " + name + " cannot be read; is the file damaged?");
     }
-    for (const std::string& feature : columns.features) fields_.push_back(open(columns.branch(feature)));
-    if (has_target_) fields_.push_back(open(columns.branch(columns.target)));
+    open_fields([&](const std::string& field) { return open(field); });
     entries_ = static_cast<std::size_t>(reader_->GetNEntries());
   }
 
  private:
-  using Append = std::function<void(std::size_t entry, std::vector<double>& to)>;
+  using Append = std::function<void(std::size_t entry, EntryValues& to)>;
+  using Collection = ROOT::RNTupleCollectionView;
+  // What a collection's elements are called.
+  static constexpr const char* kElement = "_0";
 
-  Append open(const std::string& name) {
+  template <class T>
+  Append nested(const std::string& name) {
+    auto lists = std::make_shared<Collection>(reader_->GetCollectionView(name));
+    auto list = std::make_shared<Collection>(lists->GetCollectionView(kElement));
+    auto values = std::make_shared<ROOT::RNTupleView<T>>(list->template GetView<T>(kElement));
+    return [lists, list, values](std::size_t entry, EntryValues& to) {
+      for (const auto i : lists->GetCollectionRange(entry)) {
+        for (const auto k : list->GetCollectionRange(i)) to.values.push_back(number((*values)(k)));
+        to.ends.push_back(to.values.size());
+      }
+    };
+  }
+  template <class T>
+  Append vector(const std::string& name) {
+    auto list = std::make_shared<Collection>(reader_->GetCollectionView(name));
+    auto values = std::make_shared<ROOT::RNTupleView<T>>(list->template GetView<T>(kElement));
+    return [list, values](std::size_t entry, EntryValues& to) {
+      for (const auto i : list->GetCollectionRange(entry)) to.values.push_back(number((*values)(i)));
+    };
+  }
+  template <class T>
+  Append single(const std::string& name) {
+    auto value = std::make_shared<ROOT::RNTupleView<T>>(reader_->GetView<T>(name));
+    return [value](std::size_t entry, EntryValues& to) { to.values.push_back(number((*value)(entry))); };
+  }
+
+  EntryField open(const std::string& name) {
     const auto& descriptor = reader_->GetDescriptor();
     const auto id = descriptor.FindFieldId(name);
     if (id == ROOT::kInvalidDescriptorId) {
@@ -286,35 +403,26 @@ class NTupleReader : public EntryReader {
       throw Error(path_ + ": RNTuple " + descriptor.GetName() + " has no field " + name + "; it has " + listed(names));
     }
     const std::string type = descriptor.GetFieldDescriptor(id).GetTypeName();
-    Append append;
-    if (const auto element = element_of(type)) {
-      append = with_type(*element, [&](auto zero) -> Append {
-        using T = decltype(zero);
-        auto collection = std::make_shared<ROOT::RNTupleCollectionView>(reader_->GetCollectionView(name));
-        auto values = std::make_shared<ROOT::RNTupleView<T>>(collection->template GetView<T>("_0"));
-        return [collection, values](std::size_t entry, std::vector<double>& to) {
-          for (const auto i : collection->GetCollectionRange(entry)) to.push_back(number((*values)(i)));
-        };
-      });
-    } else {
-      append = with_type(type, [&](auto zero) -> Append {
-        auto value = std::make_shared<ROOT::RNTupleView<decltype(zero)>>(reader_->GetView<decltype(zero)>(name));
-        return [value](std::size_t entry, std::vector<double>& to) { to.push_back(number((*value)(entry))); };
-      });
+    const ListType list = list_type(type);
+    const Append append = with_type(list.element, [&](auto zero) -> Append {
+      using T = decltype(zero);
+      if (list.depth > 2) return nullptr;
+      return list.depth == 2 ? nested<T>(name) : list.depth == 1 ? vector<T>(name) : single<T>(name);
+    });
+    if (!append) {
+      throw Error(path_ + ": field " + name + " has the type '" + type +
+                  "'; numbers, std::vectors of them, and vectors of such vectors can be read");
     }
-    if (!append) throw Error(path_ + ": field " + name + " has the type '" + type + "'; numbers and std::vectors of numbers can be read");
-    return append;
+    fields_.push_back(append);
+    return {name, list.depth};
   }
 
-  void read_entry(std::size_t entry, Clusters& clusters) override {
-    std::vector<double> target;
+  void read_entry(std::size_t entry, std::vector<EntryValues>& values) override {
     try {
-      for (std::size_t i = 0; i < features_; ++i) fields_[i](entry, clusters.cells[i]);
-      if (has_target_) fields_.back()(entry, target);
+      for (std::size_t i = 0; i < fields_.size(); ++i) fields_[i](entry, values[i]);
     } catch (const std::exception&) {
       throw_damaged(entry);
     }
-    if (has_target_) take_target(target, entry, clusters);
   }
 
   std::unique_ptr<ROOT::RNTupleReader> reader_;

@@ -73,6 +73,8 @@ DataSource validation_source(const Family& family, const Dataset& data) {
     // They are said of clusters.
     source.branches.clear();
     source.tree.clear();
+    source.counts.clear();
+    source.indices.clear();
     source.drop_unfit = false;
   }
   return source;
