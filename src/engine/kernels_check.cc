@@ -245,16 +245,20 @@ bool saturate16_is_right(std::mt19937_64& random) {
   return most == expected_most && (saturation != Saturation::kCounted || count == expected_count);
 }
 
-// floor((p + add) / 2^62).
+// p / 2^62, rounded.
 std::int64_t wide_term(const WideProducts& products, std::int64_t x, std::int64_t w) {
   using Term = WideProducts::Term;
+  constexpr Int128 kHalf = Int128{1} << (WideProducts::kLost - 1);
   const Int128 p = static_cast<Int128>(x) * w;
-  const auto added = [](const WideProducts::Added& add) { return (static_cast<Int128>(add.rest) << WideProducts::kLowBits) + add.low; };
+  const Int128 magnitude = p < 0 ? -p : p;
   Int128 add = 0;
-  if (products.term == Term::kAdd) add = added(products.add);
-  if (products.term == Term::kAddBySign) add = added(p < 0 ? products.add_to_negative : products.add);
-  if (products.term == Term::kEven) add = (Int128{1} << (WideProducts::kLost - 1)) - 1 + ((p >> WideProducts::kLost) & 1);
-  return static_cast<std::int64_t>((p + add) >> WideProducts::kLost);
+  if (products.term == Term::kHalfUp) add = kHalf;
+  if (products.term == Term::kHalfDown) add = kHalf - 1;
+  if (products.term == Term::kMagnitude) add = (static_cast<Int128>(products.add.rest) << WideProducts::kLowBits) + products.add.low;
+  if (products.term == Term::kEven) add = kHalf - 1 + ((magnitude >> WideProducts::kLost) & 1);
+  if (!products.of_magnitudes()) return static_cast<std::int64_t>((p + add) >> WideProducts::kLost);
+  const auto term = static_cast<std::int64_t>((magnitude + add) >> WideProducts::kLost);
+  return p < 0 ? -term : term;
 }
 
 bool wide_is_right(std::mt19937_64& random) {
@@ -271,11 +275,10 @@ bool wide_is_right(std::mt19937_64& random) {
   WideProducts products;
   products.n_in = number(1, 9);
   products.n_out = number(1, 20);
-  products.term = static_cast<WideProducts::Term>(number(0, 3));
+  products.term = static_cast<WideProducts::Term>(number(0, 4));
   const std::int64_t low = (std::int64_t{1} << WideProducts::kLowBits) - 1;
   const auto part = [&] { return number(0, 1) == 0 ? low : static_cast<std::int64_t>(random()) & low; };
   products.add = {part(), part()};
-  products.add_to_negative = {part(), part()};
   const Fit fit = static_cast<Fit>(number(0, kFits - 1));
   // Sums that fit 63 bits by themselves, or that are kept in a range.
   const int bits = fit == Fit::kWrap ? 58 : 62;
@@ -287,27 +290,23 @@ bool wide_is_right(std::mt19937_64& random) {
   const std::size_t rows = static_cast<std::size_t>(number(1, 9));
   const std::size_t columns = static_cast<std::size_t>(products.blocks()) * WideProducts::kOutputs;
   std::vector<std::int64_t> w(n_in * n_out);
-  for (auto& value : w) value = operand(bits);
+  const bool multiples = number(0, 1) == 0;
+  for (auto& value : w) value = multiples ? operand(bits - WideProducts::kLowBits) << WideProducts::kLowBits : operand(bits);
   std::vector<std::int64_t> x(rows * n_in);
   const int up = number(0, 3);
-  for (auto& value : x) value = operand(bits - up);
-  products.weights.resize(columns * n_in * 2);
-  products.weights.fill(0);
+  const bool positive = number(0, 1) == 0;
+  for (auto& value : x) value = positive ? std::abs(operand(bits - up)) : operand(bits - up);
+  set_wide_weights(products, w.data());
   products.bias.resize(columns);
   products.bias_left.resize(columns);
   for (std::size_t j = 0; j < columns; ++j) {
     products.bias[j] = j < n_out ? operand(9) : 0;
     products.bias_left[j] = j < n_out && number(0, 9) == 0 ? -1 : 0;
-    for (std::size_t k = 0; k < n_in && j < n_out; ++k) {
-      std::int64_t* to = products.weights.data() + (j / WideProducts::kOutputs * n_in + k) * 2 * WideProducts::kOutputs;
-      to[j % WideProducts::kOutputs] = w[k * n_out + j] & low;
-      to[WideProducts::kOutputs + j % WideProducts::kOutputs] = w[k * n_out + j] >> WideProducts::kLowBits;
-    }
   }
-  std::vector<std::int64_t> parts(2 * x.size());
-  split_wide(x.data(), x.size(), up, parts.data());
+  std::vector<std::int64_t> parts(rows * products.row_size());
+  split_wide(products, x.data(), rows, up, parts.data());
   std::vector<std::int64_t> sums(rows * columns);
-  const std::uint64_t count = add_wide_products(products, fit, parts.data(), rows, sums.data());
+  const std::uint64_t count = add_wide_products(products, fit, !positive, parts.data(), rows, sums.data());
   std::uint64_t expected_count = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t j = 0; j < n_out; ++j) {

@@ -1,5 +1,7 @@
 #include "engine/wide_kernels.h"
 
+#include <cstdlib>
+
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/wide_kernels.cc"
@@ -13,7 +15,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::CappedTag<std::int64_t, WideProducts::kOutputs>;
 using Vector = hn::Vec<Tag>;
 using Term = WideProducts::Term;
-using Added = WideProducts::Added;
 
 #if HWY_TARGET == HWY_AVX3
 inline constexpr int kTileRows = 4;
@@ -23,58 +24,48 @@ inline constexpr int kTileRows = 2;
 inline constexpr int kTileRows = 1;
 #endif
 
-// The product of the low halves of each lane, which are int32.
+// The product of the low halves of each lane, as they are without a sign.
 HWY_INLINE Vector times(Vector a, Vector b) {
-  const hn::Repartition<std::int32_t, Tag> d32;
-  return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b));
+  const hn::Repartition<std::uint32_t, Tag> d32;
+  return hn::BitCast(Tag(), hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b)));
 }
 
+template <int kBits>
 HWY_INLINE Vector unsigned_shift_right(Vector a) {
   const hn::RebindToUnsigned<Tag> du;
-  return hn::BitCast(Tag(), hn::ShiftRight<WideProducts::kLowBits>(hn::BitCast(du, a)));
+  return hn::BitCast(Tag(), hn::ShiftRight<kBits>(hn::BitCast(du, a)));
 }
 
-// floor(a / 2^31).
-HWY_INLINE Vector floor_shift_right(Vector a) {
-#if HWY_TARGET == HWY_AVX3
-  return hn::ShiftRight<WideProducts::kLowBits>(a);
-#else
-  // Without such an instruction: as 2^63 + a, which is not negative.
-  const Tag d;
-  constexpr std::int64_t kRaised = std::int64_t{1} << (63 - WideProducts::kLowBits);
-  return hn::Sub(unsigned_shift_right(hn::Xor(a, hn::Set(d, INT64_MIN))), hn::Set(d, kRaised));
-#endif
-}
-
-// What is left of operands while they are multiplied.
 struct Operand {
-  Vector low, rest;
+  Vector low, rest, third;
 };
 
-template <Term kTerm>
-HWY_INLINE Vector term_of(const WideProducts& products, const Operand& x, const Operand& w) {
+// What is left of the product of two operands that are not negative. Their middle parts need all 64 bits.
+template <Term kTerm, bool kLowBits>
+HWY_INLINE Vector left_of(const WideProducts& products, const Operand& x, const Operand& w) {
+  constexpr int kBits = WideProducts::kLowBits;
   const Tag d;
-  const Vector low = times(x.low, w.low);
-  const Vector middle = hn::Add(times(x.rest, w.low), times(x.low, w.rest));
   const Vector high = times(x.rest, w.rest);
-  const auto floor = [&](Vector more_low, Vector more_middle) HWY_ATTR __attribute__((always_inline)) {
-    const Vector carry = unsigned_shift_right(hn::Add(low, more_low));
-    return hn::Add(high, floor_shift_right(hn::Add(hn::Add(middle, more_middle), carry)));
-  };
-  if constexpr (kTerm == Term::kAdd) return floor(hn::Set(d, products.add.low), hn::Set(d, products.add.rest));
-  if constexpr (kTerm == Term::kAddBySign) {
-    // Where p is 0, either gives 0.
-    const Vector negative = hn::BroadcastSignBit(hn::Xor(x.rest, w.rest));
-    const auto either = [&](std::int64_t of_positive, std::int64_t of_negative) HWY_ATTR __attribute__((always_inline)) {
-      return hn::Xor(hn::Set(d, of_positive), hn::And(negative, hn::Set(d, of_positive ^ of_negative)));
-    };
-    return floor(either(products.add.low, products.add_to_negative.low), either(products.add.rest, products.add_to_negative.rest));
+  Vector middle = times(x.low, w.rest);
+  Vector low = hn::Zero(d);
+  if constexpr (kLowBits) {
+    low = times(x.low, w.low);
+    middle = hn::Add(middle, times(x.rest, w.low));
+    Vector all_low = low;
+    if constexpr (kTerm == Term::kMagnitude) all_low = hn::Add(low, hn::Set(d, products.add.low));
+    if constexpr (kTerm == Term::kHalfDown) all_low = hn::Add(low, hn::Set(d, (std::int64_t{1} << kBits) - 1));
+    middle = hn::Add(middle, unsigned_shift_right<kBits>(all_low));
   }
-  const Vector down = hn::Add(high, floor_shift_right(hn::Add(middle, unsigned_shift_right(low))));
-  if constexpr (kTerm == Term::kFloor) return down;
-  constexpr std::int64_t kBelow = (std::int64_t{1} << WideProducts::kLowBits) - 1;
-  const Vector odd = hn::And(down, hn::Set(d, 1));
-  return floor(hn::Add(odd, hn::Set(d, kBelow)), hn::Set(d, kBelow >> 1));
+  constexpr std::int64_t kHalf = std::int64_t{1} << (kBits - 1);
+  if constexpr (kTerm == Term::kMagnitude) middle = hn::Add(middle, hn::Set(d, products.add.rest));
+  if constexpr (kTerm == Term::kHalfDown) middle = hn::Add(middle, hn::Set(d, kHalf - 1));
+  if constexpr (kTerm == Term::kHalfUp || kTerm == Term::kEven) middle = hn::Add(middle, hn::Set(d, kHalf));
+  const Vector left = hn::Add(high, unsigned_shift_right<kBits>(middle));
+  if constexpr (kTerm != Term::kEven) return left;
+  // It was halfway where nothing is left below.
+  const Vector below = hn::ShiftLeft<64 - kBits>(kLowBits ? hn::Or(low, middle) : middle);
+  const Vector halfway = hn::VecFromMask(d, hn::Eq(below, hn::Zero(d)));
+  return hn::AndNot(unsigned_shift_right<63>(halfway), left);
 }
 
 template <Fit kFit>
@@ -84,10 +75,35 @@ HWY_INLINE Vector fitted(Vector value, Vector least, Vector most) {
   return value;
 }
 
-template <int R, Term kTerm, Fit kFit>
+// How a tile is computed: kNegative where some X may be, of magnitudes.
+template <Term kTermOf, bool kLowBitsOf, Fit kFitOf, bool kNegativeOf>
+struct Way {
+  static constexpr Term kTerm = kTermOf;
+  static constexpr bool kLowBits = kLowBitsOf;
+  static constexpr Fit kFit = kFitOf;
+  static constexpr bool kNegative = kNegativeOf;
+  static constexpr bool kMagnitudes = kTerm == Term::kMagnitude || kTerm == Term::kEven;
+  static constexpr bool kStepwise = kFit != Fit::kWrap;
+  // Whether what was added to the operands is taken from each term; otherwise from the sum.
+  static constexpr bool kEach = kStepwise || (kMagnitudes && kNegative);
+};
+
+template <class W>
+HWY_INLINE Vector term_of(const WideProducts& products, const Operand& x, const Operand& w) {
+  const Vector left = left_of<W::kTerm, W::kLowBits>(products, x, w);
+  if constexpr (W::kMagnitudes) {
+    const Vector sign = W::kNegative ? hn::Xor(x.third, w.third) : w.third;
+    return W::kEach ? hn::Sub(hn::Xor(left, sign), sign) : hn::Xor(left, sign);
+  }
+  return W::kEach ? hn::Sub(left, hn::Add(x.third, w.third)) : left;
+}
+
+template <int R, class W>
 HWY_INLINE std::uint64_t wide_tile(const WideProducts& products, const std::int64_t* HWY_RESTRICT x,
                                    const std::int64_t* HWY_RESTRICT weights, std::size_t column, std::int64_t* HWY_RESTRICT sums,
                                    std::size_t stride) {
+  constexpr std::size_t kOutputs = WideProducts::kOutputs;
+  constexpr std::size_t kParts = WideProducts::kParts;
   const Tag d;
   const auto n_in = static_cast<std::size_t>(products.n_in);
   const Vector least = hn::Set(d, products.least);
@@ -97,19 +113,22 @@ HWY_INLINE std::uint64_t wide_tile(const WideProducts& products, const std::int6
   for (int r = 0; r < R; ++r) {
     sum[r] = hn::LoadU(d, products.bias.data() + column);
     left[r] = hn::LoadU(d, products.bias_left.data() + column);
+    if constexpr (W::kEach) continue;
+    const Vector excess = hn::LoadU(d, products.excess.data() + column);
+    sum[r] = hn::Sub(sum[r], hn::Add(excess, hn::Set(d, x[static_cast<std::size_t>(r) * products.row_size() + kParts * n_in])));
   }
   for (std::size_t k = 0; k < n_in; ++k) {
-    const std::int64_t* at = weights + k * 2 * WideProducts::kOutputs;
-    const Operand w{hn::LoadU(d, at), hn::LoadU(d, at + WideProducts::kOutputs)};
+    const std::int64_t* at = weights + k * kParts * kOutputs;
+    const Operand w{hn::LoadU(d, at), hn::LoadU(d, at + kOutputs), hn::LoadU(d, at + 2 * kOutputs)};
     for (int r = 0; r < R; ++r) {
-      const std::int64_t* from = x + (static_cast<std::size_t>(r) * n_in + k) * 2;
-      const Vector term = term_of<kTerm>(products, {hn::Set(d, from[0]), hn::Set(d, from[1])}, w);
-      if constexpr (kFit == Fit::kWrap) {
+      const std::int64_t* from = x + static_cast<std::size_t>(r) * products.row_size() + k * kParts;
+      const Vector term = term_of<W>(products, {hn::Set(d, from[0]), hn::Set(d, from[1]), hn::Set(d, from[2])}, w);
+      if constexpr (!W::kStepwise) {
         sum[r] = hn::Add(sum[r], term);
       } else {
-        const Vector fit_term = fitted<kFit>(term, least, most);
+        const Vector fit_term = fitted<W::kFit>(term, least, most);
         const Vector next = hn::Add(sum[r], fit_term);
-        sum[r] = fitted<kFit>(next, least, most);
+        sum[r] = fitted<W::kFit>(next, least, most);
         left[r] = hn::Or(left[r], hn::Or(hn::Xor(fit_term, term), hn::Xor(sum[r], next)));
       }
     }
@@ -117,63 +136,63 @@ HWY_INLINE std::uint64_t wide_tile(const WideProducts& products, const std::int6
   std::uint64_t count = 0;
   for (int r = 0; r < R; ++r) {
     hn::StoreU(sum[r], d, sums + static_cast<std::size_t>(r) * stride + column);
-    if constexpr (kFit != Fit::kWrap) count += hn::Lanes(d) - hn::CountTrue(d, hn::Eq(left[r], hn::Zero(d)));
+    if constexpr (W::kStepwise) count += hn::Lanes(d) - hn::CountTrue(d, hn::Eq(left[r], hn::Zero(d)));
   }
   return count;
 }
 
-template <Term kTerm, Fit kFit>
+template <class W>
 HWY_NOINLINE std::uint64_t wide_rows(const WideProducts& products, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
   constexpr std::size_t kOutputs = WideProducts::kOutputs;
-  const auto n_in = static_cast<std::size_t>(products.n_in);
+  const std::size_t block_size = static_cast<std::size_t>(products.n_in) * WideProducts::kParts * kOutputs;
   const auto blocks = static_cast<std::size_t>(products.blocks());
   const std::size_t stride = blocks * kOutputs;
   std::uint64_t count = 0;
-  for (std::size_t row = 0; row < rows;) {
-    const bool full = row + kTileRows <= rows;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      for (std::size_t lane = 0; lane < kOutputs; lane += hn::Lanes(Tag())) {
-        const std::int64_t* from = x + row * n_in * 2;
-        const std::int64_t* weights = products.weights.data() + block * n_in * 2 * kOutputs + lane;
-        std::int64_t* to = sums + row * stride;
-        const std::size_t column = block * kOutputs + lane;
-        count += full ? wide_tile<kTileRows, kTerm, kFit>(products, from, weights, column, to, stride)
-                      : wide_tile<1, kTerm, kFit>(products, from, weights, column, to, stride);
-      }
+  // The weights of a block stay in the first cache.
+  for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t lane = 0; lane < kOutputs; lane += hn::Lanes(Tag())) {
+      const std::int64_t* weights = products.weights.data() + block * block_size + lane;
+      const std::size_t column = block * kOutputs + lane;
+      std::size_t row = 0;
+      for (; row + kTileRows <= rows; row += kTileRows)
+        count += wide_tile<kTileRows, W>(products, x + row * products.row_size(), weights, column, sums + row * stride, stride);
+      for (; row < rows; ++row)
+        count += wide_tile<1, W>(products, x + row * products.row_size(), weights, column, sums + row * stride, stride);
     }
-    row += full ? kTileRows : 1;
   }
   return count;
 }
 
-template <Term kTerm>
-std::uint64_t wide_fits(const WideProducts& products, Fit fit, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
+template <Term kTerm, bool kLowBits>
+std::uint64_t wide_fits(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
+  constexpr bool kMagnitudes = kTerm == Term::kMagnitude || kTerm == Term::kEven;
   switch (fit) {
-    case Fit::kWrap: return wide_rows<kTerm, Fit::kWrap>(products, x, rows, sums);
-    case Fit::kClamp: return wide_rows<kTerm, Fit::kClamp>(products, x, rows, sums);
+    case Fit::kWrap:
+      if (kMagnitudes && !negative) return wide_rows<Way<kTerm, kLowBits, Fit::kWrap, false>>(products, x, rows, sums);
+      return wide_rows<Way<kTerm, kLowBits, Fit::kWrap, true>>(products, x, rows, sums);
+    case Fit::kClamp: return wide_rows<Way<kTerm, kLowBits, Fit::kClamp, true>>(products, x, rows, sums);
     case Fit::kZero:
     case Fit::kOther: break;
   }
-  return wide_rows<kTerm, Fit::kZero>(products, x, rows, sums);
+  return wide_rows<Way<kTerm, kLowBits, Fit::kZero, true>>(products, x, rows, sums);
 }
 
-std::uint64_t wide_all(const WideProducts& products, Fit fit, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
+template <bool kLowBits>
+std::uint64_t wide_terms(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows,
+                         std::int64_t* sums) {
   switch (products.term) {
-    case Term::kFloor: return wide_fits<Term::kFloor>(products, fit, x, rows, sums);
-    case Term::kAdd: return wide_fits<Term::kAdd>(products, fit, x, rows, sums);
-    case Term::kAddBySign: return wide_fits<Term::kAddBySign>(products, fit, x, rows, sums);
+    case Term::kFloor: return wide_fits<Term::kFloor, kLowBits>(products, fit, negative, x, rows, sums);
+    case Term::kHalfUp: return wide_fits<Term::kHalfUp, kLowBits>(products, fit, negative, x, rows, sums);
+    case Term::kHalfDown: return wide_fits<Term::kHalfDown, kLowBits>(products, fit, negative, x, rows, sums);
+    case Term::kMagnitude: return wide_fits<Term::kMagnitude, kLowBits>(products, fit, negative, x, rows, sums);
     case Term::kEven: break;
   }
-  return wide_fits<Term::kEven>(products, fit, x, rows, sums);
+  return wide_fits<Term::kEven, kLowBits>(products, fit, negative, x, rows, sums);
 }
 
-void split_wide_all(const std::int64_t* HWY_RESTRICT x, std::size_t size, int shift, std::int64_t* HWY_RESTRICT y) {
-  constexpr std::int64_t kMask = (std::int64_t{1} << WideProducts::kLowBits) - 1;
-  for (std::size_t i = 0; i < size; ++i) {
-    const auto value = static_cast<std::int64_t>(static_cast<std::uint64_t>(x[i]) << shift);
-    y[2 * i] = value & kMask;
-    y[2 * i + 1] = value >> WideProducts::kLowBits;
-  }
+std::uint64_t wide_all(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
+  return products.low_bits ? wide_terms<true>(products, fit, negative, x, rows, sums)
+                           : wide_terms<false>(products, fit, negative, x, rows, sums);
 }
 
 }  // namespace narrow::HWY_NAMESPACE
@@ -183,13 +202,63 @@ HWY_AFTER_NAMESPACE();
 namespace narrow {
 
 HWY_EXPORT(wide_all);
-HWY_EXPORT(split_wide_all);
 
-std::uint64_t add_wide_products(const WideProducts& products, Fit fit, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
-  return HWY_DYNAMIC_DISPATCH(wide_all)(products, fit, x, rows, sums);
+namespace {
+
+constexpr std::int64_t kAdded = std::int64_t{1} << WideProducts::kLost;
+
+// b, a and the third part, `step` apart.
+void split(bool of_magnitudes, std::int64_t value, std::int64_t third, std::int64_t* to, std::size_t step) {
+  const std::int64_t positive = of_magnitudes ? std::abs(value) : value + kAdded;
+  to[0] = positive & ((std::int64_t{1} << WideProducts::kLowBits) - 1);
+  to[step] = positive >> WideProducts::kLowBits;
+  to[2 * step] = third;
 }
-void split_wide(const std::int64_t* x, std::size_t size, int shift, std::int64_t* y) {
-  HWY_DYNAMIC_DISPATCH(split_wide_all)(x, size, shift, y);
+
+}  // namespace
+
+void set_wide_weights(WideProducts& products, const std::int64_t* weights) {
+  constexpr std::size_t kOutputs = WideProducts::kOutputs;
+  constexpr std::size_t kParts = WideProducts::kParts;
+  const auto n_in = static_cast<std::size_t>(products.n_in);
+  const auto n_out = static_cast<std::size_t>(products.n_out);
+  const std::size_t columns = static_cast<std::size_t>(products.blocks()) * kOutputs;
+  products.weights.resize(columns * n_in * kParts);
+  products.excess.resize(columns);
+  products.low_bits = false;
+  for (std::size_t j = 0; j < columns; ++j) {
+    std::uint64_t excess = 0;
+    for (std::size_t k = 0; k < n_in; ++k) {
+      const std::int64_t weight = j < n_out ? weights[k * n_out + j] : 0;
+      const std::int64_t third = products.of_magnitudes() ? -std::int64_t{weight < 0} : weight + kAdded;
+      std::int64_t* to = products.weights.data() + (j / kOutputs * n_in + k) * kParts * kOutputs + j % kOutputs;
+      split(products.of_magnitudes(), weight, third, to, kOutputs);
+      products.low_bits |= to[0] != 0;
+      excess += static_cast<std::uint64_t>(third);
+    }
+    products.excess[j] = static_cast<std::int64_t>(excess);
+  }
+}
+
+void split_wide(const WideProducts& products, const std::int64_t* x, std::size_t rows, int shift, std::int64_t* y) {
+  constexpr std::size_t kParts = WideProducts::kParts;
+  const auto n_in = static_cast<std::size_t>(products.n_in);
+  const bool of_magnitudes = products.of_magnitudes();
+  for (std::size_t r = 0; r < rows; ++r, x += n_in) {
+    std::uint64_t sum = 0;
+    for (std::size_t k = 0; k < n_in; ++k, y += kParts) {
+      const auto value = static_cast<std::int64_t>(static_cast<std::uint64_t>(x[k]) << shift);
+      const std::int64_t third = of_magnitudes ? value >> 63 : value;
+      split(of_magnitudes, value, third, y, 1);
+      sum += static_cast<std::uint64_t>(third);
+    }
+    *y++ = of_magnitudes ? 0 : static_cast<std::int64_t>(sum);
+  }
+}
+
+std::uint64_t add_wide_products(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows,
+                                std::int64_t* sums) {
+  return HWY_DYNAMIC_DISPATCH(wide_all)(products, fit, negative, x, rows, sums);
 }
 
 }  // namespace narrow

@@ -21,27 +21,19 @@ int bits_of_largest(std::span<const Int128> values) {
   return bits_of(largest);
 }
 
-// What is added to p before floor(p / 2^62) for accum's rounding.
+// How floor(p / 2^62) becomes accum's rounding.
 void set_rounding(const Format& accum, WideProducts& products) {
   using Term = WideProducts::Term;
   constexpr std::int64_t kLow = (std::int64_t{1} << WideProducts::kLowBits) - 1;
   constexpr std::int64_t kHalf = std::int64_t{1} << (WideProducts::kLowBits - 1);
-  const WideProducts::Added half{kHalf, 0};
-  const WideProducts::Added below_half{kHalf - 1, kLow};
-  const WideProducts::Added below_one{kLow, kLow};
-  const auto add = [&](Term term, WideProducts::Added to_positive, WideProducts::Added to_negative) {
-    products.term = term;
-    products.add = to_positive;
-    products.add_to_negative = to_negative;
-  };
   switch (accum.rounding) {
-    case Rounding::kTrn: return add(Term::kFloor, {}, {});
-    case Rounding::kRnd: return add(Term::kAdd, half, half);
-    case Rounding::kRndMinInf: return add(Term::kAdd, below_half, below_half);
-    case Rounding::kRndConv: return add(Term::kEven, {}, {});
-    case Rounding::kTrnZero: return add(Term::kAddBySign, {}, below_one);
-    case Rounding::kRndInf: return add(Term::kAddBySign, half, below_half);
-    case Rounding::kRndZero: return add(Term::kAddBySign, below_half, half);
+    case Rounding::kTrn: products.term = Term::kFloor; return;
+    case Rounding::kRnd: products.term = Term::kHalfUp; return;
+    case Rounding::kRndConv: products.term = Term::kEven; return;
+    case Rounding::kTrnZero: products.term = Term::kMagnitude; return;
+    case Rounding::kRndInf: products.term = Term::kMagnitude, products.add = {kHalf, 0}; return;
+    case Rounding::kRndZero: products.term = Term::kMagnitude, products.add = {kHalf - 1, kLow}; return;
+    case Rounding::kRndMinInf: products.term = Term::kHalfDown; return;
   }
 }
 
@@ -156,7 +148,7 @@ class Wide final : public DenseKernel {
     kernel->otherwise_ = std::move(otherwise);
     kernel->limit_ = static_cast<std::int64_t>(limit);
     kernel->stays_ = static_cast<std::int64_t>(stays);
-    kernel->products_.fit = steps;
+    kernel->fit_ = steps;
     if (steps != Fit::kWrap) {
       kernel->products_.least = static_cast<std::int64_t>(fit->low);
       kernel->products_.most = static_cast<std::int64_t>(fit->high);
@@ -172,27 +164,21 @@ class Wide final : public DenseKernel {
       : DenseKernel(product, at), order_(product.order.begin(), product.order.end()), x_up_(x_up), finish_(finish) {}
 
   void pack(const MatrixProduct& product, int w_up) {
-    constexpr std::size_t kOutputs = WideProducts::kOutputs;
-    constexpr Int128 kMask = (Int128{1} << WideProducts::kLowBits) - 1;
     products_.n_in = product.n_in;
     products_.n_out = product.n_out;
     set_rounding(product.accum, products_);
-    const std::size_t columns = static_cast<std::size_t>(products_.blocks()) * kOutputs;
-    products_.weights.resize(columns * n_in() * 2);
-    products_.weights.fill(0);
+    std::vector<std::int64_t> weights;
+    for (const int k : order_) {
+      for (int j = 0; j < product.n_out; ++j) weights.push_back(static_cast<std::int64_t>(product.at(k, j) << w_up));
+    }
+    set_wide_weights(products_, weights.data());
+    const std::size_t columns = products_.excess.size();
     products_.bias.resize(columns);
     products_.bias.fill(0);
     products_.bias_left.resize(columns);
     products_.bias_left.fill(0);
     for (std::size_t j = 0; j < n_out(); ++j) {
-      std::int64_t* to = products_.weights.data() + j / kOutputs * n_in() * 2 * kOutputs + j % kOutputs;
-      for (const int k : order_) {
-        const Int128 weight = product.at(k, static_cast<int>(j)) << w_up;
-        to[0] = static_cast<std::int64_t>(weight & kMask);
-        to[kOutputs] = static_cast<std::int64_t>(weight >> WideProducts::kLowBits);
-        to += 2 * kOutputs;
-      }
-      const Start start = start_of(product, static_cast<int>(j), products_.fit);
+      const Start start = start_of(product, static_cast<int>(j), fit_);
       products_.bias[j] = static_cast<std::int64_t>(start.sum);
       products_.bias_left[j] = start.left ? -1 : 0;
     }
@@ -208,13 +194,13 @@ class Wide final : public DenseKernel {
       most = std::max(most, from[i]);
     }
     if (most > limit_ || least < -limit_) return otherwise_->run_rows(x, first, count, y, scratch, tally);
-    const Fit fit = most <= stays_ && least >= -stays_ ? Fit::kWrap : products_.fit;
-    scratch.groups[0].resize(2 * count * n_in());
-    split_wide(from, count * n_in(), x_up_, scratch.groups[0].data());
+    const Fit fit = most <= stays_ && least >= -stays_ ? Fit::kWrap : fit_;
+    scratch.groups[0].resize(count * products_.row_size());
+    split_wide(products_, from, count, x_up_, scratch.groups[0].data());
     const std::size_t stride = products_.bias.size();
     scratch.wide[0].resize(count * stride);
     std::int64_t* sums = scratch.wide[0].data();
-    const std::uint64_t left = add_wide_products(products_, fit, scratch.groups[0].data(), count, sums);
+    const std::uint64_t left = add_wide_products(products_, fit, least < 0, scratch.groups[0].data(), count, sums);
     tally.counts[at().layer].accum_overflows += left;
     tally.overflowed |= left > 0;
     for (std::size_t r = 1; r < count && stride != n_out(); ++r) std::copy_n(sums + r * stride, n_out(), sums + r * n_out());
@@ -224,6 +210,7 @@ class Wide final : public DenseKernel {
   WideProducts products_;
   std::vector<int> order_;
   int x_up_;
+  Fit fit_ = Fit::kWrap;     // of each step where |x| is beyond stays_; kWrap: nothing
   std::int64_t limit_ = 0;   // of |x|; others go through 128-bit lanes
   std::int64_t stays_ = -1;  // up to this |x| no sum leaves accum's range
   std::unique_ptr<Large> otherwise_;
