@@ -41,8 +41,13 @@ std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, c
   if (auto kernel = make_planes(product, at, counting)) return kernel;
   if (auto kernel = make_saturating(product, at, counting)) return kernel;
   if (auto kernel = make_rounding(product, at, counting)) return kernel;
-  if (auto kernel = make_lanes(product, at)) return kernel;
+  // Of 64 bits, bringing each step into range costs lanes more than the products.
+  constexpr int kNarrow = 32;
+  if (product.word_bits <= kNarrow || wraps(product.accum)) {
+    if (auto kernel = make_lanes(product, at)) return kernel;
+  }
   if (auto kernel = make_wide(product, at, counting)) return kernel;
+  if (auto kernel = make_lanes(product, at)) return kernel;
   if (auto kernel = make_watched(product, at)) return kernel;
   return make_large(product, at, counting);
 }

@@ -27,10 +27,13 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 int v_fraction(const Point& p) { return p.v_full - p.v_int; }
 int wb_fraction(const Point& p) { return p.wb_full - p.wb_int; }
 
-// Samples in the input types that were used last, for the many points that share a type.
+// Some samples in the input types that were used last, for the many points that share a type; all engines count the same.
 class PreparedInputs {
  public:
-  PreparedInputs(const Dataset& data, std::size_t kept) : data_(data), kept_(kept) {}
+  PreparedInputs(const Dataset& data, std::size_t first, std::size_t count, std::size_t kept)
+      : x_(std::span(data.x).subspan(first * size_of(data.shape), count * size_of(data.shape))), count_(count), kept_(kept) {}
+
+  std::size_t count() const { return count_; }
 
   std::shared_ptr<const PreparedInput> get(const Engine& engine) {
     const auto input = static_cast<std::size_t>(engine.program().model().inputs().front());
@@ -44,7 +47,7 @@ class PreparedInputs {
       }
     }
     // Two points may prepare the same at once; the work is small beside a run.
-    auto prepared = engine.prepare(data_.x, data_.size);
+    auto prepared = engine.prepare(x_, count_);
     const std::scoped_lock lock(mutex_);
     recent_.emplace_front(key, prepared);
     if (recent_.size() > kept_) recent_.pop_back();
@@ -52,7 +55,8 @@ class PreparedInputs {
   }
 
  private:
-  const Dataset& data_;
+  std::span<const float> x_;
+  std::size_t count_;
   std::size_t kept_;
   std::mutex mutex_;
   std::list<std::pair<std::string, std::shared_ptr<const PreparedInput>>> recent_;
@@ -67,7 +71,8 @@ class ScanRun {
         metrics_(metric_names(job.measure)),
         values_(stored_.size()),
         lanes_(lanes(job.data)),
-        prepared_(job.data, 2 * lanes_) {
+        counted_(job.data, 0, std::min(job.counted, job.data.size), 2 * lanes_),
+        watched_(job.data, counted_.count(), job.data.size - counted_.count(), 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
     for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(*stored_[i].point), wb_fraction(*stored_[i].point)}].push_back(i);
     for (auto& [fractions, group] : groups) {
@@ -157,22 +162,29 @@ class ScanRun {
   void compute(StoredPoint& point, Resolved resolved, WeightCache& weights) {
     const auto start = std::chrono::steady_clock::now();
     const Program program = build_program(std::move(resolved), &weights);
-    const Engine engine(program, {.counting = Counting::kOverflow, .dedup = job_.options.dedup});
-    const EngineResult result = engine.run(*prepared_.get(engine));
     PointResult end;
-    end.overflowed = result.overflowed;
+    std::vector<double> predictions;
+    const auto run_samples = [&](PreparedInputs& samples, Counting counting) {
+      const Engine engine(program, {.counting = counting, .dedup = job_.options.dedup});
+      EngineResult result = engine.run(*samples.get(engine));
+      end.overflowed |= result.overflowed;
+      predictions.insert(predictions.end(), result.run.predictions.begin(), result.run.predictions.end());
+      end.kernels.clear();
+      for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
+      return result;
+    };
+    if (counted_.count() > 0) count_into(end, program, run_samples(counted_, Counting::kAll).run.counts);
+    if (watched_.count() > 0 || counted_.count() == 0) run_samples(watched_, Counting::kOverflow);
     for (const Step& step : program.steps) {
       for (const auto& [type, quantized] : step.weights) end.overflowed |= quantized->overflows > 0;
     }
-    count_into(end, program);
-    Measure::Values values = job_.measure.measure(result.run.predictions);
+    Measure::Values values = job_.measure.measure(predictions);
     end.values = named(values.metrics);
     end.curves = named_curves(std::move(values.curves));
     end.id = end.computed_as = point.id;
     end.types = types_json(program.resolved);
-    for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    end.kept = job_.files.write(point, program, result.run.predictions);
+    end.kept = job_.files.write(point, program, predictions);
     settle(point, end, std::move(values.metrics));
     const double mpe = mpe_of(end.values);
     // Last: a point is done when all that is kept of it is written.
@@ -180,14 +192,10 @@ class ScanRun {
     done_(PointEnd::kComputed, *point.point, mpe);
   }
 
-  // Overflows and losses layer by layer, on the first samples.
-  void count_into(PointResult& end, const Program& program) const {
-    end.counted = std::min(job_.counted, job_.data.size);
-    if (end.counted == 0) return;
-    const Engine engine(program, {.counting = Counting::kAll, .dedup = job_.options.dedup});
-    const EngineResult result = engine.run(std::span(job_.data.x).first(end.counted * size_of(job_.data.shape)), end.counted);
+  void count_into(PointResult& end, const Program& program, const std::vector<LayerCounts>& seen_by_layer) const {
+    end.counted = counted_.count();
     for (std::size_t i = 0; i < program.steps.size(); ++i) {
-      const LayerCounts& seen = result.run.counts[i];
+      const LayerCounts& seen = seen_by_layer[i];
       const Step& step = program.steps[i];
       StoredCounts counts{program.model().layers[i].name, seen.values, seen.overflows, seen.accum_overflows, seen.zeros};
       for (const auto& [type, weights] : step.weights) {
@@ -258,7 +266,8 @@ class ScanRun {
   std::vector<std::vector<Estimate>> values_;     // of each point, while a point of its group may follow it
   std::vector<std::vector<std::size_t>> groups_;  // of the same fractional bits
   std::size_t lanes_;
-  PreparedInputs prepared_;
+  PreparedInputs counted_;  // the first samples, of which overflows and losses are counted layer by layer
+  PreparedInputs watched_;  // the others
   std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> ends_ = false, interrupted_ = false;
   std::mutex mutex_;
