@@ -4,7 +4,7 @@
     bench/plane.py [--model golden/ds64.keras] [--count overflow] [--instruction-set AVX2]
     bench/plane.py --map [--modes AP_RND,AP_SAT] ...
 
-For each kind of types (auto, uniform) and each pair of modes, samples/s on one core for vectors of 4 to 64 bits, as percentages of
+For each kind of types (auto, uniform) and each pair of modes, samples a second of one core's time for vectors of 4 to 64 bits, as percentages of
 `auto` 16,6 with AP_TRN,AP_WRAP, measured before and after each row. A cell below half of both its neighbours, or of the one at an end,
 is marked with !.
 
@@ -36,7 +36,7 @@ def rate(args, types, bits, modes, weight_bits=None, samples=None):
     if run.returncode != 0 and "bits; narrow computes with" in run.stderr:
         return None
     run.check_returncode()
-    return json.loads(run.stdout)["samples_per_s"]
+    return json.loads(run.stdout)["samples_per_cpu_s"]
 
 
 def marked(row):

@@ -46,9 +46,9 @@ std::unique_ptr<DenseKernel> choose_dense_kernel(const MatrixProduct& product, c
   if (product.word_bits <= kNarrow || wraps(product.accum)) {
     if (auto kernel = make_lanes(product, at)) return kernel;
   }
+  if (auto kernel = make_watched(product, at)) return kernel;
   if (auto kernel = make_wide(product, at, counting)) return kernel;
   if (auto kernel = make_lanes(product, at)) return kernel;
-  if (auto kernel = make_watched(product, at)) return kernel;
   return make_large(product, at, counting);
 }
 

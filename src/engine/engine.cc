@@ -18,6 +18,7 @@
 #include "engine/kernels.h"
 #include "engine/machine.h"
 #include "engine/quantizer.h"
+#include "engine/row_sums.h"
 #include "error.h"
 #include "fixed/cast.h"
 
@@ -29,11 +30,12 @@ constexpr std::size_t kSamples = 8;
 
 // What computes one layer.
 struct Stage {
-  enum class Kind { kInput, kDense, kCast, kAffine, kSum, kMachine, kFused } kind = Kind::kMachine;
+  enum class Kind { kInput, kDense, kCast, kAffine, kSum, kRowSums, kMachine, kFused } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
   std::optional<LaneCast> cast;  // of kCast, kAffine and kSum
   Affine affine;
-  bool in_128_bits = false;  // which they need
+  std::optional<RowSums> sums;  // of kRowSums
+  bool in_128_bits = false;     // which they need
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
 };
@@ -117,6 +119,7 @@ class Engine::Impl {
 
  private:
   void plan();
+  bool plan_sum(std::size_t index, const Interval& input, Stage& stage) const;
   bool plan_cast(std::size_t index, const CastFrom& from, const Interval& values, Stage& stage) const;
   bool can_dedup() const;
   std::optional<std::size_t> fusable_relu(std::size_t layer) const;
@@ -133,6 +136,7 @@ class Engine::Impl {
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
   void run_sum(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
   void count_cast(const CastCounts& seen, std::size_t layer, std::size_t values, Workspace& work) const;
+  void run_row_sums(std::size_t layer, std::size_t samples, Workspace& work) const;
   template <class Raw>
   void run_machine(std::size_t layer, std::size_t samples, Machine<Raw>& machine, Workspace& work) const;
 
@@ -198,15 +202,9 @@ void Engine::Impl::plan() {
       if (!plan_cast(i, {from.fraction(), from.integer <= 0}, stage.relu ? positive_part(input) : input, stage)) continue;
       stage.kind = Stage::Kind::kCast;
       stage.by_row = true;
-    } else if (form(i) == Form::kRowSum && program_.format(i).fraction() >= program_.format(input_of(i)).fraction()) {
-      // A wrapping sum is the wrapped exact sum; one that saturates at the upper end and never falls is the saturated one.
-      if (!wraps(program_.format(i)) && !(saturates(program_.format(i)) && input.low >= 0)) continue;
-      const Int128 rows = layer(input_of(i)).shape.front();
-      constexpr int kMostBits = 120;
-      if (bits_of(magnitude_of(input.magnitude())) + bits_of(magnitude_of(rows)) > kMostBits) continue;
-      const Format& from = program_.format(input_of(i));
-      if (!plan_cast(i, {from.fraction(), from.integer <= 0}, hull({rows * input.low, rows * input.high}, {}), stage)) continue;
-      stage.kind = Stage::Kind::kSum;
+    } else if (form(i) == Form::kRowSum || form(i) == Form::kRowMean) {
+      if (form(i) == Form::kRowSum && plan_sum(i, input, stage)) stage.kind = Stage::Kind::kSum;
+      else if ((stage.sums = RowSums::make(program_, i, input))) stage.kind = Stage::Kind::kRowSums;
     } else if (form(i) == Form::kAffine) {
       stage.affine = layer(i).op->affine(program_.place(i), program_.steps[i]);
       const std::optional<Interval> values = affine_values(stage.affine, input);
@@ -216,6 +214,18 @@ void Engine::Impl::plan() {
     }
   }
   dedup_ = options_.dedup && can_dedup();
+}
+
+// Whether a sum over rows is the exact sum, brought into range at the end: one that wraps, or that saturates at the upper end and never
+// falls.
+bool Engine::Impl::plan_sum(std::size_t index, const Interval& input, Stage& stage) const {
+  const Format& from = program_.format(input_of(index));
+  const Format& to = program_.format(index);
+  if (to.fraction() < from.fraction() || (!wraps(to) && !(saturates(to) && input.low >= 0))) return false;
+  const Int128 rows = layer(input_of(index)).shape.front();
+  constexpr int kMostBits = 120;
+  if (bits_of(magnitude_of(input.magnitude())) + bits_of(magnitude_of(rows)) > kMostBits) return false;
+  return plan_cast(index, {from.fraction(), from.integer <= 0}, hull({rows * input.low, rows * input.high}, {}), stage);
 }
 
 // The cast of such values to the layer's result type; false where lanes do not do it.
@@ -257,6 +267,7 @@ std::vector<std::string> Engine::Impl::kernels() const {
       case Stage::Kind::kCast:
       case Stage::Kind::kAffine: names[i] = "lanes"; break;
       case Stage::Kind::kSum: names[i] = "row sums"; break;
+      case Stage::Kind::kRowSums: names[i] = "row sums in order"; break;
       case Stage::Kind::kMachine:
       case Stage::Kind::kFused: break;
     }
@@ -602,6 +613,19 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
              samples * width, work);
 }
 
+// Every row is there: where the order matters, none is left out.
+void Engine::Impl::run_row_sums(std::size_t index, std::size_t samples, Workspace& work) const {
+  Tensor& y = work.tensors[index];
+  y.hold(program_.format(index));
+  y.resize(samples * width_of(index));
+  const auto rows = static_cast<std::size_t>(layer(input_of(index)).shape.front());
+  LayerCounts seen;
+  for (std::size_t s = 0; s < samples; ++s)
+    stages_[index].sums->run(work.tensors[input_of(index)], s * rows, rows, y, s, work.scratch, seen);
+  work.tally.counts[index] += seen;
+  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;
+}
+
 // Sample by sample through the interpreter.
 template <class Raw>
 void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Machine<Raw>& machine, Workspace& work) const {
@@ -641,6 +665,7 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kCast:
     case Stage::Kind::kAffine: run_cast(index, rows_of(index, samples, work), work); break;
     case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
+    case Stage::Kind::kRowSums: run_row_sums(index, samples, work); break;
     case Stage::Kind::kMachine:
       if (work.machine) run_machine(index, samples, *work.machine, work);
       else run_machine(index, samples, *work.large_machine, work);

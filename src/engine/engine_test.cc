@@ -98,6 +98,11 @@ TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
   compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
 }
 
+TEST_P(EngineOn, IsTheInterpreterForSumsOverRows) {
+  for (const int width : {8, 16, 64})
+    compare({.max_width = width, .max_set = 40, .adversarial = true, .sums_alone = true}, number_from_environment("NARROW_CASES", 1500));
+}
+
 TEST_P(EngineOn, IsTheInterpreterForGraphs) {
   compare({.max_nodes = 20, .all_modes = false, .graphs = true}, number_from_environment("NARROW_CASES", 1000));
 }

@@ -32,6 +32,7 @@ LaneStep make_lane_step(const Program& program, std::size_t layer) {
       if (result.fraction() >= place.input().fraction()) lanes.cast = cast_from(place.input(), result, step);
       if (!lanes.cast || lanes.cast->fit != Fit::kWrap) lanes.form = Form::kAny;
       break;
+    case Form::kRowMean:
     case Form::kInput:
     case Form::kAffine:
     case Form::kAny: lanes.form = Form::kAny;

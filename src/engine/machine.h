@@ -56,6 +56,7 @@ class Machine {
         case Form::kCast: cast_all(*step.cast, false, layer, x); return true;
         case Form::kReluCast: cast_all(*step.cast, true, layer, x); return true;
         case Form::kRowSum: run_row_sum(*step.cast, layer, x); return true;
+        case Form::kRowMean:
         case Form::kInput:
         case Form::kAffine:
         case Form::kAny: break;

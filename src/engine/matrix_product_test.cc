@@ -194,7 +194,7 @@ class Draw {
       product.accum.integer = product.accum.width - fraction + number(0, 64);
     }
     if (one_in(2)) product.accum.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
-    if (one_in(2)) product.accum.overflow = static_cast<Overflow>(number(0, 3));
+    if (one_in(2)) product.accum.overflow = static_cast<Overflow>(number(0, kOverflows - 1));
     product.result = product.accum;
     if (one_in(3)) product.result = format(64);
     product.relu = std::nullopt;

@@ -141,13 +141,13 @@ class Generator {
     model.name = "random";
     const Shape shape{number(1, limits_.max_set), number(1, 6)};
     model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(shape), {}, shape});
-    for (int i = number(0, 2); i > 0; --i) push_dense(model, "phi" + std::to_string(i));
-    switch (number(0, 4)) {
+    for (int i = limits_.sums_alone ? 0 : number(0, 2); i > 0; --i) push_dense(model, "phi" + std::to_string(i));
+    switch (limits_.sums_alone ? 2 * number(0, 1) : number(0, 4)) {
       case 0: push(model, "mean", std::make_shared<SetMean>(), "GlobalAveragePooling1D"); break;
       case 1: push(model, "flatten", std::make_shared<Flatten>(), "Flatten"); break;
       default: push(model, "sum", std::make_shared<SetSum>(), "KSum");
     }
-    for (int i = number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
+    for (int i = limits_.sums_alone ? 0 : number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
     model.outputs = {static_cast<int>(model.layers.size()) - 1};
     if (limits_.graphs) branch(model);
     return model;

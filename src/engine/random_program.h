@@ -22,6 +22,8 @@ struct RandomLimits {
   bool adversarial = false;
   // Layers that two others read, and outputs in between, sets among them; else a chain with one output, as `shrink` needs it.
   bool graphs = false;
+  // A sum or a mean over rows and nothing else.
+  bool sums_alone = false;
 };
 
 // A network, its types, and samples for it.

@@ -17,7 +17,7 @@ class SetMean final : public Elementwise<SetMean> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kRowMean; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -154,6 +154,7 @@ enum class Form : std::uint8_t {
   kCast,           // y = (result) x
   kReluCast,       // y = (result) max(x, 0)
   kRowSum,         // y = sum over the rows of a set, in result
+  kRowMean,        // y = (result) the sum of (accum) x over the rows of a set, in accum, divided by their number
   kAffine,         // y = (result)(x * factor + summand), exact before the cast
   kAny,
 };

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/dense/finish.h"
+#include "engine/dense/one_by_one.h"
 #include "engine/wide_kernels.h"
 #include "fixed/cast.h"
 
@@ -74,8 +75,14 @@ class Large final : public DenseKernel {
     const int fraction = product.input.fraction() + product.weight.fraction();
     const bool no_integer_bits = accum.is_integer && (product.product_integer <= 0 || product.bias.integer <= 0);
     const int weight_bits = bits_of_largest(product.weights);
-    const std::optional<LaneCast> cast = take_apart(fraction, accum, no_integer_bits);
-    if (!cast || cast->fit == Fit::kOther || !fits_word(product.input) || weight_bits > kWeightBits) return nullptr;
+    std::optional<LaneCast> cast = take_apart(fraction, accum, no_integer_bits);
+    if (!cast || !fits_word(product.input) || weight_bits > kWeightBits) return nullptr;
+    // Sums that leave the range of such a type are told by one that saturates.
+    const bool watched = cast->fit == Fit::kOther;
+    if (watched) {
+      if (accum.is_integer) return nullptr;
+      cast = take_apart(fraction, saturating(accum), false);
+    }
     const int x_bits = bits_of(magnitude_of(product.x.magnitude()));
     const Int128 largest = static_cast<Int128>((Uint128{1} << (x_bits + weight_bits)) - 1);
     if (x_bits + weight_bits >= kWord - 1 || lane_cast_bits(*cast, {-largest, largest}) > kWord || accum.width > kMaxAccum) return nullptr;
@@ -85,7 +92,9 @@ class Large final : public DenseKernel {
     if (wrap && !proven) return nullptr;
     std::optional<Finish> finish = Finish::make(product, at, wrap ? proven->sum : range_of(accum), wrap);
     if (!finish) return nullptr;
-    return std::unique_ptr<Large>(new Large(product, at, *cast, *finish));
+    auto kernel = std::unique_ptr<Large>(new Large(product, at, *cast, *finish));
+    if (watched) kernel->one_by_one_.emplace(product);
+    return kernel;
   }
 
   std::string name() const override { return "128-bit lanes"; }
@@ -110,14 +119,26 @@ class Large final : public DenseKernel {
     const Rows rows{first, count, y};
     const std::int64_t* from = in_order(x, rows, order_, scratch.wide[1]);
     scratch.large.resize(count * n_out());
-    const std::uint64_t left = run_large_dense(dense_, from, count, scratch.large.data());
+    scratch.marks.resize(count * n_out());
+    const std::uint64_t left = run_large_dense(dense_, from, count, scratch.large.data(), one_by_one_ ? scratch.marks.data() : nullptr);
+    if (one_by_one_ && left > 0) correct(x, rows, scratch);
     tally.counts[at().layer].accum_overflows += left;
     tally.overflowed |= left > 0;
     finish_.run(scratch.large.data(), rows, scratch, tally);
   }
 
+  void correct(const Tensor& x, const Rows& rows, Scratch& scratch) const {
+    std::vector<std::int64_t> row(n_in());
+    for (std::size_t i = 0; i < rows.count * n_out(); ++i) {
+      if (scratch.marks[i] == 0) continue;
+      x.get((rows.first + i / n_out()) * n_in(), n_in(), row.data());
+      scratch.large[i] = one_by_one_->sum(row.data(), i % n_out());
+    }
+  }
+
   LargeDense dense_;
   std::vector<int> order_;
+  std::optional<OneByOne> one_by_one_;  // where accum does with sums that leave its range what no lanes do
   Finish finish_;
 };
 
