@@ -24,8 +24,10 @@ void InputArguments::add_model_to(CLI::App& command) {
 void DataArguments::add_to(CLI::App& command, std::size_t samples) {
   options_.samples = samples;
   command
-      .add_option("--data", options_.paths,
-                  "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); repeatable; accepts wildcards (* and ?)")
+      .add_option(
+          "--data", options_.paths,
+          "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); repeatable; accepts wildcards (* and ?); "
+          "FILE:weight=NUMBER multiplies the weights of its samples")
       ->required()
       ->allow_extra_args(false);
   auto* limit = command.add_option("--samples", options_.samples,
@@ -46,6 +48,11 @@ void DataArguments::add_to(CLI::App& command, std::size_t samples) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--tree", options_.tree, "the TTree or RNTuple of a .root file that has several");
+  command.add_option("--weight", options_.weight,
+                     "what samples weigh in training and in a study's metrics: of clusters a value of each, of prepared samples a dataset "
+                     "(weight where it is there); none");
+  command.add_option("--select", options_.select,
+                     "of a .root file: the entries or clusters for which this is true, an expression of TTree::Draw");
   command.add_option("--counts", options_.counts,
                      "of a .root file whose entries are events: the branch that says how many of the event's cells each cluster has");
   command.add_option("--indices", options_.indices,

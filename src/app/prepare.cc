@@ -28,6 +28,7 @@ void run(const Prepare& prepare, const Globals& globals) {
     shape.insert(shape.end(), block.shape.begin(), block.shape.end());
     if (block.size > 0) {
       file.append<float>("/x", shape, block.x);
+      if (!block.weights.empty()) file.append<float>("/weight", {block.size}, block.weights);
       if (block.targets > 0) file.append<float>("/y", {block.size, block.targets}, block.y);
     }
     samples += block.size;

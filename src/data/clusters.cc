@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "data/hdf5.h"
 #include "data/npy.h"
@@ -15,6 +16,7 @@
 #include "data/stream.h"
 #include "data/zip.h"
 #include "error.h"
+#include "number.h"
 
 namespace narrow {
 namespace {
@@ -25,6 +27,7 @@ constexpr const char* kHdf5 = "\x89HDF\r\n\x1a\n";
 std::vector<std::string> all_columns(const ClusterColumns& columns) {
   std::vector<std::string> names = columns.features;
   if (!columns.target.empty()) names.push_back(columns.target);
+  if (!columns.weight.empty()) names.push_back(columns.weight);
   return names;
 }
 
@@ -52,6 +55,7 @@ class FlatReader : public ClusterReader {
     }
     for (std::size_t i = 0; i < columns_.features.size(); ++i) clusters.cells.push_back(read_cells(i, cell - cell_));
     if (!columns_.target.empty()) clusters.target = read_target(count);
+    if (!columns_.weight.empty()) clusters.weight = read_weight(count);
     clusters.uneven.assign(count, false);
     cell_ = cell;
     next_ += count;
@@ -63,10 +67,11 @@ class FlatReader : public ClusterReader {
   virtual std::vector<double> read_offsets(std::size_t count) = 0;  // the ends of the next clusters
   virtual std::vector<double> read_cells(std::size_t feature, std::size_t count) = 0;
   virtual std::vector<double> read_target(std::size_t count) = 0;
+  virtual std::vector<double> read_weight(std::size_t count) = 0;
 
   // To be called when the shapes are known.
   void check(const std::vector<std::size_t>& offsets, const std::vector<std::vector<std::size_t>>& features,
-             const std::optional<std::vector<std::size_t>>& target) {
+             const std::optional<std::vector<std::size_t>>& target, const std::optional<std::vector<std::size_t>>& weight) {
     if (offsets.size() != 1 || offsets[0] == 0) throw Error(path_ + ": offsets should be one number a cluster and one more");
     size_ = offsets[0] - 1;
     for (std::size_t i = 0; i < features.size(); ++i) {
@@ -76,9 +81,13 @@ class FlatReader : public ClusterReader {
       }
     }
     cells_ = features.front()[0];
-    if (target && (target->empty() || (*target)[0] != size_ || target->size() > 2 || (target->size() == 2 && (*target)[1] != 1))) {
-      throw Error(path_ + ": " + columns_.branch(columns_.target) + " should hold one number for each of the " + std::to_string(size_) +
-                  " clusters");
+    check_numbers(columns_.target, target);
+    check_numbers(columns_.weight, weight);
+  }
+
+  void check_numbers(const std::string& name, const std::optional<std::vector<std::size_t>>& shape) const {
+    if (shape && (shape->empty() || (*shape)[0] != size_ || shape->size() > 2 || (shape->size() == 2 && (*shape)[1] != 1))) {
+      throw Error(path_ + ": " + columns_.branch(name) + " should hold one number for each of the " + std::to_string(size_) + " clusters");
     }
   }
 
@@ -104,7 +113,8 @@ class Hdf5Clusters : public FlatReader {
     };
     std::vector<std::vector<std::size_t>> features;
     for (const std::string& name : columns_.features) features.push_back(shape(dataset(name)));
-    check(shape("/offsets"), features, columns_.target.empty() ? std::nullopt : std::optional(shape(dataset(columns_.target))));
+    const auto of_number = [&](const std::string& name) { return name.empty() ? std::nullopt : std::optional(shape(dataset(name))); };
+    check(shape("/offsets"), features, of_number(columns_.target), of_number(columns_.weight));
   }
 
  private:
@@ -119,6 +129,9 @@ class Hdf5Clusters : public FlatReader {
   std::vector<double> read_target(std::size_t count) override {
     return file_.read_rows<double>(dataset(columns_.target), next_, count).values;
   }
+  std::vector<double> read_weight(std::size_t count) override {
+    return file_.read_rows<double>(dataset(columns_.weight), next_, count).values;
+  }
 
   Hdf5Reader file_;
 };
@@ -132,7 +145,9 @@ class NpzClusters : public FlatReader {
       shapes.push_back(features_.back().shape());
     }
     if (!columns_.target.empty()) target_.emplace(open(columns_.branch(columns_.target)));
-    check(offsets_.shape(), shapes, target_ ? std::optional(target_->shape()) : std::nullopt);
+    if (!columns_.weight.empty()) weight_.emplace(open(columns_.branch(columns_.weight)));
+    const auto shape_of = [](const std::optional<NpyReader>& numbers) { return numbers ? std::optional(numbers->shape()) : std::nullopt; };
+    check(offsets_.shape(), shapes, shape_of(target_), shape_of(weight_));
     if (offsets_.read<double>(1).front() != 0) throw Error(path_ + ": offsets should begin with 0");
   }
 
@@ -144,11 +159,12 @@ class NpzClusters : public FlatReader {
   std::vector<double> read_offsets(std::size_t count) override { return offsets_.read<double>(count); }
   std::vector<double> read_cells(std::size_t feature, std::size_t count) override { return features_[feature].read<double>(count); }
   std::vector<double> read_target(std::size_t count) override { return target_->read<double>(count); }
+  std::vector<double> read_weight(std::size_t count) override { return weight_->read<double>(count); }
 
   ZipReader zip_;
   NpyReader offsets_;
   std::vector<NpyReader> features_;
-  std::optional<NpyReader> target_;
+  std::optional<NpyReader> target_, weight_;
 };
 
 std::vector<float> rounded(const std::vector<double>& values) { return {values.begin(), values.end()}; }
@@ -252,9 +268,34 @@ class NpzClusterWriter : public ClusterWriter {
 
 }  // namespace
 
+DataPattern parse_pattern(const std::string& text) {
+  constexpr std::string_view kWeight = ":weight=";
+  const std::size_t at = text.rfind(kWeight);
+  if (at == std::string::npos || std::filesystem::exists(text)) return {text, std::nullopt};
+  const std::string number = text.substr(at + kWeight.size());
+  const std::optional<double> weight = real_number(number);
+  if (!weight || !std::isfinite(*weight)) throw Error(text + ": the weight of a file should be a number, as in signal.root:weight=0.5");
+  return {text.substr(0, at), weight};
+}
+
+std::vector<DataFile> expand_files(const std::vector<std::string>& patterns) {
+  std::vector<DataFile> files;
+  bool weighted = false;
+  for (const std::string& text : patterns) {
+    const DataPattern pattern = parse_pattern(text);
+    weighted |= pattern.weight.has_value();
+    for (const std::string& path : expand_paths({pattern.path})) files.push_back({path, pattern.weight});
+  }
+  for (DataFile& file : files) {
+    if (weighted && !file.weight) file.weight = 1;
+  }
+  return files;
+}
+
 std::vector<std::string> expand_paths(const std::vector<std::string>& patterns) {
   std::vector<std::string> paths;
-  for (const std::string& pattern : patterns) {
+  for (const std::string& text : patterns) {
+    const std::string pattern = parse_pattern(text).path;
     if (std::filesystem::exists(pattern)) {
       paths.push_back(pattern);
       continue;

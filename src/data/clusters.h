@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,18 @@ bool holds_clusters(const std::string& path);
 
 // The files that each path or pattern (`run*.root`) stands for, in the order of their names. Throws Error where none is.
 std::vector<std::string> expand_paths(const std::vector<std::string>& patterns);
+
+// A file or pattern as --data has it: `signal.root`, `background*.root:weight=0.5`, where all weights of its samples are multiplied by
+// that number. Throws Error where it is no number.
+struct DataPattern {
+  std::string path;
+  std::optional<double> weight;
+};
+DataPattern parse_pattern(const std::string& text);
+
+// The same, and what the samples of each are multiplied by: 1 where others have a weight, nothing where none has.
+using DataFile = DataPattern;
+std::vector<DataFile> expand_files(const std::vector<std::string>& patterns);
 
 // A file of clusters to write: .h5, .npz or .root by the name's ending. It takes its name only when `commit` is called.
 class ClusterWriter {

@@ -1,6 +1,7 @@
 """Clusters in files that uproot, ROOT, h5py and NumPy wrote; preparation against NumPy; generated clusters."""
 
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -284,6 +285,40 @@ def test_several_files_patterns_and_names(tmp_path):
     check(prepare(tmp_path / "run0.npz", tmp_path, "--data", tmp_path / "run[12].npz", *branches), lengths, cells)
     assert "run9*.npz: no such file" in fail("prepare", "--data", tmp_path / "run9*.npz", "--out", tmp_path / "o.h5")
     assert "no array eta; it has" in fail("prepare", "--data", tmp_path / "run0.npz", "--out", tmp_path / "o.h5")
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz"])
+def test_weights_are_prepared_and_read(ending, tmp_path):
+    lengths, cells = random_clusters(60)
+    weights = np.random.default_rng(4).normal(1, 2, 60)
+    write_flat(tmp_path / f"c{ending}", lengths, {**cells, "mc": weights})
+    with_weights = ["--branches", "w=mc", "--weight", "w"]
+    x, y = prepare(tmp_path / f"c{ending}", tmp_path, *with_weights)
+    check((x, y), lengths, cells)
+    with h5py.File(tmp_path / "out.h5") as file:
+        np.testing.assert_array_equal(file["weight"][:], weights.astype("f4"))
+    # Prepared samples keep them, times those of their file, or are without.
+    succeed("prepare", "--data", f"{tmp_path}/out.h5:weight=-0.5", "--out", tmp_path / "again.h5")
+    with h5py.File(tmp_path / "again.h5") as file:
+        np.testing.assert_array_equal(file["weight"][:], weights.astype("f4") * np.float32(-0.5))
+    succeed("prepare", "--data", tmp_path / "out.h5", "--weight", "none", "--out", tmp_path / "none.h5")
+    with h5py.File(tmp_path / "none.h5") as file:
+        assert "weight" not in file and "weight" not in json.loads(file.attrs["preparation"])
+    assert "with weight w" in fail("prepare", "--data", tmp_path / "out.h5", "--weight", "other", "--out", tmp_path / "o.h5")
+    succeed("prepare", "--data", tmp_path / f"c{ending}", "--out", tmp_path / "plain.h5")
+    for pair in (["out.h5", "plain.h5"], ["plain.h5", "out.h5"]):
+        data = [word for name in pair for word in ("--data", tmp_path / name)]
+        assert "out.h5: its samples have weights, those of " in fail("prepare", *data, "--out", tmp_path / "o.h5")
+    # Of files that others wrote, any dataset.
+    np.savez(tmp_path / "p.npz", x=x, y=y, sw=weights)
+    assert "no weights called heavy" in fail("prepare", "--data", tmp_path / "p.npz", "--weight", "heavy", "--out", tmp_path / "o.h5")
+    succeed("prepare", "--data", tmp_path / "p.npz", "--weight", "sw", "--out", tmp_path / "p.h5")
+    with h5py.File(tmp_path / "p.h5") as file:
+        np.testing.assert_array_equal(file["weight"][:], weights.astype("f4"))
+    weights[7] = np.nan
+    write_flat(tmp_path / f"c{ending}", lengths, {**cells, "mc": weights})
+    assert "cluster 7 has the weight nan" in fail("prepare", "--data", tmp_path / f"c{ending}", *with_weights, "--out", tmp_path / "o.h5")
+    assert "1 clusters whose weight is not finite" in succeed("prepare", "--data", tmp_path / f"c{ending}", *with_weights, "--unfit", "drop", "--out", tmp_path / "o.h5")
 
 
 def test_damaged_and_wrong_hdf5_files_are_refused(tmp_path):

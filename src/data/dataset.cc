@@ -27,6 +27,22 @@ class SampleFile {
   std::optional<Preparation> preparation;
 };
 
+constexpr const char* kWeight = "weight";
+
+// The dataset of weights: as the user calls it, who must be right, or narrow does where there is one; empty for none.
+template <class Has>
+std::string weight_dataset(const std::string& path, const std::string& asked, const Has& has) {
+  if (asked.empty()) return has(kWeight) ? kWeight : "";
+  if (has(asked)) return asked;
+  throw Error(path + ": it has no weights called " + asked);
+}
+
+template <class Sizes>
+void check_weights(const std::string& path, const Sizes& x, const std::string& name, const Sizes& weights) {
+  if (!weights.empty() && weights[0] == x[0] && (weights.size() == 1 || (weights.size() == 2 && weights[1] == 1))) return;
+  throw Error(path + ": " + name + " should hold one number for each of the " + std::to_string(x[0]) + " samples of x");
+}
+
 template <class Sizes>
 void check_shapes(const std::string& path, const Sizes& x, const std::optional<Sizes>& y) {
   if (x.size() < 2) throw Error(path + ": x should have the shape (samples, vmax, features)");
@@ -47,7 +63,7 @@ void check_shapes(const std::string& path, const Sizes& x, const std::optional<S
 // `x` and perhaps `y` as NpyReaders: alone in a file, or members of an archive.
 class NpySamples : public SampleFile {
  public:
-  explicit NpySamples(const std::string& path, bool archive) : path_(path) {
+  NpySamples(const std::string& path, bool archive, const std::string& asked) : path_(path) {
     if (archive) {
       zip_.emplace(path);
       if (!zip_->has("x.npy")) {
@@ -55,10 +71,14 @@ class NpySamples : public SampleFile {
       }
       x_.emplace(path + ", x", zip_->open("x.npy"));
       if (zip_->has("y.npy")) y_.emplace(path + ", y", zip_->open("y.npy"));
+      const std::string weight = weight_dataset(path, asked, [&](const std::string& name) { return zip_->has(name + ".npy"); });
+      if (!weight.empty()) weight_.emplace(path + ", " + weight, zip_->open(weight + ".npy"));
     } else {
+      weight_dataset(path, asked, [](const std::string&) { return false; });
       x_.emplace(path, open_file(path));
     }
     check_shapes(path, x_->shape(), y_ ? std::optional(y_->shape()) : std::nullopt);
+    if (weight_) check_weights(path, x_->shape(), asked.empty() ? kWeight : asked, weight_->shape());
   }
   void read(std::size_t limit, Dataset& block) override {
     const std::vector<std::size_t>& shape = x_->shape();
@@ -69,6 +89,7 @@ class NpySamples : public SampleFile {
       block.targets = y_->shape().size() == 1 ? 1 : y_->shape()[1];
       block.y = y_->read<float>(block.size * block.targets);
     }
+    if (weight_) block.weights = weight_->read<float>(block.size);
     next_ += block.size;
     if (x_->rounded() && notes.empty()) notes.emplace_back(kRounded);
   }
@@ -76,26 +97,31 @@ class NpySamples : public SampleFile {
  private:
   std::string path_;
   std::optional<ZipReader> zip_;
-  std::optional<NpyReader> x_, y_;
+  std::optional<NpyReader> x_, y_, weight_;
   std::size_t next_ = 0;
 };
 
 class Hdf5Samples : public SampleFile {
  public:
-  explicit Hdf5Samples(const std::string& path) : file_(path) {
+  Hdf5Samples(const std::string& path, const std::string& asked) : file_(path) {
     if (!file_.has("/x")) {
       throw Error(path + ": it has no dataset x; it has " + listed(file_.children("/")));
     }
     has_y_ = file_.has("/y");
     shape_ = file_.shape("/x");
     check_shapes(path, shape_, has_y_ ? std::optional(file_.shape("/y")) : std::nullopt);
-    if (!file_.has_attribute("/", "preparation")) return;
-    const std::string text = file_.attribute("/", "preparation");
-    try {
-      preparation = preparation_from_json(text);
-    } catch (const Error& error) {
-      throw Error(path + ": " + error.what());
+    if (file_.has_attribute("/", "preparation")) {
+      const std::string text = file_.attribute("/", "preparation");
+      try {
+        preparation = preparation_from_json(text);
+      } catch (const Error& error) {
+        throw Error(path + ": " + error.what());
+      }
     }
+    // What narrow prepared has weights by one name, whatever they are of.
+    weight_ = weight_dataset(path, preparation ? "" : asked, [&](const std::string& name) { return file_.has("/" + name); });
+    if (!weight_.empty()) check_weights(path, shape_, weight_, file_.shape("/" + weight_));
+    else if (preparation && !preparation->weight.empty()) throw Error(path + ": it lacks the weights that it was prepared with");
   }
   void read(std::size_t limit, Dataset& block) override {
     auto x = file_.read_rows<float>("/x", next_, limit);
@@ -113,6 +139,7 @@ class Hdf5Samples : public SampleFile {
       block.targets = y.shape.size() == 1 ? 1 : y.shape[1];
       block.y = std::move(y.values);
     }
+    if (!weight_.empty()) block.weights = file_.read_rows<float>("/" + weight_, next_, limit).values;
     next_ += block.size;
   }
 
@@ -120,13 +147,20 @@ class Hdf5Samples : public SampleFile {
   Hdf5Reader file_;
   std::vector<hsize_t> shape_;
   bool has_y_ = false;
+  std::string weight_;  // the dataset
   std::size_t next_ = 0;
+};
+
+// How many clusters passed the selection.
+struct Selected {
+  std::size_t clusters = 0, of = 0;
 };
 
 // Clusters, prepared on the way.
 class ClusterSamples : public SampleFile {
  public:
-  ClusterSamples(const std::string& path, const DataSource& source, Unfit& unfit) : source_(source), unfit_(unfit) {
+  ClusterSamples(const std::string& path, const DataSource& source, Unfit& unfit, Selected& selected)
+      : source_(source), unfit_(unfit), selected_(selected) {
     ClusterColumns columns = columns_of(source.preparation);
     columns.branches = source.branches;
     columns.tree = source.tree;
@@ -143,18 +177,23 @@ class ClusterSamples : public SampleFile {
     block.targets = source_.preparation.target ? 1 : 0;
     // A block of clusters may leave no samples; that is not yet the end.
     while (block.size == 0) {
+      const std::size_t seen = reader_->seen();
       const Clusters clusters = reader_->read(limit);
+      selected_.of += reader_->seen() - seen;
+      selected_.clusters += clusters.size();
       if (clusters.size() == 0) return;
       PreparedBlock prepared = prepare(clusters, source_.preparation, source_.drop_unfit, unfit_);
       block.size = prepared.size;
       block.x = std::move(prepared.x);
       block.y = std::move(prepared.y);
+      block.weights = std::move(prepared.weights);
     }
   }
 
  private:
   const DataSource& source_;
   Unfit& unfit_;
+  Selected& selected_;
   std::unique_ptr<ClusterReader> reader_;
 };
 
@@ -170,18 +209,18 @@ void require_finite(const Dataset& data, std::size_t first, const std::vector<fl
 
 class SampleReader::Impl {
  public:
-  explicit Impl(DataSource source) : source_(std::move(source)), paths_(expand_paths(source_.paths)) {}
+  explicit Impl(DataSource source) : source_(std::move(source)), files_(expand_files(source_.paths)) {}
 
   Dataset read(std::size_t limit) {
     Dataset data;
     while (data.size < limit) {
       if (!file_) {
-        if (next_ == paths_.size()) break;
-        open(paths_[next_++]);
+        if (next_ == files_.size()) break;
+        open(files_[next_++].path);
         row_ = 0;
       }
       Dataset block;
-      block.path = paths_[next_ - 1];
+      block.path = files_[next_ - 1].path;
       // Clusters may be many to a sample's memory: no more at once than make a good block.
       constexpr std::size_t kBlock = 1 << 14;
       file_->read(std::min(limit - data.size, kBlock), block);
@@ -192,8 +231,10 @@ class SampleReader::Impl {
       }
       require_finite(block, row_, block.x, "x");
       require_finite(block, row_, block.y, "y");
-      row_ += block.size;
       block.preparation = file_->preparation;
+      weigh(block, files_[next_ - 1].weight);
+      require_finite(block, row_, block.weights, "the weights");
+      row_ += block.size;
       if (prepared_) take_target(block);
       append(data, std::move(block));
     }
@@ -203,6 +244,10 @@ class SampleReader::Impl {
   std::vector<std::string> notes() const {
     std::vector<std::string> all = notes_;
     if (file_) all.insert(all.end(), file_->notes.begin(), file_->notes.end());
+    if (const std::string& select = source_.preparation.select; !select.empty() && selected_.of > 0) {
+      all.push_back(std::to_string(selected_.clusters) + " of " + std::to_string(selected_.of) + " clusters pass --select '" + select +
+                    "'");
+    }
     const std::vector<std::string> left_out = unfit_.notes();
     all.insert(all.end(), left_out.begin(), left_out.end());
     return all;
@@ -213,13 +258,13 @@ class SampleReader::Impl {
     const std::string magic = first_bytes(path);
     prepared_ = !holds_clusters(path);
     if (!prepared_) {
-      file_ = std::make_unique<ClusterSamples>(path, source_, unfit_);
+      file_ = std::make_unique<ClusterSamples>(path, source_, unfit_, selected_);
     } else if (magic.starts_with("PK")) {
-      file_ = std::make_unique<NpySamples>(path, true);
+      file_ = std::make_unique<NpySamples>(path, true, asked_weight());
     } else if (magic == "\x89HDF\r\n\x1a\n") {
-      file_ = std::make_unique<Hdf5Samples>(path);
+      file_ = std::make_unique<Hdf5Samples>(path, asked_weight());
     } else if (magic.starts_with("\x93NUMPY")) {
-      file_ = std::make_unique<NpySamples>(path, false);
+      file_ = std::make_unique<NpySamples>(path, false, asked_weight());
     } else {
       throw Error(
           path +
@@ -227,6 +272,22 @@ class SampleReader::Impl {
           ".root, .h5 or .npz");
     }
     if (prepared_) refuse_preparing(path);
+  }
+
+  bool given(const std::string& option) const {
+    return std::find(source_.given.begin(), source_.given.end(), option) != source_.given.end();
+  }
+  std::string asked_weight() const { return source_.preparation.weight; }
+
+  // Weights left out where that is asked for, and those of a file multiplied by its own.
+  void weigh(Dataset& block, const std::optional<double>& factor) const {
+    if (prepared_ && given("weight") && source_.preparation.weight.empty()) {
+      block.weights.clear();
+      if (block.preparation) block.preparation->weight.clear();
+    }
+    if (!factor) return;
+    if (block.weights.empty()) block.weights.assign(block.size, 1.0F);
+    for (float& weight : block.weights) weight = static_cast<float>(static_cast<double>(weight) * *factor);
   }
 
   // Options that would do nothing to samples that are prepared.
@@ -243,8 +304,8 @@ class SampleReader::Impl {
     const std::vector<PreparationOption> own = file_->preparation ? options_of(*file_->preparation) : std::vector<PreparationOption>();
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const auto& [name, value] = wanted[i];
-      if (std::find(source_.given.begin(), source_.given.end(), name) == source_.given.end()) continue;
-      if (name == "target" && (own.empty() || value == "none")) continue;
+      if (!given(name)) continue;
+      if ((name == "target" || name == "weight") && (own.empty() || value == "none")) continue;
       if (own.empty()) refuse(name, "in a way that the file does not say");
       if (own[i].value != value) refuse(name + " " + value, "with " + name + " " + own[i].value);
     }
@@ -252,7 +313,7 @@ class SampleReader::Impl {
 
   // y left out, where that is asked for.
   void take_target(Dataset& block) const {
-    if (source_.preparation.target || std::find(source_.given.begin(), source_.given.end(), "target") == source_.given.end()) return;
+    if (source_.preparation.target || !given("target")) return;
     block.targets = 0;
     block.y.clear();
     if (block.preparation) block.preparation->target.reset();
@@ -264,11 +325,16 @@ class SampleReader::Impl {
       first_ = block.path;
       shape_ = block.shape;
       targets_ = block.targets;
+      weighted_ = !block.weights.empty();
       preparation_ = block.preparation;
     }
     if (block.shape != shape_ || block.targets != targets_) {
       throw Error(block.path + ": its samples have the shape " + to_string(block.shape) + " and " + std::to_string(block.targets) +
                   " targets, those of " + first_ + " " + to_string(shape_) + " and " + std::to_string(targets_));
+    }
+    if (block.weights.empty() == weighted_) {
+      const auto& [with, without] = weighted_ ? std::pair(first_, block.path) : std::pair(block.path, first_);
+      throw Error(with + ": its samples have weights, those of " + without + " none; give that one a weight, as " + without + ":weight=1");
     }
     const std::string different = difference(block.preparation, preparation_, Agreement::kAll);
     if (!different.empty() || block.preparation.has_value() != preparation_.has_value()) {
@@ -283,10 +349,11 @@ class SampleReader::Impl {
     data.size += block.size;
     data.x.insert(data.x.end(), block.x.begin(), block.x.end());
     data.y.insert(data.y.end(), block.y.begin(), block.y.end());
+    data.weights.insert(data.weights.end(), block.weights.begin(), block.weights.end());
   }
 
   DataSource source_;
-  std::vector<std::string> paths_;
+  std::vector<DataFile> files_;
   std::size_t next_ = 0;  // file
   std::unique_ptr<SampleFile> file_;
   bool prepared_ = false;  // of the file: samples rather than clusters
@@ -294,9 +361,11 @@ class SampleReader::Impl {
   std::string first_;
   Shape shape_;
   std::size_t targets_ = 0;
+  bool weighted_ = false;
   std::optional<Preparation> preparation_;
   std::vector<std::string> notes_;
   Unfit unfit_;
+  Selected selected_;
 };
 
 SampleReader::SampleReader(DataSource source) : impl_(std::make_unique<Impl>(std::move(source))) {}
@@ -352,6 +421,8 @@ std::vector<std::string> given_of(const DataOptions& options) {
   if (!options.order.empty()) given.emplace_back("order");
   if (options.vmax > 0) given.emplace_back("vmax");
   if (options.padding) given.emplace_back("padding");
+  if (!options.weight.empty()) given.emplace_back("weight");
+  if (!options.select.empty()) given.emplace_back("select");
   return given;
 }
 
@@ -378,9 +449,11 @@ DataSource DataOptions::source_for(const std::optional<Preparation>& of_model) c
   if (!order.empty()) preparation.order = order == "as-is" ? "" : order;
   if (vmax > 0) preparation.vmax = vmax;
   if (padding) preparation.padding = *padding;
+  preparation.weight = weight == "none" ? "" : weight;
+  preparation.select = select;
   if (!of_model) {
     for (PreparationOption& option : options_of(preparation)) {
-      if (!holds(source.given, option.name)) source.assumed.push_back(std::move(option));
+      if (!holds(source.given, option.name) && !says_which_samples(option)) source.assumed.push_back(std::move(option));
     }
   }
   source.branches = branches;

@@ -22,6 +22,7 @@ struct Dataset {
   std::vector<float> x;            // (size, shape)
   std::size_t targets = 0;         // columns of y; 0 where the file has none
   std::vector<float> y;            // (size, targets)
+  std::vector<float> weights;      // (size); empty where all weigh the same
   std::vector<std::string> notes;  // what a user should know of the reading, a line each
   // How the samples were made from clusters, where that is known.
   std::optional<Preparation> preparation;
@@ -53,6 +54,9 @@ struct DataOptions {
   std::map<std::string, std::string> branches;
   std::string tree;
   std::string counts, indices;
+  // Neither is a model's: which samples there are, and what they weigh, it is only trained on.
+  std::string weight;  // of clusters a feature's name, of prepared samples a dataset's; or `none`
+  std::string select;
   bool drop_unfit = false;
 
   // As narrow prepares where nothing else is said. What is said here takes precedence. Throws Error.
@@ -65,7 +69,7 @@ struct DataOptions {
 
 // Samples from their beginning to their end, a block at a time, so that files may be larger than memory:
 //   prepared   .npy        the input x alone, (N, vmax, features)
-//              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets)
+//              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets), and `weight`, (N)
 //              float32, or any other real type, rounded to float32 as Keras does
 //   clusters   whatever open_clusters reads, prepared on the way
 // Throws Error for other files and shapes, with the row, for an input or target that is not finite, and for prepared samples where an

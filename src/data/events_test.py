@@ -4,8 +4,10 @@ import atexit
 import functools
 import json
 import os
+import sqlite3
 import subprocess
 import textwrap
+from pathlib import Path
 
 import awkward
 import h5py
@@ -341,3 +343,142 @@ def test_options_of_events_are_of_clusters_in_root_files(events, tmp_path):
     np.savez(tmp_path / "c.npz", offsets=[0, 2], cell_E=[1.0, 2.0])
     message = fail("prepare", "--data", tmp_path / "c.npz", "--features", "cell_E", "--target", "none", "--counts", "n", "--out", tmp_path / "o.h5")
     assert "--counts is of ROOT files" in message
+
+
+# --- selections
+
+
+def test_selections_of_clusters_and_of_events(events, nested, tmp_path):
+    quality, energy = awkward.flatten(events["cluster_quality"]), awkward.flatten(events["cluster_E"])
+    clusters = awkward.num(events["cluster_E"])
+
+    def repeated(of_event):
+        return np.repeat(awkward.to_numpy(of_event), clusters)
+
+    cell_sum = awkward.sum(awkward.sum(events["cell_E"], axis=2), axis=1)
+    selections = {
+        "cluster_E > 2": energy > 2,
+        "cluster_quality >= 2 && cluster_E*1000 < 9000.": (quality >= 2) & (awkward.values_astype(energy, "float64") * 1000 < 9000),
+        "run == 4": repeated(events["run"] == 4),
+        "run != 4 && cluster_quality == 0": repeated(events["run"] != 4) & (quality == 0),
+        "Length$(cluster_E) == 3": repeated(clusters == 3),
+        "Sum$(cell_E) > 20": repeated(cell_sum > 20),
+        "Sum$(cluster_quality == 3) > 0": repeated(awkward.any(events["cluster_quality"] == 3, axis=1)),
+        "TMath::Log(event_weight) > 0": repeated(events["event_weight"] > 1),
+    }
+    for selection, keep in selections.items():
+        keep = awkward.to_numpy(keep)
+        assert 0 < keep.sum() < len(keep)
+        got, said = prepare(nested, tmp_path, *PLAIN, "--select", selection)
+        assert f"{keep.sum()} of {len(keep)} clusters pass --select '{selection}'" in said
+        check(got, events, keep=keep)
+
+
+def test_selections_of_clusters_in_flat_events(events, tmp_path):
+    path = write(tmp_path, "e.root", flat(events))
+    keep = awkward.to_numpy(awkward.flatten(events["cluster_E"]) > 5)
+    check(prepare(path, tmp_path, *PLAIN, "--counts", "cluster_nCells", "--select", "cluster_E > 5")[0], events, keep=keep)
+    # RDataFrame of ROOT's own selects the same.
+    script = f"import ROOT; print(ROOT.RDataFrame('events', '{path}').Define('n', 'Sum(cluster_E > 5)').Sum('n').GetValue())"
+    count = subprocess.run([ROOT_PYTHON, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert int(float(count)) == keep.sum()
+
+
+def test_selections_of_entries_that_are_clusters(tmp_path):
+    succeed("--quiet", "generate", tmp_path / "g.root", "--samples", 200)
+    tree = uproot.open(tmp_path / "g.root")["clusters"]
+    keep = tree["true_energy"].array().to_numpy() > 100
+    whole, _ = prepare(tmp_path / "g.root", tmp_path)
+    got, said = prepare(tmp_path / "g.root", tmp_path, "--select", "true_energy > 100")
+    assert f"{keep.sum()} of 200 clusters pass" in said
+    np.testing.assert_array_equal(got["x"], whole["x"][keep])
+    keep = awkward.to_numpy(awkward.sum(tree["energy"].array() > 1, axis=1) > 5)
+    got, _ = prepare(tmp_path / "g.root", tmp_path, "--select", "Sum$(energy > 1) > 5")
+    np.testing.assert_array_equal(got["x"], whole["x"][keep])
+
+
+def test_selections_that_root_does_not_accept(events, nested, tmp_path):
+    def refuse(path, selection):
+        message = fail("prepare", "--data", path, *PLAIN, "--select", selection, "--out", tmp_path / "o.h5")
+        assert not (tmp_path / "o.h5").exists()
+        return message
+
+    for selection, reason in {"nope > 2": '"nope"', "sqrt(": "')' is expected", "run &&": "Invalid Syntax", "f(run)": '"f(run)"'}.items():
+        message = refuse(nested, selection)
+        assert f"ROOT does not accept --select '{selection}' for tree events: " in message and reason in message
+    assert "is a text" in refuse(nested, '"run"')
+    assert "of cells make one number" in refuse(nested, "cell_E > 1")
+    assert "--select is of TTrees" in refuse(write(tmp_path, "n.root", {n: a[:5] for n, a in events.items()}, "rntuple"), "run > 1")
+    assert "it has no samples" in fail("train", "--data", nested, *PLAIN, "--select", "run > 99", "--out", tmp_path / "m.keras")
+
+
+def test_a_selection_is_remembered(nested, tmp_path):
+    for name, more in {"a": ["--select", "run > 4"], "b": ["--select", "run > 3"], "c": []}.items():
+        succeed("prepare", "--data", nested, *PLAIN, *more, "--out", tmp_path / f"{name}.h5")
+    with h5py.File(tmp_path / "a.h5") as a, h5py.File(tmp_path / "c.h5") as c:
+        assert json.loads(a.attrs["preparation"])["select"] == "run > 4" and "select" not in json.loads(c.attrs["preparation"])
+    for other, said in {"b": "select run > 3 and run > 4", "c": "select none and run > 4"}.items():
+        message = fail("prepare", "--data", tmp_path / "a.h5", "--data", tmp_path / f"{other}.h5", "--out", tmp_path / "o.h5")
+        assert "prepared in another way" in message and said in message
+    assert "with select run > 4" in fail("prepare", "--data", tmp_path / "a.h5", "--select", "run > 5", "--out", tmp_path / "o.h5")
+    succeed("prepare", "--data", tmp_path / "a.h5", "--select", "run > 4", "--out", tmp_path / "o.h5")
+
+
+# --- weights
+
+
+def test_weights_of_clusters_and_of_events(events, nested, tmp_path):
+    clusters = awkward.num(events["cluster_E"])
+    got, _ = prepare(nested, tmp_path, *PLAIN, "--weight", "event_weight")
+    np.testing.assert_array_equal(got["weight"], np.repeat(events["event_weight"].to_numpy().astype("f4"), clusters))
+    keep = awkward.to_numpy(awkward.flatten(events["cluster_E"]) > 5)
+    got, _ = prepare(nested, tmp_path, *PLAIN, "--weight", "w", "--branches", "w=cluster_quality", "--select", "cluster_E > 5")
+    np.testing.assert_array_equal(got["weight"], awkward.flatten(events["cluster_quality"]).to_numpy()[keep])
+    check(got, events, keep=keep)
+
+
+def test_files_of_sample_types_have_weights_of_their_own(events, tmp_path):
+    parts = [{name: array[part] for name, array in events.items()} for part in (slice(0, 100), slice(100, 180), slice(180, 300))]
+    paths = [write(tmp_path, f"{name}.root", part) for name, part in zip(["signal", "background1", "background2"], parts)]
+    counts = [len(awkward.flatten(part["cluster_E"])) for part in parts]
+    data = ["--data", f"{tmp_path}/background*.root:weight=0.25"]
+    got, _ = prepare(paths[0], tmp_path, *data, *PLAIN)
+    np.testing.assert_array_equal(got["weight"], np.repeat(np.float32([1, 0.25, 0.25]), counts))
+    check(got, events)
+    got, _ = prepare(paths[0], tmp_path, *data, *PLAIN, "--weight", "event_weight")
+    own = np.repeat(events["event_weight"].to_numpy().astype("f4"), awkward.num(events["cluster_E"]))
+    np.testing.assert_array_equal(got["weight"], own * np.repeat(np.float32([1, 0.25, 0.25]), counts))
+    assert "should be a number" in fail("prepare", "--data", f"{paths[0]}:weight=heavy", *PLAIN, "--out", tmp_path / "o.h5")
+
+
+def test_from_events_to_a_study(events, nested, tmp_path):
+    """Selected clusters of ROOT's file, weighted: the study's MAE is numpy's average of its predictions; a data set of another selection is another."""
+    columns = {"eta": "cell_eta", "phi": "cell_phi", "layer": "cell_layer", "energy": "cell_E", "true_energy": "cluster_E"}
+
+    def study(select):
+        (tmp_path / "study.yml").write_text(
+            json.dumps(
+                {
+                    "out": str(tmp_path / "study"),
+                    "data": {"files": [f"{nested}:weight=0.5"], "samples": "all", "branches": columns, "select": select, "weight": "cluster_quality"},
+                    "models": [str(Path(__file__).resolve().parents[2] / "golden" / "ds16.keras")],
+                    "grid": {"v_full": "16", "v_int": "8", "wb_full": "12", "wb_int": "3"},
+                    "keep": "predictions",
+                }
+            )
+        )
+        return ["run", tmp_path / "study.yml"]
+
+    done = narrow(*study("cluster_quality > 0"))
+    assert done.returncode == 0, done.stderr
+    quality = awkward.flatten(events["cluster_quality"]).to_numpy()
+    weights = quality[quality > 0] * 0.5
+    assert f"{len(weights)} of {len(quality)} clusters pass --select 'cluster_quality > 0'" in done.stderr
+    folder = next((tmp_path / "study").glob("*.model"))
+    fixed, reference = (np.loadtxt(folder / f"{kind}_predictions.txt") for kind in ("hls", "keras"))
+    assert len(fixed) == len(weights)
+    with sqlite3.connect(f"file:{tmp_path}/study/study.db?mode=ro", uri=True) as store:
+        mae = store.execute("SELECT value FROM metrics WHERE name = 'mae'").fetchone()[0]
+    assert mae == pytest.approx(np.average(np.abs(fixed - reference), weights=weights), rel=1e-12)
+    assert mae != pytest.approx(np.mean(np.abs(fixed - reference)), rel=1e-6)
+    assert "not the data with which this study began" in fail(*study("cluster_quality > 1"))

@@ -38,6 +38,9 @@ std::string to_json(const Preparation& preparation) {
   json["order"] = preparation.order;
   json["vmax"] = preparation.vmax;
   json["padding"] = preparation.padding;
+  // An older narrow knows neither.
+  if (!preparation.weight.empty()) json["weight"] = preparation.weight;
+  if (!preparation.select.empty()) json["select"] = preparation.select;
   return json.dump();
 }
 
@@ -55,6 +58,8 @@ Preparation preparation_from_json(const std::string& text) {
     if (!whole || vmax == 0 || preparation.features.empty()) throw not_ours();
     preparation.vmax = vmax.get<int>();
     preparation.padding = json.at("padding").get<double>();
+    preparation.weight = json.value("weight", "");
+    preparation.select = json.value("select", "");
     return preparation;
   } catch (const nlohmann::json::exception&) {
     throw not_ours();
@@ -71,6 +76,7 @@ std::vector<std::string> Unfit::notes() const {
   add(uneven, "clusters with features of unequal lengths were left out");
   add(empty, "clusters without cells were left out");
   add(target, "clusters whose target is not finite, or not positive before a logarithm, were left out");
+  add(weight, "clusters whose weight is not finite were left out");
   add(cut, "clusters have more cells than vmax; their first are kept");
   return lines;
 }
@@ -83,6 +89,8 @@ ClusterColumns columns_of(const Preparation& preparation) {
     columns.features.push_back(preparation.order);
   }
   if (preparation.target) columns.target = preparation.target->name;
+  columns.weight = preparation.weight;
+  columns.select = preparation.select;
   return columns;
 }
 
@@ -108,6 +116,9 @@ PreparedBlock prepare(const Clusters& clusters, const Preparation& preparation, 
     if (clusters.uneven[c] && unfit_for(unfit.uneven, "has features of unequal lengths")) continue;
     const double target = preparation.target ? preparation.target->prepare(clusters.target[c]) : 0;
     if (!std::isfinite(target) && unfit_for(unfit.target, "has the target " + std::to_string(clusters.target[c]))) continue;
+    if (!clusters.weight.empty() && !std::isfinite(clusters.weight[c]) &&
+        unfit_for(unfit.weight, "has the weight " + std::to_string(clusters.weight[c])))
+      continue;
     kept.clear();
     for (std::size_t i = clusters.starts[c]; i < clusters.starts[c + 1]; ++i) {
       bool fit = true;
@@ -138,6 +149,7 @@ PreparedBlock prepare(const Clusters& clusters, const Preparation& preparation, 
     ++block.size;
     block.x.resize(block.size * vmax * n_features, static_cast<float>(preparation.padding));
     if (preparation.target) block.y.push_back(static_cast<float>(target));
+    if (!clusters.weight.empty()) block.weights.push_back(static_cast<float>(clusters.weight[c]));
   }
   return block;
 }

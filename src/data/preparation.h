@@ -22,14 +22,16 @@ struct Unfit {
   std::size_t uneven = 0;       // clusters with features of unequal lengths
   std::size_t empty = 0;        // clusters without (remaining) cells
   std::size_t target = 0;       // clusters whose target is not finite, or not above 0 before a logarithm
+  std::size_t weight = 0;       // clusters whose weight is not finite
   std::size_t cut = 0;          // clusters with more cells than vmax: no fault, but good to know
   std::vector<std::string> notes() const;
 };
 
 struct PreparedBlock {
   std::size_t size = 0;
-  std::vector<float> x;  // (size, vmax, features)
-  std::vector<float> y;  // (size); empty where there is no target
+  std::vector<float> x;        // (size, vmax, features)
+  std::vector<float> y;        // (size); empty where there is no target
+  std::vector<float> weights;  // the same
 };
 
 // `clusters` has the features of `preparation` in their order, then the feature to order by if it is none of them.

@@ -5,11 +5,13 @@
 #include <TKey.h>
 #include <TLeaf.h>
 #include <TTree.h>
+#include <TTreeFormula.h>
 #include <TVirtualCollectionProxy.h>
 #include <ROOT/RNTupleReader.hxx>
 #include <ROOT/RNTupleView.hxx>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -291,17 +293,94 @@ class ArrayBranch : public Branch {
   std::unique_ptr<T[]> values_;
 };
 
+// What ROOT reports while it lives, instead of on stderr.
+class Reports {
+ public:
+  Reports() : before_(SetErrorHandler(&take)), level_(gErrorIgnoreLevel) {
+    said().clear();
+    gErrorIgnoreLevel = kWarning;
+  }
+  Reports(const Reports&) = delete;
+  Reports& operator=(const Reports&) = delete;
+  ~Reports() {
+    SetErrorHandler(before_);
+    gErrorIgnoreLevel = level_;
+  }
+  // The first of them, on one line.
+  std::string text() const {
+    std::string text = said().substr(0, said().find_last_not_of(" \n") + 1);
+    text.erase(0, text.find_first_not_of(" \n"));
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  }
+
+ private:
+  static std::string& said() {
+    static std::string text;
+    return text;
+  }
+  static void take(int level, Bool_t /*abort*/, const char* /*location*/, const char* message) {
+    if (level >= kError && said().empty()) said() = message;
+  }
+  ErrorHandlerFunc_t before_;
+  Int_t level_;
+};
+
+// --select: an expression of TTreeFormula, for an entry or for each of its clusters.
+class Selection {
+ public:
+  Selection(std::string path, TTree& tree, const std::string& expression) : path_(std::move(path)), expression_(expression) {
+    const Reports reports;
+    formula_ = std::make_unique<TTreeFormula>("select", expression.c_str(), &tree);
+    if (formula_->GetNdim() == 0 || !reports.text().empty()) {
+      throw Error(path_ + ": ROOT does not accept --select '" + expression + "' for tree " + tree.GetName() +
+                  (reports.text().empty() ? "" : ": " + reports.text()));
+    }
+    if (formula_->IsString()) throw Error(path_ + ": --select '" + expression + "' is a text, neither true nor false");
+    // Every entry is looked at in turn.
+    formula_->SetQuickLoad(false);
+  }
+  std::vector<bool> of(std::size_t entry, std::size_t clusters) {
+    const auto values = static_cast<std::size_t>(formula_->GetNdata());
+    const auto holds = [&](std::size_t i) {
+      const double value = formula_->EvalInstance(static_cast<int>(i));
+      return value != 0 && !std::isnan(value);
+    };
+    // As many values as the branches in it have in this entry, or always one.
+    const bool varies = formula_->GetMultiplicity() == 1;
+    if (values == 1 && (!varies || clusters != 1)) {
+      if (varies) throw_unequal(entry, values, clusters);
+      return std::vector<bool>(clusters, holds(0));
+    }
+    // An element that this entry has not.
+    if (values == 0 && !varies) return std::vector<bool>(clusters, false);
+    if (values != clusters) throw_unequal(entry, values, clusters);
+    std::vector<bool> selected(clusters);
+    for (std::size_t i = 0; i < clusters; ++i) selected[i] = holds(i);
+    return selected;
+  }
+
+ private:
+  [[noreturn]] void throw_unequal(std::size_t entry, std::size_t values, std::size_t clusters) const {
+    throw Error(path_ + ": entry " + std::to_string(entry) + ": --select '" + expression_ + "' has " + std::to_string(values) +
+                (values == 1 ? " value for " : " values for ") + std::to_string(clusters) + (clusters == 1 ? " cluster" : " clusters") +
+                "; of cells make one number, as Sum$(energy > 1) > 0 does");
+  }
+
+  std::string path_, expression_;
+  std::unique_ptr<TTreeFormula> formula_;
+};
+
 class TreeReader : public EntryReader {
  public:
   TreeReader(const std::string& path, std::unique_ptr<TFile> file, const std::string& name, const ClusterColumns& columns)
       : EntryReader(path, columns), file_(std::move(file)) {
     tree_ = file_->Get<TTree>(name.c_str());
     if (tree_ == nullptr) throw Error(path + ": its tree " + name + " cannot be read");
-    tree_->SetBranchStatus("*", false);
-    open_fields([&](const std::string& branch) { return open(branch); });
     constexpr int kCache = 10'000'000;  // bytes
     tree_->SetCacheSize(kCache);
-    tree_->AddBranchToCache("*", true);
+    open_fields([&](const std::string& branch) { return open(branch); });
+    if (!columns.select.empty()) selection_.emplace(path, *tree_, columns.select);
     entries_ = static_cast<std::size_t>(tree_->GetEntries());
   }
 
@@ -313,7 +392,7 @@ class TreeReader : public EntryReader {
       for (const TObject* object : *tree_->GetListOfBranches()) names.emplace_back(object->GetName());
       throw Error(path_ + ": tree " + tree_->GetName() + " has no branch " + name + "; it has " + listed(names));
     }
-    tree_->SetBranchStatus(found->GetName(), true);
+    tree_->AddBranchToCache(found, true);
     std::string type = found->GetClassName();
     const ListType list = list_type(type);
     EntryField field{name, list.depth};
@@ -327,7 +406,7 @@ class TreeReader : public EntryReader {
     } else if (type.empty() && found->GetListOfLeaves()->GetEntries() == 1) {
       auto* leaf = static_cast<TLeaf*>(found->GetListOfLeaves()->At(0));
       type = leaf->GetTypeName();
-      if (leaf->GetLeafCount() != nullptr) tree_->SetBranchStatus(leaf->GetLeafCount()->GetBranch()->GetName(), true);
+      if (leaf->GetLeafCount() != nullptr) tree_->AddBranchToCache(leaf->GetLeafCount()->GetBranch(), true);
       field.depth = leaf->GetLeafCount() != nullptr || leaf->GetLenStatic() > 1 ? 1 : 0;
       branch = with_type(
           type, [&](auto zero) -> std::unique_ptr<Branch> { return std::make_unique<ArrayBranch<decltype(zero)>>(*tree_, *leaf); });
@@ -336,18 +415,26 @@ class TreeReader : public EntryReader {
       throw Error(path_ + ": branch " + name + " has the type '" + type +
                   "'; numbers, arrays and std::vectors of them, and vectors of such vectors can be read");
     }
-    branches_.push_back(std::move(branch));
+    branches_.push_back({found, std::move(branch)});
     return field;
   }
 
   void read_entry(std::size_t entry, std::vector<EntryValues>& values) override {
-    if (tree_->GetEntry(static_cast<Long64_t>(entry)) <= 0) throw_damaged(entry);
-    for (std::size_t i = 0; i < branches_.size(); ++i) branches_[i]->append(values[i]);
+    const auto number = static_cast<Long64_t>(entry);
+    if (tree_->LoadTree(number) < 0) throw_damaged(entry);
+    for (std::size_t i = 0; i < branches_.size(); ++i) {
+      if (branches_[i].first->GetEntry(number) < 0) throw_damaged(entry);
+      branches_[i].second->append(values[i]);
+    }
+  }
+  std::vector<bool> selected(std::size_t entry, std::size_t clusters) override {
+    return selection_ ? selection_->of(entry, clusters) : EntryReader::selected(entry, clusters);
   }
 
   std::unique_ptr<TFile> file_;
   TTree* tree_ = nullptr;  // the file's
-  std::vector<std::unique_ptr<Branch>> branches_;
+  std::vector<std::pair<TBranch*, std::unique_ptr<Branch>>> branches_;
+  std::optional<Selection> selection_;
 };
 
 class NTupleReader : public EntryReader {
@@ -358,6 +445,7 @@ class NTupleReader : public EntryReader {
     } catch (const std::exception&) {
       throw Error(path + ": its RNTuple " + name + " cannot be read; is the file damaged?");
     }
+    if (!columns.select.empty()) throw Error(path + ": --select is of TTrees, and " + name + " is an RNTuple; leave it out");
     open_fields([&](const std::string& field) { return open(field); });
     entries_ = static_cast<std::size_t>(reader_->GetNEntries());
   }

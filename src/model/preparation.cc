@@ -79,12 +79,20 @@ std::vector<PreparationOption> options_of(const Preparation& preparation) {
           {"target", preparation.target ? to_string(*preparation.target) : "none"},
           {"order", preparation.order.empty() ? "as-is" : preparation.order},
           {"vmax", std::to_string(preparation.vmax)},
-          {"padding", exact_text(preparation.padding)}};
+          {"padding", exact_text(preparation.padding)},
+          {"weight", preparation.weight.empty() ? "none" : preparation.weight},
+          {"select", preparation.select.empty() ? "none" : preparation.select}};
 }
+
+bool says_which_samples(const PreparationOption& option) { return option.name == "select" || option.name == "weight"; }
 
 std::string to_string(const std::vector<PreparationOption>& options) {
   std::string text;
-  for (const auto& [name, value] : options) text += (text.empty() ? "--" : " --") + name + " " + value;
+  for (const PreparationOption& option : options) {
+    if (says_which_samples(option) && option.value == "none") continue;
+    const bool quoted = option.value.find(' ') != std::string::npos;
+    text += (text.empty() ? "--" : " --") + option.name + " " + (quoted ? "'" + option.value + "'" : option.value);
+  }
   return text;
 }
 
@@ -92,10 +100,11 @@ std::string difference(const std::optional<Preparation>& a, const std::optional<
   if (!a || !b) return "";
   const std::vector<PreparationOption> of_b = options_of(*b);
   std::string text;
-  for (std::size_t i = 0; const auto& [name, value] : options_of(*a)) {
+  for (std::size_t i = 0; const PreparationOption& option : options_of(*a)) {
     const std::string& other = of_b[i++].value;
-    if (value == other || (agreement == Agreement::kInputs && (name == "target" || name == "vmax"))) continue;
-    text += (text.empty() ? "" : ", ") + name + " " + value + " and " + other;
+    const bool of_rows = option.name != "target" && option.name != "vmax" && !says_which_samples(option);
+    if (option.value == other || (agreement == Agreement::kInputs && !of_rows)) continue;
+    text += (text.empty() ? "" : ", ") + option.name + " " + option.value + " and " + other;
   }
   return text;
 }

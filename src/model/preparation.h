@@ -30,6 +30,8 @@ struct Preparation {
   std::string order;
   int vmax = 128;       // of a cluster with more cells the first are kept, after the ordering
   double padding = -6;  // every feature of the rows after the last cell
+  std::string weight;   // what samples weigh, in training and in metrics: a value of each cluster; empty where all weigh the same
+  std::string select;   // which clusters are samples: an expression of ROOT's; empty for all
   bool operator==(const Preparation&) const = default;
 };
 
@@ -46,15 +48,18 @@ struct PreparationOption {
   std::string name, value;
   bool operator==(const PreparationOption&) const = default;
 };
-// features, target, order, vmax and padding: the whole of a preparation.
+// features, target, order, vmax, padding, weight and select: the whole of a preparation.
 std::vector<PreparationOption> options_of(const Preparation& preparation);
+// Whether it is of which samples there are and what each weighs (weight, select), rather than of how one is made.
+bool says_which_samples(const PreparationOption& option);
 // `--features eta,phi --target none ...`
 std::string to_string(const std::vector<PreparationOption>& options);
 
 // What has to agree.
 enum class Agreement : std::uint8_t {
   kAll,     // everything: samples that are trained on together, or validate each other
-  kInputs,  // what a network is given, row by row: neither the target nor vmax, for a network takes the first rows of more
+  kInputs,  // what a network is given, row by row: neither the target nor vmax, for a network takes the first rows of more, nor
+            // which samples there are and what they weigh
 };
 
 // In which parts two preparations differ, as `order energy and as-is, padding -6 and 0`; empty where they agree, and where one is

@@ -19,45 +19,57 @@ constexpr std::array kShares{kTail, 0.5, 1 - kTail};
 // The mean of `value(i)` over the values for which it is not nothing, several of them a sample, and its error: that of a ratio of
 // two sums over samples, to first order.
 template <class Value>
-Estimate mean_over(std::size_t values, std::size_t per_sample, const Value& value) {
+Estimate mean_over(std::size_t values, const Weighing& weighing, const Value& value) {
+  const std::size_t per_sample = weighing.per_sample;
   double sum = 0;
-  std::size_t count = 0;
+  double count = 0;  // of weights
   for (std::size_t i = 0; i < values; ++i) {
+    const double weight = weighing.of_sample(i / per_sample);
+    if (weight == 0) continue;
     if (const std::optional<double> own = value(i)) {
-      sum += *own;
-      ++count;
+      sum += weight * *own;
+      count += weight;
     }
   }
-  if (count == 0) return {};
-  const double mean = sum / static_cast<double>(count);
+  if (!(count > 0)) return {};
+  const double mean = sum / count;
   double squares = 0;
   std::size_t samples = 0;
   for (std::size_t first = 0; first < values; first += per_sample) {
+    const double weight = weighing.of_sample(first / per_sample);
+    if (weight == 0) continue;
     double departure = 0;
     bool counted = false;
     for (std::size_t i = first; i < std::min(values, first + per_sample); ++i) {
       if (const std::optional<double> own = value(i)) {
-        departure += *own - mean;
+        departure += weight * (*own - mean);
         counted = true;
       }
     }
     squares += departure * departure;
     samples += counted ? 1 : 0;
   }
-  return {mean, std::isfinite(mean) && samples > 1 ? std::sqrt(squares) / static_cast<double>(count) : kNan};
+  return {mean, std::isfinite(mean) && samples > 1 ? std::sqrt(squares) / count : kNan};
 }
 
 // Of `count` samples no one, or every one, has a property: its share has the spread 0 in all resamples of these, but not in others. The
 // error is then the upper limit of Wilson's score interval (Wilson 1927) at one standard deviation, z^2 / (n + z^2) with z = 1, to which
 // that of a single one of n, 1/n, leads on.
-double error_of_none(std::size_t count) { return count < 2 ? kNan : 1 / (static_cast<double>(count) + 1); }
+double error_of_none(double count) { return count < 2 ? kNan : 1 / (count + 1); }
 
 // The share of values that `has` holds for, %, several of them a sample.
 template <class Has>
-Estimate share_of(std::size_t values, std::size_t per_sample, const Has& has) {
-  Estimate share = mean_over(values, per_sample, [&](std::size_t i) { return std::optional(has(i) ? 100.0 : 0.0); });
-  if (share.value == 0 || share.value == 100) share.error = 100 * error_of_none(values / per_sample);
-  return share;
+Estimate share_of(std::size_t values, const Weighing& weighing, const Has& has) {
+  bool some = false;
+  bool all = true;
+  Estimate share = mean_over(values, weighing, [&](std::size_t i) {
+    const bool own = has(i);
+    some |= own;
+    all &= own;
+    return std::optional(own ? 100.0 : 0.0);
+  });
+  if ((some && !all) || std::isnan(share.value)) return share;
+  return {all ? 100.0 : 0.0, 100 * error_of_none(weighing.effective(values / weighing.per_sample))};
 }
 
 double width_of(double low, double high) { return std::isinf(low) || std::isinf(high) ? kInfinity : (high - low) / 2; }
@@ -143,6 +155,7 @@ struct PreparedEdges {
 };
 
 Bins bins_of(const std::vector<double>& edges, const Targets& targets, const std::vector<double>& truth) {
+  const Weighing weighing{1, targets.weights};
   Bins bins{edges, {}, 0};
   if (edges.empty()) {
     constexpr int kBins = 10;
@@ -162,7 +175,7 @@ Bins bins_of(const std::vector<double>& edges, const Targets& targets, const std
       bin = prepared.bin(static_cast<double>(targets.truth[i]), true);
     }
     if (bin >= count) ++bins.outside;
-    else if (truth[i] != 0) bins.samples[bin].push_back(static_cast<std::uint32_t>(i));
+    else if (truth[i] != 0 && weighing.of_sample(i) != 0) bins.samples[bin].push_back(static_cast<std::uint32_t>(i));
   }
   return bins;
 }
@@ -192,16 +205,33 @@ TurnOn turn_on_at(double threshold, const Targets& targets, const Resamples& res
     }
     for (std::size_t i = 0; i < TurnOn::kBins; ++i) bins.positions[i] /= bins.samples[i];
   };
-  fill(turn_on.all, [](std::size_t) { return 1.0; });
+  const Weighing weighing{1, targets.weights};
+  fill(turn_on.all, [&](std::size_t i) { return weighing.of_sample(i); });
   turn_on.replicas.resize(resamples.replicas());
   for (std::size_t r = 0; r < turn_on.replicas.size(); ++r) {
     const auto weights = resamples.weights(r);
-    fill(turn_on.replicas[r], [&](std::size_t i) { return static_cast<double>(weights[i]); });
+    fill(turn_on.replicas[r], [&](std::size_t i) { return weighing.of_sample(i) * static_cast<double>(weights[i]); });
   }
   return turn_on;
 }
 
 }  // namespace
+
+double Weighing::effective(std::size_t samples) const {
+  if (weights.empty()) return static_cast<double>(samples);
+  double sum = 0;
+  double squares = 0;
+  for (const float each : weights) {
+    const auto weight = static_cast<double>(each);
+    sum += weight;
+    squares += weight * weight;
+  }
+  return sum * sum / squares;
+}
+
+bool Weighing::has_negative() const {
+  return std::any_of(weights.begin(), weights.end(), [](float weight) { return weight < 0; });
+}
 
 Reference::Reference(const MetricOptions& options, std::vector<double> predictions, Targets of)
     : outputs(std::move(predictions)), targets(std::move(of)), resamples(targets.truth.size(), Resamples::usual(targets.truth.size())) {
@@ -211,11 +241,13 @@ Reference::Reference(const MetricOptions& options, std::vector<double> predictio
     for (const double output : outputs) undone.push_back(targets.of_model->undo(output));
     known = std::none_of(undone.begin(), undone.end(), [](double value) { return std::isnan(value); });
   }
+  has_quantiles = !weighing().has_negative();
   if (targets.truth.empty()) return;
   assert(targets.of_model);
   truth.reserve(targets.truth.size());
   for (const float prepared : targets.truth) {
-    if (const double value = targets.of_data.undo(prepared); value != 0) nonzero.push_back(static_cast<std::uint32_t>(truth.size()));
+    if (const double value = targets.of_data.undo(prepared); value != 0 && weighing().of_sample(truth.size()) != 0)
+      nonzero.push_back(static_cast<std::uint32_t>(truth.size()));
     truth.push_back(targets.of_data.undo(prepared));
   }
   bins = bins_of(options.bins, targets, truth);
@@ -254,13 +286,15 @@ void Comparison::compare_with_truth() {
   width_ = scaled_ = kNan;
   medians_.assign(reference_.bins.samples.size(), kNan);
   widths_ = medians_;
-  if (!has_errors_ || errors_.empty()) return;
+  if (!has_errors_ || errors_.empty() || !reference_.has_quantiles) return;
   const Ordered all = ordered(errors_, reference_.nonzero);
-  width_ = all.values.size() < 2 ? kNan : width_of(quantile(all.values, kTail), quantile(all.values, 1 - kTail));
-  scaled_ = scaled_width(width_, quantile(all.values, 0.5));
+  std::array<double, kShares.size()> own_at{};
+  take_quantiles(all, {}, kShares, own_at);
+  width_ = all.values.size() < 2 ? kNan : width_of(own_at[0], own_at[2]);
+  scaled_ = scaled_width(width_, own_at[1]);
   for (std::size_t r = 0; r < resamples.replicas(); ++r) {
     std::array<double, kShares.size()> at{};
-    weighted_quantiles(all, resamples.weights(r), kShares, at);
+    take_quantiles(all, resamples.weights(r), kShares, at);
     width_of_.push_back(width_of(at[0], at[2]));
     scaled_of_.push_back(scaled_width(width_of_.back(), at[1]));
   }
@@ -271,19 +305,30 @@ void Comparison::compare_with_truth() {
     own.reserve(samples.size());
     for (const std::uint32_t i : samples) own.push_back(error_of[i]);
     const Ordered bin = ordered(own, samples);
-    medians_[k] = quantile(bin.values, 0.5);
-    if (samples.size() > 1) widths_[k] = width_of(quantile(bin.values, kTail), quantile(bin.values, 1 - kTail));
+    take_quantiles(bin, {}, kShares, own_at);
+    medians_[k] = own_at[1];
+    if (samples.size() > 1) widths_[k] = width_of(own_at[0], own_at[2]);
     for (std::size_t r = 0; r < resamples.replicas(); ++r) {
       double median = kNan;
-      weighted_quantiles(bin, resamples.weights(r), std::span(kShares).subspan(1, 1), std::span(&median, 1));
+      take_quantiles(bin, resamples.weights(r), std::span(kShares).subspan(1, 1), std::span(&median, 1));
       largest_median_of_[r] = std::fmax(largest_median_of_[r], std::abs(median));
     }
   }
 }
 
+// Of the samples that were drawn, or of all.
+void Comparison::take_quantiles(const Ordered& values, std::span<const std::uint8_t> drawn, std::span<const double> shares,
+                                std::span<double> result) const {
+  const std::vector<float>& weights = reference_.targets.weights;
+  if (!weights.empty()) return weighted_quantiles(values, weights, drawn, shares, result);
+  if (!drawn.empty()) return weighted_quantiles(values, drawn, shares, result);
+  for (std::size_t i = 0; i < shares.size(); ++i) result[i] = quantile(values.values, shares[i]);
+}
+
 void Comparison::compare_at(const TurnOn& turn_on) {
   Half& half = halves_.emplace_back();
   const Resamples& resamples = reference_.resamples;
+  const Weighing weighing = reference_.weighing();
   std::vector<std::uint32_t> near;  // those that pass and have a bin
   TurnOn::PerBin passed{};
   half.passed.resize(undone_.size());
@@ -291,17 +336,22 @@ void Comparison::compare_at(const TurnOn& turn_on) {
     half.passed[i] = undone_[i] >= turn_on.threshold;
     if (!half.passed[i] || turn_on.bin[i] == TurnOn::kBins) continue;
     near.push_back(static_cast<std::uint32_t>(i));
-    passed[turn_on.bin[i]] += 1;
+    passed[turn_on.bin[i]] += weighing.of_sample(i);
   }
   const Feature& target = reference_.targets.of_data;
-  half.value = known_ ? target.undo(half_point(turn_on.all, passed)) : kNan;
+  half.value = known_ && reference_.has_quantiles ? target.undo(half_point(turn_on.all, passed)) : kNan;
   half.replicas.reserve(resamples.replicas());
   for (std::size_t r = 0; r < resamples.replicas(); ++r) {
     const auto weights = resamples.weights(r);
-    std::array<std::uint32_t, TurnOn::kBins> drawn{};
-    for (const std::uint32_t i : near) drawn[turn_on.bin[i]] += weights[i];
-    for (std::size_t k = 0; k < TurnOn::kBins; ++k) passed[k] = drawn[k];
-    half.replicas.push_back(target.undo(half_point(turn_on.replicas[r], passed)));
+    TurnOn::PerBin drawn{};
+    if (weighing.weights.empty()) {
+      std::array<std::uint32_t, TurnOn::kBins> whole{};
+      for (const std::uint32_t i : near) whole[turn_on.bin[i]] += weights[i];
+      std::copy(whole.begin(), whole.end(), drawn.begin());
+    } else {
+      for (const std::uint32_t i : near) drawn[turn_on.bin[i]] += weighing.of_sample(i) * weights[i];
+    }
+    half.replicas.push_back(reference_.has_quantiles ? target.undo(half_point(turn_on.replicas[r], drawn)) : kNan);
   }
 }
 
@@ -311,19 +361,20 @@ Comparison::Pair Comparison::in(MetricSpace space) const {
 }
 
 Estimate Comparison::mae() const {
-  return mean_over(outputs_.size(), reference_.targets.outputs,
+  return mean_over(outputs_.size(), reference_.weighing(),
                    [&](std::size_t i) { return std::optional(std::abs(outputs_[i] - reference_.outputs[i])); });
 }
 
 Estimate Comparison::left_out() const {
-  const Estimate share = mean_over(outputs_.size(), reference_.targets.outputs,
+  // A number of samples, whatever they weigh.
+  const Estimate share = mean_over(outputs_.size(), Weighing{reference_.targets.outputs, {}},
                                    [&](std::size_t i) { return std::optional(reference_.outputs[i] == 0 ? 1.0 : 0.0); });
   const auto n = static_cast<double>(outputs_.size());
   return {outputs_.empty() ? 0 : std::round(share.value * n), share.error * n};
 }
 
 Estimate Comparison::rmse() const {
-  const Estimate square = mean_over(outputs_.size(), reference_.targets.outputs, [&](std::size_t i) {
+  const Estimate square = mean_over(outputs_.size(), reference_.weighing(), [&](std::size_t i) {
     const double error = outputs_[i] - reference_.outputs[i];
     return std::optional(error * error);
   });
@@ -338,6 +389,7 @@ Estimate Comparison::largest() const {
   std::vector<double> of_sample(outputs_.size() / per_sample, 0);
   if (of_sample.empty()) return {0, kNan};
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if (reference_.weighing().of_sample(i / per_sample) == 0) continue;
     const double error = std::abs(outputs_[i] - reference_.outputs[i]);
     double& largest = of_sample[i / per_sample];
     largest = std::isnan(error) || std::isnan(largest) ? kNan : std::max(largest, error);
@@ -362,20 +414,20 @@ Estimate Comparison::largest() const {
 
 Estimate Comparison::mpe(MetricSpace space) const {
   const auto [fixed, reference] = in(space);
-  return mean_over(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
+  return mean_over(fixed.size(), reference_.weighing(), [&, fixed = fixed, reference = reference](std::size_t i) {
     return reference[i] == 0 ? std::nullopt : std::optional(std::abs(fixed[i] - reference[i]) / std::abs(reference[i]) * 100);
   });
 }
 
 Estimate Comparison::bias(MetricSpace space) const {
   const auto [fixed, reference] = in(space);
-  return mean_over(fixed.size(), reference_.targets.outputs,
+  return mean_over(fixed.size(), reference_.weighing(),
                    [fixed = fixed, reference = reference](std::size_t i) { return std::optional(fixed[i] - reference[i]); });
 }
 
 Estimate Comparison::beyond(MetricSpace space, double tolerance) const {
   const auto [fixed, reference] = in(space);
-  return share_of(fixed.size(), reference_.targets.outputs, [&, fixed = fixed, reference = reference](std::size_t i) {
+  return share_of(fixed.size(), reference_.weighing(), [&, fixed = fixed, reference = reference](std::size_t i) {
     // Written so that NaN counts as beyond, and everything does of a prediction that is infinite.
     return !(std::isfinite(reference[i]) && std::abs(fixed[i] - reference[i]) <= tolerance / 100 * std::abs(reference[i]));
   });
@@ -384,6 +436,7 @@ Estimate Comparison::beyond(MetricSpace space, double tolerance) const {
 Estimate Comparison::resolution() const {
   if (!has_errors_ || errors_.size() < 2) return {};
   if (std::any_of(errors_.begin(), errors_.end(), [](double e) { return std::isinf(e); })) return {kInfinity, kNan};
+  if (!reference_.targets.weights.empty()) return weighted_resolution();
   const auto n = static_cast<double>(errors_.size());
   double mean = 0;
   for (const double error : errors_) mean += error / n;
@@ -397,6 +450,27 @@ Estimate Comparison::resolution() const {
   // The error of a variance is sqrt((m4 - m2^2) / n) (Kendall and Stuart, volume 1, 10.9), of its root by first order.
   const double root = std::sqrt(second);
   return {root, root == 0 ? 0 : std::sqrt(std::max(0.0, fourth - second * second) / n) / (2 * root)};
+}
+
+// The same by weights, of the first order in each of the sums.
+Estimate Comparison::weighted_resolution() const {
+  const Weighing weighing = reference_.weighing();
+  const auto sum = [&](const auto& value) {
+    double all = 0;
+    for (std::size_t i = 0; i < errors_.size(); ++i) all += value(weighing.of_sample(reference_.nonzero[i]), errors_[i]);
+    return all;
+  };
+  const double all = sum([](double w, double) { return w; });
+  const double mean = sum([](double w, double e) { return w * e; }) / all;
+  const double square = sum([&](double w, double e) { return w * (e - mean) * (e - mean); }) / all;
+  // Negative weights may leave nothing to have a width.
+  if (!(all > 0) || !(square >= 0)) return {};
+  const double departures = sum([&](double w, double e) {
+    const double departure = w * ((e - mean) * (e - mean) - square);
+    return departure * departure;
+  });
+  const double root = std::sqrt(square);
+  return {root, root == 0 ? 0 : std::sqrt(departures) / all / (2 * root)};
 }
 
 Estimate Comparison::resolution_68() const { return {width_, spread(width_of_, width_)}; }
@@ -420,22 +494,31 @@ Estimate Comparison::linearity() const {
 Estimate Comparison::rate(std::size_t threshold) const {
   if (!known_) return {};
   const std::vector<bool>& passed = halves_[threshold].passed;
-  return share_of(passed.size(), 1, [&](std::size_t i) { return passed[i]; });
+  return share_of(passed.size(), reference_.weighing(), [&](std::size_t i) { return passed[i]; });
 }
 
 // Of the ratio of two rates on the same samples, to first order; where no sample passes one alone, by error_of_none.
 Estimate Comparison::rate_change(std::size_t threshold) const {
   const std::vector<bool>& passed = halves_[threshold].passed;
   const std::vector<bool>& float_passed = reference_.turn_ons[threshold].float_passed;
-  const auto all = static_cast<double>(std::count(float_passed.begin(), float_passed.end(), true));
-  if (!known_ || !reference_.known || all == 0) return {};
-  const double ratio = static_cast<double>(std::count(passed.begin(), passed.end(), true)) / all;
+  const Weighing weighing = reference_.weighing();
+  const auto weight_of = [&](const std::vector<bool>& which) {
+    double weight = 0;
+    for (std::size_t i = 0; i < which.size(); ++i) weight += which[i] ? weighing.of_sample(i) : 0;
+    return weight;
+  };
+  const double all = weight_of(float_passed);
+  if (!known_ || !reference_.known || !(all > 0)) return {};
+  const double ratio = weight_of(passed) / all;
   double squares = 0;
   for (std::size_t i = 0; i < passed.size(); ++i) {
-    const double departure = (passed[i] ? 1 : 0) - (float_passed[i] ? ratio : 0);
+    const double departure = weighing.of_sample(i) * ((passed[i] ? 1 : 0) - (float_passed[i] ? ratio : 0));
     squares += departure * departure;
   }
-  if (passed == float_passed) return {0, error_of_none(passed.size()) * static_cast<double>(passed.size()) / all * 100};
+  if (passed == float_passed) {
+    const double whole = weight_of(std::vector<bool>(passed.size(), true));
+    return {0, error_of_none(weighing.effective(passed.size())) * whole / all * 100};
+  }
   return {(ratio - 1) * 100, passed.size() < 2 ? kNan : std::sqrt(squares) / all * 100};
 }
 
@@ -457,7 +540,7 @@ std::vector<double> Comparison::efficiency(std::size_t threshold) const {
   const TurnOn& turn_on = reference_.turn_ons[threshold];
   std::vector<double> shares(TurnOn::kBins);
   for (std::size_t i = 0; i < undone_.size(); ++i) {
-    if (turn_on.bin[i] < TurnOn::kBins && halves_[threshold].passed[i]) shares[turn_on.bin[i]] += 1;
+    if (turn_on.bin[i] < TurnOn::kBins && halves_[threshold].passed[i]) shares[turn_on.bin[i]] += reference_.weighing().of_sample(i);
   }
   for (std::size_t k = 0; k < shares.size(); ++k) shares[k] /= turn_on.all.samples[k];  // NaN for an empty bin
   return shares;

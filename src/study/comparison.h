@@ -14,13 +14,24 @@
 
 namespace narrow {
 
-// What is known of the targets of a set of samples.
+// What is known of the targets of a set of samples, and what the samples weigh.
 struct Targets {
   std::vector<float> truth;           // as the data have them, prepared, one a sample; empty where there are none
   Feature of_data{"target"};          // how `truth` was prepared
   std::optional<Feature> of_model{};  // how the target was on which the model was trained; nothing where that is not known
   std::size_t outputs = 1;            // values of a prediction; several are compared, but have no target
+  std::vector<float> weights{};       // one a sample; empty where all weigh the same
   bool assumed = false;               // nothing says how `truth` was prepared: it is taken to be as the model's target
+};
+
+// The samples that a mean is over: several values each, and what each sample weighs.
+struct Weighing {
+  std::size_t per_sample = 1;
+  std::span<const float> weights;  // empty where all weigh the same
+  double of_sample(std::size_t sample) const { return weights.empty() ? 1 : static_cast<double>(weights[sample]); }
+  // So many samples of one weight would have means with the same error: (sum of w)^2 / sum of w^2 (Kish 1965).
+  double effective(std::size_t samples) const;
+  bool has_negative() const;
 };
 
 // A value for each bin of the true value; NaN for a bin without samples, and of a width for one with a single sample.
@@ -47,7 +58,7 @@ struct TurnOn {
   static constexpr std::size_t kBins = 20;
   using PerBin = std::array<double, kBins>;
   struct Replica {
-    PerBin samples{}, positions{};  // mean prepared E
+    PerBin samples{}, positions{};  // what they weigh together, and their mean prepared E
   };
   double threshold = 0;
   std::vector<double> edges;
@@ -67,8 +78,10 @@ struct Reference {
   std::vector<double> undone;          // the same in the target's unit; empty where none is known
   bool known = false;                  // none of these is NaN
   std::vector<double> truth;           // in the target's unit; empty where it is not known
-  std::vector<std::uint32_t> nonzero;  // samples whose truth is not 0
+  std::vector<std::uint32_t> nonzero;  // samples whose truth is not 0, nor their weight
   Targets targets;
+  bool has_quantiles = true;  // no weight is negative
+  Weighing weighing() const { return {targets.outputs, targets.weights}; }
   Bins bins;
   std::vector<TurnOn> turn_ons;
   Resamples resamples;
@@ -115,7 +128,10 @@ class Comparison {
     std::span<const double> fixed, reference;
   };
   Pair in(MetricSpace space) const;
+  Estimate weighted_resolution() const;
   void compare_with_truth();
+  void take_quantiles(const Ordered& values, std::span<const std::uint8_t> drawn, std::span<const double> shares,
+                      std::span<double> result) const;
   void compare_at(const TurnOn& turn_on);
 
   const Reference& reference_;

@@ -154,6 +154,8 @@ Reader::Fields data_fields(const Reader& reader, DataOptions& options) {
          }
        }},
       {"tree", [&](const YAML::Node& node) { options.tree = reader.text(node); }},
+      {"weight", [&](const YAML::Node& node) { options.weight = reader.text(node); }},
+      {"select", [&](const YAML::Node& node) { options.select = reader.text(node); }},
       {"counts", [&](const YAML::Node& node) { options.counts = reader.text(node); }},
       {"indices", [&](const YAML::Node& node) { options.indices = reader.text(node); }},
       {"unfit",
@@ -357,6 +359,8 @@ void emit(YAML::Emitter& out, const DataOptions& options) {
   if (options.padding) out << YAML::Key << "padding" << YAML::Value << short_text(*options.padding);
   if (!options.branches.empty()) out << YAML::Key << "branches" << YAML::Value << YAML::Flow << options.branches;
   if (!options.tree.empty()) out << YAML::Key << "tree" << YAML::Value << options.tree;
+  if (!options.weight.empty()) out << YAML::Key << "weight" << YAML::Value << options.weight;
+  if (!options.select.empty()) out << YAML::Key << "select" << YAML::Value << options.select;
   if (!options.counts.empty()) out << YAML::Key << "counts" << YAML::Value << options.counts;
   if (!options.indices.empty()) out << YAML::Key << "indices" << YAML::Value << options.indices;
   if (options.drop_unfit) out << YAML::Key << "unfit" << YAML::Value << "drop";

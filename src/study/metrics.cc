@@ -67,8 +67,10 @@ Measure::Measure(const MetricOptions& options, std::vector<double> reference, Ta
   curves_.back().values = own.widths();
   for (std::size_t i = 0; i < reference_.turn_ons.size(); ++i) {
     const TurnOn& turn_on = reference_.turn_ons[i];
-    const TurnOn::PerBin& samples = turn_on.all.samples;
-    curves_.push_back({"turn_on@" + short_text(turn_on.threshold), turn_on.edges, {samples.begin(), samples.end()}, own.efficiency(i)});
+    std::vector<std::size_t> samples(TurnOn::kBins + 1);
+    for (const std::uint8_t bin : turn_on.bin) ++samples[bin];
+    samples.pop_back();  // those of no bin
+    curves_.push_back({"turn_on@" + short_text(turn_on.threshold), turn_on.edges, std::move(samples), own.efficiency(i)});
   }
 }
 
@@ -114,7 +116,24 @@ std::vector<std::string> Measure::notes() const {
                       to_string(reference_.targets.of_data) + "; is it? (--target)");
     }
   }
-  add(all - reference_.nonzero.size(), "have a target of 0, and no part in resolution and linearity");
+  if (const Weighing weighing = reference_.weighing(); !weighing.weights.empty()) {
+    const std::size_t samples = weighing.weights.size();
+    const auto count = [&](const auto& which) {
+      return static_cast<std::size_t>(std::count_if(weighing.weights.begin(), weighing.weights.end(), which));
+    };
+    notes.push_back("samples are weighted; " + std::to_string(samples) + " of them say as much as " +
+                    short_text(std::round(weighing.effective(samples))) + " of equal weight");
+    const std::size_t negative = count([](float w) { return w < 0; });
+    if (negative > 0) {
+      notes.push_back(std::to_string(negative) + " of " + std::to_string(samples) +
+                      " samples have a negative weight: quantiles (central resolution, linearity) and 50 % points are unknown");
+    }
+    if (const std::size_t none = count([](float w) { return w == 0; }); none > 0) {
+      notes.push_back(std::to_string(none) + " of " + std::to_string(samples) + " samples have the weight 0, and no part in any metric");
+    }
+  }
+  add(static_cast<std::size_t>(std::count(reference_.truth.begin(), reference_.truth.end(), 0.0)),
+      "have a target of 0, and no part in resolution and linearity");
   if (!options_.bins.empty()) {
     add(reference_.bins.outside, "lie outside the bins from " + short_text(options_.bins.front()) + " to " +
                                      short_text(options_.bins.back()) + ", and have no part in linearity");

@@ -46,13 +46,15 @@ def identity(tmp_path_factory):
     return models
 
 
-def sweep(folder, model, predictions, truth, data_target, *more, grid=("14:18:2", "9", "8", "2"), out="study"):
+def sweep(folder, model, predictions, truth, data_target, *more, grid=("14:18:2", "9", "8", "2"), out="study", weights=None):
     """Predictions (as the network makes them) and truth (prepared) as data of `folder`, studied."""
     predictions = np.asarray(predictions, np.float32)
     with h5py.File(folder / "data.h5", "w") as file:
         file["x"] = predictions.reshape(len(predictions), -1)
         if truth is not None:
             file["y"] = np.asarray(truth, np.float32)
+        if weights is not None:
+            file["weight"] = np.asarray(weights, np.float32)
         if data_target:
             file.attrs["preparation"] = json.dumps(preparation(data_target))
     options = [item for pair in zip(["--v-full", "--v-int", "--wb-full", "--wb-int"], grid) for item in pair]
@@ -327,6 +329,142 @@ def test_errors_are_those_of_the_bootstrap(identity, tmp_path):
                 assert errors[name] == pytest.approx(bootstrap(of, len(truth), replicas), rel=within, abs=1e-12), (name, stored[name])
                 checked += errors[name] > 0
     assert checked > 25
+
+
+# --- weights
+
+
+def weighted_quantile(values, weights, share):
+    """Values at the middle of their weights, from the first to the last; numpy.quantile's where weights are equal."""
+    order = np.argsort(values, kind="stable")
+    values, weights = values[order], weights[order]
+    at = np.cumsum(weights) - weights / 2
+    return np.interp(at[0] + share * (at[-1] - at[0]), at, values)
+
+
+def weighted_width(error, weights):
+    return (weighted_quantile(error, weights, 1 - TAIL) - weighted_quantile(error, weights, TAIL)) / 2
+
+
+def weighted_scaled(error, weights):
+    return weighted_width(error, weights) / abs(1 + weighted_quantile(error, weights, 0.5) / 100)
+
+
+def weighted_half_point(prepared, passed, edges, undo, weights):
+    which = np.digitize(prepared, edges) - 1
+    inside = (which >= 0) & (which < 20)
+    count = np.bincount(which[inside], weights[inside], minlength=20)
+    full = count > 0
+    share = np.bincount(which[inside], weights[inside] * passed[inside], minlength=20)[full] / count[full]
+    at = np.bincount(which[inside], weights[inside] * prepared[inside], minlength=20)[full] / count[full]
+    fitted = isotonic(share, count[full])
+    i = int(np.argmax(fitted >= 0.5))
+    return undo(at[i - 1] + (at[i] - at[i - 1]) * (0.5 - fitted[i - 1]) / (fitted[i] - fitted[i - 1]))
+
+
+def weighted_study(identity, tmp_path, weights, out="study"):
+    rng = np.random.default_rng(8)
+    _, prepare, undo = TRANSFORMS["log(E)/10"]
+    energy = truths(rng, 1200)
+    prepared = prepare(energy).astype(np.float32).astype(np.float64)
+    guessed = prepare(energy * np.abs(rng.normal(1, 0.15, len(energy))))
+    succeed(sweep(tmp_path, identity[1, "log(E)/10"], guessed, prepared, "log(E)/10", "--threshold", 40, "--tolerance", 5, grid=("13:15:2", "9", "8", "2"), weights=weights, out=out))
+    return prepared, prepare, undo, rows(tmp_path / out, "SELECT notes FROM scans")[0][0]
+
+
+def average(values, w):
+    return np.average(values, weights=w)
+
+
+def test_weighted_metrics_and_their_errors(identity, tmp_path):
+    w = np.random.default_rng(11).lognormal(0, 0.8, 1200).astype(np.float32).astype(np.float64)
+    w[:3] = 0
+    prepared, prepare, undo, said = weighted_study(identity, tmp_path, w)
+    assert f"say as much as {round(w.sum() ** 2 / (w**2).sum())} of equal weight" in said and "3 of 1200 samples have the weight 0" in said
+    truth = undo(prepared)
+    bins = np.quantile(truth, np.linspace(0, 1, 11))
+    which = np.clip(np.searchsorted(bins, truth, side="right") - 1, 0, 9)
+    edges = turn_on_edges(prepared, prepare(40))
+    seen = w > 0
+    checked = 0
+    for fixed, reference, stored, errors in measured(tmp_path):
+        f, r = undo(fixed), undo(reference)
+        e, own = relative(f, truth), relative(r, truth)
+        rate = lambda p, i: average(p[i] >= 40, w[i]) * 100
+        at = lambda p, i: weighted_half_point(prepared[i], p[i] >= 40, edges, undo, w[i])
+        closed = {
+            "mae": lambda i: average(np.abs(fixed[i] - reference[i]), w[i]),
+            "mpe": lambda i: average(np.abs(fixed[i] / reference[i] - 1), w[i]) * 100,
+            "rmse": lambda i: np.sqrt(average((fixed[i] - reference[i]) ** 2, w[i])),
+            "bias": lambda i: average(fixed[i] - reference[i], w[i]),
+            "largest": lambda i: np.abs(fixed[i] - reference[i])[seen[i]].max(),
+            "mpe_target": lambda i: average(np.abs(f[i] / r[i] - 1), w[i]) * 100,
+            "bias_target": lambda i: average(f[i] - r[i], w[i]),
+            "beyond_target@5": lambda i: average(np.abs(f[i] - r[i]) > 0.05 * r[i], w[i]) * 100,
+            "resolution": lambda i: np.sqrt(average((e[i] - average(e[i], w[i])) ** 2, w[i])),
+            "rate@40": lambda i: rate(f, i),
+            "rate_change@40": lambda i: (rate(f, i) / rate(r, i) - 1) * 100,
+        }
+        of_seen = lambda of: lambda i: of(i[seen[i]])
+        drawn = {
+            "resolution_68": of_seen(lambda i: weighted_width(e[i], w[i])),
+            "resolution_loss": of_seen(lambda i: (weighted_scaled(e[i], w[i]) / weighted_scaled(own[i], w[i]) - 1) * 100),
+            "linearity": of_seen(lambda i: max(abs(weighted_quantile(e[i][which[i] == k], w[i][which[i] == k], 0.5)) for k in range(10))),
+            "turn_on@40": lambda i: at(f, i),
+            "turn_on_shift@40": lambda i: at(f, i) - at(r, i),
+        }
+        for metrics, replicas, within in ((closed, 4000, CLOSED), (drawn, 1500, DRAWN)):
+            for name, of in metrics.items():
+                if name.startswith("turn_on"):  # slow in Python
+                    replicas = 300
+                agree(stored[name], of(np.arange(len(w))), name)
+                if name in ("beyond_target@5", "rate_change@40") and stored[name] in (0, 100):
+                    if name == "beyond_target@5":
+                        assert errors[name] == pytest.approx(100 / (w.sum() ** 2 / (w**2).sum() + 1))
+                    continue
+                assert errors[name] == pytest.approx(bootstrap(of, len(w), replicas), rel=within, abs=1e-12), (name, stored[name])
+                checked += errors[name] > 0
+    assert checked > 25
+
+
+def everything(folder, out):
+    return rows(folder / out, "SELECT point, name, value, error FROM metrics ORDER BY point, name")
+
+
+def test_equal_weights_change_nothing(identity, tmp_path):
+    weighted_study(identity, tmp_path, None, "plain")
+    weighted_study(identity, tmp_path, np.full(1200, 0.37), "weighted")
+    plain, weighted = (everything(tmp_path, out) for out in ("plain", "weighted"))
+    assert len(plain) == len(weighted)
+    for (_, name, value, error), (_, _, own, own_error) in zip(plain, weighted):
+        if value is None:
+            assert own is None
+            continue
+        assert own == pytest.approx(value, rel=1e-9, abs=1e-12), name
+        # A quantile's place may fall on the other side of a value by a rounding.
+        assert own_error == pytest.approx(error, rel=1e-6, abs=1e-12), name
+
+
+def test_negative_weights_leave_means_and_no_quantiles(identity, tmp_path):
+    w = np.random.default_rng(11).normal(1, 0.8, 1200).astype(np.float32).astype(np.float64)
+    prepared, prepare, undo, said = weighted_study(identity, tmp_path, w)
+    assert f"{np.sum(w < 0)} of 1200 samples have a negative weight" in said
+    truth = undo(prepared)
+    for fixed, reference, stored, _ in measured(tmp_path):
+        e = relative(undo(fixed), truth)
+        agree(stored["mpe"], average(np.abs(fixed / reference - 1), w) * 100, "mpe")
+        agree(stored["rate@40"], average(undo(fixed) >= 40, w) * 100, "rate")
+        agree(stored["resolution"], np.sqrt(average((e - average(e, w)) ** 2, w)), "resolution")
+        for name in ("resolution_68", "resolution_loss", "linearity", "turn_on@40", "turn_on_shift@40"):
+            assert stored[name] is None, name
+
+
+def test_other_weights_are_other_data(identity, tmp_path):
+    w = np.ones(1200)
+    weighted_study(identity, tmp_path, w)
+    w[5] = 2
+    with pytest.raises(AssertionError, match="not the data with which this study began"):
+        weighted_study(identity, tmp_path, w)
 
 
 def test_errors_are_the_same_for_any_number_of_threads(identity, tmp_path):

@@ -85,6 +85,36 @@ void weighted_quantiles(const Ordered& values, std::span<const std::uint8_t> wei
   }
 }
 
+void weighted_quantiles(const Ordered& values, std::span<const float> sample_weights, std::span<const std::uint8_t> drawn,
+                        std::span<const double> shares, std::span<double> result) {
+  // Where a sample's first and last copy stand.
+  struct Place {
+    double value, first, last;
+  };
+  thread_local std::vector<Place> places;
+  places.clear();
+  double before = 0;
+  for (std::size_t i = 0; i < values.samples.size(); ++i) {
+    const std::uint32_t sample = values.samples[i];
+    const double times = drawn.empty() ? 1 : drawn[sample];
+    const double weight = static_cast<double>(sample_weights[sample]);
+    if (times == 0 || weight == 0) continue;
+    places.push_back({values.values[i], before + weight / 2, before + (times - 0.5) * weight});
+    before += times * weight;
+  }
+  for (std::size_t k = 0; k < shares.size(); ++k) {
+    if (places.empty()) {
+      result[k] = kNan;
+      continue;
+    }
+    const double at = places.front().first + shares[k] * (places.back().last - places.front().first);
+    const auto above = std::partition_point(places.begin(), places.end(), [&](const Place& place) { return place.last < at; });
+    if (above == places.end()) result[k] = places.back().value;
+    else if (above == places.begin() || at >= above->first) result[k] = above->value;
+    else result[k] = between((above - 1)->value, above->value, (at - (above - 1)->last) / (above->first - (above - 1)->last));
+  }
+}
+
 double spread(std::span<const double> replicas, double value) {
   if (!std::isfinite(value) || replicas.size() < 2) return kNan;
   const auto n = static_cast<double>(replicas.size());

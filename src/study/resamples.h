@@ -42,6 +42,12 @@ double quantile(std::span<const double> rising, double share);
 void weighted_quantiles(const Ordered& values, std::span<const std::uint8_t> weights, std::span<const double> shares,
                         std::span<double> result);
 
+// The same of samples that weigh `sample_weights`, none below 0: a value stands at the middle of its weight, on the line of all weights
+// laid end to end, a sample that was drawn twice at two places; the shares go from the first of these places to the last. Where all
+// weigh the same it is the quantile of above. Without `drawn` every sample is there once.
+void weighted_quantiles(const Ordered& values, std::span<const float> sample_weights, std::span<const std::uint8_t> drawn,
+                        std::span<const double> shares, std::span<double> result);
+
 // The standard deviation of the values that replicas had: the error of an estimate whose own value is `value`. NaN where the value is not
 // finite or a replica's is unknown, infinity where a replica's is infinite.
 double spread(std::span<const double> replicas, double value);

@@ -165,6 +165,7 @@ Targets targets_of(const DataOptions& options, const Dataset& data, const Model&
   const std::optional<Feature> of_model = known(model.preparation);
   Targets targets;
   targets.outputs = model.output_size();
+  targets.weights = data.weights;
   targets.of_model = of_model ? of_model : of_data;
   if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
   targets.assumed = !of_data && of_model;

@@ -29,6 +29,7 @@ std::string hash_of(const Dataset& data) {
   Hash hash;
   hash.add(data.x);
   hash.add(data.y);
+  if (!data.weights.empty()) hash.add(data.weights);
   return hash.text();
 }
 

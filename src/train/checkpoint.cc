@@ -20,6 +20,7 @@ std::string hash_of(const TrainData& data) {
   hash.add(data.vmax);
   hash.add(data.pad);
   hash.add(data.y);
+  if (!data.weights.empty()) hash.add(data.weights);
   hash.add(data.rows);
   for (const std::size_t start : data.starts) hash.add(start);
   return hash.text();

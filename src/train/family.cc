@@ -58,6 +58,10 @@ Dataset split_off(Dataset& data, double share) {
   const auto y = data.y.begin() + static_cast<std::ptrdiff_t>(kept * data.targets);
   rest.x.assign(x, data.x.end());
   rest.y.assign(y, data.y.end());
+  if (!data.weights.empty()) {
+    rest.weights.assign(data.weights.begin() + static_cast<std::ptrdiff_t>(kept), data.weights.end());
+    data.weights.resize(kept);
+  }
   data.x.erase(x, data.x.end());
   data.y.erase(y, data.y.end());
   data.size = kept;
@@ -76,6 +80,9 @@ DataSource validation_source(const Family& family, const Dataset& data) {
     source.counts.clear();
     source.indices.clear();
     source.drop_unfit = false;
+  } else if (data.preparation) {
+    source.preparation.weight = data.preparation->weight;
+    source.preparation.select = data.preparation->select;
   }
   return source;
 }
@@ -92,7 +99,9 @@ void require_same_preparation(const Dataset& data, const Dataset& validation) {
 }
 
 TrainData packed_samples(const Dataset& data) {
-  return pack(data.x, data.y, data.size, static_cast<std::size_t>(data.shape[0]), static_cast<std::size_t>(data.shape[1]));
+  TrainData packed = pack(data.x, data.y, data.size, static_cast<std::size_t>(data.shape[0]), static_cast<std::size_t>(data.shape[1]));
+  packed.weights = data.weights;
+  return packed;
 }
 
 // The network at `path`, the family's i-th, before training.
@@ -179,6 +188,11 @@ void train_family(const Family& family, FamilyWatch& watch) {
                   std::to_string(data.targets));
     }
     require_same_preparation(data, validation);
+    if (validation.weights.empty() != data.weights.empty()) {
+      const auto& [with, without] = data.weights.empty() ? std::pair(&validation, &data) : std::pair(&data, &validation);
+      throw Error(family.validation + ": the samples of " + with->path + " have weights, those of " + without->path +
+                  " none; give that one a weight, as " + without->path + ":weight=1");
+    }
   }
   std::vector<Model> models;
   const SeenSamples seen = seen_samples(data, validation);

@@ -69,6 +69,7 @@ struct SegmentSum : public torch::autograd::Function<SegmentSum<Real>> {
 // A part of a batch, ready for the network.
 struct Part {
   Tensor rows, starts, padded, y;
+  Tensor weights;  // of each sample, (samples, 1); undefined where all are 1
 };
 
 Part gather(const TrainData& data, const std::vector<std::size_t>& order, std::size_t first, std::size_t last, bool count_padding) {
@@ -99,6 +100,11 @@ Part gather(const TrainData& data, const std::vector<std::size_t>& order, std::s
   put_pad();
   part.starts = torch::tensor(starts, torch::kInt64);
   part.padded = torch::tensor(padded);
+  if (!data.weights.empty()) {
+    std::vector<float> weights;
+    for (std::size_t i = first; i < last; ++i) weights.push_back(data.weights[order[i]]);
+    part.weights = torch::tensor(weights).unsqueeze(1);
+  }
   return part;
 }
 
@@ -224,10 +230,13 @@ class Trainer {
     return dense(h);
   }
 
-  // Summed over samples and targets.
+  // Summed over samples and targets. As in Keras, a weight multiplies its sample's loss, and the mean divides by the number of samples.
   Tensor loss_of(const Tensor& prediction, const Part& part) const {
     const Tensor y = part.y.to(device_, type_);
-    const auto sum = at::Reduction::Sum;
+    if (part.weights.defined()) return (elementwise(prediction, y, at::Reduction::None) * part.weights.to(device_, type_)).sum();
+    return elementwise(prediction, y, at::Reduction::Sum);
+  }
+  Tensor elementwise(const Tensor& prediction, const Tensor& y, at::Reduction::Reduction sum) const {
     switch (options_.loss) {
       case Loss::kMse: return at::mse_loss(prediction, y, sum);
       case Loss::kMae: return at::l1_loss(prediction, y, sum);

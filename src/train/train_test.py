@@ -161,6 +161,33 @@ def test_steps_are_keras_steps(loss, data, tmp_path, float64):
     np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=1e-9)
 
 
+@pytest.mark.parametrize("own_validation", [False, True])
+def test_weights_are_keras_sample_weights(own_validation, data, tmp_path, float64):
+    """Some of them 0, some negative: Keras has nothing against it."""
+    x, y = arrays(data)
+    weights = np.random.default_rng(6).normal(1, 0.7, len(x)).astype("f4")
+    weights[::50] = 0
+    with h5py.File(data) as source, h5py.File(tmp_path / "weighted.h5", "w") as file:
+        for name, values in {"x": x, "y": y, "weight": weights}.items():
+            file[name] = values
+        file.attrs["preparation"] = source.attrs["preparation"]
+    weighted = tmp_path / "weighted.h5"
+    start = train(data, tmp_path / "start.keras", "--epochs", 1, "--learning-rate", "1e-35")
+    validation = ["--validation-data", weighted] if own_validation else []
+    out = train(weighted, tmp_path / "out.keras", "--epochs", 3, "--no-shuffle", "--stop-patience", 0, "--batch", 128, "--double-precision", *validation)
+    x, y, weights = (values.astype(np.float64) for values in (x, y, weights))
+    model = in_float64(load(start), CUSTOM)
+    betas = {f"beta_{i + 1}": tf.constant(beta, tf.float64) for i, beta in enumerate((0.9, 0.999))}
+    model.compile(keras.optimizers.Adam(1e-3, **betas), "mse")
+    validated = {"validation_data": (x, y, weights)} if own_validation else {"validation_split": 0.25}
+    expected = model.fit(x, y, sample_weight=weights, batch_size=128, epochs=3, shuffle=False, verbose=0, **validated).history
+    np.testing.assert_allclose(history(out)["loss"], expected["loss"], rtol=1e-9)
+    np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=1e-9)
+    if own_validation:
+        done = narrow("train", "--data", weighted, "--validation-data", data, *SIZES, "--out", tmp_path / "o.keras")
+        assert done.returncode == 1 and "weighted.h5 have weights, those of" in done.stderr and not (tmp_path / "o.keras").exists()
+
+
 def test_initial_weights_are_glorot_uniform(data, tmp_path):
     weights = []
     for seed in range(8):

@@ -65,6 +65,7 @@ struct TrainData {
   std::vector<std::size_t> starts;  // first row of each sample, and the end
   std::vector<float> pad;           // the pad row
   std::vector<float> y;             // (size, targets)
+  std::vector<float> weights;       // (size): of each sample's loss, as Keras' sample_weight; empty where all are 1
 };
 
 struct Epoch {
