@@ -281,8 +281,9 @@ bool wide_is_right(std::mt19937_64& random) {
   products.add = {part(), part()};
   const Fit fit = static_cast<Fit>(number(0, kFits - 1));
   // Sums that fit 63 bits by themselves, or that are kept in a range.
-  const int bits = fit == Fit::kWrap ? 58 : 62;
-  const int width = number(10, 61);
+  const bool small = fit != Fit::kWrap && number(0, 1) == 0;
+  const int bits = small ? 45 : fit == Fit::kWrap ? 58 : 62;
+  const int width = small ? number(25, 30) : number(10, 61);
   products.most = (std::int64_t{1} << width) - 1;
   products.least = -products.most - 1;
   const auto n_in = static_cast<std::size_t>(products.n_in);
@@ -296,6 +297,8 @@ bool wide_is_right(std::mt19937_64& random) {
   const int up = number(0, 3);
   const bool positive = number(0, 1) == 0;
   for (auto& value : x) value = positive ? std::abs(operand(bits - up)) : operand(bits - up);
+  std::int64_t largest_x = 0;
+  for (const std::int64_t value : x) largest_x = std::max(largest_x, std::abs(value) << up);
   set_wide_weights(products, w.data());
   products.bias.resize(columns);
   products.bias_left.resize(columns);
@@ -306,7 +309,8 @@ bool wide_is_right(std::mt19937_64& random) {
   std::vector<std::int64_t> parts(rows * products.row_size());
   split_wide(products, x.data(), rows, up, parts.data());
   std::vector<std::int64_t> sums(rows * columns);
-  const std::uint64_t count = add_wide_products(products, fit, !positive, parts.data(), rows, sums.data());
+  const std::uint64_t count =
+      add_wide_products(products, fit, {!positive, terms_are_small(products, largest_x)}, parts.data(), rows, sums.data());
   std::uint64_t expected_count = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t j = 0; j < n_out; ++j) {

@@ -158,40 +158,77 @@ std::uint64_t dense_wide(const LaneDense& dense, const std::int64_t* x, std::siz
   return dense_modes<std::int64_t>(dense, x, rows, y, left);
 }
 
-template <Align kAlign, Fit kFit>
-std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* HWY_RESTRICT x, Int128* HWY_RESTRICT y, char* which) {
+// One step of a sum; whether it changed anything.
+template <Fit kFit, class Word>
+HWY_INLINE bool add_step(Word& sum, Int128 term, Word low, Word high) {
+  const auto word = static_cast<Word>(term);
+  if constexpr (kFit == Fit::kWrap) {
+    sum += word;
+    return false;
+  }
+  const Word fitted = fit_lane<kFit>(word, low, high);
+  Word next = 0;
+  const bool beyond = __builtin_add_overflow(sum, fitted, &next);
+  const Word end = kFit == Fit::kZero ? 0 : fitted < 0 ? low : high;
+  sum = beyond ? end : fit_lane<kFit>(next, low, high);
+  return beyond || fitted != word || sum != next;
+}
+
+// kOutputs outputs side by side, for each waits for its last step. Word holds every term, and every sum where kFit brings it into range.
+template <Align kAlign, Fit kFit, class Word, bool kShort, std::size_t kOutputs>
+HWY_INLINE std::uint64_t large_sums(const LargeDense& dense, const std::int64_t* HWY_RESTRICT x, std::size_t first, Int128* HWY_RESTRICT y,
+                                    char* which) {
   const auto n_in = static_cast<std::size_t>(dense.n_in);
-  const int shift = dense.product.shift;
-  const Int128 low = dense.product.low;
-  const Int128 high = dense.product.high;
+  constexpr int kWord = 64;
+  const int shift = kShort ? dense.product.shift % kWord : dense.product.shift;  // which spares 128-bit words a branch
+  const auto low = static_cast<Word>(dense.product.low);
+  const auto high = static_cast<Word>(dense.product.high);
+  const std::int64_t* HWY_RESTRICT weights = dense.weights.data() + first * n_in;
+  Word sum[kOutputs];
+  bool left[kOutputs];
+  for (std::size_t j = 0; j < kOutputs; ++j) {
+    sum[j] = static_cast<Word>(dense.bias[first + j]);
+    left[j] = dense.bias_left[first + j] != 0;
+  }
+  for (std::size_t k = 0; k < n_in; ++k) {
+    for (std::size_t j = 0; j < kOutputs; ++j)
+      left[j] |= add_step<kFit>(sum[j], align_lane<kAlign>(static_cast<Int128>(x[k]) * weights[j * n_in + k], shift), low, high);
+  }
   std::uint64_t count = 0;
-  for (std::size_t j = 0; j < static_cast<std::size_t>(dense.n_out); ++j) {
-    const std::int64_t* HWY_RESTRICT weights = dense.weights.data() + j * n_in;
-    Int128 sum = dense.bias[j];
-    bool left = dense.bias_left[j] != 0;
-    for (std::size_t k = 0; k < n_in; ++k) {
-      const Int128 term = align_lane<kAlign>(static_cast<Int128>(x[k]) * weights[k], shift);
-      if constexpr (kFit == Fit::kWrap) {
-        sum += term;
-      } else {
-        const Int128 fitted = fit_lane<kFit>(term, low, high);
-        const Int128 next = sum + fitted;
-        sum = fit_lane<kFit>(next, low, high);
-        left |= fitted != term || sum != next;
-      }
-    }
-    count += left ? 1 : 0;
-    if (which != nullptr) which[j] = left;
-    y[j] = sum;
+  for (std::size_t j = 0; j < kOutputs; ++j) {
+    count += left[j] ? 1 : 0;
+    if (which != nullptr) which[first + j] = left[j];
+    y[first + j] = sum[j];
   }
   return count;
+}
+
+template <Align kAlign, Fit kFit, class Word, bool kShort>
+std::uint64_t large_outputs(const LargeDense& dense, const std::int64_t* x, Int128* y, char* which) {
+  constexpr std::size_t kOutputs = std::is_same_v<Word, Int128> ? 2 : 4;
+  const auto n_out = static_cast<std::size_t>(dense.n_out);
+  std::uint64_t count = 0;
+  std::size_t j = 0;
+  for (; j + kOutputs <= n_out; j += kOutputs) count += large_sums<kAlign, kFit, Word, kShort, kOutputs>(dense, x, j, y, which);
+  for (; j < n_out; ++j) count += large_sums<kAlign, kFit, Word, kShort, 1>(dense, x, j, y, which);
+  return count;
+}
+
+template <Align kAlign, Fit kFit>
+std::uint64_t large_words(const LargeDense& dense, const std::int64_t* x, Int128* y, char* which) {
+  constexpr int kWord = 64;
+  if constexpr (kFit != Fit::kWrap) {
+    if (dense.words && dense.product.shift < kWord) return large_outputs<kAlign, kFit, std::int64_t, true>(dense, x, y, which);
+  }
+  if (dense.product.shift < kWord) return large_outputs<kAlign, kFit, Int128, true>(dense, x, y, which);
+  return large_outputs<kAlign, kFit, Int128, false>(dense, x, y, which);
 }
 
 std::uint64_t large_dense(const LargeDense& dense, const std::int64_t* x, std::size_t rows, Int128* y, char* left) {
   return with_modes(dense.product.align, dense.product.fit, [&]<Align kAlign, Fit kFit>() {
     std::uint64_t count = 0;
     for (std::size_t r = 0; r < rows; ++r, x += dense.n_in, y += dense.n_out) {
-      count += large_outputs<kAlign, kFit>(dense, x, y, left);
+      count += large_words<kAlign, kFit>(dense, x, y, left);
       if (left != nullptr) left += dense.n_out;
     }
     return count;

@@ -60,6 +60,7 @@ struct LargeDense {
   int n_in = 0;
   int n_out = 0;
   LaneCast product;                   // of a product to accum
+  bool words = false;                 // whether 64 bits hold every product in accum's steps, and accum's range
   std::vector<std::int64_t> weights;  // (n_out, n_in in the order of the sum)
   std::vector<Int128> bias;           // with accum's fractional bits; brought into range unless accum wraps
   std::vector<char> bias_left;        // whether bringing the bias into range changed it

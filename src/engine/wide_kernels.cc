@@ -1,5 +1,6 @@
 #include "engine/wide_kernels.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
@@ -68,20 +69,21 @@ HWY_INLINE Vector left_of(const WideProducts& products, const Operand& x, const 
   return hn::AndNot(unsigned_shift_right<63>(halfway), left);
 }
 
-template <Fit kFit>
-HWY_INLINE Vector fitted(Vector value, Vector least, Vector most) {
+template <Fit kFit, class V>
+HWY_INLINE V fitted(V value, V least, V most) {
   if constexpr (kFit == Fit::kClamp) return hn::Min(hn::Max(value, least), most);
   if constexpr (kFit == Fit::kZero) return hn::IfThenZeroElse(hn::Or(hn::Lt(value, least), hn::Lt(most, value)), value);
   return value;
 }
 
-// How a tile is computed: kNegative where some X may be, of magnitudes.
-template <Term kTermOf, bool kLowBitsOf, Fit kFitOf, bool kNegativeOf>
+// How a tile is computed: kNegative where some X may be, of magnitudes; kSmall where each step is brought into range in 32 bits.
+template <Term kTermOf, bool kLowBitsOf, Fit kFitOf, bool kNegativeOf, bool kSmallOf>
 struct Way {
   static constexpr Term kTerm = kTermOf;
   static constexpr bool kLowBits = kLowBitsOf;
   static constexpr Fit kFit = kFitOf;
   static constexpr bool kNegative = kNegativeOf;
+  static constexpr bool kSmall = kSmallOf;
   static constexpr bool kMagnitudes = kTerm == Term::kMagnitude || kTerm == Term::kEven;
   static constexpr bool kStepwise = kFit != Fit::kWrap;
   // Whether what was added to the operands is taken from each term; otherwise from the sum.
@@ -96,6 +98,25 @@ HWY_INLINE Vector term_of(const WideProducts& products, const Operand& x, const 
     return W::kEach ? hn::Sub(hn::Xor(left, sign), sign) : hn::Xor(left, sign);
   }
   return W::kEach ? hn::Sub(left, hn::Add(x.third, w.third)) : left;
+}
+
+// The sum and a term; `left` gets the bits that bringing them into range changed.
+template <class W>
+HWY_INLINE Vector add_fitted(Vector sum, Vector term, Vector least, Vector most, Vector& left) {
+  if constexpr (W::kSmall) {
+    // Of each lane the low half alone.
+    const Tag d;
+    const hn::Repartition<std::int32_t, Tag> d32;
+    const auto next = hn::Add(hn::BitCast(d32, sum), hn::BitCast(d32, term));
+    const auto fit_next = fitted<W::kFit>(next, hn::BitCast(d32, least), hn::BitCast(d32, most));
+    left = hn::Or(left, hn::BitCast(d, hn::Xor(fit_next, next)));
+    return hn::BitCast(d, fit_next);
+  }
+  const Vector fit_term = fitted<W::kFit>(term, least, most);
+  const Vector next = hn::Add(sum, fit_term);
+  const Vector fit_next = fitted<W::kFit>(next, least, most);
+  left = hn::Or(left, hn::Or(hn::Xor(fit_term, term), hn::Xor(fit_next, next)));
+  return fit_next;
 }
 
 template <int R, class W>
@@ -126,15 +147,16 @@ HWY_INLINE std::uint64_t wide_tile(const WideProducts& products, const std::int6
       if constexpr (!W::kStepwise) {
         sum[r] = hn::Add(sum[r], term);
       } else {
-        const Vector fit_term = fitted<W::kFit>(term, least, most);
-        const Vector next = hn::Add(sum[r], fit_term);
-        sum[r] = fitted<W::kFit>(next, least, most);
-        left[r] = hn::Or(left[r], hn::Or(hn::Xor(fit_term, term), hn::Xor(sum[r], next)));
+        sum[r] = add_fitted<W>(sum[r], term, least, most, left[r]);
       }
     }
   }
   std::uint64_t count = 0;
   for (int r = 0; r < R; ++r) {
+    if constexpr (W::kSmall) {
+      sum[r] = hn::ShiftRight<32>(hn::ShiftLeft<32>(sum[r]));
+      left[r] = hn::ShiftLeft<32>(left[r]);
+    }
     hn::StoreU(sum[r], d, sums + static_cast<std::size_t>(r) * stride + column);
     if constexpr (W::kStepwise) count += hn::Lanes(d) - hn::CountTrue(d, hn::Eq(left[r], hn::Zero(d)));
   }
@@ -164,35 +186,42 @@ HWY_NOINLINE std::uint64_t wide_rows(const WideProducts& products, const std::in
 }
 
 template <Term kTerm, bool kLowBits>
-std::uint64_t wide_fits(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
+std::uint64_t wide_fits(const WideProducts& products, Fit fit, const WideRows& known, const std::int64_t* x, std::size_t rows,
+                        std::int64_t* sums) {
+  const auto run = [&]<Fit kFit, bool kNegative, bool kSmall>() {
+    return wide_rows<Way<kTerm, kLowBits, kFit, kNegative, kSmall>>(products, x, rows, sums);
+  };
   constexpr bool kMagnitudes = kTerm == Term::kMagnitude || kTerm == Term::kEven;
   switch (fit) {
     case Fit::kWrap:
-      if (kMagnitudes && !negative) return wide_rows<Way<kTerm, kLowBits, Fit::kWrap, false>>(products, x, rows, sums);
-      return wide_rows<Way<kTerm, kLowBits, Fit::kWrap, true>>(products, x, rows, sums);
-    case Fit::kClamp: return wide_rows<Way<kTerm, kLowBits, Fit::kClamp, true>>(products, x, rows, sums);
+      if constexpr (kMagnitudes) {
+        if (!known.negative) return run.template operator()<Fit::kWrap, false, false>();
+      }
+      return run.template operator()<Fit::kWrap, true, false>();
+    case Fit::kClamp:
+      return known.small_terms ? run.template operator()<Fit::kClamp, true, true>() : run.template operator()<Fit::kClamp, true, false>();
     case Fit::kZero:
     case Fit::kOther: break;
   }
-  return wide_rows<Way<kTerm, kLowBits, Fit::kZero, true>>(products, x, rows, sums);
+  return known.small_terms ? run.template operator()<Fit::kZero, true, true>() : run.template operator()<Fit::kZero, true, false>();
 }
 
 template <bool kLowBits>
-std::uint64_t wide_terms(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows,
+std::uint64_t wide_terms(const WideProducts& products, Fit fit, const WideRows& known, const std::int64_t* x, std::size_t rows,
                          std::int64_t* sums) {
   switch (products.term) {
-    case Term::kFloor: return wide_fits<Term::kFloor, kLowBits>(products, fit, negative, x, rows, sums);
-    case Term::kHalfUp: return wide_fits<Term::kHalfUp, kLowBits>(products, fit, negative, x, rows, sums);
-    case Term::kHalfDown: return wide_fits<Term::kHalfDown, kLowBits>(products, fit, negative, x, rows, sums);
-    case Term::kMagnitude: return wide_fits<Term::kMagnitude, kLowBits>(products, fit, negative, x, rows, sums);
+    case Term::kFloor: return wide_fits<Term::kFloor, kLowBits>(products, fit, known, x, rows, sums);
+    case Term::kHalfUp: return wide_fits<Term::kHalfUp, kLowBits>(products, fit, known, x, rows, sums);
+    case Term::kHalfDown: return wide_fits<Term::kHalfDown, kLowBits>(products, fit, known, x, rows, sums);
+    case Term::kMagnitude: return wide_fits<Term::kMagnitude, kLowBits>(products, fit, known, x, rows, sums);
     case Term::kEven: break;
   }
-  return wide_fits<Term::kEven, kLowBits>(products, fit, negative, x, rows, sums);
+  return wide_fits<Term::kEven, kLowBits>(products, fit, known, x, rows, sums);
 }
 
-std::uint64_t wide_all(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows, std::int64_t* sums) {
-  return products.low_bits ? wide_terms<true>(products, fit, negative, x, rows, sums)
-                           : wide_terms<false>(products, fit, negative, x, rows, sums);
+std::uint64_t wide_all(const WideProducts& products, Fit fit, const WideRows& known, const std::int64_t* x, std::size_t rows,
+                       std::int64_t* sums) {
+  return products.low_bits ? wide_terms<true>(products, fit, known, x, rows, sums) : wide_terms<false>(products, fit, known, x, rows, sums);
 }
 
 }  // namespace narrow::HWY_NAMESPACE
@@ -226,6 +255,7 @@ void set_wide_weights(WideProducts& products, const std::int64_t* weights) {
   products.weights.resize(columns * n_in * kParts);
   products.excess.resize(columns);
   products.low_bits = false;
+  products.largest = 0;
   for (std::size_t j = 0; j < columns; ++j) {
     std::uint64_t excess = 0;
     for (std::size_t k = 0; k < n_in; ++k) {
@@ -234,6 +264,7 @@ void set_wide_weights(WideProducts& products, const std::int64_t* weights) {
       std::int64_t* to = products.weights.data() + (j / kOutputs * n_in + k) * kParts * kOutputs + j % kOutputs;
       split(products.of_magnitudes(), weight, third, to, kOutputs);
       products.low_bits |= to[0] != 0;
+      products.largest = std::max(products.largest, std::abs(weight));
       excess += static_cast<std::uint64_t>(third);
     }
     products.excess[j] = static_cast<std::int64_t>(excess);
@@ -256,9 +287,17 @@ void split_wide(const WideProducts& products, const std::int64_t* x, std::size_t
   }
 }
 
-std::uint64_t add_wide_products(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows,
+bool terms_are_small(const WideProducts& products, std::int64_t largest_x) {
+  constexpr std::int64_t kEnd = std::int64_t{1} << 30;
+  if (products.least < -kEnd || products.most >= kEnd) return false;
+  // Rounded by at most one step.
+  const Int128 term = ((static_cast<Int128>(largest_x) * products.largest) >> WideProducts::kLost) + 1;
+  return term <= products.most && -term >= products.least;
+}
+
+std::uint64_t add_wide_products(const WideProducts& products, Fit fit, const WideRows& known, const std::int64_t* x, std::size_t rows,
                                 std::int64_t* sums) {
-  return HWY_DYNAMIC_DISPATCH(wide_all)(products, fit, negative, x, rows, sums);
+  return HWY_DYNAMIC_DISPATCH(wide_all)(products, fit, known, x, rows, sums);
 }
 
 }  // namespace narrow

@@ -32,6 +32,7 @@ struct WideProducts {
   Added add;               // of kMagnitude
   std::int64_t least = 0;  // of the sums' type
   std::int64_t most = 0;
+  std::int64_t largest = 0;        // |W|
   bool low_bits = false;           // whether b is other than 0 in any weight
   Buffer<std::int64_t> weights;    // (blocks, n_in in the order of the sum, kParts, kOutputs): b, a, W + 2^62 or -1 where W < 0
   Buffer<std::int64_t> excess;     // (blocks * kOutputs): what the third parts of the weights add up to
@@ -48,9 +49,17 @@ void set_wide_weights(WideProducts& products, const std::int64_t* weights);
 // behind each row the sum of what was added to products for X.
 void split_wide(const WideProducts& products, const std::int64_t* x, std::size_t rows, int shift, std::int64_t* y);
 
-// sums (rows, blocks * kOutputs) from x as split_wide makes it, `negative` where some X is. `fit` is what is done with each term and
-// each sum; kWrap: nothing, the whole sums are known to fit 63 bits. Returns the number of sums that it changed at some step.
-std::uint64_t add_wide_products(const WideProducts& products, Fit fit, bool negative, const std::int64_t* x, std::size_t rows,
+// What is known of some rows: whether some X is negative, and whether the sums' type has at most 31 bits and takes every term as it is.
+struct WideRows {
+  bool negative = true;
+  bool small_terms = false;
+};
+// For |X| up to largest_x: whether small_terms holds.
+bool terms_are_small(const WideProducts& products, std::int64_t largest_x);
+
+// sums (rows, blocks * kOutputs) from x as split_wide makes it. `fit` is what is done with each term and each sum; kWrap: nothing, the
+// whole sums are known to fit 63 bits. Returns the number of sums that it changed at some step.
+std::uint64_t add_wide_products(const WideProducts& products, Fit fit, const WideRows& known, const std::int64_t* x, std::size_t rows,
                                 std::int64_t* sums);
 
 }  // namespace narrow

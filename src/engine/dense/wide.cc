@@ -89,11 +89,23 @@ class Large final : public DenseKernel {
     const std::optional<ProvenSums> proven = prove_sums(product);
     const bool stays = proven && stays_in_accum(product, *proven);
     const bool wrap = cast->fit == Fit::kWrap && !stays;
-    if (wrap && !proven) return nullptr;
-    std::optional<Finish> finish = Finish::make(product, at, wrap ? proven->sum : range_of(accum), wrap);
+    // Each product in accum's steps, and what they add up to with the bias.
+    const Int128 term = (cast->align == Align::kUp ? largest << cast->shift : largest >> cast->shift) + 1;
+    Int128 end = term;
+    for (int j = 0; wrap && j < product.n_out; ++j) {
+      const Int128 sum = start_of(product, j, cast->fit).sum;
+      constexpr int kMostBits = 118;
+      if (bits_of(magnitude_of(term)) + bits_of(static_cast<Uint128>(product.n_in)) > kMostBits || bits_of(magnitude_of(sum)) > kMostBits)
+        return nullptr;
+      end = std::max(end, term * product.n_in + (sum < 0 ? -sum : sum));
+    }
+    const Interval sums = !wrap ? range_of(accum) : proven ? proven->sum : Interval{-end, end};
+    std::optional<Finish> finish = Finish::make(product, at, sums, wrap);
     if (!finish) return nullptr;
     auto kernel = std::unique_ptr<Large>(new Large(product, at, *cast, *finish));
     if (watched) kernel->one_by_one_.emplace(product);
+    constexpr Int128 kMax64 = std::numeric_limits<std::int64_t>::max();
+    kernel->dense_.words = term <= kMax64 && cast->low >= -kMax64 - 1 && cast->high <= kMax64;
     return kernel;
   }
 
@@ -216,12 +228,13 @@ class Wide final : public DenseKernel {
     }
     if (most > limit_ || least < -limit_) return otherwise_->run_rows(x, first, count, y, scratch, tally);
     const Fit fit = most <= stays_ && least >= -stays_ ? Fit::kWrap : fit_;
+    const WideRows known{least < 0, terms_are_small(products_, std::max(most, -least) << x_up_)};
     scratch.groups[0].resize(count * products_.row_size());
     split_wide(products_, from, count, x_up_, scratch.groups[0].data());
     const std::size_t stride = products_.bias.size();
     scratch.wide[0].resize(count * stride);
     std::int64_t* sums = scratch.wide[0].data();
-    const std::uint64_t left = add_wide_products(products_, fit, least < 0, scratch.groups[0].data(), count, sums);
+    const std::uint64_t left = add_wide_products(products_, fit, known, scratch.groups[0].data(), count, sums);
     tally.counts[at().layer].accum_overflows += left;
     tally.overflowed |= left > 0;
     for (std::size_t r = 1; r < count && stride != n_out(); ++r) std::copy_n(sums + r * stride, n_out(), sums + r * n_out());
