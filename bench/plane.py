@@ -30,7 +30,7 @@ def rate(args, types, bits, modes, weight_bits=None, samples=None):
     options = ["--v", f"{bits},{max(2, bits * 3 // 8)},{modes}", "--wb", f"{weight_bits},{max(1, min(weight_bits // 4, 8))}", "--types", types]
     extra = ["--instruction-set", args.instruction_set] if args.instruction_set else []
     command = [NARROW, "--quiet", "--threads", "1", "bench", args.model, "--data", args.data, "--samples", str(samples or args.samples), "--no-dedup"]
-    command += ["--count", args.count, "--rounds", "2", *options, *extra]
+    command += ["--count", args.count, "--rounds", "3", *options, *extra]
     run = subprocess.run(command, capture_output=True, text=True)
     # The only types that narrow refuses are those whose sums have more than 127 bits.
     if run.returncode != 0 and "bits; narrow computes with" in run.stderr:

@@ -571,6 +571,31 @@ TEST(Proof, ABiasFarBeyondASumThatBecomesZeroIsAnOverflow) {
   EXPECT_GT(made["wide"], 0);
 }
 
+// Products of 126 bits whose sum no 128 bits are proven to hold before they are rounded.
+TEST(Proof, SumsOf128BitsWrapWhenTheyAreRounded) {
+  Drawn drawn;
+  MatrixProduct& product = drawn.product;
+  product.n_in = 4;
+  product.n_out = 2;
+  product.input = fixed(64, 2);
+  product.weight = fixed(61, 1);
+  product.bias = product.accum = product.result = fixed(64, 2);
+  product.x = {min_raw(product.input), max_raw(product.input)};
+  for (int i = 0; i < 8; ++i) drawn.weights.push_back(i % 3 == 0 ? min_raw(product.weight) : max_raw(product.weight) - i);
+  drawn.biases = {max_raw(product.bias), -1};
+  drawn.order = {0, 1, 2, 3};
+  Draw::settle(drawn);
+  ASSERT_FALSE(prove_sums(product).has_value());
+  std::vector<Int128> x(8, product.x.low);
+  for (int i = 3; i < 8; ++i) x[static_cast<std::size_t>(i)] = product.x.high - i;
+  const Expected expected = define(product, x, 2);
+  for (const Make make : {make_large, make_wide}) {
+    const auto kernel = make(product, {0, std::nullopt}, Counting::kAll);
+    ASSERT_NE(kernel, nullptr);
+    expect_defined({"large", make}, *kernel, Counting::kAll, drawn, x, 2, expected, "by hand");
+  }
+}
+
 // Rows of small values of a wide type have sums of 32 bits, but for their bias.
 TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
   for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)}) {

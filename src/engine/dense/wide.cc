@@ -65,6 +65,21 @@ Start start_of(const MatrixProduct& product, int output, Fit fit) {
   return {sum, exact.overflow || exact.raw != sum};
 }
 
+// Between which sums of products up to `term` and a bias lie, in accum's steps; nothing where 128 bits might not hold them.
+std::optional<Interval> sums_of(const MatrixProduct& product, Int128 term) {
+  constexpr int kMostBits = 118;
+  const auto n_in = static_cast<Uint128>(product.n_in);
+  if (bits_of(magnitude_of(term)) + bits_of(n_in) > kMostBits) return std::nullopt;
+  Int128 largest = 0;
+  for (int j = 0; j < product.n_out; ++j) {
+    const Start start = start_of(product, j, Fit::kWrap);
+    if (start.left || bits_of(magnitude_of(start.sum)) > kMostBits) return std::nullopt;
+    largest = std::max(largest, start.sum < 0 ? -start.sum : start.sum);
+  }
+  const Int128 end = term * product.n_in + largest;
+  return Interval{-end, end};
+}
+
 class Large final : public DenseKernel {
  public:
   static std::unique_ptr<Large> make(const MatrixProduct& product, const TallyAt& at) {
@@ -89,18 +104,11 @@ class Large final : public DenseKernel {
     const std::optional<ProvenSums> proven = prove_sums(product);
     const bool stays = proven && stays_in_accum(product, *proven);
     const bool wrap = cast->fit == Fit::kWrap && !stays;
-    // Each product in accum's steps, and what they add up to with the bias.
+    // Of a product in accum's steps.
     const Int128 term = (cast->align == Align::kUp ? largest << cast->shift : largest >> cast->shift) + 1;
-    Int128 end = term;
-    for (int j = 0; wrap && j < product.n_out; ++j) {
-      const Int128 sum = start_of(product, j, cast->fit).sum;
-      constexpr int kMostBits = 118;
-      if (bits_of(magnitude_of(term)) + bits_of(static_cast<Uint128>(product.n_in)) > kMostBits || bits_of(magnitude_of(sum)) > kMostBits)
-        return nullptr;
-      end = std::max(end, term * product.n_in + (sum < 0 ? -sum : sum));
-    }
-    const Interval sums = !wrap ? range_of(accum) : proven ? proven->sum : Interval{-end, end};
-    std::optional<Finish> finish = Finish::make(product, at, sums, wrap);
+    const std::optional<Interval> wrapping = proven ? proven->sum : sums_of(product, term);
+    if (wrap && !wrapping) return nullptr;
+    std::optional<Finish> finish = Finish::make(product, at, wrap ? *wrapping : range_of(accum), wrap);
     if (!finish) return nullptr;
     auto kernel = std::unique_ptr<Large>(new Large(product, at, *cast, *finish));
     if (watched) kernel->one_by_one_.emplace(product);
