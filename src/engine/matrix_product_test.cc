@@ -195,6 +195,8 @@ class Draw {
     }
     if (one_in(2)) product.accum.rounding = static_cast<Rounding>(number(0, kRoundings - 1));
     if (one_in(2)) product.accum.overflow = static_cast<Overflow>(number(0, kOverflows - 1));
+    constexpr int kWord = 64;
+    if (one_in(3) && product.accum.width <= kWord && product.accum.overflow != Overflow::kWrapSm) product.accum.is_signed = false;
     product.result = product.accum;
     if (one_in(3)) product.result = format(64);
     product.relu = std::nullopt;
