@@ -427,6 +427,39 @@ def test_weighted_metrics_and_their_errors(identity, tmp_path):
     assert checked > 25
 
 
+def test_weighted_curves(identity, tmp_path):
+    w = np.random.default_rng(12).lognormal(0, 0.8, 1200).astype(np.float32).astype(np.float64)
+    w[5:9] = 0
+    prepared, prepare, undo, _ = weighted_study(identity, tmp_path, w)
+    truth, seen = undo(prepared), w > 0
+    which = np.clip(np.searchsorted(np.quantile(truth, np.linspace(0, 1, 11)), truth, side="right") - 1, 0, 9)
+    predictions = undo(measured(tmp_path)[0][1])
+    e = relative(predictions, truth)
+    bins = [seen & (which == k) for k in range(10)]
+    trigger = np.digitize(prepared, turn_on_edges(prepared, prepare(40))) - 1
+    curves = {name: (json.loads(values), json.loads(samples)) for name, values, samples in rows(tmp_path / "study", 'SELECT name, "values", samples FROM float_curves')}
+    expected = {
+        "linearity": [weighted_quantile(e[i], w[i], 0.5) for i in bins],
+        "resolution_68": [weighted_width(e[i], w[i]) for i in bins],
+        "turn_on@40": [average(predictions[trigger == k] >= 40, w[trigger == k]) for k in range(20)],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(np.array(curves[name][0], float), values, rtol=1e-7, atol=1e-9, err_msg=name)
+    assert curves["linearity"][1] == [int(i.sum()) for i in bins]
+    assert curves["turn_on@40"][1] == [int(np.sum(trigger == k)) for k in range(20)]
+
+
+def test_weights_of_samples_with_several_outputs(identity, tmp_path):
+    rng = np.random.default_rng(13)
+    w = rng.lognormal(0, 1, 500).astype(np.float32).astype(np.float64)
+    succeed(sweep(tmp_path, identity[2, None], rng.normal(0, 20, (500, 2)), None, None, weights=w))
+    for fixed, reference, stored, errors in measured(tmp_path):
+        error = np.abs(fixed - reference)
+        agree(stored["mae"], np.average(error, weights=np.stack([w, w], axis=1)), "mae")
+        mean = lambda i: np.average(error[i].mean(axis=1), weights=w[i])
+        assert errors["mae"] == pytest.approx(bootstrap(mean, 500, 4000), rel=CLOSED)
+
+
 def everything(folder, out):
     return rows(folder / out, "SELECT point, name, value, error FROM metrics ORDER BY point, name")
 
