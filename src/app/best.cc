@@ -8,6 +8,7 @@
 #include "error.h"
 #include "study/layout.h"
 #include "study/outdated.h"
+#include "study/target.h"
 
 namespace narrow {
 namespace {
@@ -52,6 +53,7 @@ void run(const Best& best) {
   Table table(header);
   std::vector<std::string> said;
   std::vector<std::pair<std::string, StoredPoint>> chosen;
+  std::vector<std::pair<std::string, Feature>> targets;
   Outdated outdated;
   for (const Scan& scan : store.scans()) {
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
@@ -71,6 +73,7 @@ void run(const Best& best) {
       add(std::move(cells));
     };
     outdated.add(points);
+    if (const auto target = target_of(store, scan)) targets.emplace_back(name_of(scan), *target);
     const Answer answer = best_of(store, scan, question);
     if (best.pareto) {
       const Front front = pareto_front(points, question, bits);
@@ -96,6 +99,7 @@ void run(const Best& best) {
     }
     for (const std::string& sentence : answer.said) said.push_back(name_of(scan) + ": " + sentence);
   }
+  if (const std::string different = difference_of_targets(targets); !different.empty()) said.push_back(different);
   std::printf("%s", table.text().c_str());
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const std::string& sentence : said) std::printf("%s\n", sentence.c_str());

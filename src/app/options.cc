@@ -1,11 +1,11 @@
 #include "app/options.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "error.h"
 #include "number.h"
+#include "suggestion.h"
 
 namespace narrow {
 namespace {
@@ -23,31 +23,6 @@ auto of_option(const std::string& option, const std::string& text, const Parse& 
 }  // namespace
 
 namespace {
-
-// Edits (a letter put in, taken out or exchanged) from one word to another; `_` is `-`.
-std::size_t distance(const std::string& from, const std::string& to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t corner = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const bool same = from[i] == to[j] || (from[i] == '_' && to[j] == '-');
-      const std::size_t best = std::min({row[j] + 1, row[j + 1] + 1, corner + (same ? 0 : 1)});
-      corner = std::exchange(row[j + 1], best);
-    }
-  }
-  return row.back();
-}
-
-// `; did you mean predict?`, or what there is.
-std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
-  constexpr std::size_t kNear = 3;  // of three letters one may be wrong
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) { return distance(word, a) < distance(word, b); });
-  if (nearest != known.end() && distance(word, *nearest) <= std::max<std::size_t>(1, word.size() / kNear))
-    return "; did you mean " + *nearest + "?";
-  return "; there are " + listed(known);
-}
 
 const CLI::Option* find_option(const CLI::App* command, const std::string& name) {
   return command == nullptr ? nullptr : command->get_option_no_throw(name);

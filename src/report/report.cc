@@ -23,6 +23,7 @@
 #include "study/layout.h"
 #include "study/outdated.h"
 #include "study/run.h"
+#include "study/target.h"
 
 namespace narrow {
 namespace {
@@ -190,6 +191,7 @@ class StoredStudy {
       if (!target.empty()) own.target = parse_feature(target).name;
       const std::string unit = store_.known(kUnitFact);
       if (!target.empty() && !unit.empty()) own.target += " [" + unit + "]";
+      own.output = target_of(store_, scan);
       std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
       const auto labelled =
           std::stable_partition(own.points.begin(), own.points.end(), [](const StoredPoint& p) { return p.point.has_value(); });
@@ -372,6 +374,35 @@ void give_names(Report& report) {
   }
 }
 
+// What keeps studies, or models of one, from being compared number by number.
+void note_differences(Report& report) {
+  std::vector<std::pair<std::string, Feature>> targets;
+  for (const ReportScan& scan : report.scans) {
+    if (scan.output) targets.emplace_back(scan.name, *scan.output);
+  }
+  if (const std::string different = difference_of_targets(targets); !different.empty()) report.missing.push_back(different);
+  std::set<std::string> said;
+  const ReportScan* first = nullptr;
+  for (const ReportScan& scan : report.scans) {
+    if (!scan.scan.preparation) continue;
+    if (first == nullptr) first = &scan;
+    const std::string different = difference(first->scan.preparation, scan.scan.preparation, Agreement::kAll);
+    if (different.empty() || !said.insert(scan.study + scan.scan.data_name + different).second) continue;
+    report.missing.push_back(scan.name + ": its samples were prepared in another way than those of " + first->name + ": " + different);
+  }
+}
+
+// Metrics that some studies have and this one lacks.
+void note_lacking(Report& report, const std::vector<Metric>& own, const std::string& label) {
+  std::vector<std::string> lacking;
+  for (const Metric& metric : report.metrics) {
+    if (std::none_of(own.begin(), own.end(), [&](const Metric& each) { return each.name == metric.name; })) lacking.push_back(metric.name);
+  }
+  if (lacking.empty()) return;
+  report.missing.push_back(label + ": it has no " + listed(lacking) + ", so its models are not among those that are compared by " +
+                           (lacking.size() == 1 ? "it" : "them"));
+}
+
 void note_missing(Report& report) {
   if (report.scans.empty()) report.missing.emplace_back("no model has been studied yet");
   for (const ReportScan& scan : report.scans) {
@@ -487,8 +518,10 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     if (stored[i]) stored[i]->add_scans(report, labels[i]);
     else texts[i]->add_scans(report, labels[i]);
     if (stored[i]) stored[i]->add_histories_to(report, report.studies[i]);
+    note_lacking(report, stored[i] ? stored[i]->metrics() : TextStudy::metrics(), labels[i]);
   }
   give_names(report);
+  note_differences(report);
   note_missing(report);
   choose_view(report, options);
   report.view.metric = shown;

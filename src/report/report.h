@@ -38,7 +38,8 @@ struct ReportScan {
   std::string study;  // its label, where the report has several
   std::string name;   // `64`, `64 uniform`, `64 uniform on test`: as short as the report allows
   Scan scan;
-  std::string target;  // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
+  std::string target;             // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
+  std::optional<Feature> output;  // what the model predicts, where that is known
   std::size_t planned = 0;
   bool overflows_known = true;        // of folders of predictions they are not
   std::vector<StoredPoint> points;    // finished, of the grid; values in the order of Report::metrics, NaN where a point lacks one

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "number.h"
 #include "precision/yaml.h"
+#include "suggestion.h"
 #include "train/settings.h"
 
 namespace narrow {
@@ -100,7 +101,7 @@ class Reader {
       if (field == fields.end()) {
         std::vector<std::string> names;
         for (const auto& f : fields) names.push_back(f.first);
-        throw fault(item.first, what + " has no key '" + key + "'; it has " + listed(names));
+        throw fault(item.first, what + " has no key '" + key + "'" + suggestion(key, names, "it has"));
       }
       if (!seen.insert(key).second) throw fault(item.first, "duplicate key '" + key + "'");
       field->second(item.second);

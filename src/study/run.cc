@@ -413,8 +413,7 @@ void check_target_facts(Store& store, const StudyData& of, const Subject& subjec
     if (keep) store.set(fact, target);
   };
   if (!targets.truth.empty()) check(fact_of_target(of.name), to_string(targets.of_data), data.path);
-  check("target of model " + subject.label + (of.name.empty() ? "" : " on " + of.name), to_string(*targets.of_model),
-        "model " + subject.model.name);
+  check(fact_of_model_target(subject.label, of.name), to_string(*targets.of_model), "model " + subject.model.name);
   const std::string known = store.known(kUnitFact);
   if (unit.empty()) return;
   if (!known.empty() && known != unit) {

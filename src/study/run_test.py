@@ -774,3 +774,35 @@ grid: {v_full: 8, v_int: 4, wb_full: 8, wb_int: 2}
 """)
     done = run(line, cwd=tmp_path)
     assert done.returncode == 1 and "study.yml, line 6: nodes and phi_nodes exclude each other" in done.stderr, done.stderr
+
+
+# --- what is not one quantity
+
+
+def test_different_targets_metrics_and_preparations_are_said(tmp_path):
+    """Metrics of one name that are of different quantities, within a study and between studies."""
+    grid = "grid: {v_full: 12:14:2, v_int: 6, wb_full: 10, wb_int: 2}\nkeep: none\n"
+    model = f"models: [{GOLDEN}/ds16.keras]\n"
+    data = lambda name, target: f'{{name: {name}, files: ["{GOLDEN}/clusters.h5"], samples: 30, target: "{target}"}}'
+    two = f"out: two\n{model}data: [{data('a', 'true_energy:log/10')}, {data('b', 'momentum:log/10')}]\n{grid}"
+    succeed(study(tmp_path, two), cwd=tmp_path)
+    for look in (["best", "two", "--any"], ["best", "two", "--pareto", "--any"], ["report", "two", "--figures", "none"]):
+        said = succeed([NARROW, *look], cwd=tmp_path)
+        assert "the targets differ, so metrics of one name, and axes, are of different quantities: log(true_energy)/10 of 16 on a" in said, said
+        assert "log(momentum)/10 of 16 on b" in said
+    one = two.replace("momentum", "true_energy").replace("out: two", "out: one")
+    succeed(study(tmp_path, one), cwd=tmp_path)
+    assert "the targets differ" not in succeed([NARROW, "best", "one", "--any"], cwd=tmp_path)
+    # Between studies: a metric that one lacks, and clusters that were prepared otherwise.
+    succeed([NARROW, "generate", "clusters.h5", "--samples", "40"], cwd=tmp_path)
+    for name, more in (("first", "padding: -6"), ("second", "padding: 0"), ("third", "padding: -6")):
+        metrics = "metrics: {threshold: 20}\n" if name == "first" else ""
+        succeed(study(tmp_path, f"out: {name}\n{model}data: {{files: clusters.h5, samples: 30, {more}}}\n{grid}{metrics}"), cwd=tmp_path)
+    compare = lambda *of: succeed([NARROW, "compare", *of, "--figures", "none", "--out", "c.html", "--metric", "mpe", "--any", "--below", "1e9"], cwd=tmp_path)
+    said = compare("first", "second")
+    assert "missing: second: it has no rate@20, rate_change@20, turn_on@20, turn_on_shift@20, so its models are not among those that are compared by them" in said, said
+    assert "missing: 16 (second): its samples were prepared in another way than those of 16 (first): padding -6 and 0" in said
+    said = compare("third", "second")
+    assert "it has no" not in said and "padding -6 and 0" in said
+    said = compare("first", "third")
+    assert "third: it has no rate@20" in said and "prepared in another way" not in said

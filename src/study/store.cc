@@ -369,6 +369,10 @@ void Store::add_metrics(std::int64_t point, const NamedEstimates& values, const 
 
 std::string fact_of_target(const std::string& data_name) { return "target of data" + (data_name.empty() ? "" : " " + data_name); }
 
+std::string fact_of_model_target(const std::string& label, const std::string& data_name) {
+  return "target of model " + label + (data_name.empty() ? "" : " on " + data_name);
+}
+
 void Store::set(const std::string& name, const std::string& value) {
   impl_->database.statement("INSERT OR REPLACE INTO study(name, value) VALUES(?, ?)").bind(name, value).step();
 }

@@ -24,9 +24,10 @@ struct Scan {
   std::size_t parameters = 0, multiplications = 0;
   std::string data, data_name;  // path; name, where the study has several data sets
   std::size_t samples = 0;
-  std::string options;             // describe(PrecisionOptions)
-  std::string folder;              // in the study's folder, of the files of this scan; empty for the study's own
-  std::vector<std::string> notes;  // what a reader should know: where narrow departs from hls4ml, which samples are left out
+  std::string options;                       // describe(PrecisionOptions)
+  std::string folder;                        // in the study's folder, of the files of this scan; empty for the study's own
+  std::vector<std::string> notes;            // what a reader should know: where narrow departs from hls4ml, which samples are left out
+  std::optional<Preparation> preparation{};  // of the data, where it is known
 };
 
 // Values of metrics, and of curves bin by bin, by their names.
@@ -91,6 +92,8 @@ struct PointResult {
 
 // What a data set's target is (to_string(Feature)), and the unit that the user gave it: facts of a study.
 std::string fact_of_target(const std::string& data_name);
+// The same of what a model predicts on a data set.
+std::string fact_of_model_target(const std::string& label, const std::string& data_name);
 inline constexpr const char* kUnitFact = "unit of the target";
 
 // Of everything that a model's results depend on.

@@ -124,14 +124,26 @@ std::string Store::known(const std::string& name) const {
   return find.bind(name).step() ? find.text(0) : "";
 }
 
+// What an older narrow wrote in another form is not known.
+static std::optional<Preparation> preparation_in(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  try {
+    return preparation_from_json(text);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::vector<Scan> Store::scans() const {
   std::vector<Scan> scans;
   auto find = impl_->database.statement(
-      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder, notes FROM scans "
+      "SELECT scans.id, label, models.name, parameters, multiplications, data.path, data.name, samples, options, folder, notes, "
+      "preparation FROM scans "
       "JOIN models ON models.id = model JOIN data ON data.id = data ORDER BY scans.id");
   while (find.step()) {
     scans.push_back({find.number(0), find.text(1), find.text(2), find.size(3), find.size(4), find.text(5), find.text(6), find.size(7),
                      find.text(8), find.text(9), texts(find, 10)});
+    scans.back().preparation = preparation_in(find.text(11));
   }
   return scans;
 }

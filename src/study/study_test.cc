@@ -948,10 +948,10 @@ TEST(Definition, FaultsAreSaidWithTheirLine) {
     std::string from, to, said;
   };
   for (const Fault& fault : {
-           Fault{"models: [a.keras]", "model: [a.keras]", "study.yml, line 4: a study has no key 'model'; it has out, data, models"},
+           Fault{"models: [a.keras]", "model: [a.keras]", "study.yml, line 4: a study has no key 'model'; did you mean models?"},
            Fault{"8:10", "10:8", "study.yml, line 5: v_full 10:8: the range is empty"},
            Fault{"8:10", "2", "study.yml, line 5: the grid is empty"},
-           Fault{"wb_int: 2", "wb_in: 2", "study.yml, line 5: a grid has no key 'wb_in'"},
+           Fault{"wb_int: 2", "wb_in: 2", "study.yml, line 5: a grid has no key 'wb_in'; did you mean wb_int?"},
            Fault{", wb_int: 2", "", "study.yml, line 5: a grid needs wb_int"},
            Fault{"wb_int: 2", "wb_int: 2, types: float", "study.yml, line 5: 'float' is not one of auto, uniform"},
            Fault{"wb_int: 2", "wb_int: 2, relu: AP_ROUND", "study.yml, line 5: "},
