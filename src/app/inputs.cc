@@ -83,10 +83,15 @@ std::vector<std::string> InputArguments::files() const {
   return files;
 }
 
+static void print_used(const DataOptions& options, std::size_t used, std::optional<std::size_t> left, bool quiet) {
+  if (const std::string text = samples_in_words(options, 0, used, left); !text.empty()) print_notes({text}, quiet);
+}
+
 Dataset InputArguments::data(const Model& model, bool quiet) const {
   const DataOptions options = data_.options();
   Dataset data = fit_to(read_dataset(options.source_for(model.preparation), options.limit()), model);
   print_notes(data.notes, quiet);
+  print_used(options, data.size, data.left, quiet);
   SeenCount seen(model);
   seen.add(data);
   print_notes(seen.notes(), quiet);
@@ -112,6 +117,7 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
     use(block);
   }
   print_notes(reader.notes(), quiet);
+  print_used(options, done, reader.remaining(), quiet);
   print_notes(seen.notes(), quiet);
   if (done == 0) throw Error("--data: it contains no samples");
 }

@@ -47,14 +47,16 @@ void run(const Predict& predict, const Globals& globals) {
   });
   if (!program) {
     write_file(predict.out, savetxt(reference, model.output_size()));
+    if (!globals.quiet) std::printf("%zu predictions of the float model\n", reference.size() / model.output_size());
     return;
   }
   write_file(predict.out, savetxt(result.predictions, model.output_size()));
   if (globals.quiet) return;
   const Metrics metrics = compare(result.predictions, reference);
   const std::string mpe = std::isnan(metrics.mpe) ? "unknown" : short_number(metrics.mpe) + " %";
-  std::printf("%s\n%zu samples; against the float model: MAE %s, MPE %s", describe_counts(*program, result.counts).c_str(),
-              reference.size() / model.output_size(), short_number(metrics.mae).c_str(), mpe.c_str());
+  std::printf("%s\n%zu samples; against the float model, of the network's output: MAE %s, MPE %s",
+              describe_counts(*program, result.counts).c_str(), reference.size() / model.output_size(), short_number(metrics.mae).c_str(),
+              mpe.c_str());
   if (metrics.left_out > 0) std::printf(" (%zu predictions of 0 left out)", metrics.left_out);
   std::printf("\n");
 }

@@ -16,7 +16,7 @@ namespace {
 
 void print_results(const std::string& study, const std::vector<ScanResult>& results) {
   const Store store(study, Store::Mode::kRead);
-  Table table({"model", "data", "types", "best by MPE", "MPE [%]", "best by MAE", "MAE"});
+  Table table({"model", "data", "types", "best by MPE", "MPE of the output [%]", "best by MAE", "MAE of the output"});
   ScanResult sum;
   for (const ScanResult& result : results) {
     const Scan& scan = result.scan;
@@ -71,6 +71,7 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
   std::size_t skipped = 0;
   std::size_t measured = 0;
   double products = 0;
+  double kept = 0;
   for (const PlannedScan& scan : plan.scans) {
     table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, std::to_string(scan.points),
                std::to_string(scan.found), range(scan.least, scan.most), std::to_string(scan.samples),
@@ -80,6 +81,7 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
     most += scan.most * scan.samples;
     skipped += scan.skipped;
     measured += scan.measured;
+    kept += scan.kept;
     products += static_cast<double>(scan.most * scan.samples * scan.multiplications);
   }
   if (!plan.scans.empty()) {
@@ -89,6 +91,11 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
       std::printf("%zu of the points that are done lack a metric, which is computed from their predictions or by running them\n", measured);
     std::printf(
         "The smaller number holds if no point overflows: such a point answers all with the same fractional bits and more integer bits.\n");
+  }
+  constexpr double kMega = 1e6;
+  if (kept > 0) {
+    std::printf("what is kept of the points takes at most about %s MB; keep: none takes none, layout: hdf5 less\n",
+                short_number(kept / kMega).c_str());
   }
   std::printf("files:\n");
   for (const std::string& file : plan.files) std::printf("  %s\n", file.c_str());

@@ -12,7 +12,7 @@ struct Sweep {
   RunOptions options;
   DataArguments data;
   PrecisionArguments precision;
-  std::vector<std::string> v_full, v_int, wb_full, wb_int, keep = {"predictions", "trace"};
+  std::vector<std::string> v_full, v_int, wb_full, wb_int, keep;
   std::string shard, layout = "text";
 };
 
@@ -32,7 +32,7 @@ void run(const Sweep& sweep, const Globals& globals) {
   grid.grid.wb_full = usage([&] { return parse_range("--wb-full", joined(sweep.wb_full)); });
   grid.grid.wb_int = usage([&] { return parse_range("--wb-int", joined(sweep.wb_int)); });
   definition.grids = {grid};
-  usage([&] { return parse_keep("--keep", joined(sweep.keep), definition.keep), 0; });
+  if (!sweep.keep.empty()) usage([&] { return parse_keep("--keep", joined(sweep.keep), definition.keep), 0; });
   definition.keep.layout = sweep.layout == "text" ? Keep::Layout::kText : Keep::Layout::kHdf5;
   RunOptions options = sweep.options;
   options.command = globals.command;

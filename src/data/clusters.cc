@@ -12,6 +12,7 @@
 
 #include "data/hdf5.h"
 #include "data/npy.h"
+#include "data/partial_file.h"
 #include "data/root.h"
 #include "data/stream.h"
 #include "data/zip.h"
@@ -61,6 +62,7 @@ class FlatReader : public ClusterReader {
     next_ += count;
     return clusters;
   }
+  std::optional<std::size_t> remaining() const override { return size_ - next_; }
 
  protected:
   FlatReader(std::string path, ClusterColumns columns) : path_(std::move(path)), columns_(std::move(columns)) {}
@@ -206,13 +208,7 @@ class NpzClusterWriter : public ClusterWriter {
   }
   NpzClusterWriter(const NpzClusterWriter&) = delete;
   NpzClusterWriter& operator=(const NpzClusterWriter&) = delete;
-  ~NpzClusterWriter() override {
-    for (Part& part : parts_) {
-      std::error_code ignored;
-      part.stream.close();
-      std::filesystem::remove(part.path, ignored);
-    }
-  }
+  ~NpzClusterWriter() override = default;
   void write(const Clusters& clusters) override {
     std::vector<std::int64_t> ends;
     for (std::size_t i = 1; i < clusters.starts.size(); ++i) ends.push_back(static_cast<std::int64_t>(cells_ + clusters.starts[i]));
@@ -233,8 +229,8 @@ class NpzClusterWriter : public ClusterWriter {
       part.stream.seekp(0);
       part.stream.write(header(part).data(), kHeader);
       part.stream.close();
-      if (!part.stream) throw Error(path_ + ": writing failed; is the disk full?");
-      zip_.add_file(part.name + ".npy", part.path);
+      if (!part.stream) throw part.file->failed();
+      zip_.add_file(part.name + ".npy", part.file->name());
     }
     zip_.commit();
   }
@@ -242,20 +238,23 @@ class NpzClusterWriter : public ClusterWriter {
  private:
   static constexpr std::size_t kHeader = 128;
   struct Part {
-    std::string name, type, path;
+    std::string name, type;
+    std::unique_ptr<PartialFile> file;  // never committed: it is a part of the archive
     std::ofstream stream;
     std::size_t count = 0;
   };
   static std::string header(const Part& part) { return npy_header(part.type, {part.count}); }
   void add(const std::string& name, const std::string& type) {
-    const std::string path = path_ + "." + name + ".partial";
-    parts_.push_back({name, type, path, std::ofstream(path, std::ios::binary), 0});
+    auto file = std::make_unique<PartialFile>(path_ + "." + name);
+    std::ofstream stream(file->name(), std::ios::binary);
+    file->opened(stream.is_open());
+    parts_.push_back({name, type, std::move(file), std::move(stream), 0});
     parts_.back().stream.write(header(parts_.back()).data(), kHeader);
   }
   template <class T>
   void put(Part& part, const T* values, std::size_t count) {
     part.stream.write(reinterpret_cast<const char*>(values), static_cast<std::streamsize>(count * sizeof(T)));
-    if (!part.stream) throw Error(path_ + ": writing failed; is the disk full?");
+    if (!part.stream) throw part.file->failed();
     part.count += count;
   }
 

@@ -63,6 +63,8 @@ class ClusterReader {
   virtual Clusters read(std::size_t limit) = 0;
   // Clusters looked at so far, those that `select` left out among them.
   virtual std::size_t seen() const { return 0; }
+  // Clusters that were not read yet, as far as that is known.
+  virtual std::optional<std::size_t> remaining() const { return std::nullopt; }
 };
 
 // Opens

@@ -23,6 +23,7 @@ class SampleFile {
   virtual ~SampleFile() = default;
   // Nothing at the end. Sets size, shape, x, targets and y.
   virtual void read(std::size_t limit, Dataset& block) = 0;
+  virtual std::optional<std::size_t> remaining() const = 0;
   std::vector<std::string> notes;
   std::optional<Preparation> preparation;
 };
@@ -93,6 +94,7 @@ class NpySamples : public SampleFile {
     next_ += block.size;
     if (x_->rounded() && notes.empty()) notes.emplace_back(kRounded);
   }
+  std::optional<std::size_t> remaining() const override { return x_->shape()[0] - next_; }
 
  private:
   std::string path_;
@@ -143,6 +145,8 @@ class Hdf5Samples : public SampleFile {
     next_ += block.size;
   }
 
+  std::optional<std::size_t> remaining() const override { return shape_[0] - next_; }
+
  private:
   Hdf5Reader file_;
   std::vector<hsize_t> shape_;
@@ -189,6 +193,8 @@ class ClusterSamples : public SampleFile {
       block.weights = std::move(prepared.weights);
     }
   }
+
+  std::optional<std::size_t> remaining() const override { return reader_->remaining(); }
 
  private:
   const DataSource& source_;
@@ -253,24 +259,40 @@ class SampleReader::Impl {
     return all;
   }
 
- private:
-  void open(const std::string& path) {
-    const std::string magic = first_bytes(path);
-    prepared_ = !holds_clusters(path);
-    if (!prepared_) {
-      file_ = std::make_unique<ClusterSamples>(path, source_, unfit_, selected_);
-    } else if (magic.starts_with("PK")) {
-      file_ = std::make_unique<NpySamples>(path, true, asked_weight());
-    } else if (magic == "\x89HDF\r\n\x1a\n") {
-      file_ = std::make_unique<Hdf5Samples>(path, asked_weight());
-    } else if (magic.starts_with("\x93NUMPY")) {
-      file_ = std::make_unique<NpySamples>(path, false, asked_weight());
-    } else {
-      throw Error(
-          path +
-          ": it is not a kind of file that narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
-          ".root, .h5 or .npz");
+  std::optional<std::size_t> remaining() const {
+    const std::optional<std::size_t> first = file_ ? file_->remaining() : std::optional<std::size_t>(0);
+    if (!first) return std::nullopt;
+    std::size_t sum = *first;
+    for (std::size_t i = next_; i < files_.size(); ++i) {
+      try {
+        Unfit unfit;
+        Selected selected;
+        const auto own = sample_file(files_[i].path, unfit, selected)->remaining();
+        if (!own) return std::nullopt;
+        sum += *own;
+      } catch (const Error&) {
+        return std::nullopt;  // who reads it will say why
+      }
     }
+    return sum;
+  }
+
+ private:
+  std::unique_ptr<SampleFile> sample_file(const std::string& path, Unfit& unfit, Selected& selected) const {
+    if (holds_clusters(path)) return std::make_unique<ClusterSamples>(path, source_, unfit, selected);
+    const std::string magic = first_bytes(path);
+    if (magic.starts_with("PK")) return std::make_unique<NpySamples>(path, true, asked_weight());
+    if (magic == "\x89HDF\r\n\x1a\n") return std::make_unique<Hdf5Samples>(path, asked_weight());
+    if (magic.starts_with("\x93NUMPY")) return std::make_unique<NpySamples>(path, false, asked_weight());
+    throw Error(
+        path +
+        ": it is not a kind of file that narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
+        ".root, .h5 or .npz");
+  }
+
+  void open(const std::string& path) {
+    file_ = sample_file(path, unfit_, selected_);
+    prepared_ = !holds_clusters(path);
     if (prepared_) refuse_preparing(path);
   }
 
@@ -374,13 +396,25 @@ SampleReader& SampleReader::operator=(SampleReader&&) noexcept = default;
 SampleReader::~SampleReader() = default;
 Dataset SampleReader::read(std::size_t limit) { return impl_->read(limit); }
 std::vector<std::string> SampleReader::notes() const { return impl_->notes(); }
+std::optional<std::size_t> SampleReader::remaining() const { return impl_->remaining(); }
 
 Dataset read_dataset(const DataSource& source, std::size_t limit) {
   SampleReader reader(source);
   Dataset data = reader.read(limit);
   data.notes = reader.notes();
+  if (limit > 1) data.left = reader.remaining();  // a single one is asked for to see the data's form
   if (data.size == 0) throw Error(source.paths.front() + ": it has no samples");
   return data;
+}
+
+std::string samples_in_words(const DataOptions& asked, std::size_t usual, std::size_t used, std::optional<std::size_t> left) {
+  if (asked.samples == 0) return "";
+  const std::string names = listed(asked.paths);
+  if (left && *left > 0)
+    return "of the " + std::to_string(used + *left) + " samples of " + names + " the first " + std::to_string(used) + " are used";
+  if (!left && used == asked.samples) return "the first " + std::to_string(used) + " samples of " + names + " are used";
+  if (asked.samples == usual || used >= asked.samples) return "";
+  return std::to_string(asked.samples) + " samples are asked for, and " + names + " has " + std::to_string(used) + ": all are used";
 }
 
 Dataset fit_to(Dataset data, const Model& model) {

@@ -26,6 +26,8 @@ struct Dataset {
   std::vector<std::string> notes;  // what a user should know of the reading, a line each
   // How the samples were made from clusters, where that is known.
   std::optional<Preparation> preparation;
+  // Samples (or clusters) of the files behind the last one that was read; nothing where a file cannot tell. Of read_dataset.
+  std::optional<std::size_t> left;
 };
 
 // Where samples come from.
@@ -86,6 +88,8 @@ class SampleReader {
   Dataset read(std::size_t limit);
   // What a user should know of all that was read so far, a line each.
   std::vector<std::string> notes() const;
+  // Samples (or clusters) that were not read yet; nothing where a file cannot be opened.
+  std::optional<std::size_t> remaining() const;
 
  private:
   class Impl;
@@ -94,6 +98,10 @@ class SampleReader {
 
 // At most `limit` samples at once. Throws Error where there is none.
 Dataset read_dataset(const DataSource& source, std::size_t limit = std::numeric_limits<std::size_t>::max());
+
+// How many of how many samples were used, where a limit left some out, or asked for more than there are; else empty. `usual` is the limit
+// that holds where the user names none.
+std::string samples_in_words(const DataOptions& asked, std::size_t usual, std::size_t used, std::optional<std::size_t> left);
 
 // The data as the model wants them: where samples have more rows than the model's vmax, its first vmax are kept and a
 // note says so. Throws Error where the features differ, rows are missing, or the model was trained on inputs prepared in

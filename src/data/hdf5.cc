@@ -71,10 +71,10 @@ std::string Hdf5Reader::attribute(const std::string& object, const std::string& 
   return texts.front();
 }
 
-Hdf5Writer::Hdf5Writer(std::string path) : path_(std::move(path)) {
+Hdf5Writer::Hdf5Writer(const std::string& path) : path_(path), partial_(std::in_place, path) {
   silence_hdf5();
-  file_ = Hdf5Id(H5Fcreate((path_ + ".partial").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-  if (!file_) throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
+  file_ = Hdf5Id(H5Fcreate(partial_->name().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+  partial_->opened(static_cast<bool>(file_));
 }
 
 Hdf5Writer::Hdf5Writer() : path_("a file in memory") {
@@ -102,13 +102,6 @@ void Hdf5Writer::make_group(const std::string& group) {
     }
     if (slash == std::string::npos) return;
   }
-}
-
-Hdf5Writer::~Hdf5Writer() {
-  if (!file_) return;
-  file_ = Hdf5Id();
-  std::error_code ignored;
-  std::filesystem::remove(path_ + ".partial", ignored);
 }
 
 template <class T>
@@ -188,14 +181,8 @@ void Hdf5Writer::put_texts(const std::string& object, const std::string& attribu
 }
 
 void Hdf5Writer::commit() {
-  if (H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) < 0) throw Error(path_ + ": writing failed; is the disk full?");
-  std::error_code error;
-  if (!file_.close()) {
-    std::filesystem::remove(path_ + ".partial", error);
-    throw Error(path_ + ": writing failed; is the disk full?");
-  }
-  std::filesystem::rename(path_ + ".partial", path_, error);
-  if (error) throw Error(path_ + ": it cannot be written: " + error.message());
+  if (H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) < 0 || !file_.close()) throw partial_->failed();
+  partial_->commit();
 }
 
 }  // namespace narrow

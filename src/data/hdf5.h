@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include "data/partial_file.h"
 
 namespace narrow {
 
@@ -101,11 +104,11 @@ class Hdf5Reader {
 // again by the destructor.
 class Hdf5Writer {
  public:
-  explicit Hdf5Writer(std::string path);
+  explicit Hdf5Writer(const std::string& path);
   Hdf5Writer();  // a file in memory, for `image`
   Hdf5Writer(const Hdf5Writer&) = delete;
   Hdf5Writer& operator=(const Hdf5Writer&) = delete;
-  ~Hdf5Writer();
+  ~Hdf5Writer() = default;
 
   // Missing groups of `dataset`'s path are made. Compressed datasets are chunked by their first axis.
   template <class T>
@@ -123,6 +126,7 @@ class Hdf5Writer {
   void put_texts(const std::string& object, const std::string& attribute, const std::vector<std::string>& texts, const Hdf5Id& space);
 
   std::string path_;
+  std::optional<PartialFile> partial_;  // not of a file in memory; removed when file_ is closed
   Hdf5Id file_;
 };
 

@@ -12,12 +12,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <type_traits>
 #include <typeinfo>
 
+#include "data/partial_file.h"
 #include "data/root.h"
 #include "data/root_event.h"
 #include "error.h"
@@ -125,6 +125,10 @@ double number(T value) {
 // What both kinds of trees share: entries in order, each split into its clusters.
 class EntryReader : public ClusterReader {
  public:
+  // An entry may have any number of clusters, and a selection leave out any.
+  std::optional<std::size_t> remaining() const override {
+    return next_ == entries_ && next_in_entry_ == entry_.size() ? std::optional<std::size_t>(0) : std::nullopt;
+  }
   Clusters read(std::size_t limit) override {
     Clusters clusters = none();
     clusters.first = given_;
@@ -519,21 +523,14 @@ class NTupleReader : public EntryReader {
 
 class TreeWriter : public ClusterWriter {
  public:
-  TreeWriter(std::string path, ClusterColumns columns) : path_(std::move(path)), columns_(std::move(columns)) {
+  TreeWriter(std::string path, ClusterColumns columns) : partial_(std::move(path)), columns_(std::move(columns)) {
     silence();
-    file_.reset(TFile::Open((path_ + ".partial").c_str(), "RECREATE"));
-    if (!file_ || file_->IsZombie())
-      throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
+    file_.reset(TFile::Open(partial_.name().c_str(), "RECREATE"));
+    partial_.opened(file_ && !file_->IsZombie());
     tree_ = new TTree(columns_.tree.empty() ? "clusters" : columns_.tree.c_str(), "clusters");  // the file's
     values_.resize(columns_.features.size());
     for (std::size_t i = 0; i < values_.size(); ++i) tree_->Branch(columns_.branch(columns_.features[i]).c_str(), &values_[i]);
     if (!columns_.target.empty()) tree_->Branch(columns_.branch(columns_.target).c_str(), &target_);
-  }
-  ~TreeWriter() override {
-    if (!file_) return;
-    file_.reset();
-    std::error_code ignored;
-    std::filesystem::remove(path_ + ".partial", ignored);
   }
   void write(const Clusters& clusters) override {
     for (std::size_t c = 0; c < clusters.size(); ++c) {
@@ -543,22 +540,18 @@ class TreeWriter : public ClusterWriter {
                           from + static_cast<std::ptrdiff_t>(clusters.starts[c + 1]));
       }
       if (!columns_.target.empty()) target_ = static_cast<float>(clusters.target[c]);
-      if (tree_->Fill() < 0) throw failed();
+      if (tree_->Fill() < 0) throw partial_.failed();
     }
   }
   void commit() override {
-    if (file_->Write() <= 0 || file_->TestBit(TFile::kWriteError)) throw failed();
+    if (file_->Write() <= 0 || file_->TestBit(TFile::kWriteError)) throw partial_.failed();
     file_->Close();
     file_.reset();
-    std::error_code error;
-    std::filesystem::rename(path_ + ".partial", path_, error);
-    if (error) throw Error(path_ + ": it cannot be written: " + error.message());
+    partial_.commit();
   }
 
  private:
-  Error failed() const { return Error(path_ + ": writing failed; is the disk full?"); }
-
-  std::string path_;
+  PartialFile partial_;  // removed when file_ is closed
   ClusterColumns columns_;
   std::unique_ptr<TFile> file_;
   TTree* tree_ = nullptr;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "data/partial_file.h"
 #include "error.h"
 
 namespace narrow {
@@ -75,18 +76,13 @@ void make_folder(const std::string& path) {
 }
 
 void write_file(const std::string& path, std::string_view text) {
-  const std::string partial = path + ".partial";
-  std::ofstream stream(partial, std::ios::binary);
-  if (!stream) throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
+  PartialFile file(path);
+  std::ofstream stream(file.name(), std::ios::binary);
+  file.opened(stream.is_open());
   stream << text;
   stream.close();
-  std::error_code error;
-  if (!stream) {
-    std::filesystem::remove(partial, error);
-    throw Error(path + ": writing failed; is the disk full?");
-  }
-  std::filesystem::rename(partial, path, error);
-  if (error) throw Error(path + ": it cannot be written: " + error.message());
+  if (!stream) throw file.failed();
+  file.commit();
 }
 
 }  // namespace narrow

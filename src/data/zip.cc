@@ -79,9 +79,9 @@ std::vector<std::byte> ZipReader::read(const std::string& member) const {
   }
 }
 
-ZipWriter::ZipWriter(std::string path) : path_(std::move(path)) {
-  archive_ = zip_open((path_ + ".partial").c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
-  if (archive_ == nullptr) throw Error(path_ + ": it cannot be written; does its folder exist, and do you have permission to write there?");
+ZipWriter::ZipWriter(std::string path) : file_(std::move(path)) {
+  archive_ = zip_open(file_.name().c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+  file_.opened(archive_ != nullptr);
 }
 
 ZipWriter::~ZipWriter() {
@@ -105,7 +105,7 @@ void ZipWriter::add_source(const std::string& member, void* source) {
   constexpr zip_uint16_t kFirstOfJanuary1980 = (1 << 5) + 1;
   if (index < 0 || zip_set_file_compression(archive_, static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) < 0 ||
       zip_file_set_dostime(archive_, static_cast<zip_uint64_t>(index), 0, kFirstOfJanuary1980, 0) < 0) {
-    throw Error(path_ + ": writing " + member + " failed");
+    throw Error(file_.path() + ": writing " + member + " failed");
   }
 }
 
@@ -115,14 +115,10 @@ void ZipWriter::commit() {
     const std::string why = zip_error_strerror(zip_get_error(archive_));
     zip_discard(archive_);
     archive_ = nullptr;
-    std::error_code ignored;
-    std::filesystem::remove(path_ + ".partial", ignored);
-    throw Error(path_ + ": writing failed (" + why + "); is the disk full?");
+    throw file_.failed(why);
   }
   archive_ = nullptr;
-  std::error_code error;
-  std::filesystem::rename(path_ + ".partial", path_, error);
-  if (error) throw Error(path_ + ": it cannot be written: " + error.message());
+  file_.commit();
 }
 
 }  // namespace narrow

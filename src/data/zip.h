@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/partial_file.h"
 #include "data/stream.h"
 
 struct zip;
@@ -48,7 +49,7 @@ class ZipWriter {
  private:
   void add_source(const std::string& member, void* source);
 
-  std::string path_;
+  PartialFile file_;
   zip* archive_ = nullptr;
 };
 

@@ -7,6 +7,7 @@
 
 #include "data/hash.h"
 #include "data/hdf5.h"
+#include "data/partial_file.h"
 #include "data/preparation.h"
 #include "data/seen.h"
 #include "data/zip.h"
@@ -196,19 +197,14 @@ void write_pair(const Model& model, const std::string& path) {
   const std::string pair = hash_of_pair(model, json);
   json["narrow"][kPair] = pair;
   weights.write_attribute("/", kPair, pair);
-  const std::string partial = path + ".partial";
-  std::ofstream stream(partial, std::ios::binary);
+  PartialFile file(path);
+  std::ofstream stream(file.name(), std::ios::binary);
+  file.opened(stream.is_open());
   stream << json.dump();
   stream.close();
-  std::error_code error;
-  if (stream) {
-    weights.commit();
-    std::filesystem::rename(partial, path, error);
-  }
-  if (!stream || error) {
-    std::filesystem::remove(partial, error);
-    throw Error(path + ": it cannot be written; does its folder exist, and do you have permission to write there?");
-  }
+  if (!stream) throw file.failed();
+  weights.commit();
+  file.commit();
 }
 
 }  // namespace

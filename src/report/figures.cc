@@ -247,7 +247,7 @@ class Figures {
                      {"scheme", "viridis"},
                      {"reverse", true},
                      {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
-                   {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}}}};
+                   {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}, {"titleLimit", 400}}}};
     if (shown_metric.scale == AxisScale::kSymlog) colors["scale"]["constant"] = symlog_constant(low, high);
     spec["layer"] =
         Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
@@ -641,24 +641,31 @@ class Figures {
     constexpr std::size_t kShown = 4000;
     const std::size_t stride = std::max<std::size_t>(1, pair.values.size() / kShown);
     for (std::size_t i = 0; i < pair.values.size(); i += stride) {
-      rows.push_back(
-          {{"sample", i}, {"float", pair.reference[i]}, {"value", pair.values[i]}, {"difference", pair.values[i] - pair.reference[i]}});
+      rows.push_back({{"sample", i / pair.outputs},
+                      {"float", pair.reference[i]},
+                      {"value", pair.values[i]},
+                      {"difference", pair.values[i] - pair.reference[i]}});
+      if (pair.outputs > 1) rows.back()["output"] = i % pair.outputs;
     }
     const std::string difference = pair.second + " - " + pair.first;
-    const std::string shown = stride > 1 ? " One of " + std::to_string(stride) + " samples is shown." : "";
-    const Json tips = tooltip({{"sample", "sample"}, {"float", pair.first}, {"value", pair.second}, {"difference", difference}});
+    const std::string each = pair.outputs > 1 ? "output" : "sample";
+    const std::string shown = stride > 1 ? " One of " + std::to_string(stride) + " " + each + "s is shown." : "";
+    std::vector<std::pair<std::string, std::string>> fields{
+        {"sample", "sample"}, {"float", pair.first}, {"value", pair.second}, {"difference", difference}};
+    if (pair.outputs > 1) fields.insert(fields.begin() + 1, {"output", "output"});
+    const Json tips = tooltip(fields);
     Json scatter = base(rows);
     scatter["mark"] = {{"type", "point"}, {"filled", true}, {"size", 12}, {"opacity", 0.5}};
     scatter["encoding"] = {
         {"x", field("float", "quantitative", pair.first)}, {"y", field("difference", "quantitative", difference)}, {"tooltip", tips}};
     scatter["encoding"]["x"]["scale"] = {{"zero", false}};
-    add("difference-scatter", "error", "Difference by prediction", "Each sample's signed difference." + shown, std::move(scatter));
+    add("difference-scatter", "error", "Difference by prediction", "Each " + each + "'s signed difference." + shown, std::move(scatter));
     Json histogram = base(std::move(rows));
     histogram["mark"] = {{"type", "bar"}};
     Json x = field("difference", "quantitative", difference);
     x["bin"] = {{"maxbins", 50}};
-    histogram["encoding"] = {{"x", x}, {"y", {{"aggregate", "count"}, {"title", "samples"}}}};
-    add("difference-histogram", "error", "Distribution of the difference", "How many samples differ by how much." + shown,
+    histogram["encoding"] = {{"x", x}, {"y", {{"aggregate", "count"}, {"title", each + "s"}}}};
+    add("difference-histogram", "error", "Distribution of the difference", "How many " + each + "s differ by how much." + shown,
         std::move(histogram));
   }
 

@@ -244,23 +244,61 @@ class StoredStudy {
   Store store_;
 };
 
-std::vector<double> numbers_in(const std::string& path) {
+// Predictions as numpy.savetxt writes them: a row a sample, of one output or several.
+struct Predictions {
+  std::vector<double> values;
+  std::size_t outputs = 1;
+  std::size_t samples() const { return values.size() / outputs; }
+};
+
+Predictions predictions_in(const std::string& path) {
   const std::string text = read_file(path);
   std::vector<double> numbers;
+  std::size_t outputs = 0;
+  std::size_t begin = 0;  // of the row, in `numbers`
+  const auto line_of = [&](std::size_t at) {
+    return std::to_string(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1);
+  };
+  const auto end_row = [&](std::size_t at) {
+    const std::size_t own = numbers.size() - begin;
+    begin = numbers.size();
+    if (own == 0) return;  // an empty line
+    if (outputs == 0) outputs = own;
+    if (own == outputs) return;
+    throw Error(path + ", line " + line_of(at) + ": it has " + std::to_string(own) + " numbers, the rows before it " +
+                std::to_string(outputs) + "; a row is a sample");
+  };
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
   for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\n') end_row(at);
     if (is_space(text[at])) continue;
     char* end = nullptr;
     const double number = std::strtod(text.c_str() + at, &end);
     const auto next = static_cast<std::size_t>(end - text.c_str());
     if (next == at || (next < text.size() && !is_space(text[next]))) {
-      const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
-      throw Error(path + ", line " + std::to_string(line) + ": a number should stand there, as numpy.savetxt writes it");
+      throw Error(path + ", line " + line_of(at) + ": a number should stand there, as numpy.savetxt writes it");
     }
     numbers.push_back(number);
-    at = next;
+    at = next - 1;
   }
-  return numbers;
+  end_row(text.size());
+  return {std::move(numbers), std::max<std::size_t>(outputs, 1)};
+}
+
+// Both of the same samples and outputs.
+void require_same_rows(const std::string& path, const Predictions& own, const std::string& other_path, const Predictions& other) {
+  const auto in_words = [](const Predictions& predictions) {
+    const std::string rows = std::to_string(predictions.samples()) + " predictions";
+    return predictions.outputs == 1 ? rows : rows + " of " + std::to_string(predictions.outputs) + " outputs";
+  };
+  if (own.values.size() == other.values.size() && own.outputs == other.outputs) return;
+  throw Error(path + ": it has " + in_words(own) + ", " + other_path + " " + in_words(other));
+}
+
+Targets outputs_alone(const Predictions& predictions) {
+  Targets targets;
+  targets.outputs = predictions.outputs;
+  return targets;
 }
 
 // A study in the text layout alone: folders of predictions.
@@ -313,14 +351,11 @@ class TextStudy {
         const std::string fixed_path = entry.folder + "/hls_predictions.txt";
         const std::string float_path = entry.folder + "/keras_predictions.txt";
         if (!fs::exists(fixed_path) || !fs::exists(float_path)) continue;
-        const std::vector<double> fixed = numbers_in(fixed_path);
-        const std::vector<double> reference = numbers_in(float_path);
-        if (fixed.size() != reference.size()) {
-          throw Error(fixed_path + ": it has " + std::to_string(fixed.size()) + " predictions, keras_predictions.txt " +
-                      std::to_string(reference.size()));
-        }
-        const Measure measure({}, reference);
-        const std::vector<Estimate> values = measure.measure(fixed).metrics;
+        const Predictions fixed = predictions_in(fixed_path);
+        const Predictions reference = predictions_in(float_path);
+        require_same_rows(fixed_path, fixed, "keras_predictions.txt", reference);
+        const Measure measure({}, reference.values, outputs_alone(reference));
+        const std::vector<Estimate> values = measure.measure(fixed.values).metrics;
         StoredPoint point{static_cast<std::int64_t>(own.points.size() + 1), entry.point, true, true, 0, false, "", {}};
         for (const MetricName& metric : report.metrics) {
           const auto at =
@@ -330,7 +365,7 @@ class TextStudy {
           point.values.push_back(value.value);
           point.errors.push_back(value.error);
         }
-        own.scan.samples = fixed.size();
+        own.scan.samples = fixed.samples();
         own.points.push_back(std::move(point));
       }
       own.answer = best_of(own.points, report.question, own.scan.samples, true);
@@ -532,13 +567,12 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
 Report read_predictions(const std::string& first, const std::string& second, const std::vector<std::string>& labels) {
   Report report;
   for (std::size_t i = 0; i < 2; ++i) report.studies.push_back({labels[i], i == 0 ? first : second, {}});
-  PredictionPair pair{labels[0], labels[1], numbers_in(first), numbers_in(second), {}};
-  if (pair.values.size() != pair.reference.size()) {
-    throw Error(second + ": it has " + std::to_string(pair.values.size()) + " predictions, " + first + " " +
-                std::to_string(pair.reference.size()));
-  }
+  const Predictions reference = predictions_in(first);
+  const Predictions values = predictions_in(second);
+  require_same_rows(second, values, first, reference);
+  PredictionPair pair{labels[0], labels[1], reference.values, values.values, reference.outputs, {}};
   if (pair.values.empty()) throw Error(first + ": it contains no predictions");
-  const Measure measure({}, pair.reference);
+  const Measure measure({}, pair.reference, outputs_alone(reference));
   report.metrics = measure.names();
   pair.metrics = measure.values(pair.values);
   report.pair = std::move(pair);

@@ -68,9 +68,10 @@ struct TrainingHistory {
 
 // Two files of predictions of the same samples.
 struct PredictionPair {
-  std::string first, second;  // their names; the first is what the second is compared with
-  std::vector<double> reference, values;
-  std::vector<double> metrics;  // of Report::metrics
+  std::string first, second;              // their names; the first is what the second is compared with
+  std::vector<double> reference, values;  // row by row
+  std::size_t outputs = 1;                // of a row
+  std::vector<double> metrics;            // of Report::metrics
 };
 
 // What of the 4-D grid the heat maps show: a model, the bits that are held, and the percentile at which colours end.

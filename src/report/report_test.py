@@ -157,7 +157,7 @@ def test_sliders_move_the_heat_map(study, browser, tmp_path):
         page.select_option("#metric", "mae")
         page.evaluate("narrow.settled()")
         assert ": MAE " in page.inner_text("#here") and tuple(fills()) not in seen
-        assert page.text_content("#heatmap-vectors .role-legend-title").startswith("MAE of log(true_energy)")
+        assert page.text_content("#heatmap-vectors .role-legend-title") == "MAE of log(true_energy)/10"
         # What is seen is what its command draws.
         set_sliders(page, v_full=12, v_int=7, wb_full=10, wb_int=2, cut=80)
         shown = page.evaluate("[...document.querySelectorAll('#heatmap-vectors svg .mark-rect.role-mark > path')].map(p => p.getAttribute('fill'))")
@@ -458,6 +458,30 @@ def test_a_file_is_itself(tmp_path):
     said = narrow("compare", tmp_path / "a.txt", tmp_path / "b.txt", "--figures", "none", "--out", tmp_path / "r.html")
     metrics = said.splitlines()[1].rstrip(".").split(", ")
     assert len(metrics) > 5 and all(re.search(r" 0( %)?$", metric) for metric in metrics), said
+
+
+def test_predictions_of_several_outputs_are_rows(tmp_path):
+    """A row is a sample, in two files and in folders of predictions."""
+    random = np.random.default_rng(4)
+    reference, fixed = random.normal(size=(2, 40, 3))
+    folder = tmp_path / "hls4ml" / "64.16.6.model"
+    folder.mkdir(parents=True)
+    np.savetxt(folder / "keras_predictions.txt", reference)
+    np.savetxt(folder / "hls_predictions.txt", fixed)
+    said = narrow("compare", folder / "keras_predictions.txt", folder / "hls_predictions.txt", "--figures", "none", "--out", tmp_path / "two.html")
+    assert "40 predictions of 3 outputs each of hls_predictions.txt" in said and f"MAE of the output {np.abs(fixed - reference).mean():.3g}," in said, said
+    specs, _ = specs_of(tmp_path / "two.html")
+    points = specs["difference-scatter"]["data"]["values"]
+    assert len(points) == 120 and all(row["difference"] == pytest.approx((fixed - reference)[row["sample"], row["output"]]) for row in points)
+    said = narrow("report", tmp_path / "hls4ml", "--figures", "none", "--out", tmp_path / "page.html", "--metric", "mae")
+    assert "on 40 samples of" in (tmp_path / "page.html").read_text(), said
+    mae = np.abs(fixed - reference).mean()
+    assert f"MAE of the output {mae:.3g}" in said
+    # Rows that do not fit together.
+    (tmp_path / "uneven.txt").write_text("1 2\n3\n")
+    assert "uneven.txt, line 2: it has 1 numbers, the rows before it 2; a row is a sample" in narrow("compare", folder / "hls_predictions.txt", tmp_path / "uneven.txt", status=1)
+    np.savetxt(folder / "hls_predictions.txt", fixed.reshape(60, 2))
+    assert "it has 60 predictions of 2 outputs, keras_predictions.txt 40 predictions of 3 outputs" in narrow("report", tmp_path / "hls4ml", "--figures", "none", status=1)
 
 
 def test_twenty_thousand_points_are_a_page_below_ten_megabytes(browser, tmp_path):

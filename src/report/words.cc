@@ -114,8 +114,10 @@ std::vector<std::string> studied(const Report& report) {
     std::string metrics;
     for (std::size_t i = 0; i < report.metrics.size(); ++i)
       metrics += (metrics.empty() ? "" : ", ") + with_unit(report.metrics[i], report.pair->metrics[i]);
-    return {std::to_string(report.pair->values.size()) + " predictions of " + report.pair->second + " against those of " +
-                report.pair->first + ".",
+    const std::size_t outputs = report.pair->outputs;
+    return {std::to_string(report.pair->values.size() / outputs) + " predictions" +
+                (outputs == 1 ? "" : " of " + std::to_string(outputs) + " outputs each") + " of " + report.pair->second +
+                " against those of " + report.pair->first + ".",
             metrics + "."};
   }
   std::size_t points = 0;

@@ -472,6 +472,7 @@ PrecisionOptions options_described(const std::string& words) {
 }
 
 void parse_keep(const std::string& option, const std::string& text, Keep& keep) {
+  keep.predictions = keep.trace = false;
   std::size_t from = 0;
   while (true) {
     const std::size_t comma = text.find(',', from);

@@ -26,10 +26,10 @@ struct StudyGrid {
   PrecisionOptions precision;
 };
 
-// What is kept of a point besides what the store has.
+// What is kept of a point besides what the store has: by default what the study's scripts read, whether it is swept or run from a file.
 struct Keep {
   enum class Layout : std::uint8_t { kText, kHdf5 };
-  bool predictions = false, trace = false;
+  bool predictions = true, trace = true;
   std::size_t traced = 1;  // samples whose layers are in a trace
   Layout layout = Layout::kText;
 };
@@ -60,7 +60,7 @@ std::string describe(const PrecisionOptions& options);
 // The options behind such words; their types of vectors and weights are left to the grid. Throws Error for other words.
 PrecisionOptions options_described(const std::string& words);
 
-// `predictions,trace` or `none`. Throws Error, naming `option`.
+// `predictions,trace` or `none`, in the place of the default. Throws Error, naming `option`.
 void parse_keep(const std::string& option, const std::string& text, Keep& keep);
 
 // Throws Error for a negative tolerance, values that stand twice, and edges that do not rise.

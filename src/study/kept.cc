@@ -79,6 +79,19 @@ std::vector<std::string> files_of(const std::string& label, const StoredPoint& p
   return files;
 }
 
+double kept_bytes(const Keep& keep, const Model& model, std::size_t samples) {
+  const bool text = keep.layout == Keep::Layout::kText;
+  constexpr double kTextValue = 25.5;  // of savetxt, with a sign or without
+  constexpr double kDataset = 4000;    // what HDF5 needs for each, about
+  double bytes = 0;
+  const auto values = static_cast<double>(samples * model.output_size());
+  if (keep.predictions) bytes += text ? 2 * kTextValue * values : sizeof(double) * values + kDataset;
+  const std::size_t traced = std::min(keep.traced, samples);
+  if (!keep.trace || traced == 0) return bytes;
+  for (const Layer& layer : model.layers) bytes += kDataset + static_cast<double>(sizeof(double) * traced * size_of(layer.shape));
+  return bytes;
+}
+
 std::vector<std::string> files_of(const Scan& scan) { return {kTargets, scan.label + kFloatTrace, scan.label + kFloat}; }
 
 std::string point_name(const std::string& label, const StoredPoint& stored) {

@@ -68,6 +68,9 @@ class KeptFiles {
   std::string keras_text_;
 };
 
+// How many bytes the files of a point have, about.
+double kept_bytes(const Keep& keep, const Model& model, std::size_t samples);
+
 // The files of one point, and those of a scan as a whole (the float model's, the targets), in the scan's folder; as far as they are there.
 std::vector<std::string> files_of(const std::string& label, const StoredPoint& point);
 std::vector<std::string> files_of(const Scan& scan);

@@ -178,6 +178,20 @@ Targets targets_of(const DataOptions& options, const Dataset& data, const Model&
   return targets;
 }
 
+// Where true values, or a target that the user names, have no part in what is measured: why.
+std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model) {
+  const std::size_t outputs = model.output_size();
+  if (data.targets > 0 && (data.targets > 1 || outputs > 1)) {
+    return data.path + " has " + std::to_string(data.targets) + " targets a sample and model " + model.name + " " +
+           std::to_string(outputs) + " outputs: they are not compared; resolution, linearity and turn-on are of one target and one output";
+  }
+  if (data.targets == 0 && !options.target.empty() && options.target != "none") {
+    return data.path + " has no targets (y): with --target " + options.target +
+           " predictions are undone, but there is nothing to compare them with";
+  }
+  return "";
+}
+
 void check_targets(const MetricOptions& metrics, const Dataset& data, const Targets& targets) {
   if (!targets.truth.empty()) check_target(targets, data.path);
   if (metrics.thresholds.empty()) return;
@@ -375,7 +389,7 @@ class Teller {
     ++progress_.done;
     if (mpe < best_) {
       best_ = mpe;
-      progress_.best = "lowest MPE of " + subject.label + ": " + number_text(mpe, 3) + " %, " + types_of(point);
+      progress_.best = "lowest MPE of the output of " + subject.label + ": " + number_text(mpe, 3) + " %, " + types_of(point);
     }
     if (watch_.progress) watch_.progress(progress_);
   }
@@ -387,13 +401,22 @@ class Teller {
   std::mutex mutex_;
 };
 
-// A scan that is new shares the folder of others on the same file, which may have changed since.
-void write_targets(const std::string& folder, const Dataset& data, bool is_new) {
+// Whether the scan is new in the folder of others. (Where it is alone, what a power cut left there is written anew.)
+bool joins_others(const Store& store, const Scan& scan) {
+  if (!store.points(scan, {}).empty()) return false;
+  const std::vector<Scan> scans = store.scans();
+  return std::any_of(scans.begin(), scans.end(), [&](const Scan& other) {
+    return other.id != scan.id && other.folder == scan.folder && !store.points(other, {}).empty();
+  });
+}
+
+// A scan that joins others in their folder is on the same file, which may have changed since.
+void write_targets(const std::string& folder, const Dataset& data, bool joins) {
   make_folder(folder);
   if (data.targets == 0) return;
   const std::string path = folder + "/" + kTargets;
   const std::string targets = savetxt(data.y, data.targets);
-  if (is_new && fs::exists(path) && read_file(path) != targets) {
+  if (joins && fs::exists(path) && read_file(path) != targets) {
     throw Error(data.path + ": its targets are not those in " + path + ", with which this study began; give another --out");
   }
   write_file(path, targets);
@@ -512,6 +535,8 @@ class Execution {
     Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
+    if (std::string used = samples_in_words(of.options, kDefaultSamples, data.size, data.left); !used.empty())
+      notes.push_back(std::move(used));
     FittedData result{header_of(data), {}, {}};
     for (const Subject& subject : subjects) {
       const Shape shape = fit_to(result.header, subject.model).shape;
@@ -525,6 +550,10 @@ class Execution {
       seen.add(result.of(subject.model));
       result.seen[subject.label] = seen.notes();
     }
+    for (const Subject& subject : subjects) {
+      const Dataset& own = result.of(subject.model);
+      if (std::string unused = unused_targets(of.options, own, subject.model); !unused.empty()) notes.push_back(std::move(unused));
+    }
     watch_.notes(notes);
     for (const Subject& subject : subjects) {
       const Dataset& own = result.of(subject.model);
@@ -534,7 +563,8 @@ class Execution {
     }
     // Before anything of an earlier run is written over: are these its data?
     for (const auto& [shape, own] : result.fitted) store_.add_data(own, of.name);
-    if (data.size < of.options.limit()) store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
+    if (data.size < of.options.limit() || data.left == std::optional<std::size_t>(0))
+      store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
     return result;
   }
 
@@ -561,7 +591,7 @@ class Execution {
     const Scan scan =
         store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
-    write_targets(folder, data, store_.points(scan, {}).empty());
+    write_targets(folder, data, joins_others(store_, scan));
     const std::vector<std::string> metrics = metric_names(measure);
     NamedEstimates float_values;
     const std::vector<Estimate> values = measure.float_values();
@@ -625,6 +655,7 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
         const std::vector<double> unknown(samples.size * subject.model.output_size());
         const Measure measure(definition.metrics, unknown, targets_of(data.options, samples, subject.model));
         count_points(scan, grid, same == known.end() ? std::vector<StoredPoint>() : store->points(*same, metric_names(measure)));
+        scan.kept = static_cast<double>(scan.most) * kept_bytes(definition.keep, subject.model, samples.size);
         plan.scans.push_back(std::move(scan));
       }
     }

@@ -589,7 +589,7 @@ metrics: {threshold: 20}
     assert "6 points were done before" in again.stdout
     # Another training makes other models, which are not this study's: refused before anything is trained or written.
     dump = lambda: "".join(line for line in sqlite3.connect(tmp_path / "study" / "study.db").iterdump())
-    seen = lambda: {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix not in (".yml", ".db", ".lock")} | {"store": dump()}
+    seen = lambda: {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file() and path.suffix not in (".yml", ".db", ".lock")} | {"store": dump()}
     before = seen()
     changes = [("seed: 3", "seed: 4", "seed 3 and 4"), ("epochs: 2", "epochs: 3", "epochs 2 and 3"), ("data: train.h5,", "data: {files: train.h5, padding: 0},", "padding -6 and 0"),
                ("data: train.h5,", "data: other.h5,", "its training samples"), ("phi_layers: 1", "phi_layers: 2", "its layers"), ("seed: 3", "batch: 50, seed: 3", "batch 250 and 50")]
@@ -705,7 +705,7 @@ def test_a_terminal_shows_rate_and_the_best_so_far_and_ctrl_c_ends_cleanly(tmp_p
         if not part:
             break
         shown += part
-        if not stopped and re.search(rb"\[=+ *\] \d+/3861 points, [\d.]+/s, \d+ samples/s, \d+ s left; lowest MPE of 16: [\d.]+ %, ap_fixed<\d+,-?\d+> / ap_fixed<\d+,\d+>", shown):
+        if not stopped and re.search(rb"\[=+ *\] \d+/3861 points, [\d.]+/s, \d+ samples/s, \d+ s left; lowest MPE of the output of 16: [\d.]+ %, ap_fixed<\d+,-?\d+> / ap_fixed<\d+,\d+>", shown):
             process.send_signal(signal.SIGINT)
             stopped = True
     assert stopped and process.wait() == 130, shown[-500:]
@@ -758,6 +758,44 @@ keep: predictions
         newly = rows(tmp_path / "study", f"SELECT sum(computed) FROM results WHERE model = '{model}' AND options = '{types}' AND v_int = 8")[0][0]
         least, most = (int(part) for part in (row[2].split(" to ") * 2)[:2])
         assert least <= newly <= most == 3
+
+
+def test_sweep_and_run_have_the_same_defaults_and_the_plan_says_their_disk(tmp_path):
+    succeed([NARROW, "generate", "clusters.h5", "--samples", "1300", "--seed", "2"], cwd=tmp_path)
+    grid = ["--v-full", "12:16:2", "--v-int", "6", "--wb-full", "10", "--wb-int", "2"]
+    for layout in ("text", "hdf5"):
+        text = f"out: run-{layout}\nmodels: [{GOLDEN}/ds16.keras]\ndata: clusters.h5\ngrid: {{v_full: 12:16:2, v_int: 6, wb_full: 10, wb_int: 2}}\nlayout: {layout}\n"
+        line = study(tmp_path, text)
+        planned = float(re.search(r"what is kept of the points takes at most about ([\d.]+) MB", succeed([*line, "--plan"], cwd=tmp_path))[1])
+        ran = run(line, cwd=tmp_path)
+        swept = run([NARROW, "sweep", f"{GOLDEN}/ds16.keras", "--data", "clusters.h5", *grid, "--layout", layout, "--out", f"sweep-{layout}"], cwd=tmp_path)
+        for done in (ran, swept):
+            assert done.returncode == 0 and "of the 1300 samples of clusters.h5 the first 1000 are used" in done.stderr and "3 points of 1000 samples" in done.stdout, done.stderr
+        files = lambda out: {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file() and path.suffix in (".txt", ".h5")}
+        mine, theirs = files(tmp_path / f"run-{layout}"), files(tmp_path / f"sweep-{layout}")
+        assert mine == theirs and any(name.startswith("16.12.6.wb_10.2") for name in mine)
+        kept = sum(len(content) for name, content in mine.items() if name.startswith("16.1"))
+        assert kept <= planned * 1e6 < 3 * kept, (kept, planned)
+    for none in ("keep: none", "keep: [none]"):
+        assert "what is kept" not in succeed([*study(tmp_path, text.replace("hdf5", "text").replace("layout: text", none)), "--plan", "--out", "new"], cwd=tmp_path)
+    more = run([NARROW, "sweep", f"{GOLDEN}/ds16.keras", "--data", "clusters.h5", *grid, "--samples", "5000", "--keep", "none", "--out", "more"], cwd=tmp_path)
+    assert "5000 samples are asked for, and clusters.h5 has 1300: all are used" in more.stderr and "3 points of 1300 samples" in more.stdout, more.stderr
+    predict = [NARROW, "predict", f"{GOLDEN}/ds16.keras", "--data", "clusters.h5", "--out", "p.txt"]
+    every = run(predict, cwd=tmp_path)
+    assert "1300 predictions of the float model" in every.stdout and len(np.loadtxt(tmp_path / "p.txt")) == 1300
+    assert "of the 1300 samples of clusters.h5 the first 7 are used" in run([*predict, "--samples", "7"], cwd=tmp_path).stderr
+    assert "1400 samples are asked for, and clusters.h5 has 1300: all are used" in run([*predict, "--samples", "1400"], cwd=tmp_path).stderr
+
+
+def test_targets_that_are_not_used_are_said(tmp_path):
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        x, y = file["x"][:40], file["y"][:40]
+    np.savez(tmp_path / "two.npz", x=x, y=np.concatenate([y, y], axis=1))
+    np.save(tmp_path / "none.npy", x)
+    sweep = lambda data: run([NARROW, "sweep", f"{GOLDEN}/ds16.keras", "--data", data, "--target", "true_energy:log/10", "--v-full", "12", "--v-int", "6", "--wb-full", "10",
+                              "--wb-int", "2", "--keep", "none", "--out", f"study-{data}"], cwd=tmp_path)
+    assert "two.npz has 2 targets a sample and model ds16 1 outputs: they are not compared" in sweep("two.npz").stderr
+    assert "none.npy has no targets (y): with --target true_energy:log/10 predictions are undone" in sweep("none.npy").stderr
 
 
 def test_layers_said_twice_are_refused(tmp_path):

@@ -158,7 +158,7 @@ def test_what_an_earlier_run_kept_of_the_float_model_stays(first, then, tmp_path
 
 def test_a_resumed_study_shows_the_lowest_mpe_of_all(tmp_path):
     small, all_of_it = ([*GRID[:1], v_full, *GRID[2:]] for v_full in ("14", "13:14"))
-    best = re.compile(r"lowest MPE of 16: \S+ %, [^\n]*?ap_fixed<(\d+)")
+    best = re.compile(r"lowest MPE of the output of 16: \S+ %, [^\n]*?ap_fixed<(\d+)")
     out = tmp_path / "study"
     succeed(command(out, grid=small))
     said = best.findall(run(command(out, grid=all_of_it)).stderr)
