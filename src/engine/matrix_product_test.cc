@@ -598,6 +598,53 @@ TEST(Proof, SumsOf128BitsWrapWhenTheyAreRounded) {
   }
 }
 
+// A product whose 62 lowest bits, which the sum loses, are one more than a half: of a * 2^31 + b, b alone is other than 0.
+TEST(Proof, OneMoreThanATieIsNone) {
+  constexpr std::uint64_t kLost = std::uint64_t{1} << 62;
+  for (std::uint64_t odd = (std::uint64_t{1} << 57) + 1; odd < (std::uint64_t{1} << 57) + 60; odd += 2) {
+    std::uint64_t inverse = odd;  // modulo 2^64, by Newton's steps
+    for (int i = 0; i < 6; ++i) inverse *= 2 - odd * inverse;
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = product.n_out = 1;
+    product.input = fixed(60, 60);
+    product.weight = fixed(63, 1);
+    product.bias = product.accum = product.result = parse_format("ap_fixed<62,62,AP_RND_CONV>");
+    product.x = {0, static_cast<Int128>(odd)};
+    drawn.weights = {static_cast<Int128>(inverse * (kLost / 2 + 1) % kLost)};
+    drawn.biases = {0};
+    drawn.order = {0};
+    Draw::settle(drawn);
+    const std::vector<Int128> x{static_cast<Int128>(odd)};
+    const auto kernel = make_wide(product, {0, std::nullopt}, Counting::kAll);
+    ASSERT_NE(kernel, nullptr);
+    expect_defined({"wide", make_wide}, *kernel, Counting::kAll, drawn, x, 1, define(product, x, 1), std::to_string(odd));
+  }
+}
+
+// Terms that their type takes as they are, of sums that leave it: in 32 bits up to 31 bits, not beyond.
+TEST(Proof, SumsAtTheEndOf32BitsSaturate) {
+  for (int width = 29; width <= 35; ++width) {
+    Drawn drawn;
+    MatrixProduct& product = drawn.product;
+    product.n_in = 8;
+    product.n_out = 1;
+    product.input = fixed(40, 40);
+    product.weight = fixed(40, 8);
+    product.accum = parse_format("ap_fixed<" + std::to_string(width) + "," + std::to_string(width) + ",AP_TRN,AP_SAT>");
+    product.bias = product.result = product.accum;
+    product.x = {min_raw(product.accum) / 2, max_raw(product.accum) / 2};
+    for (int k = 0; k < 8; ++k) drawn.weights.push_back(k == 7 ? -(Int128{1} << 32) : Int128{1} << 32);
+    drawn.biases = {1};
+    drawn.order = {0, 1, 2, 3, 4, 5, 6, 7};
+    Draw::settle(drawn);
+    const std::vector<Int128> x(8, product.x.high);
+    const auto kernel = make_wide(product, {0, std::nullopt}, Counting::kAll);
+    ASSERT_NE(kernel, nullptr);
+    expect_defined({"wide", make_wide}, *kernel, Counting::kAll, drawn, x, 1, define(product, x, 1), to_string(product.accum));
+  }
+}
+
 // Rows of small values of a wide type have sums of 32 bits, but for their bias.
 TEST(Proof, ABiasOf32BitsIsNotOfSmallInputs) {
   for (const Int128 bias : {(Int128{1} << 31) - 100, Int128{1} << 31, Int128{1} << 32, -(Int128{1} << 33)}) {
