@@ -48,7 +48,7 @@ of("fixed/cast.cc",
    ("a negative fraction becomes 0 as an ap_int", "if (no_integer_bits) return", "if (no_integer_bits && false) return"),
    ("ap_int rounds down", "round_right(raw, shift, Rounding::kTrnZero) : shift_left", "round_right(raw, shift, Rounding::kTrn) : shift_left"),
    ("ap_int: growing is no overflow", "{wrap(value, to), grows || value >", "{wrap(value, to), value >"),
-   ("SAT_SYM: the low end fits", "kSatSym && to.is_signed ? -max_raw(to) : min_raw(to);\n  // Position", "kSatSym && to.is_signed ? min_raw(to) : min_raw(to);\n  // Position"),
+   ("SAT_SYM: the low end fits", "const Int128 low = least_raw(to);\n  // Position", "const Int128 low = min_raw(to);\n  // Position"),
    ("the high end is an overflow", "if (value <= max_raw(to) && value >= low)", "if (value < max_raw(to) && value >= low)"),
    ("the low end is an overflow where nothing is rounded", "&& raw >= -shift_right(-low, -shift)", "&& raw > -shift_right(-low, -shift)"),
    ("WRAP_SM looks at the wrong bit", "const int above = shift + to.width;", "const int above = shift + to.width - 1;"),
@@ -67,9 +67,9 @@ of("fixed/format.cc",
    ("a written type loses its overflow mode", "format.overflow != Overflow::kWrap ? 2", "format.overflow != Overflow::kWrap ? 1"))
 
 of("model/interval.cc",
-   ("an ap_int keeps the order of values", "&& !saturates) || to.is_integer) return", "&& !saturates)) return"),
+   ("an ap_int keeps the order of values", "&& !saturates(to)) || to.is_integer) return", "&& !saturates(to))) return"),
    ("only the low end may wrap", "(low.overflow || high.overflow)", "(low.overflow)"),
-   ("SAT_ZERO keeps the order of values", "to.overflow == Overflow::kSat ||", "to.overflow == Overflow::kSatZero || to.overflow == Overflow::kSat ||"),
+   ("SAT_ZERO keeps the order of values", "&& !saturates(to)) ||", "&& !saturates(to) && to.overflow != Overflow::kSatZero) ||"),
    ("sums that round by sign are wrapped once", "wraps(sum) && (fraction <= sum.fraction() || !rounds_by_sign(sum))", "wraps(sum)",
     "a partial sum of equal terms leaves the range only where the whole one does, whose cast is then the whole range"),
    ("a sum is never wrapped", "return once ? cast_interval(running, sum.fraction(), sum) : running;", "return running;"),
@@ -157,22 +157,53 @@ of("layers/elementwise.cc",
    ("word: no room for the cast", "step.word_bits = cast_bits(step.bits, x.fraction(), place.types.result());", "step.word_bits = step.bits;"))
 
 of("layers/relu.cc",
-   ("bounds: a dead relu is negative", "std::max<Int128>(inputs.front().high, 0)};", "inputs.front().high};"))
+   ("bounds: a dead relu is negative", "cast_interval(positive_part(inputs.front()),", "cast_interval(Interval{std::max<Int128>(inputs.front().low, 0), inputs.front().high},"))
 
 of("layers/linear.cc",
    ("bounds: no cast", "return cast_interval(inputs.front(), place.input().fraction(), place.types.result());", "return place.shape.empty() ? range_of(place.types.result()) : inputs.front();"))
 
-of("layers/leaky_relu.cc",
+of("layers/sloped.cc",
    ("the slope is that of positive values", "x > 0 ? cast(x, from, to)", "x < 0 ? cast(x, from, to)"),
-   ("a product without integer bits, wrongly told", "from.integer + param.integer <= 0", "from.integer <= 0"),
-   ("the slope's type has a bit more", "constexpr int kMaxWidth = 8;", "constexpr int kMaxWidth = 9;"),
-   ("the slope's type has an integer bit too few", "std::log2(value + std::ldexp(1.0, -fraction))", "std::log2(value)"),
-   ("the slope's overflow is not counted", "slope.overflow ? std::size_t{1} : 0", "std::size_t{0}"),
-   ("bounds: a negative slope keeps the ends", "{std::min(one, other), std::max(one, other)}", "{one, other}"),
-   ("bounds: negative values alone", "return high > 0 ? hull(positive, rest) : rest;", "return rest;"),
-   ("bounds: products come from positive values too", "const Int128 other = slope * std::min<Int128>(high, 0);", "const Int128 other = slope * std::max<Int128>(high, 0);",
+   ("a product without integer bits, wrongly told", "const bool no_integer_bits = from.integer + param.integer <= 0;", "const bool no_integer_bits = from.integer <= 0;"),
+   ("the slope of the first value is that of all", "slopes[slopes.size() == 1 ? 0 : i] * x", "slopes[0] * x"),
+   ("a constant's type has a bit more", "constexpr int kMostBits = 8;", "constexpr int kMostBits = 9;"),
+   ("a constant's type has an integer bit too few", "std::log2(value + std::ldexp(1.0, -fraction))", "std::log2(value)"),
+   ("a constant's overflow is not counted", "result.overflow ? std::size_t{1} : 0", "std::size_t{0}"),
+   ("bounds: the least slope alone", "*most * x.low, *most * top}", "*least * x.low, *least * top}"),
+   ("bounds: negative values alone", "return x.high > 0 ? hull(positive, rest) : rest;", "return rest;"),
+   ("bounds: products come from positive values too", "const Int128 top = std::min<Int128>(x.high, 0);", "const Int128 top = std::max<Int128>(x.high, 0);",
     "wider bounds, which are as true"),
-   ("word: no room for the product", "step.bits = x.width + param.width + 1;", "step.bits = x.width;"))
+   ("word: no room for the product", "step.bits = x.width + param.width + 1;", "step.bits = x.width;"),
+   ("kernel: slopes by value where there are as many as nodes", "slopes == static_cast<std::size_t>(place.shape.back())", "slopes >= static_cast<std::size_t>(place.shape.back())"))
+
+of("layers/prelu.cc",
+   ("the slopes' type is the default", "value_or(request.inputs.front())", "value_or(request.fallback)"))
+
+of("layers/thresholded_relu.cc",
+   ("theta's type is the default", "value_or(request.inputs.front())", "value_or(request.fallback)"),
+   ("theta itself passes", "const CastResult y = x > below ?", "const CastResult y = x >= below ?"),
+   ("theta is rounded up to the steps of x", "theta >> std::min(-shift, kSumBits)", "(theta >> std::min(-shift, kSumBits)) + 1"),
+   ("bounds: 0 is not among them", "return low > below ? passed : hull(passed, {0, 0});", "return passed;"))
+
+of("layers/relu_max.cc",
+   ("6 itself is cast as 6", "x > below ? cast(Int128{kMost}, 0, to)", "x >= below ? cast(Int128{kMost}, 0, to)",
+    "6 is 6 in either type"),
+   ("coarse steps: 6 is rounded up", ">> std::min(-x.fraction(), kMostBits)", ">> std::min(-x.fraction() - 1, kMostBits)"),
+   ("bounds: the maximum alone", "return high > below ? hull(rest, most) : rest;", "return high > below ? most : rest;"))
+
+of("layers/hard_sigmoid.cc",
+   ("the slope is 1 / 6", "kSlope = 13107;", "kSlope = 10922;"),
+   ("it ends at 2", "Int128{1} << fraction);", "Int128{2} << fraction);"),
+   ("coarse steps: the shift is lost", "std::max(x.fraction() + kSlopeFraction, kShiftFraction)", "x.fraction() + kSlopeFraction"))
+
+of("layers/exponential_unit.cc",
+   ("0 is looked up", "const CastResult y = x >= 0 ?", "const CastResult y = x > 0 ?",
+    "the first entry is exp(0) - 1 = 0"),
+   ("selu's factor is an ap_ufixed<16,1>", "{{cast(kSeluScale, place.input()).raw, place.input()}, {}}", "{{cast(kSeluScale, ufixed(16, 1)).raw, ufixed(16, 1)}, {}}"),
+   ("a product without integer bits, wrongly told", "x.integer + factor.format.integer <= 0", "x.integer <= 0"),
+   ("bounds: the table alone", "return high >= 0 ? hull(linear, table) : table;", "return table;"),
+   ("bounds: 0 is left out", "std::min<Int128>(high, -1)", "std::min<Int128>(high, -2)"),
+   ("the size is not asked for", "request.table_size.value_or(kTableSize)", "kTableSize"))
 
 of("layers/table.cc",
    ("sigmoid is taken half a step off", "static_cast<float>(2 * 8.0 * (i - size / 2.0) / size);", "static_cast<float>(2 * 8.0 * (i + 0.5 - size / 2.0) / size);"),
@@ -295,8 +326,6 @@ of("precision/precision.cc",
 
 of("engine/matrix_product.cc",
    ("columns without negative weights", "sums[j].low += std::min<Int128>(w, 0);", ""),
-   ("any word is proven", " || product.word_bits > kMaxBits)", ")",
-    "kernels ask for words of at most 62 bits before they ask for the proof"),
    ("high ends are rounded down", "return -floor_at(-value, up); };", "return floor_at(value, up); };"),
    ("products are not rounded", "product_up < 0 ? product.n_in : 0;", "0;"),
    ("the low end has no bias", "product_up) - rounding + bias.low,", "product_up) - rounding,"),
@@ -321,8 +350,6 @@ of("engine/dense_kernel.cc",
 
 of("engine/dense/finish.cc",
    ("a type of 0 integer bits has integer bits", "to.is_integer && from.integer <= 0; }", "to.is_integer && from.integer < 0; }"),
-   ("the accum's own bits do not matter", "    bits = lane_cast_bits(*finish.fit_accum_, values);\n", "",
-    "only the difference to the low end needs the room; its low bits, which alone are kept, are right in any word"),
    ("overflow of accum is not counted", "    tally.counts[at_.layer].accum_overflows += seen.overflows;\n", ""),
    ("overflow of accum is not told", "    tally.overflowed |= seen.overflows > 0;\n  }\n  const auto count", "  }\n  const auto count"),
    ("overflow of a result is not told", "    tally.overflowed |= seen.overflows > 0;\n  };\n", "  };\n"),
@@ -343,7 +370,7 @@ of("engine/dense/finish.cc",
    ("half a step is a whole one", "static_cast<Int128>(1) << (shift - 1) : 0;", "static_cast<Int128>(1) << shift : 0;"),
    ("no room for the range", "if (sums.magnitude() + add + range > kMax32)", "if (sums.magnitude() + add > kMax32)",
     "only the difference to the low end needs the room; its low bits, which alone are kept, are right in any word"),
-   ("SAT_SYM has the low end of SAT", " + (to.overflow == Overflow::kSatSym && to.is_signed ? 1 : 0);\n  epilogue.high", ";\n  epilogue.high",
+   ("SAT_SYM has the low end of SAT", "static_cast<std::int32_t>(least_raw(to))", "static_cast<std::int32_t>(min_raw(to))",
     "a sum without a relu is proven to stay above it, and what comes out of a relu is not negative"),
    ("no relu behind a wrapped sum", "epilogue.relu_last = product.relu && wrap;", "epilogue.relu_last = false;"),
    ("sums at most one over the end need no check", "!reached.within({epilogue.low, epilogue.high})", "!reached.within({epilogue.low - 1, epilogue.high + 1})"))
@@ -374,7 +401,7 @@ of("engine/dense/lane_dense.cc",
 
 of("engine/dense/lanes.cc",
    ("overflow is not told", "  tally.overflowed |= overflows > 0;\n", ""),
-   ("wide inputs of the first rows", "const std::int64_t* from = x.w.data() + rows.first * n_in;", "const std::int64_t* from = x.w.data();"))
+   ("wide inputs of the first rows", "x.wide(rows.first * n_in, rows.count * n_in, scratch.wide[1]);", "x.wide(0, rows.count * n_in, scratch.wide[1]);"))
 
 of("engine/dense/planes.cc",
    ("planes of 16 bits", "constexpr int kPlaneBits = 15;", "constexpr int kPlaneBits = 16;"),
@@ -386,8 +413,8 @@ of("engine/dense/planes.cc",
    ("bytes: weights of -129", "weights.low >= std::numeric_limits<std::int8_t>::min() &&", "weights.low >= std::numeric_limits<std::int8_t>::min() - 1 &&"),
    ("bytes: weights of 128", "weights.high <= std::numeric_limits<std::int8_t>::max() &&", "weights.high <= std::numeric_limits<std::int8_t>::max() + 1 &&"),
    ("saturating sums that may leave", "    if (!stays && !wraps(product.accum)) return nullptr;\n", ""),
-   ("an accum that rounds", "if (up < 0 || up > kMaxUp", "if (up > kMaxUp"),
-   ("accum an ap_int", " || product.accum.is_integer) return nullptr;\n    const std::optional<ProvenSums>", ") return nullptr;\n    const std::optional<ProvenSums>"),
+   ("an accum that rounds", "if (up < 0 || product.accum.is_integer) return nullptr;\n    const std::optional<ProvenSums>", "if (product.accum.is_integer) return nullptr;\n    const std::optional<ProvenSums>"),
+   ("accum an ap_int", "if (up < 0 || product.accum.is_integer) return nullptr;", "if (up < 0) return nullptr;"),
    ("sums that are wrapped are not", "Finish::make(product, at, sums->sum, !stays);", "Finish::make(product, at, sums->sum, false);"),
    ("one sum of more than 32 bits", "up == 0 && sums->magnitude <= kMax32", "up == 0 && sums->magnitude <= 2 * kMax32"),
    ("one sum whatever the shift", "kernel->cuts_.products() == 1 && up == 0 && sums", "kernel->cuts_.products() == 1 && sums"),
@@ -401,7 +428,7 @@ of("engine/dense/planes.cc",
    ("an epilogue that does not count", "if (counting != Counting::kAll) epilogue_ = epilogue;", "epilogue_ = epilogue;"),
    ("many sums: accum and result may differ", "product.accum != product.result || wrap ||", "wrap ||"),
    ("many sums: a wrapped accum", "product.accum != product.result || wrap ||", "product.accum != product.result ||"),
-   ("many sums: any rounding", "(shift > 0 && !halves) || !(wraps(output) || saturates)", "!(wraps(output) || saturates)"),
+   ("many sums: any rounding", "(shift > 0 && !halves) || !(wraps(output) || saturates(output))", "!(wraps(output) || saturates(output))"),
    ("many sums: no half step", "const Int128 add = shift > 0 && halves == 1 ?", "const Int128 add = shift > 0 && halves == 2 ?"),
    ("many sums: the high end is told as an overflow", "tally.overflowed |= most > wide_epilogue_->high;", "tally.overflowed |= most >= wide_epilogue_->high;"),
    ("small inputs: no room for the bias", "(kMaxSum - bias) / std::max", "kMaxSum / std::max"),
@@ -409,8 +436,8 @@ of("engine/dense/planes.cc",
    ("small inputs: unsigned sums are not wrapped", "wrap && !(product.accum.is_signed && max_raw", "wrap && !(max_raw"),
    ("small inputs whatever the shift", "if (up_ != 0 || cuts_.weights.size() != 1 ||", "if (cuts_.weights.size() != 1 ||"),
    ("small inputs: one plane of the weights is enough", "if (up_ != 0 || cuts_.weights.size() != 1 ||", "if (up_ != 0 ||"),
-   ("put together without the bias", "to[j] = (to[j] << up_) + bias_[j];", "to[j] = to[j] << up_;"),
-   ("put together without the shift", "to[j] = (to[j] << up_) + bias_[j];", "to[j] = to[j] + bias_[j];"),
+   ("put together without the bias", "std::copy(bias_.begin(), bias_.end(), to + r * n_out());", "std::fill_n(to + r * n_out(), n_out(), 0);"),
+   ("put together without the shift", "add_shifted32(sums, rows.count, n_out(), sums_stride(), shift, to);", "add_shifted32(sums, rows.count, n_out(), sums_stride(), 0, to);"),
    ("a plane keeps a bit too few", "-1 : (std::int64_t{1} << cuts_.x.width(p)) - 1;", "-1 : (std::int64_t{1} << (cuts_.x.width(p) - 1)) - 1;"),
    ("planes of inputs and weights by each other's place", "x.shifts[product / weights.size()] + weights.shifts[product % weights.size()]",
     "x.shifts[product % x.size()] + weights.shifts[product / x.size()]"))

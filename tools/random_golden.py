@@ -22,13 +22,14 @@ import keras
 import numpy as np
 
 
-TABLES = ["sigmoid", "tanh", "softplus", "softsign"]  # activations that hls4ml looks up in tables
+TABLES = ["sigmoid", "tanh", "softplus", "softsign", "elu", "selu"]  # activations that hls4ml looks up in tables
+FUNCTIONS = [*TABLES, "softmax", "hard_sigmoid"]  # relu6 is not of io_stream
 
 
 def dense(rng, x, name, batch_norm):
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
-    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu", "softmax", *TABLES]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu", *FUNCTIONS]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
     if rng.random() < 0.2:
         x = keras.layers.Dropout(0.1, name=name + "_early")(x)
         batch_norm = True  # behind it hls4ml folds as it means to
@@ -37,10 +38,16 @@ def dense(rng, x, name, batch_norm):
         if rng.random() < 0.3:
             x = keras.layers.BatchNormalization(name=name + "_bn2")(x)
     if not fused and rng.random() < 0.8:
-        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear", "softmax", "Softmax", *TABLES])
+        kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear", "Softmax", "PReLU", "ELU", "threshold", *FUNCTIONS])
         slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
         if kind == "LeakyReLU":
             x = keras.layers.LeakyReLU(negative_slope=slope, name=name + "_act")(x)
+        elif kind == "PReLU":
+            x = keras.layers.PReLU(name=name + "_act")(x)
+        elif kind == "ELU":
+            x = keras.layers.ELU(alpha=slope, name=name + "_act")(x)
+        elif kind == "threshold":
+            x = keras.layers.ReLU(threshold=slope, name=name + "_act")(x)
         elif kind == "Softmax":
             x = keras.layers.Softmax(name=name + "_act")(x)
         elif kind == "ReLU":
@@ -115,6 +122,8 @@ def random_keys(rng, model):
         function = getattr(getattr(layer, "activation", None), "__name__", None)
         if isinstance(layer, keras.layers.Softmax):
             function = "softmax"
+        if isinstance(layer, keras.layers.ELU):
+            function = "elu"
         if function not in [*TABLES, "softmax"] or rng.random() < 0.4:
             continue
         name = f"{layer.name}_{function}" if isinstance(layer, keras.layers.Dense) else layer.name
@@ -149,7 +158,7 @@ def random_case(rng, model, name, uniform, special=False):
             kinds = ["result"]
             if isinstance(layer, keras.layers.Dense):
                 kinds.append("accum")
-            elif isinstance(layer, keras.layers.LeakyReLU):
+            elif isinstance(layer, (keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU)):
                 kinds.append("param")
             layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
     keys = random_keys(rng, model)

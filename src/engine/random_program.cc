@@ -8,15 +8,20 @@
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/exponential_unit.h"
 #include "layers/flatten.h"
+#include "layers/hard_sigmoid.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/prelu.h"
 #include "layers/relu.h"
+#include "layers/relu_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
+#include "layers/thresholded_relu.h"
 
 namespace narrow {
 namespace {
@@ -121,8 +126,22 @@ class Generator {
     if (one_in(8)) push(model, name + "_leaky_relu", std::make_shared<LeakyRelu>(slope()), "LeakyReLU");
     else if (one_in(8)) push(model, name + "_softmax", std::make_shared<Softmax>(one_in(2)), "Activation");
     else if (one_in(6)) push(model, name + "_table", std::make_shared<TableActivation>(function()), "Activation");
+    else if (one_in(5)) push_activation(model, name + "_act");
     else if (!one_in(5)) push(model, name + "_relu", std::make_shared<Relu>(), "Activation");
     if (one_in(8)) push(model, name + "_linear", std::make_shared<Linear>(), "Activation");
+  }
+
+  // One of those that are drawn seldom.
+  void push_activation(Model& model, const std::string& name) {
+    const Shape shape = model.layers.back().shape;
+    switch (number(0, 5)) {
+      case 0: return push(model, name, std::make_shared<ExponentialUnit>(slope()), "ELU");
+      case 1: return push(model, name, std::make_shared<ExponentialUnit>(), "Activation");
+      case 2: return push(model, name, std::make_shared<HardSigmoid>(HardSigmoid::kKeras2), "Activation");
+      case 3: return push(model, name, std::make_shared<ReluMax>(), "Activation");
+      case 4: return push(model, name, std::make_shared<ThresholdedRelu>(slope()), "ReLU");
+      default: return push(model, name, std::make_shared<PRelu>(shape, weights(size_of(shape))), "PReLU");
+    }
   }
 
   TableFunction function() {

@@ -36,6 +36,13 @@ void Tensor::put(std::size_t at, std::size_t count, const Int128* values) { put_
 void Tensor::get(std::size_t at, std::size_t count, std::int64_t* values) const { get_words(*this, at, count, values); }
 void Tensor::get(std::size_t at, std::size_t count, Int128* values) const { get_words(*this, at, count, values); }
 
+const std::int64_t* Tensor::wide(std::size_t at, std::size_t count, Buffer<std::int64_t>& buffer) const {
+  if (!small && !large) return w.data() + at;
+  buffer.resize(count);
+  get(at, count, buffer.data());
+  return buffer.data();
+}
+
 void Tensor::copy(const Tensor& other, std::size_t from, std::size_t count, std::size_t at) {
   if (small) std::copy_n(other.s.data() + from, count, s.data() + at);
   else if (large) std::copy_n(other.l.data() + from, count, l.data() + at);

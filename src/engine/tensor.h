@@ -26,6 +26,8 @@ struct Tensor {
   void put(std::size_t at, std::size_t count, const Int128* values);
   void get(std::size_t at, std::size_t count, std::int64_t* values) const;
   void get(std::size_t at, std::size_t count, Int128* values) const;
+  // The same as int64: where they lie, or in `buffer`.
+  const std::int64_t* wide(std::size_t at, std::size_t count, Buffer<std::int64_t>& buffer) const;
   // Values [from, from + count) of another tensor of the same type.
   void copy(const Tensor& other, std::size_t from, std::size_t count, std::size_t at);
 };

@@ -14,6 +14,7 @@
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/linear.h"
+#include "layers/prelu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
@@ -172,6 +173,14 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   return norm;
 }
 
+OperationPtr prelu_op(const KerasLayer& layer, const LayerWeights& weights) {
+  const Weight& alpha = weights.at(0);
+  if (alpha.shape.empty() || alpha.values.empty()) throw Error(describe(layer) + ": its alpha is empty");
+  Shape shape;
+  for (const std::size_t size : alpha.shape) shape.push_back(static_cast<int>(size));
+  return std::make_shared<PRelu>(std::move(shape), alpha.values);
+}
+
 void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::string& what) {
   const std::optional<int> axis = layer.config.contains("axis") ? axis_of(layer) : -1;
   if (axis != -1 && axis != static_cast<int>(rank)) {
@@ -182,11 +191,12 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "Dense") return dense_op(layer, weights);
   if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
-  if (layer.class_name == "Activation" || layer.class_name == "ReLU" || layer.class_name == "LeakyReLU") {
+  if (is_activation(layer.class_name)) {
     const OperationPtr op = activation_of(layer).op;
     return op != nullptr ? op : std::make_shared<Linear>();
   }
   if (is_dropout(layer.class_name)) return std::make_shared<Linear>();
+  if (layer.class_name == "PReLU") return prelu_op(layer, weights);
   if (layer.class_name == "Softmax") return std::make_shared<Softmax>(false);
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
   if (layer.class_name == "GlobalAveragePooling1D") return std::make_shared<SetMean>();
@@ -370,13 +380,16 @@ std::string snake_case(const std::string& class_name) {
   return name;
 }
 
-Architecture parse_architecture(const json& json) {
+Architecture parse_architecture(const json& json, std::string_view version) {
   const std::string class_name = json.at("class_name").get<std::string>();
   if (class_name != "Sequential" && class_name != "Functional" && class_name != "Model") {
     throw Error("the model is a " + class_name + "; functional and sequential Keras models are supported");
   }
   Architecture architecture = class_name == "Sequential" ? parse_sequential(json.at("config")) : parse_functional(json.at("config"));
-  for (const KerasLayer& layer : architecture.layers) check_config(layer);
+  for (KerasLayer& layer : architecture.layers) {
+    layer.keras2 = version.starts_with("2.");
+    check_config(layer);
+  }
   return architecture;
 }
 
@@ -391,6 +404,7 @@ std::vector<std::string> weight_names(const KerasLayer& layer) {
     names.insert(names.end(), {"moving_mean", "moving_variance"});
     return names;
   }
+  if (layer.class_name == "PReLU") return {"alpha"};
   return {};
 }
 

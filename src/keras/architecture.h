@@ -25,6 +25,7 @@ struct KerasLayer {
   nlohmann::json config;
   std::vector<std::string> inputs;  // names of layers
   nlohmann::json arguments;         // what else it is called with, by name; null for nothing
+  bool keras2 = false;              // some functions have changed since
 };
 
 struct Architecture {
@@ -35,8 +36,9 @@ struct Architecture {
 // Throws Error for what is nested deeper than Keras' files are: walking it would take too much of the stack.
 nlohmann::json parse_json(std::string_view text);
 
-// From the JSON of config.json, of a legacy file's model_config or of to_json().
-Architecture parse_architecture(const nlohmann::json& json);
+// From the JSON of config.json, of a legacy file's model_config or of to_json(). `version`: of the Keras that wrote it, where the file
+// says.
+Architecture parse_architecture(const nlohmann::json& json, std::string_view version = "");
 
 // Keras' names of the arrays of a layer, in the order in which they are saved: {"kernel", "bias"}; empty for most layers.
 // Throws Error for a layer that narrow does not support, naming it and its class.

@@ -67,12 +67,25 @@ def curved(function, error, size, y):
     return np.abs(y) * (np.expm1(moved) + gamma(y.shape[-1] + 6))
 
 
-def leaked(activation, error, size):
-    """Behind a relu that multiplies negative values: the product is rounded once."""
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+def leaked(activation, error, size, y):
+    """Behind a function that is linear in pieces, or exponential below 0: at most its steepest slope, and a few roundings of its own."""
     if isinstance(activation, keras.layers.Activation):
         activation = activation.activation
+    function = getattr(activation, "__name__", "")
+    if function == "selu":
+        return SELU_SCALE * SELU_ALPHA * error + gamma(6) * (np.abs(y) + SELU_SCALE * SELU_ALPHA)
+    if function == "elu" or isinstance(activation, keras.layers.ELU):
+        alpha = getattr(activation, "alpha", 1.0)  # exp(x) - 1 is rounded as exp(x) is, at most 1
+        return max(1, alpha) * error + gamma(4) * (np.abs(y) + alpha)
+    if function == "hard_sigmoid":  # (x + 3) / 6, its terms rounded
+        return error / 6 + gamma(3) * (size / 6 + 0.5)
     slope = getattr(activation, "negative_slope", 0.2 if activation is keras.activations.leaky_relu else 0)
-    return max(1, slope) * error + gamma(1) * slope * size
+    if isinstance(activation, keras.layers.PReLU):
+        slope = np.abs(np.asarray(activation.alpha))
+    return np.maximum(1, slope) * error + gamma(1) * slope * size
 
 
 def error_of(layer, x, error, y):
@@ -81,7 +94,7 @@ def error_of(layer, x, error, y):
         weights = [np.abs(w) for w in layer.get_weights()]
         sums = size @ weights[0] + (weights[1] if len(weights) > 1 else 0)
         of_sums = error @ weights[0] + gamma(x.shape[-1] + 1) * sums
-        return curved(function_of(layer), of_sums, sums, y) if function_of(layer) in CURVED else leaked(layer.activation, of_sums, sums)
+        return curved(function_of(layer), of_sums, sums, y) if function_of(layer) in CURVED else leaked(layer.activation, of_sums, sums, y)
     if isinstance(layer, keras.layers.BatchNormalization):
         scale = np.abs((layer.gamma if layer.scale else 1) / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon))
         beta = np.abs(np.asarray(layer.beta)) if layer.center else 0
@@ -94,5 +107,5 @@ def error_of(layer, x, error, y):
     if function_of(layer) in CURVED:
         return curved(function_of(layer), error, size, y)
     if y.shape == x.shape:  # what passes its input on is exact, and so is relu, whose outputs are never farther apart than its inputs
-        return leaked(layer, error, size)
+        return leaked(layer, error, size, y)
     return error.sum(axis=1) + gamma(x.shape[1] - 1) * size.sum(axis=1)  # the sum over the set axis

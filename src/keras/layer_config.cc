@@ -7,10 +7,14 @@
 #include <optional>
 #include <string_view>
 
+#include "layers/exponential_unit.h"
+#include "layers/hard_sigmoid.h"
 #include "layers/leaky_relu.h"
 #include "layers/relu.h"
+#include "layers/relu_max.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
+#include "layers/thresholded_relu.h"
 
 namespace narrow {
 namespace {
@@ -22,6 +26,7 @@ constexpr std::array<std::string_view, 3> kPassOn = {"GaussianNoise", "Identity"
 constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "SpatialDropout1D", "SpatialDropout2D",
                                                        "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
+constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -73,8 +78,11 @@ const Options* options_of(const std::string& class_name) {
                                                    {"renorm_momentum", Option::kNoMatter}},
                                                   {"beta", "gamma", "moving_mean", "moving_variance"});
   static const Options kActivation = {{"activation", Option::kHonoured}};
-  static const Options kRelu = {{"max_value", Option::kHonoured}, {"negative_slope", Option::kHonoured}, {"threshold", Option::kMustBeOff}};
+  static const Options kRelu = {{"max_value", Option::kHonoured}, {"negative_slope", Option::kHonoured}, {"threshold", Option::kHonoured}};
   static const Options kLeakyRelu = {{"negative_slope", Option::kHonoured}, {"alpha", Option::kHonoured}};  // alpha: Keras 2
+  static const Options kElu = {{"alpha", Option::kHonoured}};
+  static const Options kPRelu = with({{"shared_axes", Option::kMustBeOff}}, {"alpha"});
+  static const Options kThresholdedRelu = {{"theta", Option::kHonoured}};
   static const Options kSoftmax = {{"axis", Option::kHonoured}};
   static const Options kFlatten = {{"data_format", Option::kLastChannels}};
   static const Options kPooling = {{"data_format", Option::kLastChannels}, {"keepdims", Option::kMustBeOff}};
@@ -91,6 +99,9 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Activation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
   if (class_name == "LeakyReLU") return &kLeakyRelu;
+  if (class_name == "ELU") return &kElu;
+  if (class_name == "PReLU") return &kPRelu;
+  if (class_name == "ThresholdedReLU") return &kThresholdedRelu;
   if (class_name == "Softmax") return &kSoftmax;
   if (class_name == "Flatten") return &kFlatten;
   if (class_name == "GlobalAveragePooling1D") return &kPooling;
@@ -149,9 +160,9 @@ void check_option(const KerasLayer& layer, const std::string& key, const json& v
   if (found->second == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
 }
 
-// What is multiplied with negative values; `fallback` where no key says it.
-double slope_of(const KerasLayer& layer, const json& config, double fallback) {
-  for (const char* key : {"negative_slope", "alpha"}) {
+// A constant of an activation, which is at least 0; `fallback` where none of the keys says it.
+double constant_of(const KerasLayer& layer, const json& config, std::initializer_list<const char*> keys, double fallback) {
+  for (const char* key : keys) {
     const json value = unwrapped(config.value(key, json()));
     if (value.is_null()) continue;
     constexpr double kMost = 1 << 30;
@@ -169,21 +180,33 @@ NamedOperation relu_of(const KerasLayer& layer, const std::string& class_name, c
   const bool leaky = class_name == "LeakyReLU";
   if (!leaky) {
     const json most = unwrapped(config.value("max_value", json()));
-    if (!most.is_null()) throw not_supported(layer, "max_value", most);
+    if (!most.is_null()) {
+      throw Error(describe(layer) + ": narrow does not support max_value = " + short_text(most) +
+                  ", nor does hls4ml 1.3.0; it takes the activation function relu6");
+    }
   }
-  const double slope = slope_of(layer, config, leaky ? kKerasSlope : 0.0);
+  const double slope = constant_of(layer, config, {"negative_slope", "alpha"}, leaky ? kKerasSlope : 0.0);
+  const double threshold = leaky ? 0.0 : constant_of(layer, config, {"threshold"}, 0.0);
+  if (slope != 0 && threshold != 0) throw Error(describe(layer) + ": hls4ml takes a negative_slope or a threshold, not both");
+  if (threshold != 0) return {"thresholded_relu", std::make_shared<ThresholdedRelu>(threshold)};
   // hls4ml takes a slope of 0 for a thresholded relu, whichever class it is of.
   if (slope == 0) return {"relu", std::make_shared<Relu>(true)};
   return {"leaky_relu", std::make_shared<LeakyRelu>(slope)};
 }
 
 // One of Keras' functions by its name.
-std::optional<NamedOperation> function_of(const json& name) {
+std::optional<NamedOperation> function_of(const KerasLayer& layer, const json& name) {
   constexpr double kFunctionSlope = 0.2;  // keras.activations.leaky_relu
   if (name == "linear") return NamedOperation{"linear", nullptr};
   if (name == "relu") return NamedOperation{"relu", std::make_shared<Relu>()};
   if (name == "softmax") return NamedOperation{"softmax", std::make_shared<Softmax>(true)};
   if (name == "leaky_relu") return NamedOperation{"leaky_relu", std::make_shared<LeakyRelu>(kFunctionSlope)};
+  if (name == "elu") return NamedOperation{"elu", std::make_shared<ExponentialUnit>(1.0)};
+  if (name == "selu") return NamedOperation{"selu", std::make_shared<ExponentialUnit>()};
+  if (name == "relu6") return NamedOperation{"relu6", std::make_shared<ReluMax>()};
+  if (name == "hard_sigmoid") {
+    return NamedOperation{"hard_sigmoid", std::make_shared<HardSigmoid>(layer.keras2 ? HardSigmoid::kKeras2 : HardSigmoid::kKeras3)};
+  }
   for (const TableFunction function : {TableFunction::kSigmoid, TableFunction::kTanh, TableFunction::kSoftplus, TableFunction::kSoftsign}) {
     const auto op = std::make_shared<TableActivation>(function);
     if (name == op->name()) return NamedOperation{std::string(op->name()), op};
@@ -194,15 +217,16 @@ std::optional<NamedOperation> function_of(const json& name) {
 NamedOperation activation_of(const KerasLayer& layer, const json& activation, int depth) {
   const auto unknown = [&](const json& name) {
     return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
-                 " is not supported; these are: linear, relu, leaky_relu, sigmoid, tanh, softplus, softsign, softmax");
+                 " is not supported; these are: linear, relu, relu6, leaky_relu, elu, selu, hard_sigmoid, sigmoid, tanh, softplus, "
+                 "softsign, softmax");
   };
-  if (const auto function = function_of(activation.is_null() ? json("linear") : activation)) return *function;
+  if (const auto function = function_of(layer, activation.is_null() ? json("linear") : activation)) return *function;
   if (!activation.is_object()) throw unknown(activation);
   const json class_name = activation.value("class_name", json());
   const json config = activation.value("config", json());
   // Keras' own functions: {"class_name": "function", "config": "relu"}.
   if (class_name == "function") {
-    const auto function = function_of(config);
+    const auto function = function_of(layer, config);
     const json module = activation.value("module", json());
     if (function && module.is_string() && module != "builtins" && !module.get<std::string>().starts_with("keras")) throw unknown(module);
     if (function) return *function;
@@ -212,7 +236,7 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
   constexpr int kDeepest = 4;
   if (!config.is_object() || depth > kDeepest) throw unknown(class_name.is_string() ? class_name : activation);
   if (class_name != "ReLU" && class_name != "LeakyReLU" && class_name != "Activation") throw unknown(class_name);
-  check_config({layer.name, class_name.get<std::string>(), config, {}, {}});
+  check_config({layer.name, class_name.get<std::string>(), config, {}, {}, layer.keras2});
   if (class_name == "Activation") return activation_of(layer, config.value("activation", json()), depth + 1);
   NamedOperation relu = relu_of(layer, class_name.get<std::string>(), config);
   // Of another layer, hls4ml makes the plain function of it.
@@ -230,7 +254,8 @@ std::string describe(const KerasLayer& layer) { return "layer " + layer.name + "
 
 Error unsupported(const KerasLayer& layer) {
   return Error(describe(layer) +
-               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, Softmax, KSum (or GlobalSumPooling1D), " +
+               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum "
+               "(or GlobalSumPooling1D), " +
                "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
 }
 
@@ -240,6 +265,8 @@ bool flag(const KerasLayer& layer, const char* key, bool fallback) {
   return value.get<bool>();
 }
 
+bool is_activation(const std::string& class_name) { return contains(kActivations, class_name); }
+
 bool is_activation_object(const KerasLayer& layer) {
   const json activation = layer.config.value("activation", json());
   return activation.is_object() && activation.value("class_name", json()) != "function";
@@ -247,6 +274,12 @@ bool is_activation_object(const KerasLayer& layer) {
 
 NamedOperation activation_of(const KerasLayer& layer) {
   if (layer.class_name == "ReLU" || layer.class_name == "LeakyReLU") return relu_of(layer, layer.class_name, layer.config);
+  if (layer.class_name == "ELU") return {"elu", std::make_shared<ExponentialUnit>(constant_of(layer, layer.config, {"alpha"}, 1.0))};
+  if (layer.class_name == "ThresholdedReLU") {
+    const double theta = constant_of(layer, layer.config, {"theta"}, 1.0);
+    if (theta == 0) return {"relu", std::make_shared<Relu>(true)};
+    return {"thresholded_relu", std::make_shared<ThresholdedRelu>(theta)};
+  }
   return activation_of(layer, layer.config.value("activation", json()), 0);
 }
 

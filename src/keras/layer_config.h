@@ -15,6 +15,9 @@ bool is_dropout(const std::string& class_name);
 // Layers that sum over the set axis; users write them themselves, under these names.
 bool is_set_sum_name(const std::string& class_name);
 
+// A layer that is an activation without trained numbers, but for Softmax.
+bool is_activation(const std::string& class_name);
+
 // `layer phi1 (Dense)`, as messages begin.
 std::string describe(const KerasLayer& layer);
 // Of a class that narrow does not read.

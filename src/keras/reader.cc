@@ -80,11 +80,23 @@ void take_extras(const json& extras, Model& model) {
   if (const auto found = extras.find("seen"); found != extras.end()) model.seen = seen_from_json(found->dump());
 }
 
+// Of the Keras that wrote it; empty where that is not said.
+std::string version_in(const json& json) {
+  const auto found = json.is_object() ? json.find("keras_version") : json.end();
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string version_in(const ZipReader& zip) {
+  if (!zip.has("metadata.json")) return "";
+  const std::vector<std::byte> metadata = zip.read("metadata.json");
+  return version_in(parse_json({reinterpret_cast<const char*>(metadata.data()), metadata.size()}));
+}
+
 Model read_zip(const std::string& path) {
   const ZipReader zip(path);
   const std::vector<std::byte> config = zip.read("config.json");
   const auto* text = reinterpret_cast<const char*>(config.data());
-  const Architecture architecture = parse_architecture(parse_json({text, config.size()}));
+  const Architecture architecture = parse_architecture(parse_json({text, config.size()}), version_in(zip));
   const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
   Model model = build_model(architecture, read_weights(weights, architecture));
   if (zip.has("narrow.json")) {
@@ -100,7 +112,8 @@ Model read_legacy(const std::string& path) {
   if (!file.has_attribute("/", "model_config")) {
     throw Error("it is HDF5 but holds no Keras architecture; weights alone are read with their architecture, as model.json+weights.h5");
   }
-  const Architecture architecture = parse_architecture(parse_json(file.attribute("/", "model_config")));
+  const std::string version = file.has_attribute("/", "keras_version") ? file.attribute("/", "keras_version") : "";
+  const Architecture architecture = parse_architecture(parse_json(file.attribute("/", "model_config")), version);
   Model model = build_model(architecture, read_weights(file, architecture));
   if (file.has_attribute("/", "narrow")) take_extras(parse_json(file.attribute("/", "narrow")), model);
   return model;
@@ -130,7 +143,7 @@ void check_pair(const json& config, const Hdf5Reader& weights, const std::string
 
 Model read_pair(const std::string& architecture_path, const std::string& weights_path, bool chosen) {
   const json config = parse_json(read_file(architecture_path));
-  const Architecture architecture = parse_architecture(config);
+  const Architecture architecture = parse_architecture(config, version_in(config));
   const Hdf5Reader weights(weights_path);
   if (!chosen) check_pair(config, weights, weights_path);
   Model model = build_model(architecture, read_weights(weights, architecture));

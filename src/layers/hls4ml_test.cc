@@ -6,15 +6,21 @@
 #include <string>
 
 #include "fixed/ap_types.h"
+#include "fixed/cast.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/exponential_unit.h"
+#include "layers/hard_sigmoid.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/prelu.h"
 #include "layers/relu.h"
+#include "layers/relu_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
+#include "layers/thresholded_relu.h"
 // hls4ml's
 #include "nnet_activation.h"
 #include "nnet_activation_stream.h"
@@ -217,6 +223,81 @@ void leaky(double slope) {
   }
 }
 
+template <class X, class P, class R>
+void prelu() {
+  LayerPrecision types;
+  types.set(TypeName::kParam, kFormat<P>);
+  types.set(TypeName::kResult, kFormat<R>);
+  const auto op = std::make_shared<PRelu>(Shape{kIn}, std::vector<float>(kIn));
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(kIn);
+    Values<P> alpha(kIn);
+    R expected[kIn];
+    nnet::prelu<X, P, R, ActivationConfig>(x.amd.data(), alpha.amd.data(), expected);
+    Narrow narrow(op, types, kFormat<X>, {kIn});
+    narrow.weights(TypeName::kParam, alpha);
+    expect_same(narrow.run(x.raw), expected, "PRelu " + names<X, P, R>() + "draw " + std::to_string(i), x.raw);
+  }
+}
+
+template <class X, class P, class R>
+void thresholded(double theta) {
+  LayerPrecision types;
+  types.set(TypeName::kParam, kFormat<P>);
+  types.set(TypeName::kResult, kFormat<R>);
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(kIn);
+    if (i % 2 == 1) {  // next to theta
+      for (std::size_t k = 0; k < x.raw.size(); ++k) {
+        const Int128 near = cast(theta, kFormat<X>).raw + static_cast<Int128>(k % 3) - 1;
+        x.raw[k] = std::clamp(near, min_raw(kFormat<X>), max_raw(kFormat<X>));
+        x.amd[k] = with_raw<X>(x.raw[k]);
+      }
+    }
+    R expected[kIn];
+    nnet::thresholded_relu<X, P, R, ActivationConfig>(x.amd.data(), P(theta), expected);
+    expect_same(Narrow(std::make_shared<ThresholdedRelu>(theta), types, kFormat<X>, {kIn}).run(x.raw), expected,
+                "ThresholdedRelu " + names<X, P, R>(), x.raw);
+  }
+}
+
+// As HardActivationConfigTemplate of core_templates.py makes it.
+struct HardConfig {
+  static const unsigned n_in = kIn;
+  static const ap_ufixed<16, 0> slope;
+  static const ap_ufixed<2, 0> shift;
+  static const unsigned io_type = nnet::io_parallel;
+  static const unsigned reuse_factor = 1;
+};
+const ap_ufixed<16, 0> HardConfig::slope = 0.2;
+const ap_ufixed<2, 0> HardConfig::shift = 0.5;
+
+template <class X, class R>
+void hard_sigmoid_and_relu6() {
+  LayerPrecision types;
+  types.set(TypeName::kResult, kFormat<R>);
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(kIn);
+    if (i % 2 == 1) {  // around the ends of the line, and 6
+      constexpr double kAround[] = {-2.5, 0, 2.5, 6};
+      for (std::size_t k = 0; k < x.raw.size(); ++k) {
+        const double at = kAround[random_numbers() % std::size(kAround)];
+        Format exact = kFormat<X>;
+        exact.overflow = Overflow::kSat;
+        const Int128 near = cast(at, exact).raw + static_cast<Int128>(random_numbers() % 5) - 2;
+        x.raw[k] = std::clamp(near, min_raw(kFormat<X>), max_raw(kFormat<X>));
+        x.amd[k] = with_raw<X>(x.raw[k]);
+      }
+    }
+    R expected[kIn];
+    nnet::hard_sigmoid<X, R, HardConfig>(x.amd.data(), expected);
+    expect_same(Narrow(std::make_shared<HardSigmoid>(HardSigmoid::kKeras2), types, kFormat<X>, {kIn}).run(x.raw), expected,
+                "HardSigmoid " + names<X, R>(), x.raw);
+    nnet::relu6<X, R, ActivationConfig>(x.amd.data(), expected);
+    expect_same(Narrow(std::make_shared<ReluMax>(), types, kFormat<X>, {kIn}).run(x.raw), expected, "ReluMax " + names<X, R>(), x.raw);
+  }
+}
+
 template <class T, unsigned kSize>
 struct TableConfig {
   static const unsigned n_in = kIn;
@@ -246,6 +327,34 @@ void tables() {
   compare(TableFunction::kTanh, nnet::tanh<X, R, Config>);
   compare(TableFunction::kSoftplus, nnet::softplus<X, R, Config>);
   compare(TableFunction::kSoftsign, nnet::softsign<X, R, Config>);
+}
+
+template <class X, class P, class T, class R, unsigned kSize = 1024>
+void exponential_units(double alpha) {
+  LayerPrecision types;
+  types.set(TypeName::kTable, kFormat<T>);
+  types.set(TypeName::kResult, kFormat<R>);
+  types.table_size = kSize;
+  LayerPrecision elu_types = types;
+  elu_types.set(TypeName::kParam, kFormat<P>);
+  using Config = TableConfig<T, kSize>;
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(kIn);
+    R expected[kIn];
+    nnet::elu<X, P, R, Config>(x.amd.data(), P(alpha), expected);
+    expect_same(Narrow(std::make_shared<ExponentialUnit>(alpha), elu_types, kFormat<X>, {kIn}).run(x.raw), expected,
+                "elu " + names<X, P, T, R>() + std::to_string(kSize), x.raw);
+    hls::stream<nnet::array<X, kIn>> in;
+    hls::stream<nnet::array<R, kIn>> out;
+    nnet::array<X, kIn> row;
+    for (unsigned j = 0; j < kIn; j++) row[j] = x.amd[j];
+    in.write(row);
+    nnet::selu<nnet::array<X, kIn>, nnet::array<R, kIn>, Config>(in, out);
+    nnet::array<R, kIn> y = out.read();
+    for (unsigned j = 0; j < kIn; j++) expected[j] = y[j];
+    expect_same(Narrow(std::make_shared<ExponentialUnit>(), types, kFormat<X>, {kIn}).run(x.raw), expected,
+                "selu " + names<X, T, R>() + std::to_string(kSize), x.raw);
+  }
 }
 
 // As SoftmaxConfigTemplate of core_templates.py makes it.
@@ -412,6 +521,54 @@ TEST(Hls4ml, LeakyRelu) {
   leaky<F<8, 0>, U<4, 2>, ap_int<5>>(2.5);
   leaky<F<8, 1>, U<4, 0>, ap_int<5>>(0.5);
   leaky<F<8, 3>, F<4, 1>, F<9, 4>>(1.5);  // -0.5 in its type
+}
+
+TEST(Hls4ml, PRelu) {
+  prelu<F<8, 3>, F<8, 3>, F<9, 3>>();
+  prelu<F<8, 3>, F<5, 1>, F<7, 3, AP_RND_CONV, AP_SAT>>();
+  prelu<F<8, 0>, F<4, 0>, ap_int<5>>();
+  prelu<F<8, 1>, U<4, 0>, ap_int<5>>();
+  prelu<U<8, 3>, F<4, 1>, F<9, 4>>();
+  prelu<F<8, -2>, F<6, 2>, U<9, 0, AP_RND, AP_SAT_ZERO>>();
+  prelu<ap_int<6>, ap_int<3>, F<9, 6>>();
+}
+
+TEST(Hls4ml, ThresholdedRelu) {
+  thresholded<F<8, 3>, F<8, 3>, F<9, 3>>(0.7);
+  thresholded<F<8, 3>, F<12, 2, AP_RND>, F<7, 2, AP_RND_CONV, AP_SAT>>(1.03);
+  thresholded<F<8, 3>, F<3, 2>, F<9, 3>>(1.7);
+  thresholded<F<8, 3>, F<4, 1>, F<9, 4>>(1.5);  // -0.5 in its type
+  thresholded<U<8, 3>, U<8, 3>, ap_int<3>>(2.2);
+  thresholded<F<8, 0>, U<4, 0>, ap_int<5>>(0.25);
+  thresholded<ap_int<6>, F<6, 3>, F<9, 6>>(1.5);
+  thresholded<F<6, 8>, F<8, 4>, F<9, 6>>(3);
+}
+
+TEST(Hls4ml, HardSigmoidAndRelu6) {
+  hard_sigmoid_and_relu6<F<16, 6>, F<16, 6>>();
+  hard_sigmoid_and_relu6<F<9, 4>, F<8, 1, AP_RND_CONV, AP_SAT>>();
+  hard_sigmoid_and_relu6<F<9, 4>, U<5, 0, AP_RND, AP_SAT_ZERO>>();
+  hard_sigmoid_and_relu6<F<8, 0>, U<8, 1>>();
+  hard_sigmoid_and_relu6<F<8, -3>, F<12, 2, AP_RND_INF>>();
+  hard_sigmoid_and_relu6<U<8, 4>, F<4, 1>>();
+  hard_sigmoid_and_relu6<U<8, 5>, ap_int<3>>();
+  hard_sigmoid_and_relu6<F<8, 12>, F<9, 4>>();
+  hard_sigmoid_and_relu6<F<4, 30>, F<9, 4>>();
+  hard_sigmoid_and_relu6<ap_int<6>, ap_uint<2>>();
+  hard_sigmoid_and_relu6<F<40, 12>, F<48, 6>>();
+}
+
+TEST(Hls4ml, ExponentialUnits) {
+  exponential_units<F<16, 6>, U<8, 1>, F<18, 8>, F<16, 6>>(1.0);
+  exponential_units<F<9, 4>, U<8, 0>, F<18, 8>, F<9, 3, AP_RND_CONV, AP_SAT>>(0.75);
+  exponential_units<F<12, 5>, F<4, 1, AP_RND>, F<9, 2, AP_RND, AP_SAT>, U<6, 0, AP_RND, AP_SAT_ZERO>, 256>(0.3);
+  exponential_units<F<12, 3>, F<4, 1>, F<20, 4, AP_RND, AP_SAT>, F<16, 3>, 1000>(1.5);  // -0.5 in its type
+  exponential_units<F<8, 0>, U<4, 0>, F<8, 0>, ap_int<5>>(0.5);
+  exponential_units<F<8, 0>, U<4, 2>, F<8, 1>, ap_int<5>, 64>(2.5);
+  exponential_units<U<8, 4>, U<8, 1>, F<18, 8>, F<8, 4>>(1.0);
+  exponential_units<F<8, -2>, U<3, 1>, F<30, 8>, F<30, 1, AP_RND>, 4096>(1.25);
+  exponential_units<ap_int<5>, U<1, 1>, ap_int<3>, F<16, 6>, 1>(1.0);
+  exponential_units<F<40, 8>, U<8, 1>, F<48, 8>, F<40, 8>, 4096>(1.0);
 }
 
 TEST(Hls4ml, Tables) {

@@ -2,10 +2,11 @@
 #define NARROW_LAYERS_LEAKY_RELU_H_
 
 #include "layers/elementwise.h"
+#include "layers/sloped.h"
 
 namespace narrow {
 
-// y = x > 0 ? x : slope * x; hls4ml: y = (result_t)(x > 0 ? x : (param_t) slope * x), the product exact (nnet_activation.h).
+// y = x > 0 ? x : slope * x (layers/sloped.h).
 class LeakyRelu final : public Elementwise<LeakyRelu> {
  public:
   // From 0 to 2^30; hls4ml has no finite rule for larger ones.
@@ -19,11 +20,15 @@ class LeakyRelu final : public Elementwise<LeakyRelu> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place& place) const override;
-  Affine affine(const Place& place, const Step& step) const override;
+  Form form(const Place& place) const override { return sloped_form(place, 1); }
+  Affine affine(const Place& place, const Step& step) const override { return sloped_affine(place, step[TypeName::kParam].raw); }
   template <class Raw>
-  void compute(const ExactCall<Raw>& call) const;
-  Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
+  void compute(const ExactCall<Raw>& call) const {
+    compute_sloped(call, call.step[TypeName::kParam].raw);
+  }
+  Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override {
+    return sloped_bounds(place, step[TypeName::kParam].raw, inputs.front());
+  }
 
  private:
   double slope_;

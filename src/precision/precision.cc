@@ -8,6 +8,7 @@
 #include "error.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/exponential_unit.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/set_sum.h"
@@ -334,13 +335,15 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     return a.fraction() == b.fraction() && (loses_low_end ? a.integer < b.integer : a.integer <= b.integer) && a.is_signed == b.is_signed &&
            a.rounding == b.rounding;
   };
-  // What a softmax looks up depends on the width of its input's type; what others do, on the value, but for how an int is made of one
-  // without integer bits (fixed/cast.h).
+  // What a softmax looks up depends on the width of its input's type, and selu's factor is of that type; what others look up depends on
+  // the value, but for how an int is made of one without integer bits (fixed/cast.h).
   const auto looks_up_alike = [&](std::size_t layer) {
     if (!from.precision[layer].table_size) return true;
     const auto before = static_cast<std::size_t>(from.model.layers[layer].inputs.front());
     const Format& a = from.precision[before].result();
     const Format& b = to.precision[before].result();
+    const auto* unit = as<ExponentialUnit>(from.model.layers[layer]);
+    if (unit != nullptr && unit->is_selu()) return a == b;
     if (as<Softmax>(from.model.layers[layer]) == nullptr) return a == b || (a.integer > 0 && b.integer > 0);
     return a == b && from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
   };

@@ -27,12 +27,7 @@ class LanesKernel final : public DenseKernel {
 void run_lanes(const LaneDense& dense, const Finish& finish, const TallyAt& at, const Tensor& x, const Rows& rows, Scratch& scratch,
                Tally& tally) {
   const auto n_in = static_cast<std::size_t>(dense.n_in);
-  const std::int64_t* from = x.w.data() + rows.first * n_in;
-  if (x.small) {
-    scratch.wide[1].resize(rows.count * n_in);
-    x.get(rows.first * n_in, rows.count * n_in, scratch.wide[1].data());
-    from = scratch.wide[1].data();
-  }
+  const std::int64_t* from = x.wide(rows.first * n_in, rows.count * n_in, scratch.wide[1]);
   scratch.wide[0].resize(rows.count * static_cast<std::size_t>(dense.n_out));
   const std::uint64_t overflows = run_lane_dense(dense, from, rows.count, scratch.wide[0].data());
   tally.counts[at.layer].accum_overflows += overflows;

@@ -332,12 +332,8 @@ class Planes final : public DenseKernel {
       for (std::size_t i = 0; i < size; ++i)
         part[i / n_in() * x_stride() + i % n_in()] = static_cast<std::int16_t>(static_cast<std::int64_t>(x.l[at + i] >> shift) & mask);
     } else {
-      const std::int64_t* from = x.w.data() + at;
-      if (x.small) {
-        scratch.wide[1].resize(size);
-        if (p == 0) x.get(at, size, scratch.wide[1].data());
-        from = scratch.wide[1].data();
-      }
+      // The rows' first part has left them in the buffer.
+      const std::int64_t* from = x.small && p > 0 ? scratch.wide[1].data() : x.wide(at, size, scratch.wide[1]);
       split_plane(from, rows.count, n_in(), x_stride(), shift, mask, part.data());
     }
     if (x_stride() != n_in()) {

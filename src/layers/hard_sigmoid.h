@@ -1,0 +1,35 @@
+#ifndef NARROW_LAYERS_HARD_SIGMOID_H_
+#define NARROW_LAYERS_HARD_SIGMOID_H_
+
+#include "layers/elementwise.h"
+
+namespace narrow {
+
+// A line through (0, 0.5), cut at 0 and 1. hls4ml: v = slope * x + shift, exact, with slope 0.2 in ap_ufixed<16,0> and shift 0.5 whatever
+// Keras has; y = (result_t) min(max(v, 0), 1) (nnet_activation.h, model/layers.py: HardActivation).
+class HardSigmoid final : public Elementwise<HardSigmoid> {
+ public:
+  // Keras' slope, by its version.
+  static constexpr double kKeras2 = 0.2;
+  static constexpr double kKeras3 = 1.0 / 6;
+  explicit HardSigmoid(double slope) : slope_(slope) {}
+
+  std::string_view keras_class() const override { return "Activation"; }
+  std::vector<Setting> settings() const override { return {{"activation", std::string("hard_sigmoid")}, {"slope", slope_}}; }
+  FloatFunction float_function() const override;
+  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "HardActivation"; }
+  LayerPrecision types(const TypeRequest& request) const override;
+  bool takes_linear() const override { return true; }
+  void plan(const Place& place, Step& step) const override;
+  Form form(const Place&) const override { return Form::kAny; }
+  template <class Raw>
+  void compute(const ExactCall<Raw>& call) const;
+  Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
+
+ private:
+  double slope_;
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_LAYERS_HARD_SIGMOID_H_
