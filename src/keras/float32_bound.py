@@ -48,13 +48,16 @@ def exact_and_bound(model, x, custom_objects=None):
     return both[0], both[1]
 
 
-CURVED = ("sigmoid", "tanh", "softplus", "softsign", "softmax")  # activations whose values are no whole numbers
+CURVED = ("sigmoid", "tanh", "softplus", "softsign", "softmax")
+ROUNDED = (*CURVED, "elu", "selu", "hard_sigmoid")  # activations whose values are no whole numbers
 
 
 def function_of(layer):
     """The name of the function that a layer is, or has behind it."""
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
+    if isinstance(layer, keras.layers.ELU):
+        return "elu"
     return getattr(getattr(layer, "activation", None), "__name__", "")
 
 

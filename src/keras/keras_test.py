@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from float32_bound import CURVED, exact_and_bound, function_of, in_float64
+from float32_bound import ROUNDED, exact_and_bound, function_of, in_float64
 
 NARROW = os.environ["NARROW"]
 SEED = 11
@@ -88,7 +88,7 @@ def narrow_predicts(path, x, tmp_path):
 def expect_keras(path, model, x, tmp_path):
     """Equal to Keras' numbers where they are exact; else as near as float32 can be held to for every order of sums."""
     got = narrow_predicts(path, x, tmp_path)
-    rounds = any(isinstance(layer, keras.layers.BatchNormalization) or function_of(layer) in CURVED for layer in model.layers)
+    rounds = any(isinstance(layer, keras.layers.BatchNormalization) or function_of(layer) in ROUNDED for layer in model.layers)
     if not rounds and all(np.array_equal(w, np.rint(w)) for w in model.get_weights()):
         assert is_exact(model, x)
         expected = np.concatenate(outputs_of(model, x), axis=1)
