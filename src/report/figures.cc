@@ -354,18 +354,20 @@ class Figures {
     layers.push_back(filtered("datum.mark != ''",
                               {{"type", "point"}, {"shape", "diamond"}, {"size", 220}, {"strokeWidth", 2.5}, {"fill", "transparent"}},
                               {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
-    // Labels stand on the side that has room, one above the other where models come near.
+    // Labels stand on the side that has room, one below the other where models come near: below a front and to its left there is nothing.
     for (const bool left : {true, false}) {
-      const std::string side = (left ? "datum.bits * 2 < " : "datum.bits * 2 >= ") + std::to_string(first + last);
+      const std::string side = (left ? "datum.bits * 3 < " : "datum.bits * 3 >= ") + std::to_string(2 * first + last);
       for (std::size_t i = 0; i < report_.scans.size(); ++i) {
         const bool any = std::any_of(table.begin(), table.end(), [&](const AnswerRow& row) {
-          return row.scan == i && !row.mark.empty() && (row.bits * 2 < first + last) == left;
+          return row.scan == i && !row.mark.empty() && (row.bits * 3 < 2 * first + last) == left;
         });
         if (!any) continue;
-        layers.push_back(filtered(
-            "datum.mark != '' && " + side + " && datum.model == " + Json(report_.scans[i].name).dump(),
-            {{"type", "text"}, {"align", left ? "left" : "right"}, {"dx", left ? 10 : -10}, {"dy", -12 - 13 * static_cast<int>(i % 3)}},
-            {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
+        layers.push_back(filtered("datum.mark != '' && " + side + " && datum.model == " + Json(report_.scans[i].name).dump(),
+                                  {{"type", "text"},
+                                   {"align", left ? "left" : "right"},
+                                   {"dx", left ? 10 : -10},
+                                   {"dy", (left ? -1 : 1) * (12 + 13 * static_cast<int>(i % 3))}},
+                                  {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
       }
     }
     add("pareto", "summary", "Error by bits",
