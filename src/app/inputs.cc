@@ -83,15 +83,15 @@ std::vector<std::string> InputArguments::files() const {
   return files;
 }
 
-static void print_used(const DataOptions& options, std::size_t used, std::optional<std::size_t> left, bool quiet) {
-  if (const std::string text = samples_in_words(options, 0, used, left); !text.empty()) print_notes({text}, quiet);
+static void print_used(const DataOptions& options, const Dataset& data, bool quiet) {
+  if (const std::string text = samples_in_words(options, 0, data); !text.empty()) print_notes({text}, quiet);
 }
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
   const DataOptions options = data_.options();
   Dataset data = fit_to(read_dataset(options.source_for(model.preparation), options.limit()), model);
   print_notes(data.notes, quiet);
-  print_used(options, data.size, data.left, quiet);
+  print_used(options, data, quiet);
   SeenCount seen(model);
   seen.add(data);
   print_notes(seen.notes(), quiet);
@@ -104,22 +104,24 @@ void InputArguments::for_blocks(const Model& model, bool quiet, const std::funct
   SampleReader reader(options.source_for(model.preparation));
   SeenCount seen(model);
   std::set<std::string> said;
-  std::size_t done = 0;
-  while (done < options.limit()) {
-    Dataset block = reader.read(std::min(kBlock, options.limit() - done));
+  Dataset done;  // its size alone
+  while (done.size < options.limit()) {
+    Dataset block = reader.read(std::min(kBlock, options.limit() - done.size));
     if (block.size == 0) break;
     block = fit_to(std::move(block), model);
     for (const std::string& note : block.notes) {
       if (said.insert(note).second) print_notes({note}, quiet);
     }
-    done += block.size;
+    done.size += block.size;
     seen.add(block);
     use(block);
   }
   print_notes(reader.notes(), quiet);
-  print_used(options, done, reader.remaining(), quiet);
+  done.left = reader.remaining();
+  done.unread = reader.unread().size();
+  print_used(options, done, quiet);
   print_notes(seen.notes(), quiet);
-  if (done == 0) throw Error("--data: it contains no samples");
+  if (done.size == 0) throw Error("--data: it contains no samples");
 }
 
 void keep_inputs(const std::string& option, const std::vector<std::string>& written, const std::vector<std::string>& read) {

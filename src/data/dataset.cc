@@ -160,12 +160,25 @@ struct Selected {
   std::size_t clusters = 0, of = 0;
 };
 
+// A name that is given another branch, and that nobody looks up, is misspelt.
+void require_columns(const std::map<std::string, std::string>& branches, const ClusterColumns& columns) {
+  std::vector<std::string> known = columns.features;
+  for (const std::string& name : {columns.target, columns.weight}) {
+    if (!name.empty()) known.push_back(name);
+  }
+  for (const auto& [name, branch] : branches) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    throw Error("--branches: " + name + " is not among what is read: " + listed(known));
+  }
+}
+
 // Clusters, prepared on the way.
 class ClusterSamples : public SampleFile {
  public:
   ClusterSamples(const std::string& path, const DataSource& source, Unfit& unfit, Selected& selected)
       : source_(source), unfit_(unfit), selected_(selected) {
     ClusterColumns columns = columns_of(source.preparation);
+    require_columns(source.branches, columns);
     columns.branches = source.branches;
     columns.tree = source.tree;
     columns.counts = source.counts;
@@ -223,6 +236,7 @@ class SampleReader::Impl {
       if (!file_) {
         if (next_ == files_.size()) break;
         open(files_[next_++].path);
+        of_files_.push_back(0);
         row_ = 0;
       }
       Dataset block;
@@ -241,6 +255,7 @@ class SampleReader::Impl {
       weigh(block, files_[next_ - 1].weight);
       require_finite(block, row_, block.weights, "the weights");
       row_ += block.size;
+      of_files_.back() += block.size;
       if (prepared_) take_target(block);
       append(data, std::move(block));
     }
@@ -258,6 +273,9 @@ class SampleReader::Impl {
     all.insert(all.end(), left_out.begin(), left_out.end());
     return all;
   }
+
+  const std::vector<std::size_t>& of_files() const { return of_files_; }
+  std::vector<DataFile> unread() const { return {files_.begin() + static_cast<std::ptrdiff_t>(next_), files_.end()}; }
 
   std::optional<std::size_t> remaining() const {
     const std::optional<std::size_t> first = file_ ? file_->remaining() : std::optional<std::size_t>(0);
@@ -377,6 +395,7 @@ class SampleReader::Impl {
   DataSource source_;
   std::vector<DataFile> files_;
   std::size_t next_ = 0;  // file
+  std::vector<std::size_t> of_files_;
   std::unique_ptr<SampleFile> file_;
   bool prepared_ = false;  // of the file: samples rather than clusters
   std::size_t row_ = 0;    // of the file
@@ -397,22 +416,38 @@ SampleReader::~SampleReader() = default;
 Dataset SampleReader::read(std::size_t limit) { return impl_->read(limit); }
 std::vector<std::string> SampleReader::notes() const { return impl_->notes(); }
 std::optional<std::size_t> SampleReader::remaining() const { return impl_->remaining(); }
+const std::vector<std::size_t>& SampleReader::of_files() const { return impl_->of_files(); }
+std::vector<DataFile> SampleReader::unread() const { return impl_->unread(); }
 
 Dataset read_dataset(const DataSource& source, std::size_t limit) {
   SampleReader reader(source);
   Dataset data = reader.read(limit);
   data.notes = reader.notes();
-  if (limit > 1) data.left = reader.remaining();  // a single one is asked for to see the data's form
+  data.of_files = reader.of_files();
+  if (limit > 1) {  // a single one is asked for to see the data's form
+    data.left = reader.remaining();
+    const std::vector<DataFile> unread = reader.unread();
+    data.unread = unread.size();
+    if (std::any_of(unread.begin(), unread.end(), [](const DataFile& file) { return file.weight.has_value(); })) {
+      throw Error(unread.front().path + ": none of its samples is among the first " + std::to_string(data.size) +
+                  " of these files, which have weights of their own; ask for all samples, or for enough to reach each file");
+    }
+  }
   if (data.size == 0) throw Error(source.paths.front() + ": it has no samples");
   return data;
 }
 
-std::string samples_in_words(const DataOptions& asked, std::size_t usual, std::size_t used, std::optional<std::size_t> left) {
+std::string samples_in_words(const DataOptions& asked, std::size_t usual, const Dataset& data) {
   if (asked.samples == 0) return "";
+  const std::size_t used = data.size;
   const std::string names = listed(asked.paths);
-  if (left && *left > 0)
-    return "of the " + std::to_string(used + *left) + " samples of " + names + " the first " + std::to_string(used) + " are used";
-  if (!left && used == asked.samples) return "the first " + std::to_string(used) + " samples of " + names + " are used";
+  const std::string unread =
+      data.unread == 0 ? "" : ", none of the last " + (data.unread == 1 ? "file" : std::to_string(data.unread) + " files") + " among them";
+  if (data.left && *data.left > 0) {
+    return "of the " + std::to_string(used + *data.left) + " samples of " + names + " the first " + std::to_string(used) + " are used" +
+           unread;
+  }
+  if (!data.left && used == asked.samples) return "the first " + std::to_string(used) + " samples of " + names + " are used" + unread;
   if (asked.samples == usual || used >= asked.samples) return "";
   return std::to_string(asked.samples) + " samples are asked for, and " + names + " has " + std::to_string(used) + ": all are used";
 }

@@ -26,8 +26,11 @@ struct Dataset {
   std::vector<std::string> notes;  // what a user should know of the reading, a line each
   // How the samples were made from clusters, where that is known.
   std::optional<Preparation> preparation;
-  // Samples (or clusters) of the files behind the last one that was read; nothing where a file cannot tell. Of read_dataset.
+  // Of read_dataset: samples (or clusters) of the files behind the last one that was read, nothing where a file cannot tell; how many of
+  // the samples are of each file, in their order; and how many files were not reached.
   std::optional<std::size_t> left;
+  std::vector<std::size_t> of_files;
+  std::size_t unread = 0;
 };
 
 // Where samples come from.
@@ -90,18 +93,22 @@ class SampleReader {
   std::vector<std::string> notes() const;
   // Samples (or clusters) that were not read yet; nothing where a file cannot be opened.
   std::optional<std::size_t> remaining() const;
+  // Samples that were read of each file so far, files that were not reached left out; and those files.
+  const std::vector<std::size_t>& of_files() const;
+  std::vector<DataFile> unread() const;
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// At most `limit` samples at once. Throws Error where there is none.
+// At most `limit` samples at once. Throws Error where there is none, and where files have weights of their own and `limit` leaves some of
+// them out altogether.
 Dataset read_dataset(const DataSource& source, std::size_t limit = std::numeric_limits<std::size_t>::max());
 
 // How many of how many samples were used, where a limit left some out, or asked for more than there are; else empty. `usual` is the limit
-// that holds where the user names none.
-std::string samples_in_words(const DataOptions& asked, std::size_t usual, std::size_t used, std::optional<std::size_t> left);
+// that holds where the user names none, `data` what read_dataset gave.
+std::string samples_in_words(const DataOptions& asked, std::size_t usual, const Dataset& data);
 
 // The data as the model wants them: where samples have more rows than the model's vmax, its first vmax are kept and a
 // note says so. Throws Error where the features differ, rows are missing, or the model was trained on inputs prepared in

@@ -407,7 +407,7 @@ def test_selections_that_root_does_not_accept(events, nested, tmp_path):
         message = refuse(nested, selection)
         assert f"ROOT does not accept --select '{selection}' for tree events: " in message and reason in message
     assert "is a text" in refuse(nested, '"run"')
-    assert "of cells make one number" in refuse(nested, "cell_E > 1")
+    assert "one for the whole entry, as Sum$ of any branch makes" in refuse(nested, "cell_E > 1")
     assert "--select is of TTrees" in refuse(write(tmp_path, "n.root", {n: a[:5] for n, a in events.items()}, "rntuple"), "run > 1")
     assert "it has no samples" in fail("train", "--data", nested, *PLAIN, "--select", "run > 99", "--out", tmp_path / "m.keras")
 
@@ -449,6 +449,30 @@ def test_files_of_sample_types_have_weights_of_their_own(events, tmp_path):
     own = np.repeat(events["event_weight"].to_numpy().astype("f4"), awkward.num(events["cluster_E"]))
     np.testing.assert_array_equal(got["weight"], own * np.repeat(np.float32([1, 0.25, 0.25]), counts))
     assert "should be a number" in fail("prepare", "--data", f"{paths[0]}:weight=heavy", *PLAIN, "--out", tmp_path / "o.h5")
+
+
+def test_each_file_has_its_share_of_what_is_used(tmp_path):
+    """Samples of one type alone, at the front or at the end, stand for none of the others."""
+    rng = np.random.default_rng(SEED)
+    names = [tmp_path / "signal.npz", tmp_path / "background.npz"]
+    for name in names:
+        np.savez(name, x=rng.normal(size=(40, 4, 2)).astype("f4"), y=rng.uniform(0.1, 1, size=40).astype("f4"))
+    data = ["--data", f"{names[0]}:weight=1", "--data", f"{names[1]}:weight=0"]
+    said = succeed("train", *data, "--nodes", 4, "--phi-layers", 1, "--rho-layers", 1, "--epochs", 1, "--out", tmp_path / "m.keras")
+    assert "training samples are weighted" in said
+    history = json.loads((tmp_path / "m.history.json").read_text())
+    assert history["val_loss"][0] > 0, history
+    assert "signal.npz: the weights of the training samples add up to 0 or less" in fail(
+        "train", "--data", f"{names[0]}:weight=0", "--nodes", 4, "--epochs", 1, "--out", tmp_path / "n.keras")
+    sweep = ["--v-full", "10", "--v-int", "4", "--wb-full", "8", "--wb-int", "2", "--out", tmp_path / "study", tmp_path / "m.keras"]
+    assert "background.npz: none of its samples is among the first 30" in fail("sweep", *data, "--samples", 30, *sweep)
+    said = succeed("sweep", "--data", names[0], "--data", names[1], "--samples", 30, *sweep)
+    assert "the first 30 are used, none of the last file among them" in said, said
+
+
+def test_a_name_that_nobody_looks_up_is_misspelt(events, nested, tmp_path):
+    assert "--branches: cell_e is not among what is read: cell_eta, cell_phi, cell_layer, cell_E, cluster_E" in fail(
+        "prepare", "--data", nested, *PLAIN, "--branches", "cell_e=cell_E", "--out", tmp_path / "o.h5")
 
 
 def test_from_events_to_a_study(events, nested, tmp_path):

@@ -368,7 +368,7 @@ class Selection {
   [[noreturn]] void throw_unequal(std::size_t entry, std::size_t values, std::size_t clusters) const {
     throw Error(path_ + ": entry " + std::to_string(entry) + ": --select '" + expression_ + "' has " + std::to_string(values) +
                 (values == 1 ? " value for " : " values for ") + std::to_string(clusters) + (clusters == 1 ? " cluster" : " clusters") +
-                "; of cells make one number, as Sum$(energy > 1) > 0 does");
+                "; a selection has one value for each cluster, or one for the whole entry, as Sum$ of any branch makes");
   }
 
   std::string path_, expression_;

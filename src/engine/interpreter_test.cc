@@ -10,6 +10,7 @@
 #include "error.h"
 #include "fixed/cast.h"
 #include "layers/dense.h"
+#include "layers/exponential_unit.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/relu.h"
@@ -112,6 +113,22 @@ TEST(Counts, ASlopeThatDoesNotFitIsSeen) {
   EXPECT_EQ(leaky_relu(3, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 1U);
   EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].overflows, 0U);
   EXPECT_EQ(leaky_relu(0.1, fixed(8, 4), ufixed(3, 1)).steps[1][TypeName::kParam].zeros, 1U);
+}
+
+// The factor 1.05 of a selu is -0.95 as an ap_fixed<8,1>: no weight, but what it makes of a value is wrong.
+TEST(Counts, ASeluWhoseFactorDoesNotFitIsSeen) {
+  Model model;
+  model.name = "selu";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+  model.layers.push_back({"y", "Activation", std::make_shared<ExponentialUnit>(), {0}, {1}});
+  model.outputs = {1};
+  for (const auto& [format, overflows] : {std::pair(fixed(8, 1), 1U), std::pair(fixed(8, 2), 0U)}) {
+    PrecisionConfig config;
+    config.model.types["default"] = format;
+    const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{0.5F, 0.F, -0.5F}, 3);
+    EXPECT_EQ(run.predictions[0]<0, overflows> 0);
+    EXPECT_EQ(run.counts[1].overflows, overflows);
+  }
 }
 
 // 2^63 does not fit a machine word with a sign.

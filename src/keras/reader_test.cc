@@ -14,6 +14,7 @@
 #include "error.h"
 #include "keras/writer.h"
 #include "layers/dense.h"
+#include "layers/hard_sigmoid.h"
 #include "model/inference.h"
 
 namespace narrow {
@@ -116,6 +117,28 @@ TEST_F(BrokenFile, WeightsOfAnotherModelAreRefused) {
   config.replace(at, 11, "\"units\": 17");
   expect_error(write("wide.json", config) + "+" + kGolden + "ds16_keras215_weights.h5",
                "layer phi1 (Dense): its configuration says 17 units");
+}
+
+// Keras 3's hard_sigmoid, which Keras 2 had otherwise: the file's version says which one it is.
+TEST_F(BrokenFile, AHardSigmoidIsWrittenForItsKeras) {
+  const Model model = read_keras(kGolden + "units.keras");
+  for (const char* name : {"a.keras", "a.h5", "a.json"}) {
+    const std::string path = folder_.string() + "/" + name;
+    write_keras(model, path);
+    expect_same_model(read_keras(path), model);
+  }
+  const std::string path = folder_.string() + "/2.h5";
+  write_keras2(model, path);
+  const Model again = read_keras(path);
+  for (std::size_t i = 0; i < model.layers.size(); ++i) EXPECT_TRUE(same(*again.layers[i].op, *model.layers[i].op)) << model.layers[i].name;
+  Model old = model;
+  for (Layer& layer : old.layers) {
+    if (as<HardSigmoid>(layer) != nullptr) layer.op = std::make_shared<HardSigmoid>(HardSigmoid::kKeras2);
+  }
+  write_keras2(old, path);
+  const Model older = read_keras(path);
+  for (std::size_t i = 0; i < old.layers.size(); ++i) EXPECT_TRUE(same(*older.layers[i].op, *old.layers[i].op)) << old.layers[i].name;
+  EXPECT_THROW(write_keras(old, path), Error);
 }
 
 // As where narrow is killed between the two files' taking their names.

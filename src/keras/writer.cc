@@ -1,5 +1,6 @@
 #include "keras/writer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -13,6 +14,7 @@
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "layers/hard_sigmoid.h"
 
 namespace narrow {
 namespace {
@@ -44,6 +46,7 @@ ordered_json json_of(const Model& model, const Layer& layer) {
   }
   ordered_json config = {{"name", layer.name}, {"trainable", true}, {"dtype", keras_object("keras", "DTypePolicy", {{"name", "float32"}})}};
   for (const auto& [name, value] : layer.op->settings()) {
+    if (name == HardSigmoid::kSlope) continue;
     std::visit([&, key = std::string(name)](const auto& each) { config[key] = each; }, value);
   }
   const std::string keras_class(layer.op->keras_class());
@@ -91,6 +94,7 @@ ordered_json keras2_json_of(const Model& model, const Layer& layer) {
   else config["trainable"] = true;
   const std::string keras_class(layer.op->keras_class());
   for (const auto& [name, value] : layer.op->settings()) {
+    if (name == HardSigmoid::kSlope) continue;
     const bool slope = keras_class == "LeakyReLU" && name == "negative_slope";
     std::visit([&, key = std::string(slope ? "alpha" : name)](const auto& each) { config[key] = each; }, value);
   }
@@ -222,13 +226,32 @@ std::vector<std::string> files_written(const std::string& path) {
   return {path};
 }
 
+// A hard_sigmoid is of the Keras whose version the file names. Throws Error for one that a file of `version` cannot hold.
+void require_version(const Model& model, bool keras2) {
+  for (const Layer& layer : model.layers) {
+    const auto* hard = as<HardSigmoid>(layer);
+    if (hard == nullptr || hard->is_keras2() == keras2) continue;
+    throw Error("layer " + layer.name + ": the hard_sigmoid of Keras " + (keras2 ? "3" : "2") + " cannot be written in a file of Keras " +
+                (keras2 ? "2" : "3"));
+  }
+}
+
 void write_keras(const Model& model, const std::string& path) {
   require_model_path(path);
+  require_version(model, false);
   if (path.ends_with(".keras")) write_archive(model, path);
   else if (path.ends_with(".h5")) write_legacy(model, path, architecture_of(model), kKerasVersion);
   else write_pair(model, path);
 }
 
-void write_keras2(const Model& model, const std::string& path) { write_legacy(model, path, keras2_architecture_of(model), "2.15.0"); }
+void write_keras2(const Model& model, const std::string& path) {
+  // Both versions read the file; what it says of its own decides between their hard_sigmoids.
+  const bool keras3 = std::any_of(model.layers.begin(), model.layers.end(), [](const Layer& layer) {
+    const auto* hard = as<HardSigmoid>(layer);
+    return hard != nullptr && !hard->is_keras2();
+  });
+  require_version(model, !keras3);
+  write_legacy(model, path, keras2_architecture_of(model), keras3 ? kKerasVersion : "2.15.0");
+}
 
 }  // namespace narrow

@@ -16,6 +16,7 @@ constexpr double kSeluAlpha = 1.6732632423543772;
 // A factor in its type; by default one that changes nothing.
 struct Factor {
   Int128 raw = 1;
+  bool overflow = false;  // it did not fit its type
   Format format{0, 0, false, false, Rounding::kTrn, Overflow::kWrap, 0};
 };
 
@@ -38,8 +39,11 @@ struct ExponentialUnit::Factors {
 };
 
 ExponentialUnit::Factors ExponentialUnit::factors(const Place& place, const Step& step) const {
-  if (!alpha_) return {{cast(kSeluScale, place.input()).raw, place.input()}, {}};
-  return {{}, {step[TypeName::kParam].raw.front(), place.types[TypeName::kParam]}};
+  if (!alpha_) {
+    const CastResult scale = cast(kSeluScale, place.input());
+    return {{scale.raw, scale.overflow, place.input()}, {}};
+  }
+  return {{}, {step[TypeName::kParam].raw.front(), false, place.types[TypeName::kParam]}};
 }
 
 std::vector<Setting> ExponentialUnit::settings() const {
@@ -93,7 +97,9 @@ void ExponentialUnit::compute(const ExactCall<Raw>& call) const {
   for (std::size_t i = 0; i < call.y.size(); ++i) {
     const auto x = static_cast<Int128>(call.x()[i]);
     const Int128 entry = x >= 0 ? 0 : entries[static_cast<std::size_t>(index.of(x, from))];
-    const CastResult y = x >= 0 ? cast_product(x, from, above, to) : cast_product(entry, table, below, to);
+    CastResult y = x >= 0 ? cast_product(x, from, above, to) : cast_product(entry, table, below, to);
+    // No weight is counted for it: what a factor outside of its type makes wrong is the value.
+    y.overflow |= x > 0 && above.overflow;
     count(call.counts, y, x >= 0 ? x != 0 : entry * below.raw != 0);
     call.y[i] = static_cast<Raw>(y.raw);
   }

@@ -12,10 +12,13 @@ class HardSigmoid final : public Elementwise<HardSigmoid> {
   // Keras' slope, by its version.
   static constexpr double kKeras2 = 0.2;
   static constexpr double kKeras3 = 1.0 / 6;
+  // The setting that holds it, which Keras itself does not write: the version of the file says it.
+  static constexpr std::string_view kSlope = "slope";
   explicit HardSigmoid(double slope) : slope_(slope) {}
+  bool is_keras2() const { return slope_ == kKeras2; }
 
   std::string_view keras_class() const override { return "Activation"; }
-  std::vector<Setting> settings() const override { return {{"activation", std::string("hard_sigmoid")}, {"slope", slope_}}; }
+  std::vector<Setting> settings() const override { return {{"activation", std::string("hard_sigmoid")}, {kSlope, slope_}}; }
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "HardActivation"; }
   LayerPrecision types(const TypeRequest& request) const override;

@@ -29,6 +29,8 @@ FloatFunction ThresholdedRelu::float_function() const {
 LayerPrecision ThresholdedRelu::types(const TypeRequest& request) const {
   LayerPrecision types = result_alone(request);
   types.set(TypeName::kParam, request.choice(TypeName::kParam).value_or(request.inputs.front()));
+  request.notes.push_back(request.layer +
+                          " (ReLU with a threshold): hls4ml 1.3.0 takes it for a plain relu where it reads it with Keras 2");
   return types;
 }
 

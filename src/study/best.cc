@@ -287,9 +287,16 @@ class Judge {
            (step == 1 ? "" : ":" + std::to_string(step));
   }
 
-  // Where the grid varies bits and the point has the fewest of them, as if nothing less could do.
+  // Where the grid varies bits and the point has the fewest of them, as if nothing less could do. With fewer integer bits there would be
+  // more fractional ones in the same width.
   void find_lower_edge(const Point& point) {
     for (std::size_t s = 0; s < kSides.size(); ++s) {
+      if (integer_[s].size() > 1 && kSides[s].integer(point) == *integer_[s].begin()) {
+        const int end = *integer_[s].begin();
+        const int by = *std::next(integer_[s].begin()) - end;
+        answer_.extend_down.push_back(std::string(kSides[s].integer_option) + " " + std::to_string(end - by) + ":" + std::to_string(end) +
+                                      (by == 1 ? "" : ":" + std::to_string(by)));
+      }
       const int first = *full_[s].begin();
       if (full_[s].size() < 2 || kSides[s].full(point) > first) continue;
       const int step = *std::next(full_[s].begin()) - first;

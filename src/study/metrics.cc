@@ -50,11 +50,38 @@ Targets completed(Targets targets) {
   return targets;
 }
 
+// Which samples have a weight; empty where all have one.
+std::vector<bool> counted(const Targets& targets, std::size_t weightless) {
+  std::vector<bool> which;
+  for (std::size_t i = 0; weightless > 0 && i < targets.weights.size(); ++i) which.push_back(targets.weights[i] != 0);
+  return which;
+}
+
+// Values of those samples, `per_sample` each.
+template <class T>
+std::vector<T> those(const std::vector<bool>& counted, std::vector<T> values, std::size_t per_sample) {
+  if (counted.empty()) return values;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (counted[i / per_sample]) values[kept++] = values[i];
+  }
+  values.resize(kept);
+  return values;
+}
+
+Targets those(const std::vector<bool>& counted, Targets targets) {
+  targets.truth = those(counted, std::move(targets.truth), 1);
+  targets.weights = those(counted, std::move(targets.weights), 1);
+  return targets;
+}
+
 }  // namespace
 
 Measure::Measure(const MetricOptions& options, std::vector<double> reference, Targets targets)
     : options_(options),
-      reference_(options, std::move(reference), completed(std::move(targets))),
+      weightless_(static_cast<std::size_t>(std::count(targets.weights.begin(), targets.weights.end(), 0.0F))),
+      counted_(counted(targets, weightless_)),
+      reference_(options, those(counted_, std::move(reference), targets.outputs), completed(those(counted_, targets))),
       metrics_(metrics_of(options_, reference_.targets.of_model, !reference_.truth.empty())) {
   if (reference_.truth.empty()) return;
   std::string bins;
@@ -75,6 +102,11 @@ Measure::Measure(const MetricOptions& options, std::vector<double> reference, Ta
 }
 
 Measure::Values Measure::measure(std::span<const double> fixed) const {
+  if (counted_.empty()) return measured(fixed);
+  return measured(those(counted_, std::vector(fixed.begin(), fixed.end()), reference_.targets.outputs));
+}
+
+Measure::Values Measure::measured(std::span<const double> fixed) const {
   const Comparison comparison(reference_, fixed);
   Values values;
   values.metrics.reserve(metrics_.size());
@@ -92,7 +124,7 @@ std::vector<double> Measure::values(std::span<const double> fixed) const {
   return values;
 }
 
-std::vector<Estimate> Measure::float_values() const { return measure(reference_.outputs).metrics; }
+std::vector<Estimate> Measure::float_values() const { return measured(reference_.outputs).metrics; }
 
 std::vector<std::vector<double>> Measure::curve_values(std::span<const double> fixed) const { return measure(fixed).curves; }
 
@@ -102,6 +134,13 @@ std::vector<std::string> Measure::notes() const {
   const auto add = [&](std::size_t count, const std::string& what) {
     if (count > 0) notes.push_back(std::to_string(count) + " of " + std::to_string(all) + " samples " + what);
   };
+  if (const std::vector<double>& outputs = reference_.outputs; outputs.size() > 1) {
+    const auto [least, most] = std::minmax_element(outputs.begin(), outputs.end());
+    if (*least == *most) {
+      notes.push_back("the float model predicts " + short_text(*least) +
+                      " for every sample: it has learned nothing, and any precision does");
+    }
+  }
   if (reference_.targets.assumed && !reference_.nonzero.empty()) {
     std::vector<double> errors;
     for (const std::uint32_t i : reference_.nonzero)
@@ -121,15 +160,17 @@ std::vector<std::string> Measure::notes() const {
     const auto count = [&](const auto& which) {
       return static_cast<std::size_t>(std::count_if(weighing.weights.begin(), weighing.weights.end(), which));
     };
-    notes.push_back("samples are weighted; " + std::to_string(samples) + " of them say as much as " +
-                    short_text(std::round(weighing.effective(samples))) + " of equal weight");
+    notes.push_back("samples are weighted: the effective size of these " + std::to_string(samples) + " is " +
+                    short_text(std::round(weighing.effective(samples))));
     const std::size_t negative = count([](float w) { return w < 0; });
     if (negative > 0) {
       notes.push_back(std::to_string(negative) + " of " + std::to_string(samples) +
                       " samples have a negative weight: quantiles (central resolution, linearity) and 50 % points are unknown");
     }
-    if (const std::size_t none = count([](float w) { return w == 0; }); none > 0) {
-      notes.push_back(std::to_string(none) + " of " + std::to_string(samples) + " samples have the weight 0, and no part in any metric");
+    if (weightless_ > 0) {
+      notes.push_back(
+          std::to_string(weightless_) + " of " + std::to_string(samples + weightless_) +
+          (weightless_ == 1 ? " samples has the weight 0 and enters no metric" : " samples have the weight 0 and enter no metric"));
     }
   }
   add(static_cast<std::size_t>(std::count(reference_.truth.begin(), reference_.truth.end(), 0.0)),

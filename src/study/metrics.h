@@ -52,7 +52,11 @@ class Measure {
   std::vector<std::string> notes() const;
 
  private:
+  Values measured(std::span<const double> fixed) const;  // of samples that have a weight
+
   MetricOptions options_;
+  std::size_t weightless_ = 0;  // samples of weight 0, which have no part in anything
+  std::vector<bool> counted_;   // the others; empty where these are all
   Reference reference_;
   std::vector<Metric> metrics_;
   std::vector<Curve> curves_;

@@ -535,8 +535,7 @@ class Execution {
     Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
     std::vector<std::string> notes = std::move(data.notes);
     data.notes.clear();
-    if (std::string used = samples_in_words(of.options, kDefaultSamples, data.size, data.left); !used.empty())
-      notes.push_back(std::move(used));
+    if (std::string used = samples_in_words(of.options, kDefaultSamples, data); !used.empty()) notes.push_back(std::move(used));
     FittedData result{header_of(data), {}, {}};
     for (const Subject& subject : subjects) {
       const Shape shape = fit_to(result.header, subject.model).shape;

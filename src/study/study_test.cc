@@ -522,6 +522,21 @@ TEST(Best, AnAnswerWhereTheGridBeginsSaysSo) {
   EXPECT_TRUE(grid.answer("mpe=5").extend_down.empty());
 }
 
+TEST(Best, FewerIntegerBitsWereNotTriedEither) {
+  Grid2 grid;
+  for (int full = 10; full <= 14; full += 2) {
+    for (int integer = 4; integer <= 8; integer += 2) {
+      for (int weights = 8; weights <= 10; ++weights) grid.add({full, integer, weights, 2}, full == 10 || weights == 8 ? 9 : 1, 0);
+    }
+  }
+  EXPECT_EQ(grid.answer("mpe=5").point->point, (Point{12, 4, 9, 2}));
+  EXPECT_EQ(grid.answer("mpe=5").extend_down, (std::vector<std::string>{"--v-int 2:4:2"}));
+  for (StoredPoint& point : grid.points) {
+    if (point.point->v_int == 4) point.values[0] = 9;
+  }
+  EXPECT_TRUE(grid.answer("mpe=5").extend_down.empty());
+}
+
 TEST(Best, AnEmptyFrontSaysWhy) {
   Grid2 grid;
   for (int full = 10; full <= 12; ++full) grid.add({full, 4, 12, 2}, 4, 1, 3);
@@ -604,6 +619,54 @@ TEST(Metrics, AShareOfNoneOrAllHasAnError) {
     EXPECT_NEAR(estimate_of(measure, "beyond@1", one).error, 100 * std::sqrt((1 - 1.0 / static_cast<double>(n))) / static_cast<double>(n),
                 1e-9);
     EXPECT_GE(estimate_of(measure, "beyond@1", one).error, limit);
+  }
+}
+
+bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+// Beside any samples of weight 0, everything is as without them.
+TEST(Metrics, SamplesWithoutWeightChangeNothing) {
+  const unsigned seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  std::mt19937_64 random(seed);
+  const auto uniform = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };
+  const Feature target = parse_feature("E:log/10");
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    const std::size_t n = 40 + random() % 100;
+    Targets few{{}, target, target, 1, {}};
+    Targets many = few;
+    std::vector<double> reference, fixed, all_reference, all_fixed;
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool without = i % 3 == 1;
+      const auto truth = static_cast<float>(uniform(0, 0.5));
+      const float weight = without ? 0.F : repeat % 2 == 0 ? 1.F : static_cast<float>(uniform(0.1, 3));
+      // Those without are far away.
+      const double predicted = without ? uniform(-2, 3) : static_cast<double>(truth) + uniform(-0.05, 0.05);
+      const double rounded = without ? uniform(-2, 3) : predicted + uniform(-0.01, 0.01);
+      many.truth.push_back(without ? static_cast<float>(uniform(-1, 2)) : truth);
+      many.weights.push_back(weight);
+      all_reference.push_back(predicted);
+      all_fixed.push_back(rounded);
+      if (without) continue;
+      few.truth.push_back(truth);
+      few.weights.push_back(weight);
+      reference.push_back(predicted);
+      fixed.push_back(rounded);
+    }
+    const MetricOptions options{{}, {10}, {}};
+    const Measure one(options, reference, few);
+    const Measure other(options, all_reference, many);
+    const Measure::Values a = one.measure(fixed);
+    const Measure::Values b = other.measure(all_fixed);
+    for (std::size_t i = 0; i < a.metrics.size(); ++i) {
+      EXPECT_TRUE(same_number(a.metrics[i].value, b.metrics[i].value) && same_number(a.metrics[i].error, b.metrics[i].error))
+          << one.names()[i].name << ", seed " << seed << ", repeat " << repeat;
+    }
+    ASSERT_EQ(a.curves.size(), b.curves.size());
+    for (std::size_t i = 0; i < a.curves.size(); ++i) {
+      EXPECT_EQ(one.curves()[i].edges, other.curves()[i].edges);
+      EXPECT_TRUE(std::equal(a.curves[i].begin(), a.curves[i].end(), b.curves[i].begin(), b.curves[i].end(), same_number)) << i;
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 #include "train/family.h"
 
 #include <algorithm>
+#include <cassert>
 #include <filesystem>
+#include <numeric>
 #include <utility>
 
 #include "data/clusters.h"
@@ -44,27 +46,37 @@ void require_targets(const Dataset& data) {
   if (data.targets == 0) throw Error(data.path + ": it has no targets y, which training needs");
 }
 
-// The last share of the data, as Keras' validation_split takes it.
+// Samples [first, last) of `from`, behind those of `to`.
+void append(Dataset& to, const Dataset& from, std::size_t first, std::size_t last) {
+  const auto take = [&](std::vector<float>& values, const std::vector<float>& of, std::size_t width) {
+    values.insert(values.end(), of.begin() + static_cast<std::ptrdiff_t>(first * width),
+                  of.begin() + static_cast<std::ptrdiff_t>(last * width));
+  };
+  take(to.x, from.x, size_of(from.shape));
+  take(to.y, from.y, from.targets);
+  if (!from.weights.empty()) take(to.weights, from.weights, 1);
+  to.size += last - first;
+}
+
+// The last share of each file's samples, as Keras' validation_split takes it of one: files may be of different kinds.
 Dataset split_off(Dataset& data, double share) {
-  const auto kept = static_cast<std::size_t>(static_cast<double>(data.size) * (1 - share));
-  Dataset rest;
-  rest.shape = data.shape;
-  rest.targets = data.targets;
-  rest.size = data.size - kept;
-  if (kept == 0 || rest.size == 0) {
+  Dataset kept, rest;
+  for (Dataset* part : {&kept, &rest}) part->shape = data.shape, part->targets = data.targets;
+  std::size_t first = 0;
+  for (const std::size_t size : data.of_files.empty() ? std::vector{data.size} : data.of_files) {
+    const std::size_t middle = first + static_cast<std::size_t>(static_cast<double>(size) * (1 - share));
+    append(kept, data, first, middle);
+    append(rest, data, middle, first + size);
+    first += size;
+  }
+  assert(first == data.size);
+  if (kept.size == 0 || rest.size == 0) {
     throw Error(data.path + ": its " + std::to_string(data.size) + " samples cannot be split; give more, or --validation-data");
   }
-  const auto x = data.x.begin() + static_cast<std::ptrdiff_t>(kept * size_of(data.shape));
-  const auto y = data.y.begin() + static_cast<std::ptrdiff_t>(kept * data.targets);
-  rest.x.assign(x, data.x.end());
-  rest.y.assign(y, data.y.end());
-  if (!data.weights.empty()) {
-    rest.weights.assign(data.weights.begin() + static_cast<std::ptrdiff_t>(kept), data.weights.end());
-    data.weights.resize(kept);
-  }
-  data.x.erase(x, data.x.end());
-  data.y.erase(y, data.y.end());
-  data.size = kept;
+  data.x = std::move(kept.x);
+  data.y = std::move(kept.y);
+  data.weights = std::move(kept.weights);
+  data.size = kept.size;
   return rest;
 }
 
@@ -195,6 +207,12 @@ void train_family(const Family& family, FamilyWatch& watch) {
     }
   }
   std::vector<Model> models;
+  for (const Dataset* each : {&data, &validation}) {
+    if (each->weights.empty() || std::accumulate(each->weights.begin(), each->weights.end(), 0.0) > 0) continue;
+    throw Error(data.path + ": the weights of the " + (each == &data ? "training" : "validation") +
+                " samples add up to 0 or less; training needs more (--weight none leaves them out)");
+  }
+  if (!data.weights.empty()) watch.notes({"training samples are weighted"});
   const SeenSamples seen = seen_samples(data, validation);
   for (std::size_t i = 0; i < paths.size(); ++i) {
     models.push_back(initial(family, data, i, paths[i]));
