@@ -197,10 +197,11 @@ of("layers/hard_sigmoid.cc",
    ("coarse steps: the shift is lost", "std::max(x.fraction() + kSlopeFraction, kShiftFraction)", "x.fraction() + kSlopeFraction"))
 
 of("layers/exponential_unit.cc",
-   ("0 is looked up", "const CastResult y = x >= 0 ?", "const CastResult y = x > 0 ?",
+   ("0 is looked up", "CastResult y = x >= 0 ?", "CastResult y = x > 0 ?",
     "the first entry is exp(0) - 1 = 0"),
-   ("selu's factor is an ap_ufixed<16,1>", "{{cast(kSeluScale, place.input()).raw, place.input()}, {}}", "{{cast(kSeluScale, ufixed(16, 1)).raw, ufixed(16, 1)}, {}}"),
+   ("selu's factor is an ap_ufixed<16,1>", "const CastResult scale = cast(kSeluScale, place.input());\n    return {{scale.raw, scale.overflow, place.input()}, {}};", "const CastResult scale = cast(kSeluScale, ufixed(16, 1));\n    return {{scale.raw, scale.overflow, ufixed(16, 1)}, {}};"),
    ("a product without integer bits, wrongly told", "x.integer + factor.format.integer <= 0", "x.integer <= 0"),
+   ("a factor that does not fit is not told", "    y.overflow |= x > 0 && above.overflow;\n", ""),
    ("bounds: the table alone", "return high >= 0 ? hull(linear, table) : table;", "return table;"),
    ("bounds: 0 is left out", "std::min<Int128>(high, -1)", "std::min<Int128>(high, -2)"),
    ("the size is not asked for", "request.table_size.value_or(kTableSize)", "kTableSize"))
