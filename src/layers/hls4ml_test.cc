@@ -552,6 +552,8 @@ TEST(Hls4ml, HardSigmoidAndRelu6) {
   hard_sigmoid_and_relu6<F<8, -3>, F<12, 2, AP_RND_INF>>();
   hard_sigmoid_and_relu6<U<8, 4>, F<4, 1>>();
   hard_sigmoid_and_relu6<U<8, 5>, ap_int<3>>();
+  hard_sigmoid_and_relu6<F<8, 9>, F<9, 5>>();
+  hard_sigmoid_and_relu6<F<8, 10>, F<9, 5>>();
   hard_sigmoid_and_relu6<F<8, 12>, F<9, 4>>();
   hard_sigmoid_and_relu6<F<4, 30>, F<9, 4>>();
   hard_sigmoid_and_relu6<ap_int<6>, ap_uint<2>>();
@@ -565,6 +567,7 @@ TEST(Hls4ml, ExponentialUnits) {
   exponential_units<F<12, 3>, F<4, 1>, F<20, 4, AP_RND, AP_SAT>, F<16, 3>, 1000>(1.5);  // -0.5 in its type
   exponential_units<F<8, 0>, U<4, 0>, F<8, 0>, ap_int<5>>(0.5);
   exponential_units<F<8, 0>, U<4, 2>, F<8, 1>, ap_int<5>, 64>(2.5);
+  exponential_units<F<8, 3>, U<4, 2>, F<8, 0>, ap_int<5>, 64>(2.5);
   exponential_units<U<8, 4>, U<8, 1>, F<18, 8>, F<8, 4>>(1.0);
   exponential_units<F<8, -2>, U<3, 1>, F<30, 8>, F<30, 1, AP_RND>, 4096>(1.25);
   exponential_units<ap_int<5>, U<1, 1>, ap_int<3>, F<16, 6>, 1>(1.0);

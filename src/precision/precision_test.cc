@@ -17,10 +17,12 @@
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
+#include "layers/thresholded_relu.h"
 
 namespace narrow {
 namespace {
@@ -278,6 +280,22 @@ TEST(LeakyReluTypes, SlopesAreInferredAsHls4mlDoes) {
     config.model.types["default"] = fixed(16, 6);
     config.by_name["y"].types["param"] = std::nullopt;
     EXPECT_EQ(resolve(model, config).precision[1][TypeName::kParam], type) << slope;
+  }
+}
+
+// _infer_par_act_precision and _infer_prelu_act_precision: the type of the input, and not the default.
+TEST(ParamTypes, OfThresholdsAndTrainedSlopesAreTheInputs) {
+  for (const OperationPtr& op :
+       {OperationPtr(std::make_shared<ThresholdedRelu>(0.5)), OperationPtr(std::make_shared<PRelu>(Shape{1}, std::vector{0.5F}))}) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.layers.push_back({"y", "ReLU", op, {0}, {1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    config.by_name["x"].types["result"] = fixed(9, 3);
+    config.by_name["y"].types["param"] = std::nullopt;
+    EXPECT_EQ(resolve(model, config).precision[1][TypeName::kParam], fixed(9, 3));
   }
 }
 
