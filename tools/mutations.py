@@ -174,6 +174,8 @@ of("layers/sloped.cc",
    ("bounds: products come from positive values too", "const Int128 top = std::min<Int128>(x.high, 0);", "const Int128 top = std::max<Int128>(x.high, 0);",
     "wider bounds, which are as true"),
    ("word: no room for the product", "step.bits = x.width + param.width + 1;", "step.bits = x.width;"),
+   ("a constant is rounded up to coarser steps", "raw >> std::min(fraction - to, kSumBits)", "(raw >> std::min(fraction - to, kSumBits)) + 1"),
+   ("a constant in steps that are twice as fine", "raw >> std::min(fraction - to, kSumBits)", "raw >> std::min(fraction - to - 1, kSumBits)"),
    ("kernel: slopes by value where there are as many as nodes", "slopes == static_cast<std::size_t>(place.shape.back())", "slopes >= static_cast<std::size_t>(place.shape.back())"))
 
 of("layers/prelu.cc",
@@ -182,13 +184,11 @@ of("layers/prelu.cc",
 of("layers/thresholded_relu.cc",
    ("theta's type is the default", "value_or(request.inputs.front())", "value_or(request.fallback)"),
    ("theta itself passes", "const CastResult y = x > below ?", "const CastResult y = x >= below ?"),
-   ("theta is rounded up to the steps of x", "theta >> std::min(-shift, kSumBits)", "(theta >> std::min(-shift, kSumBits)) + 1"),
    ("bounds: 0 is not among them", "return low > below ? passed : hull(passed, {0, 0});", "return passed;"))
 
 of("layers/relu_max.cc",
    ("6 itself is cast as 6", "x > below ? cast(Int128{kMost}, 0, to)", "x >= below ? cast(Int128{kMost}, 0, to)",
     "6 is 6 in either type"),
-   ("coarse steps: 6 is rounded up", ">> std::min(-x.fraction(), kMostBits)", ">> std::min(-x.fraction() - 1, kMostBits)"),
    ("bounds: the maximum alone", "return high > below ? hull(rest, most) : rest;", "return high > below ? most : rest;"))
 
 of("layers/hard_sigmoid.cc",

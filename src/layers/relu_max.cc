@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/product.h"
+#include "layers/sloped.h"
 #include "layers/turns.h"
 
 namespace narrow {
@@ -11,9 +12,7 @@ namespace {
 constexpr int kMostBits = 4;  // of 6, sign included
 
 // The largest raw value of x that is not above the maximum.
-Int128 last_below(const Format& x) {
-  return x.fraction() >= 0 ? Int128{ReluMax::kMost} << x.fraction() : Int128{ReluMax::kMost} >> std::min(-x.fraction(), kMostBits);
-}
+Int128 last_below(const Format& x) { return steps_below(ReluMax::kMost, 0, x.fraction()); }
 
 }  // namespace
 

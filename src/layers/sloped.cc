@@ -20,6 +20,11 @@ Format type_of_constant(double value) {
   return ufixed(std::min(integer + fraction, kMostBits), integer);
 }
 
+Int128 steps_below(Int128 raw, int fraction, int to) {
+  constexpr int kSumBits = 127;
+  return to >= fraction ? raw << (to - fraction) : raw >> std::min(fraction - to, kSumBits);
+}
+
 std::shared_ptr<const QuantizedWeights> literal(double value, const Format& format) {
   const CastResult result = cast(value, format);
   const bool lost = result.raw == 0 && value != 0 && !result.overflow;

@@ -18,6 +18,8 @@ Interval sloped_bounds(const Place& place, const std::vector<Int128>& slopes, co
 // The type that hls4ml infers for a constant of at least 0: as many bits as hold it, at most 8 (_get_precision_from_constant and
 // minimal_kif, which looks for fractional bits from -32 to 32).
 Format type_of_constant(double value);
+// The largest whole number of steps of 2^-to that is not above raw * 2^-fraction.
+Int128 steps_below(Int128 raw, int fraction, int to);
 // A constant that stands in hls4ml's C++ as a double, in its type.
 std::shared_ptr<const QuantizedWeights> literal(double value, const Format& format);
 

@@ -9,13 +9,9 @@
 namespace narrow {
 namespace {
 
-constexpr int kSumBits = 127;
-
 // The largest raw value of x that is not above theta.
 Int128 last_below(const Place& place, const Step& step) {
-  const Int128 theta = step[TypeName::kParam].raw.front();
-  const int shift = place.input().fraction() - place.types[TypeName::kParam].fraction();
-  return shift >= 0 ? theta << shift : theta >> std::min(-shift, kSumBits);
+  return steps_below(step[TypeName::kParam].raw.front(), place.types[TypeName::kParam].fraction(), place.input().fraction());
 }
 
 }  // namespace
