@@ -186,6 +186,39 @@ of("layers/thresholded_relu.cc",
    ("theta itself passes", "const CastResult y = x > below ?", "const CastResult y = x >= below ?"),
    ("bounds: 0 is not among them", "return low > below ? passed : hull(passed, {0, 0});", "return passed;"))
 
+of("layers/merge.cc",
+   ("an average is a sum", "fraction + (kind_ == MergeKind::kAverage ? 1 : 0)", "fraction"),
+   ("ties take the first", "kMaximum ? a > b : a < b;", "kMaximum ? a >= b : a <= b;"),
+   ("b is taken as a's type", "takes ? cast(first, a, to) : cast(second, b, to)", "takes ? cast(first, a, to) : cast(second, a, to)"),
+   ("wide types are compared by value", "std::max(first, second) >= kInt &&", "false &&"),
+   ("from 33 bits on", "constexpr int kInt = 32;", "constexpr int kInt = 33;"),
+   ("the first grows by no bit where it is shifted", "(first ? 1 : 0), 1)", "0, 1)"),
+   ("one bit of AP_SAT_SYM is -1", "return b.width == 1 && b.is_signed", "return false && b.is_signed"),
+   ("a smaller input repeats value by value", "call.inputs[1][i % call.inputs[1].size()]", "call.inputs[1][i * call.inputs[1].size() / call.y.size()]"),
+   ("auto: no bit for the sum", "(a.is_signed && !b.is_signed ? 1 : 0)) + 1;", "(a.is_signed && !b.is_signed ? 1 : 0));"),
+   ("auto: a difference is unsigned", "|| kind_ == MergeKind::kSubtract},", "},"),
+   ("auto: a maximum has the default modes", "same_type(a, b) ? a : format_of_both(a, b)", "format_of_both(a, b)"),
+   ("the sum's integer bits are the first's", "compares(kind_) ? a.integer <= 0 : sum_integer(a, b) <= 0", "a.integer <= 0"),
+   ("kernel: whatever becomes an ap_int", "if (!alike || !compares_values(a, b)) return Form::kAny;", "if (!compares_values(a, b)) return Form::kAny;"),
+   ("kernel: wide types by value", "if (!alike || !compares_values(a, b)) return Form::kAny;", "if (!alike) return Form::kAny;"),
+   ("bounds: wide types by value", "if (compares(kind_) && !compares_values(*place.inputs[0], *place.inputs[1])) {", "if (false) {"))
+
+of("model/operation.cc",
+   ("bounds: a difference is a sum", "return {p.low - q.high, p.high - q.low};", "return {p.low - q.low, p.high - q.high};"),
+   ("bounds: products of the ends of one", "{p.low * q.low, p.low * q.high, p.high * q.low, p.high * q.high}", "{p.low * q.low, p.high * q.high}"),
+   ("bounds: the larger is the first", "case Pairing::Kind::kLarger: return {std::max(p.low, q.low), std::max(p.high, q.high)};", "case Pairing::Kind::kLarger: return p;"))
+
+of("layers/concatenate.cc",
+   ("the second comes as the first's type", "cast(value, *call.place.inputs[k],", "cast(value, *call.place.inputs[0],"),
+   ("auto: the modes are the second's", "inferred.overflow = a.overflow != Overflow::kWrap ? a.overflow : b.overflow;", "inferred.overflow = b.overflow;"),
+   ("auto: the maximum does not cut", "capped(format_of_both(a, b), request.maximum)", "format_of_both(a, b)"),
+   ("kernel: along any axis", "return by_row && alike &&", "return alike &&"))
+
+of("layers/dot.cc",
+   ("-2 counts as itself", "ternary && second == -2 ? 1 : second", "second"),
+   ("auto: no bits for the sum", "const int log = n < 2 ? 0 :", "const int log = n < 1000 ? 0 :"),
+   ("bounds: -2 counts as itself", "if (is_ternary(b)) second =", "if (false) second ="))
+
 of("layers/relu_max.cc",
    ("6 itself is cast as 6", "x > below ? cast(Int128{kMost}, 0, to)", "x >= below ? cast(Int128{kMost}, 0, to)",
     "6 is 6 in either type"),

@@ -5,7 +5,7 @@
     NARROW_GOLDEN=FOLDER build/golden_test
 
 Every draw comes from the seed, which is printed. The networks use each layer that narrow supports. Not drawn: a
-BatchNormalization behind a Dense on sets with inferred types, or one or a cast behind a Flatten, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
+BatchNormalization behind a Dense on sets with inferred types, or one, a cast or a merge behind a Flatten, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
 With --special every case has weights of ap_int<2> somewhere, or inputs and weights of ap_uint<1>: the products of ternary and
 binary networks. golden/special was made so.
 """
@@ -59,11 +59,43 @@ def dense(rng, x, name, batch_norm):
     return x
 
 
+MERGES = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"]
+
+
+def merge(rng, x, others, name):
+    """x and a layer before it, which a Dense makes fit: a residual connection, or a branch."""
+    other = rng.choice(others)
+    kind = rng.choice([*MERGES, *MERGES, "Concatenate"])
+    if kind == "Concatenate" and other.shape[:-1] == x.shape[:-1]:
+        layer = keras.layers.Concatenate(name=name)
+    elif kind == "Concatenate" and len(x.shape) == 3 and len(other.shape) == 3 and other.shape[2] == x.shape[2]:
+        layer = keras.layers.Concatenate(axis=1, name=name)
+    elif len(other.shape) != len(x.shape) or other.shape[:-1] != x.shape[:-1]:
+        return x
+    else:
+        if other.shape != x.shape:
+            other = keras.layers.Dense(x.shape[-1], name=name + "_to")(other)
+        layer = getattr(keras.layers, kind if kind in MERGES else "Add")(name=name)
+    x = layer([x, other] if rng.random() < 0.5 else [other, x])
+    if rng.random() < 0.5:
+        x = keras.layers.Activation(rng.choice(["relu", "tanh", "linear"]), name=name + "_act")(x)
+    return x
+
+
 def random_model(rng, uniform):
     rows, features = rng.choice([3, 5, 8]), rng.choice([2, 4, 5])
     x = inputs = keras.Input((rows, features), name="cells")
+    merging = rng.random() < 0.6
+    seen, vectors, outputs = [x], [], []
+    if merging and rng.random() < 0.5:
+        others = keras.Input(rng.choice([(features,), (rows, features), (rows, 3)]), name="a_second")  # the first by name, not by order
+        (vectors if len(others.shape) == 2 else seen).append(others)
+        inputs = [inputs, others] if rng.random() < 0.5 else [others, inputs]
     for i in range(rng.randint(1, 2)):
         x = dense(rng, x, f"phi{i + 1}", uniform)
+        if merging and rng.random() < 0.7:
+            x = merge(rng, x, seen, f"phi_merge{i + 1}")
+        seen.append(x)
     pool = rng.choice(["KSum", "KSum", "mean", "flatten"])
     if pool == "KSum":
         x = reference.KSum(name="KSum")(x)
@@ -75,10 +107,15 @@ def random_model(rng, uniform):
             x = keras.layers.Dropout(0.1, name="flatten_drop")(x)
     if pool != "flatten" and rng.random() < 0.3:
         x = keras.layers.BatchNormalization(epsilon=1e-9, name="idle")(x)
-    for i in range(rng.randint(0, 1)):
+    for i in range(rng.randint(0, 1) + merging):
         x = dense(rng, x, f"rho{i + 1}", True)
+        if merging and vectors and rng.random() < 0.8:
+            x = merge(rng, x, vectors, f"rho_merge{i + 1}")
+        vectors.append(x)
+    if merging and len(vectors) > 1 and rng.random() < 0.5:
+        outputs.append(vectors[-1])  # an output in between, which other layers read
     x = keras.layers.Dense(rng.choice([1, 2]), name="regression")(x)
-    model = keras.Model(inputs, x)
+    model = keras.Model(inputs, [x, *outputs] if outputs else x)
     for layer in model.layers:
         if layer.name == "idle" and rng.random() < 0.5:
             continue  # multiplies by 1 and adds 0
@@ -189,13 +226,14 @@ def main():
         model = random_model(rng, uniform)
         stem = args.folder / f"random{i}"
         model.save(f"{stem}.keras")
-        samples = (np.random.randn(args.samples, *model.input_shape[1:]) * rng.choice([0.5, 1, 4])).astype(np.float32)
-        np.save(f"{stem}.npy", samples)
+        scale = rng.choice([0.5, 1, 4])
+        samples = {i.name: (np.random.randn(args.samples, *i.shape[1:]) * scale).astype(np.float32) for i in model.inputs}
+        np.savez(f"{stem}.npz", **samples)
         for c in range(args.cases):
             name = f"{stem}_{c}"
             shutil.copy(f"{stem}.keras", f"{name}.keras")
             Path(f"{name}.cases.json").write_text(json.dumps([random_case(rng, model, f"case{c}", uniform, args.special)]))
-            command = [sys.executable, reference.__file__, f"{name}.keras", f"{stem}.npy", f"{name}.cases.json", f"{name}.h5", "--trace", "5"]
+            command = [sys.executable, reference.__file__, f"{name}.keras", f"{stem}.npz", f"{name}.cases.json", f"{name}.h5", "--trace", "5"]
             run = subprocess.run(command, capture_output=True, text=True)
             answer = [line for line in run.stdout.splitlines() if line.startswith(f"case{c}:")]
             if run.returncode != 0 or "failed" in "".join(answer):

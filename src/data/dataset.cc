@@ -454,6 +454,9 @@ std::string samples_in_words(const DataOptions& asked, std::size_t usual, const 
 
 Dataset fit_to(Dataset data, const Model& model) {
   const std::vector<int> inputs = model.inputs();
+  if (inputs.size() != 1) {
+    throw Error("model " + model.name + " has " + std::to_string(inputs.size()) + " inputs; narrow takes data for one");
+  }
   const Shape& wanted = model.layers[static_cast<std::size_t>(inputs.front())].shape;
   const std::string different = difference(data.preparation, model.preparation, Agreement::kInputs);
   if (!different.empty()) {

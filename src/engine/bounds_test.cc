@@ -53,6 +53,11 @@ TEST(Bounds, HoldWhatTheInterpreterComputes) {
   intervals_hold({.max_nodes = 12, .max_set = 8, .adversarial = true}, number_from_environment("NARROW_CASES", 6000));
 }
 TEST(Bounds, HoldWhatTheInterpreterComputesInTrainedLookingNetworks) { intervals_hold({}, number_from_environment("NARROW_CASES", 1500)); }
+TEST(Bounds, HoldWhatTheInterpreterComputesInGraphs) {
+  intervals_hold({.max_nodes = 8, .max_set = 5, .adversarial = true, .graphs = true}, number_from_environment("NARROW_CASES", 4000));
+  intervals_hold({.max_width = 60, .max_nodes = 6, .max_set = 4, .adversarial = true, .graphs = true},
+                 number_from_environment("NARROW_CASES", 2000));
+}
 TEST(Bounds, HoldWhatTheInterpreterComputesForWideTypes) {
   intervals_hold({.max_width = 60, .max_nodes = 8, .max_set = 5, .adversarial = true}, number_from_environment("NARROW_CASES", 2000));
 }
@@ -179,7 +184,8 @@ TEST(AnswersFor, GivesTheSameNumbersWhereNothingOverflowed) {
   std::uint64_t answered = 0;
   for (std::uint64_t i = 0; i < number_from_environment("NARROW_CASES", 6000); ++i) {
     std::mt19937_64 random(seed * 1'000'003 + i);
-    const RandomCase narrow = random_case(random, {.max_nodes = 6, .max_set = 4, .adversarial = random() % 2 == 0}, 3);
+    const RandomCase narrow =
+        random_case(random, {.max_nodes = 6, .max_set = 4, .adversarial = random() % 2 == 0, .graphs = random() % 2 == 0}, 3);
     RandomCase wide = narrow;
     // The same steps, with more integer bits or another overflow mode here and there.
     const auto widen = [&](std::optional<Format>& format) {

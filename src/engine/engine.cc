@@ -30,10 +30,11 @@ constexpr std::size_t kSamples = 8;
 
 // What computes one layer.
 struct Stage {
-  enum class Kind { kInput, kDense, kCast, kAffine, kSum, kRowSums, kMachine, kFused } kind = Kind::kMachine;
+  enum class Kind { kInput, kDense, kCast, kAffine, kPairs, kSum, kRowSums, kMachine, kFused } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
-  std::optional<LaneCast> cast;  // of kCast, kAffine and kSum
+  std::optional<LaneCast> cast;  // of kCast, kAffine, kPairs and kSum
   Affine affine;
+  Pairing pairing;
   std::optional<RowSums> sums;  // of kRowSums
   bool in_128_bits = false;     // which they need
   bool relu = false;
@@ -60,12 +61,24 @@ std::optional<Interval> affine_values(const Affine& affine, const Interval& x) {
   return Interval{-(Int128{1} << bits), Int128{1} << bits};
 }
 
+// Between which what two layers' values make lies, and each of them at the common step; nothing where 128 bits might not hold it.
+std::optional<Interval> paired_values(const Pairing& pairing, const Interval& a, const Interval& b) {
+  constexpr int kMostBits = 124;
+  const int first = bits_of(magnitude_of(a.magnitude())) + pairing.shifts[0];
+  const int second = bits_of(magnitude_of(b.magnitude())) + pairing.shifts[1];
+  if ((pairing.kind == Pairing::Kind::kProduct ? first + second : std::max(first, second)) + 1 > kMostBits) return std::nullopt;
+  const Interval beside{.low = std::min(a.low << pairing.shifts[0], b.low << pairing.shifts[1]),
+                        .high = std::max(a.high << pairing.shifts[0], b.high << pairing.shifts[1])};
+  return hull(paired(pairing, a, b), beside);
+}
+
 // A thread's memory for a block of samples.
 struct Workspace {
   std::vector<Tensor> tensors;
   std::vector<std::size_t> starts;   // first row of each sample in tensors of sets, and the end
   std::vector<std::size_t> counted;  // rows of each sample that are the pad row
   Tensor sample;
+  std::vector<float> values;  // of one of several inputs
   Scratch scratch;
   Tally tally;
   std::size_t rows_counted = 0;
@@ -102,7 +115,8 @@ class Engine::Impl {
  public:
   Impl(Program program, const EngineOptions& options) : program_(std::move(program)), options_(options) {
     const Model& model = program_.model();
-    input_ = only_input(model);
+    for (const int input : model.inputs()) inputs_.push_back(static_cast<std::size_t>(input));
+    input_ = inputs_.front();
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     plan();
   }
@@ -132,8 +146,10 @@ class Engine::Impl {
   std::vector<std::pair<Layer, LayerPrecision>> layers_through(std::size_t last) const;
   void check_accepts(const PreparedInput& input) const;
   void quantize(std::span<const float> x, std::size_t samples, const std::vector<Int128>& pad, Workspace& work) const;
+  void quantize_all(std::span<const float> x, std::size_t samples, Workspace& work) const;
   void load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const;
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
+  void run_pairs(std::size_t layer, std::size_t rows, Workspace& work) const;
   void run_sum(std::size_t layer, std::size_t samples, const PadRow* pad, Workspace& work) const;
   void count_cast(const CastCounts& seen, std::size_t layer, std::size_t values, Workspace& work) const;
   void run_row_sums(std::size_t layer, std::size_t samples, Workspace& work) const;
@@ -142,20 +158,23 @@ class Engine::Impl {
 
   const Layer& layer(std::size_t i) const { return program_.model().layers[i]; }
   Form form(std::size_t i) const { return layer(i).op->form(program_.place(i)); }
+  std::size_t other_input_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).inputs.back()); }
   std::size_t input_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).inputs.front()); }
   bool is_set(std::size_t i) const { return layer(i).shape.size() > 1; }
   std::size_t width_of(std::size_t i) const { return static_cast<std::size_t>(layer(i).shape.back()); }
-  std::size_t rows_of(std::size_t i, std::size_t samples, const Workspace& work) const {
-    return is_set(i) ? work.starts[samples] : samples;
+  // Where the rows of sample s begin in the layer's tensor: with s = samples, how many there are.
+  std::size_t start_of(std::size_t i, std::size_t s, const Workspace& work) const {
+    return is_set(i) && dedup_ ? work.starts[s] : s * (size_of(layer(i).shape) / width_of(i));
   }
 
   Program program_;
   EngineOptions options_;
-  std::size_t input_ = 0;
+  std::vector<std::size_t> inputs_;
+  std::size_t input_ = 0;  // the first, or the only one
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
   std::vector<Stage> stages_;
-  std::optional<Quantizer> quantizer_;
+  std::vector<Quantizer> quantizers_;  // of inputs_
 };
 
 std::optional<std::size_t> Engine::Impl::fusable_relu(std::size_t index) const {
@@ -182,7 +201,7 @@ void Engine::Impl::plan() {
     if (form(i) == Form::kInput) {
       stage.kind = Stage::Kind::kInput;
       stage.by_row = true;
-      quantizer_.emplace(program_.format(i));
+      quantizers_.emplace_back(program_.format(i));
       continue;
     }
     const Interval& input = intervals[input_of(i)];
@@ -210,6 +229,13 @@ void Engine::Impl::plan() {
       const std::optional<Interval> values = affine_values(stage.affine, input);
       if (!values || !plan_cast(i, {stage.affine.fraction, stage.affine.no_integer_bits}, *values, stage)) continue;
       stage.kind = Stage::Kind::kAffine;
+      stage.by_row = true;
+    } else if (form(i) == Form::kPairs) {
+      stage.pairing = layer(i).op->pairing(program_.place(i));
+      const std::optional<Interval> values = paired_values(stage.pairing, input, intervals[other_input_of(i)]);
+      if (!values || !plan_cast(i, {stage.pairing.fraction, stage.pairing.no_integer_bits}, *values, stage)) continue;
+      stage.in_128_bits |= !fits_word(program_.format(other_input_of(i)));
+      stage.kind = Stage::Kind::kPairs;
       stage.by_row = true;
     }
   }
@@ -252,7 +278,7 @@ bool Engine::Impl::can_dedup() const {
     }
   }
   for (const int output : program_.model().outputs) any_sum &= !is_set(static_cast<std::size_t>(output));
-  return any_sum && is_set(input_);
+  return any_sum && is_set(input_) && inputs_.size() == 1;
 }
 
 std::vector<std::string> Engine::Impl::kernels() const {
@@ -265,7 +291,8 @@ std::vector<std::string> Engine::Impl::kernels() const {
         if (stages_[i].dense->at().output() != i) names[stages_[i].dense->at().output()] = "with " + layer(i).name;
         break;
       case Stage::Kind::kCast:
-      case Stage::Kind::kAffine: names[i] = "lanes"; break;
+      case Stage::Kind::kAffine:
+      case Stage::Kind::kPairs: names[i] = "lanes"; break;
       case Stage::Kind::kSum: names[i] = "row sums"; break;
       case Stage::Kind::kRowSums: names[i] = "row sums in order"; break;
       case Stage::Kind::kMachine:
@@ -325,7 +352,7 @@ std::vector<Int128> Engine::Impl::find_pad(std::span<const float> x, std::size_t
   const std::size_t step = std::max<std::size_t>(1, n / kLooked);
   std::size_t rows = 0;
   for (std::size_t s = 0; s < n; s += step) {
-    quantizer_->run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
+    quantizers_.front().run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
     for (std::size_t r = 0; r < size; r += width, ++rows) {
       std::vector<Int128> row(width);
       for (std::size_t k = 0; k < width; ++k) row[k] = sample[r + k];
@@ -376,8 +403,8 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
   const std::vector<std::int16_t> pad16(pad.begin(), pad.end());
   const std::vector<std::int64_t> pad64(pad.begin(), pad.end());
   for (std::size_t s = 0; s < samples; ++s) {
-    quantizer_->run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed,
-                    options_.counting);
+    quantizers_.front().run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed,
+                            options_.counting);
     std::size_t at = work.starts.back();
     const auto copy = [&](const auto* from, auto* to, const auto* pad_row) {
       if (pad.empty()) {
@@ -400,10 +427,29 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
   }
 }
 
+// The same of several inputs, whose values stand side by side in a sample; no row is left out.
+void Engine::Impl::quantize_all(std::span<const float> x, std::size_t samples, Workspace& work) const {
+  const std::size_t sample = program_.model().input_size();
+  std::size_t offset = 0;
+  for (std::size_t k = 0; k < inputs_.size(); ++k) {
+    const std::size_t input = inputs_[k];
+    const std::size_t size = size_of(layer(input).shape);
+    work.values.resize(samples * size);
+    for (std::size_t s = 0; s < samples; ++s) std::copy_n(x.data() + s * sample + offset, size, work.values.data() + s * size);
+    offset += size;
+    Tensor& y = work.tensors[input];
+    y.hold(program_.format(input));
+    y.resize(samples * size);
+    quantizers_[k].run(work.values.data(), samples * size, y, work.scratch, work.tally.counts[input], work.tally.overflowed,
+                       options_.counting);
+  }
+}
+
 // A block of samples into the working memory.
 void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
   if (!input.kept) {
-    const std::size_t size = size_of(layer(input_).shape);
+    const std::size_t size = program_.model().input_size();
+    if (inputs_.size() > 1) return quantize_all(input.x.subspan(first * size, samples * size), samples, work);
     quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
     for (const std::size_t counted : work.counted) work.rows_counted += counted;
     return;
@@ -428,7 +474,7 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
   input.layer = input_;
   input.counting = options_.counting;
   if (dedup_) input.pad = find_pad(x, n);
-  if (!keep) return input;
+  if (!keep || inputs_.size() > 1) return input;
   const std::size_t size = size_of(layer(input_).shape);
   const std::size_t width = width_of(input_);
   input.rows.hold(program_.format(input_));
@@ -464,7 +510,7 @@ PreparedInput Engine::Impl::prepare(const PreparedInput& from, std::size_t index
   const std::size_t size = size_of(layer(index).shape);
   const std::size_t width = width_of(index);
   to.starts.resize(to.n + 1);
-  for (std::size_t s = 0; s < to.n; ++s) to.starts[s + 1] = is_set(index) ? from.starts[s + 1] : to.starts[s] + size / width;
+  for (std::size_t s = 0; s < to.n; ++s) to.starts[s + 1] = is_set(index) && dedup_ ? from.starts[s + 1] : to.starts[s] + size / width;
   to.rows.resize(to.starts.back() * width);
   to.tally = from.tally;
   to.rows_counted = from.rows_counted;
@@ -490,11 +536,12 @@ std::vector<std::pair<Layer, LayerPrecision>> Engine::Impl::layers_through(std::
 
 // Where all that follows depends on this layer alone, and its values are not skipped over on the way.
 bool Engine::Impl::can_start_behind(std::size_t index) const {
-  if (index < input_) return false;
+  if (index < input_ || (inputs_.size() > 1 && layer(index).inputs.empty())) return false;
   const auto self = static_cast<int>(index);
   const Model& model = program_.model();
   const auto behind = [&](int i) { return i >= self; };
   for (std::size_t i = index + 1; i < model.layers.size(); ++i) {
+    if (model.layers[i].inputs.empty()) return false;
     if (!std::all_of(model.layers[i].inputs.begin(), model.layers[i].inputs.end(), behind)) return false;
   }
   const Stage& stage = stages_[index];
@@ -558,6 +605,67 @@ void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work
              work);
 }
 
+// What the values a and b of each pair make, at their common step.
+template <class Word>
+void pair_up(const Pairing& pairing, Word* a, const Word* b, std::size_t size) {
+  const auto each = [&](const auto& f) {
+    const Word p = Word{1} << pairing.shifts[0];
+    const Word q = Word{1} << pairing.shifts[1];
+    for (std::size_t i = 0; i < size; ++i) a[i] = f(static_cast<Word>(a[i] * p), static_cast<Word>(b[i] * q));
+  };
+  switch (pairing.kind) {
+    case Pairing::Kind::kSum: return each([](Word p, Word q) { return p + q; });
+    case Pairing::Kind::kDifference: return each([](Word p, Word q) { return p - q; });
+    case Pairing::Kind::kProduct: return each([](Word p, Word q) { return p * q; });
+    case Pairing::Kind::kLarger: return each([](Word p, Word q) { return p > q ? p : q; });
+    case Pairing::Kind::kSmaller: return each([](Word p, Word q) { return p < q ? p : q; });
+    case Pairing::Kind::kBeside: break;
+  }
+}
+
+// Rows of both, one behind the other, at their common step.
+template <class Word>
+void put_beside(const Pairing& pairing, const Word* a, std::size_t first, const Word* b, std::size_t second, std::size_t rows, Word* y) {
+  const auto copy = [](const Word* from, std::size_t count, int shift, Word* to) {
+    for (std::size_t i = 0; i < count; ++i) to[i] = from[i] * (Word{1} << shift);
+  };
+  for (std::size_t row = 0; row < rows; ++row) {
+    copy(a + row * first, first, pairing.shifts[0], y + row * (first + second));
+    copy(b + row * second, second, pairing.shifts[1], y + row * (first + second) + first);
+  }
+}
+
+void Engine::Impl::run_pairs(std::size_t index, std::size_t rows, Workspace& work) const {
+  const std::size_t inputs[] = {input_of(index), other_input_of(index)};
+  const std::size_t widths[] = {width_of(inputs[0]), width_of(inputs[1])};
+  const Pairing& pairing = stages_[index].pairing;
+  Tensor& y = work.tensors[index];
+  const std::size_t size = rows * width_of(index);
+  y.hold(program_.format(index));
+  y.resize(size);
+  const auto in = [&](auto& a, auto& b, auto& beside, const auto& run) {
+    a.resize(rows * widths[0]);
+    b.resize(rows * widths[1]);
+    work.tensors[inputs[0]].get(0, rows * widths[0], a.data());
+    work.tensors[inputs[1]].get(0, rows * widths[1], b.data());
+    auto* values = a.data();
+    if (pairing.kind == Pairing::Kind::kBeside) {
+      beside.resize(size);
+      values = beside.data();
+      put_beside(pairing, a.data(), widths[0], b.data(), widths[1], rows, values);
+    } else {
+      pair_up(pairing, a.data(), b.data(), size);
+    }
+    const CastCounts seen = run(*stages_[index].cast, false, values, values, size);
+    y.put(0, size, values);
+    return seen;
+  };
+  Scratch& scratch = work.scratch;
+  count_cast(stages_[index].in_128_bits ? in(scratch.large, scratch.more_large[0], scratch.more_large[1], run_lane_cast128)
+                                        : in(scratch.wide[0], scratch.wide[1], scratch.groups[0], run_lane_cast),
+             index, size, work);
+}
+
 void Engine::Impl::count_cast(const CastCounts& seen, std::size_t index, std::size_t size, Workspace& work) const {
   LayerCounts& counts = work.tally.counts[index];
   counts.values += size;
@@ -581,8 +689,8 @@ void Engine::Impl::run_sum(std::size_t index, std::size_t samples, const PadRow*
     using Word = std::remove_reference_t<decltype(sums[0])>;
     sums.resize(samples * width);
     for (std::size_t s = 0; s < samples; ++s) {
-      const std::size_t first = work.starts[s];
-      const std::size_t rows = work.starts[s + 1] - first;
+      const std::size_t first = start_of(from, s, work);
+      const std::size_t rows = start_of(from, s + 1, work) - first;
       Word* to = sums.data() + s * width;
       std::fill_n(to, width, 0);
       const auto add = [&](const auto* values) {
@@ -629,17 +737,17 @@ void Engine::Impl::run_row_sums(std::size_t index, std::size_t samples, Workspac
 // Sample by sample through the interpreter.
 template <class Raw>
 void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Machine<Raw>& machine, Workspace& work) const {
-  const std::size_t from = input_of(index);
-  const Tensor& x = work.tensors[from];
   Tensor& y = work.tensors[index];
   y.hold(program_.format(index));
-  const std::size_t in = size_of(layer(from).shape);
   const std::size_t out = size_of(layer(index).shape);
   y.resize(samples * out);
   const LayerCounts before = machine.all_counts()[index];
   for (std::size_t s = 0; s < samples; ++s) {
-    std::vector<Raw>& values = machine.values(from);
-    x.get(s * in, in, values.data());
+    for (const int each : layer(index).inputs) {
+      const auto from = static_cast<std::size_t>(each);
+      std::vector<Raw>& values = machine.values(from);
+      work.tensors[from].get(s * values.size(), values.size(), values.data());
+    }
     machine.run_layer(index);
     y.put(s * out, out, machine.values(index).data());
   }
@@ -658,12 +766,13 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kFused: break;
     case Stage::Kind::kDense: {
       const DenseKernel& kernel = *stages_[index].dense;
-      kernel.run(work.tensors[input_of(index)], rows_of(index, samples, work), work.tensors[kernel.at().output()], work.scratch,
+      kernel.run(work.tensors[input_of(index)], start_of(index, samples, work), work.tensors[kernel.at().output()], work.scratch,
                  work.tally);
       break;
     }
     case Stage::Kind::kCast:
-    case Stage::Kind::kAffine: run_cast(index, rows_of(index, samples, work), work); break;
+    case Stage::Kind::kAffine: run_cast(index, start_of(index, samples, work), work); break;
+    case Stage::Kind::kPairs: run_pairs(index, start_of(index, samples, work), work); break;
     case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
     case Stage::Kind::kRowSums: run_row_sums(index, samples, work); break;
     case Stage::Kind::kMachine:

@@ -18,7 +18,7 @@ RunResult run(const Program& program, std::span<const float> x, std::size_t n, c
   const Model& model = program.model();
   std::vector<LaneStep> lanes;
   for (std::size_t i = 0; i < model.layers.size(); ++i) lanes.push_back(options.one_by_one ? LaneStep{} : make_lane_step(program, i));
-  const std::size_t input_size = size_of(model.layers[only_input(model)].shape);
+  const std::size_t input_size = model.input_size();
   const std::size_t output_size = model.output_size();
   const std::size_t traced = std::min(options.traced, n);
   RunResult result{std::vector<double>(n * output_size), std::vector<std::vector<double>>(model.layers.size()),
@@ -54,7 +54,7 @@ RunResult run(const Program& program, std::span<const float> x, std::size_t n, c
 
 void check_samples(const Program& program, std::size_t values, std::size_t n) {
   const Model& model = program.model();
-  const std::size_t size = size_of(model.layers[only_input(model)].shape);
+  const std::size_t size = model.input_size();
   if (values == n * size) return;
   throw Error("model " + model.name + " takes " + std::to_string(size) + " values per sample; " + std::to_string(values) +
               " values are not " + std::to_string(n) + " samples");

@@ -21,12 +21,12 @@ struct InterpretOptions {
   bool one_by_one = false;
 };
 
-// Throws Error unless the model has one input and n samples of it are `values` numbers.
+// Throws Error unless n samples of the model's inputs are `values` numbers.
 void check_samples(const Program& program, std::size_t values, std::size_t n);
 
-// Runs n samples, x (n, input shape) as double(float), by the rules of docs/numerics.md, one operation after the other: any
-// types to 64 bits, sums to 127. This is the reference that every faster path is held against. Uses all cores. Throws Error if the model
-// has another number of inputs than one, or x another number of values.
+// Runs n samples, x (n, the values of all inputs side by side) as double(float), by the rules of docs/numerics.md, one operation after the
+// other: any types to 64 bits, sums to 127. This is the reference that every faster path is held against. Uses all cores. Throws Error if
+// x has another number of values.
 RunResult interpret(const Program& program, std::span<const float> x, std::size_t n, const InterpretOptions& options = {});
 
 }  // namespace narrow

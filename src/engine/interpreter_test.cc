@@ -51,6 +51,10 @@ TEST(Interpreter, LanesAreCastsOneByOneForWideTypes) {
   compare_random_programs({.max_width = 64, .max_nodes = 10, .max_set = 5}, number_from_environment("NARROW_CASES", 2000));
 }
 
+TEST(Interpreter, LanesAreCastsOneByOneInGraphs) {
+  compare_random_programs({.max_nodes = 20, .graphs = true}, number_from_environment("NARROW_CASES", 2000));
+}
+
 // Input -> Dense, one feature, weights as given.
 Program one_dense(float weight, float bias, const PrecisionOptions& options) {
   Model model;

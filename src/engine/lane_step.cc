@@ -35,6 +35,7 @@ LaneStep make_lane_step(const Program& program, std::size_t layer) {
     case Form::kRowMean:
     case Form::kInput:
     case Form::kAffine:
+    case Form::kPairs:
     case Form::kAny: lanes.form = Form::kAny;
   }
   return lanes;

@@ -18,9 +18,12 @@ class Machine {
  public:
   Machine(const Program& program, const std::vector<LaneStep>& lanes)
       : program_(program), lanes_(lanes), values_(lanes.size()), counts_(lanes.size()) {
+    std::size_t offset = 0;
     for (std::size_t i = 0; i < values_.size(); ++i) {
       values_[i].resize(size_of(program.model().layers[i].shape));
       places_.push_back(program.place(i));
+      if (program.model().layers[i].inputs.empty()) offset += values_[i].size();
+      ends_.push_back(offset);
     }
   }
 
@@ -34,7 +37,8 @@ class Machine {
     counts_[layer].values += values_[layer].size();
     if (run_in_lanes(layer)) return;
     const Layer& at = program_.model().layers[layer];
-    ExactCall<Raw> call{places_[layer], program_.steps[layer], {}, sample_, values_[layer], counts_[layer]};
+    ExactCall<Raw> call{places_[layer], program_.steps[layer], {}, {}, values_[layer], counts_[layer]};
+    if (at.inputs.empty()) call.sample = sample_.subspan(ends_[layer] - values_[layer].size(), values_[layer].size());
     for (const int input : at.inputs) call.inputs.emplace_back(values_[static_cast<std::size_t>(input)]);
     at.op->exact(call);
   }
@@ -59,6 +63,7 @@ class Machine {
         case Form::kRowMean:
         case Form::kInput:
         case Form::kAffine:
+        case Form::kPairs:
         case Form::kAny: break;
       }
     }
@@ -96,6 +101,7 @@ class Machine {
   const Program& program_;
   const std::vector<LaneStep>& lanes_;
   std::vector<Place> places_;
+  std::vector<std::size_t> ends_;  // in a sample, of the inputs up to each layer
   std::vector<std::vector<Raw>> values_;
   std::vector<Raw> sums_;
   std::vector<LayerCounts> counts_;

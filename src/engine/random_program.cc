@@ -7,13 +7,16 @@
 #include "error.h"
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
+#include "layers/concatenate.h"
 #include "layers/dense.h"
+#include "layers/dot.h"
 #include "layers/exponential_unit.h"
 #include "layers/flatten.h"
 #include "layers/hard_sigmoid.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/relu_max.h"
@@ -160,16 +163,60 @@ class Generator {
     model.name = "random";
     const Shape shape{number(1, limits_.max_set), number(1, 6)};
     model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(shape), {}, shape});
-    for (int i = limits_.sums_alone ? 0 : number(0, 2); i > 0; --i) push_dense(model, "phi" + std::to_string(i));
+    if (limits_.graphs && one_in(3)) push_other_input(model, shape);
+    for (int i = limits_.sums_alone ? 0 : number(0, 2); i > 0; --i) {
+      push_dense(model, "phi" + std::to_string(i));
+      if (limits_.graphs && one_in(2)) push_merge(model, "phi_merge" + std::to_string(i));
+    }
     switch (limits_.sums_alone ? 2 * number(0, 1) : number(0, 4)) {
       case 0: push(model, "mean", std::make_shared<SetMean>(), "GlobalAveragePooling1D"); break;
       case 1: push(model, "flatten", std::make_shared<Flatten>(), "Flatten"); break;
       default: push(model, "sum", std::make_shared<SetSum>(), "KSum");
     }
-    for (int i = limits_.sums_alone ? 0 : number(1, 2); i > 0; --i) push_dense(model, "rho" + std::to_string(i));
+    for (int i = limits_.sums_alone ? 0 : number(1, 2); i > 0; --i) {
+      push_dense(model, "rho" + std::to_string(i));
+      if (limits_.graphs && one_in(2)) push_merge(model, "rho_merge" + std::to_string(i));
+    }
     model.outputs = {static_cast<int>(model.layers.size()) - 1};
     if (limits_.graphs) branch(model);
     return model;
+  }
+
+  // Before the first: sets of as many rows or of others, or vectors.
+  void push_other_input(Model& model, Shape shape) {
+    if (one_in(2)) shape = {number(1, limits_.max_set), number(1, 6)};
+    if (one_in(3)) shape = {number(1, 6)};
+    model.layers.insert(model.layers.begin(), {"others", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+  }
+
+  // The last layer with any before it that fits, or with a Dense behind it that makes it fit: a residual connection.
+  void push_merge(Model& model, const std::string& name) {
+    const std::size_t last = model.layers.size() - 1;
+    const auto other = static_cast<std::size_t>(number(0, static_cast<int>(last)));
+    OperationPtr op;
+    switch (number(0, 5)) {
+      case 0: op = std::make_shared<Concatenate>(one_in(3) ? 1 : one_in(3) ? 2 : -1); break;
+      case 1: op = std::make_shared<Dot>(model.layers[last].shape.back()); break;
+      default: op = std::make_shared<Merge>(static_cast<MergeKind>(number(0, kMergeKinds - 1)));
+    }
+    const std::string keras_class(op->keras_class());
+    std::vector<int> inputs{static_cast<int>(last), static_cast<int>(other)};
+    if (one_in(2)) std::swap(inputs[0], inputs[1]);
+    try {
+      push_pair(model, name, op, keras_class, inputs);
+    } catch (const Error&) {
+      const int n_in = model.layers[other].shape.back();
+      const int n_out = model.layers[last].shape.back();
+      push(model, name + "_to", std::make_shared<Dense>(n_in, n_out, weights(static_cast<std::size_t>(n_in * n_out)), std::vector<float>()),
+           "Dense", other);
+      if (size_of(model.layers.back().shape) != size_of(model.layers[last].shape)) return void(model.layers.pop_back());
+      push_pair(model, name, std::make_shared<Merge>(MergeKind::kAdd), "Add", {static_cast<int>(last), static_cast<int>(last) + 1});
+    }
+  }
+  static void push_pair(Model& model, const std::string& name, OperationPtr op, const std::string& keras_class, std::vector<int> inputs) {
+    Layer layer{name, keras_class, std::move(op), std::move(inputs), {}};
+    layer.shape = output_shape(layer, model.input_shapes(layer));
+    model.layers.push_back(std::move(layer));
   }
 
   // Another head, which reads any layer, and outputs in between.
@@ -224,6 +271,10 @@ class Generator {
       }
       if (one_in(3)) entry.table_size = one_in(2) ? number(1, 40) : 1 << number(0, 12);
       if (one_in(2)) entry.softmax = static_cast<SoftmaxKind>(number(0, static_cast<int>(kSoftmaxKinds.size()) - 1));
+      const int at = model.find(name);
+      if (at >= 0 && as<Dot>(model.layers[static_cast<std::size_t>(at)]) != nullptr && !entry.types["accum"]) {
+        entry.types["accum"] = format(2 * limits_.max_width, true);  // hls4ml infers none
+      }
       if (one_in(15)) entry.skip = true;
       if (one_in(4)) entry.strategy = "Resource", entry.reuse_factor = number(1, 8);
     }
@@ -250,8 +301,10 @@ RandomCase random_case(std::mt19937_64& random, const RandomLimits& limits, std:
   return drawn;
 }
 
-std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n, bool adversarial) {
-  const auto input = static_cast<std::size_t>(program.model().inputs().front());
+namespace {
+
+// n samples of one input.
+std::vector<float> random_inputs(std::mt19937_64& random, const Program& program, std::size_t input, std::size_t n, bool adversarial) {
   const Format& format = program.format(input);
   const Shape& shape = program.model().layers[input].shape;
   const auto width = static_cast<std::size_t>(shape.back());
@@ -272,6 +325,23 @@ std::vector<float> random_samples(std::mt19937_64& random, const Program& progra
   for (std::size_t row = 1; row < x.size() / width; ++row) {
     if (random() % 3 == 0)
       std::copy_n(x.begin() + static_cast<std::ptrdiff_t>((row - 1) * width), width, x.begin() + static_cast<std::ptrdiff_t>(row * width));
+  }
+  return x;
+}
+
+}  // namespace
+
+std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n, bool adversarial) {
+  std::vector<std::vector<float>> inputs;
+  for (const int input : program.model().inputs()) {
+    inputs.push_back(random_inputs(random, program, static_cast<std::size_t>(input), n, adversarial));
+  }
+  std::vector<float> x;
+  for (std::size_t s = 0; s < n; ++s) {
+    for (const std::vector<float>& values : inputs) {
+      const auto size = static_cast<std::ptrdiff_t>(values.size() / n);
+      x.insert(x.end(), values.begin() + static_cast<std::ptrdiff_t>(s) * size, values.begin() + static_cast<std::ptrdiff_t>(s + 1) * size);
+    }
   }
   return x;
 }

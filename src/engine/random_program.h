@@ -20,7 +20,8 @@ struct RandomLimits {
   // What proofs break on: types of 1 and 2 bits, integer and unsigned ones at any tensor, explicit types at single layers, weights
   // and biases at the ends of their types, dead and constant layers, inputs of few values.
   bool adversarial = false;
-  // Layers that two others read, and outputs in between, sets among them; else a chain with one output, as `shrink` needs it.
+  // Layers that two others read, merges and residual connections, two inputs, and outputs in between, sets among them; else a chain with
+  // one output.
   bool graphs = false;
   // A sum or a mean over rows and nothing else.
   bool sums_alone = false;
@@ -30,7 +31,7 @@ struct RandomLimits {
 struct RandomCase {
   Model model;
   PrecisionConfig config;
-  std::vector<float> x;  // (n, the input's shape)
+  std::vector<float> x;  // (n, model.input_size())
   std::size_t n = 0;
 
   Program program() const { return build_program(resolve(model, config)); }
@@ -52,7 +53,7 @@ RandomCase shrink(RandomCase failing, const std::function<bool(const RandomCase&
 // The case as one can read it, and make a named test of: types, weights, samples.
 std::string describe(const RandomCase& found);
 
-// n samples for it: values over the input type's range and somewhat beyond, sometimes at its ends, with some rows repeated.
+// n samples for it: values over the inputs' types' ranges and somewhat beyond, sometimes at its ends, with some rows repeated.
 std::vector<float> random_samples(std::mt19937_64& random, const Program& program, std::size_t n, bool adversarial = false);
 
 }  // namespace narrow

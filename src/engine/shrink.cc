@@ -1,6 +1,7 @@
 // For tests: the smallest case that still fails (engine/random_program.h).
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <numeric>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "layers/dense.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
+#include "layers/merge.h"
 
 namespace narrow {
 namespace {
@@ -45,41 +47,52 @@ Indices all_of(std::size_t count) {
   return all;
 }
 
-// The network with only some of the last axis' values of one layer, an Input or a Dense, whatever follows made to fit. Networks are
-// chains here: each layer reads the one before it.
+// The network with only some of the last axis' values of one layer, an Input or a Dense, whatever follows made to fit.
 std::optional<RandomCase> with_columns(RandomCase from, std::size_t at, const Indices& keep) {
-  const Shape input_shape = from.model.layers.front().shape;
-  Indices kept = keep;
+  std::map<std::size_t, Indices> kept;  // of the layers that change
   for (std::size_t i = at; i < from.model.layers.size(); ++i) {
     Layer& layer = from.model.layers[i];
     const auto* dense = as<Dense>(layer);
-    if (as<Input>(layer) != nullptr) {
-      const auto width = static_cast<std::size_t>(input_shape.back());
-      from.x = columns_of(from.x, width, kept);
-      layer.shape.back() = static_cast<int>(kept.size());
+    if (i == at && dense == nullptr) {
+      if (from.model.inputs().size() > 1) return std::nullopt;
+      from.x = columns_of(from.x, static_cast<std::size_t>(layer.shape.back()), keep);
+      layer.shape.back() = static_cast<int>(keep.size());
       layer.op = std::make_shared<Input>(layer.shape);
-    } else if (dense != nullptr && i == at) {
-      layer.op = std::make_shared<Dense>(dense->n_in, static_cast<int>(kept.size()),
-                                         columns_of(dense->kernel, static_cast<std::size_t>(dense->n_out), kept),
-                                         dense->bias.empty() ? std::vector<float>() : chosen(dense->bias, kept));
-    } else if (dense != nullptr) {
-      layer.op = std::make_shared<Dense>(static_cast<int>(kept.size()), dense->n_out,
-                                         rows_of(dense->kernel, static_cast<std::size_t>(dense->n_out), kept), dense->bias);
-      kept = all_of(static_cast<std::size_t>(dense->n_out));
-    } else if (const auto* norm = as<BatchNormalization>(layer)) {
-      layer.op = std::make_shared<BatchNormalization>(chosen(norm->gamma, kept), chosen(norm->beta, kept), chosen(norm->mean, kept),
-                                                      chosen(norm->variance, kept), norm->epsilon);
-    } else if (as<Flatten>(layer) != nullptr) {
-      return std::nullopt;  // its columns are rows times columns: left as they are
+      kept[i] = keep;
+      continue;
     }
-    if (i > 0) layer.shape = output_shape(layer, {from.model.layers[i - 1].shape});
+    if (i == at) {
+      layer.op = std::make_shared<Dense>(dense->n_in, static_cast<int>(keep.size()),
+                                         columns_of(dense->kernel, static_cast<std::size_t>(dense->n_out), keep),
+                                         dense->bias.empty() ? std::vector<float>() : chosen(dense->bias, keep));
+      kept[i] = keep;
+      layer.shape = output_shape(layer, from.model.input_shapes(layer));
+      continue;
+    }
+    const bool changed =
+        std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](int input) { return kept.contains(static_cast<std::size_t>(input)); });
+    if (!changed) continue;
+    // A Flatten's columns are rows times columns, those of a Concatenate are of both: left as they are.
+    if (layer.inputs.size() > 1 ? as<Merge>(layer) == nullptr : as<Flatten>(layer) != nullptr) return std::nullopt;
+    const Indices& columns = kept[static_cast<std::size_t>(layer.inputs.front())];
+    if (kept[static_cast<std::size_t>(layer.inputs.back())] != columns) return std::nullopt;
+    if (dense != nullptr) {
+      layer.op = std::make_shared<Dense>(static_cast<int>(columns.size()), dense->n_out,
+                                         rows_of(dense->kernel, static_cast<std::size_t>(dense->n_out), columns), dense->bias);
+    } else if (const auto* norm = as<BatchNormalization>(layer)) {
+      layer.op = std::make_shared<BatchNormalization>(chosen(norm->gamma, columns), chosen(norm->beta, columns),
+                                                      chosen(norm->mean, columns), chosen(norm->variance, columns), norm->epsilon);
+    }
+    layer.shape = output_shape(layer, from.model.input_shapes(layer));
+    if (dense == nullptr) kept[i] = columns;
   }
   return from;
 }
 
 std::optional<RandomCase> with_rows(RandomCase from, std::size_t rows) {
   Layer& input = from.model.layers.front();
-  if (input.shape.size() != 2 || rows == 0 || rows >= static_cast<std::size_t>(input.shape.front())) return std::nullopt;
+  if (from.model.inputs().size() > 1 || input.shape.size() != 2 || rows == 0 || rows >= static_cast<std::size_t>(input.shape.front()))
+    return std::nullopt;
   const auto width = static_cast<std::size_t>(input.shape.back());
   const std::size_t size = size_of(input.shape);
   std::vector<float> x;
@@ -93,7 +106,7 @@ std::optional<RandomCase> with_rows(RandomCase from, std::size_t rows) {
   for (std::size_t i = 1; i < from.model.layers.size(); ++i) {
     Layer& layer = from.model.layers[i];
     if (as<Flatten>(layer) != nullptr) return std::nullopt;
-    layer.shape = output_shape(layer, {from.model.layers[i - 1].shape});
+    layer.shape = output_shape(layer, from.model.input_shapes(layer));
   }
   return from;
 }
@@ -105,14 +118,24 @@ RandomCase with_sample(RandomCase from, std::size_t sample) {
   return from;
 }
 
-// The last layer gone, or one in the middle that keeps its input's shape.
+// A layer gone, one that keeps its first input's shape or that no other reads; whatever reads it reads that input.
 std::optional<RandomCase> without_layer(RandomCase from, std::size_t at) {
   std::vector<Layer>& layers = from.model.layers;
-  if (at == 0 || layers.size() < 3) return std::nullopt;
-  if (at + 1 < layers.size() && layers[at].shape != layers[at - 1].shape) return std::nullopt;
-  layers.erase(layers.begin() + static_cast<std::ptrdiff_t>(at));
-  for (std::size_t i = at; i < layers.size(); ++i) layers[i].inputs = {static_cast<int>(i) - 1};
-  from.model.outputs = {static_cast<int>(layers.size()) - 1};
+  if (layers[at].inputs.empty()) return std::nullopt;
+  const int removed = static_cast<int>(at);
+  const int input = layers[at].inputs.front();
+  const bool read = std::any_of(layers.begin(), layers.end(), [&](const Layer& layer) {
+    return std::find(layer.inputs.begin(), layer.inputs.end(), removed) != layer.inputs.end();
+  });
+  if (read && layers[at].shape != layers[static_cast<std::size_t>(input)].shape) return std::nullopt;
+  const auto rewired = [&](int index) { return index == removed ? input : index > removed ? index - 1 : index; };
+  layers.erase(layers.begin() + removed);
+  for (Layer& layer : layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), rewired);
+  std::vector<int> outputs;
+  for (const int output : from.model.outputs) {
+    if (std::find(outputs.begin(), outputs.end(), rewired(output)) == outputs.end()) outputs.push_back(rewired(output));
+  }
+  from.model.outputs = outputs;
   return from;
 }
 

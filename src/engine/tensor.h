@@ -50,6 +50,7 @@ struct Scratch {
   Buffer<std::int64_t> wide[2];
   Buffer<std::int64_t> groups[6];
   Buffer<Int128> large;
+  Buffer<Int128> more_large[2];
   std::vector<char> marks;
   std::vector<bool> left;  // layers whose values have left their type: the way that needs them inside is not tried again
 };

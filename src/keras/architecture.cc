@@ -10,10 +10,13 @@
 #include "error.h"
 #include "keras/layer_config.h"
 #include "layers/batch_normalization.h"
+#include "layers/concatenate.h"
 #include "layers/dense.h"
+#include "layers/dot.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/prelu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
@@ -44,6 +47,7 @@ std::string endpoint(const json& reference) {
 }
 
 bool is_tensor(const json& value) { return value.is_object() && text_or(value, "class_name", "") == "__keras_tensor__"; }
+bool is_constant(const json& value) { return value.is_object() && text_or(value, "class_name", "") == "__tensor__"; }
 
 // A Keras 3 node: {"args": [tensor, ...], "kwargs": {...}}. Every tensor in it is an input.
 void read_keras3_node(const json& node, KerasLayer& layer) {
@@ -53,6 +57,7 @@ void read_keras3_node(const json& node, KerasLayer& layer) {
       layer.inputs.push_back(endpoint(value.at("config").at("keras_history")));
       return true;
     }
+    if (is_constant(value)) throw Error(describe(layer) + ": it is called with a constant; narrow takes the outputs of other layers alone");
     if (!value.is_array()) return false;
     return std::all_of(value.begin(), value.end(), [&](const json& item) { return self(item, self); });
   };
@@ -62,10 +67,13 @@ void read_keras3_node(const json& node, KerasLayer& layer) {
   }
 }
 
-// A Keras 2 node: [[name, node, tensor, arguments], ...], or one such entry alone.
+// A Keras 2 node: [[name, node, tensor, arguments], ...], or one such entry alone. A constant has the name _CONSTANT_VALUE.
 void read_keras2_node(const json& node, KerasLayer& layer) {
   const bool alone = !node.empty() && node.at(0).is_string();
   for (const json& entry : alone ? json::array({node}) : node) {
+    if (entry.at(0) == "_CONSTANT_VALUE") {
+      throw Error(describe(layer) + ": it is called with a constant; narrow takes the outputs of other layers alone");
+    }
     layer.inputs.push_back(endpoint(entry));
     if (entry.size() > 3) layer.arguments = entry.at(3);
   }
@@ -78,6 +86,16 @@ void read_node(const json& item, KerasLayer& layer) {
     throw Error("layer " + layer.name + " is used " + std::to_string(nodes.size()) + " times; narrow does not support shared layers");
   if (nodes.at(0).is_array()) read_keras2_node(nodes.at(0), layer);
   else read_keras3_node(nodes.at(0), layer);
+}
+
+// Names in input_layers: as in output_layers, or by name or in lists of lists, which Keras takes in the order of names and as they stand.
+std::vector<std::string> names_of_inputs(const json& value) {
+  if (value.is_array() && !value.empty() && value.at(0).is_string()) return {endpoint(value)};
+  std::vector<std::string> names;
+  for (const json& item : value) {
+    for (std::string& name : names_of_inputs(item)) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 // Names in output_layers: ["name", 0, 0], or a list of such.
@@ -181,6 +199,29 @@ OperationPtr prelu_op(const KerasLayer& layer, const LayerWeights& weights) {
   return std::make_shared<PRelu>(std::move(shape), alpha.values);
 }
 
+OperationPtr dot_op(const KerasLayer& layer, int size) {
+  json axes = layer.config.value("axes", json());
+  if (!axes.is_array()) axes = json::array({axes, axes});
+  for (const json& axis : axes) {
+    if (axis != 1 && axis != -1)
+      throw Error(describe(layer) + ": only the product of two vectors (axes=1) is supported, as in hls4ml 1.3.0");
+  }
+  return std::make_shared<Dot>(size);
+}
+
+// A layer of two inputs, the last axis of the first of which has `size` values; null for others.
+OperationPtr merge_of(const KerasLayer& layer, int size) {
+  for (int kind = 0; kind < kMergeKinds; ++kind) {
+    auto merge = std::make_shared<Merge>(static_cast<MergeKind>(kind));
+    if (layer.class_name == merge->keras_class()) return merge;
+  }
+  if (layer.class_name == "Dot") return dot_op(layer, size);
+  if (layer.class_name != "Concatenate") return nullptr;
+  const std::optional<int> axis = small_int(layer.config.value("axis", json(-1)));
+  if (!axis) throw Error(describe(layer) + ": its axis should be a number");
+  return std::make_shared<Concatenate>(*axis);
+}
+
 void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::string& what) {
   const std::optional<int> axis = layer.config.contains("axis") ? axis_of(layer) : -1;
   if (axis != -1 && axis != static_cast<int>(rank)) {
@@ -215,6 +256,7 @@ class Builder {
 
   void add(const KerasLayer& layer) {
     if (layer.class_name == "InputLayer") return add_input(layer);
+    if (is_merge(layer.class_name)) return add_merge(layer);
     if (layer.inputs.size() != 1)
       throw Error(describe(layer) + ": it has " + std::to_string(layer.inputs.size()) + " inputs; layers with one are supported");
     if (passes_on(layer.class_name)) {
@@ -268,10 +310,23 @@ class Builder {
     index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
   }
 
+  void add_merge(const KerasLayer& layer) {
+    if (layer.inputs.size() != 2) {
+      throw Error(describe(layer) + ": it has " + std::to_string(layer.inputs.size()) +
+                  " inputs; narrow merges two, as hls4ml 1.3.0 does, so "
+                  "more take a layer for each further one");
+    }
+    push(layer.name, layer.class_name, merge_of(layer, shape(layer.inputs.front()).back()), layer.inputs);
+  }
+
   void push(const std::string& name, const std::string& keras_class, OperationPtr op, const std::string& input) {
-    Layer layer{name, keras_class, std::move(op), {index_.at(input)}, {}};
+    push(name, keras_class, std::move(op), std::vector<std::string>{input});
+  }
+  void push(const std::string& name, const std::string& keras_class, OperationPtr op, const std::vector<std::string>& inputs) {
+    Layer layer{name, keras_class, std::move(op), {}, {}};
+    for (const std::string& input : inputs) layer.inputs.push_back(index_.at(input));
     require_new(name);
-    layer.shape = output_shape(layer, {shape(input)});
+    layer.shape = output_shape(layer, model_.input_shapes(layer));
     require_size(layer);
     model_.layers.push_back(std::move(layer));
     index_[name] = static_cast<int>(model_.layers.size()) - 1;
@@ -317,6 +372,11 @@ KerasLayer layer_from(const json& item) {
   }
   // A user's own Dense is not Keras'.
   const std::string module = text_or(item, "module", "keras");
+  // A legacy file does not say the module; every layer has a dtype.
+  if (is_merge(layer.class_name) && (module.starts_with("keras.src.ops") || !config.contains("dtype"))) {
+    throw Error(describe(layer) + ": it is an operation, such as a + b, which hls4ml 1.3.0 does not read; use keras.layers." +
+                layer.class_name);
+  }
   if (!module.starts_with("keras") && !module.starts_with("tf_keras") && !module.starts_with("tensorflow")) {
     layer.class_name = module + "." + layer.class_name;
   }
@@ -358,6 +418,13 @@ Architecture parse_functional(const json& config) {
     }
     architecture.layers.push_back(std::move(layer));
   }
+  // Inputs come first, in the order in which Keras takes them.
+  const std::vector<std::string> inputs = names_of_inputs(config.value("input_layers", json::array()));
+  const auto place = [&](const KerasLayer& layer) { return std::find(inputs.begin(), inputs.end(), layer.name) - inputs.begin(); };
+  std::stable_sort(architecture.layers.begin(), architecture.layers.end(), [&](const KerasLayer& a, const KerasLayer& b) {
+    if (a.class_name != "InputLayer" || b.class_name != "InputLayer") return a.class_name == "InputLayer" && b.class_name != "InputLayer";
+    return place(a) < place(b);
+  });
   architecture.outputs = endpoint_names(config.at("output_layers"));
   return architecture;
 }

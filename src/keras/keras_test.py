@@ -189,7 +189,7 @@ def one_layer(layer):
         (lambda x: keras.layers.ReLU(max_value=6.0, name="r")(x), "layer r (ReLU)"),
         (lambda x: keras.ops.sum(x, axis=2), "over the set axis"),
         (lambda x: keras.layers.GlobalMaxPooling1D(name="m")(x), "layer m (GlobalMaxPooling1D)"),
-        (lambda x: keras.layers.Add(name="join")([x, x]), "layer join (Add)"),
+        (lambda x: keras.layers.Add(name="join")([x, x, x]), "layer join (Add): it has 3 inputs"),
     ],
 )
 def test_unsupported_layers_are_named(layer, message, tmp_path):
@@ -351,6 +351,26 @@ GRID = {  # what follows a Dense on a set of rows: True where narrow computes it
     "own sum float16": (lambda: KSum(dtype="float16"), "float16"),
     "own sum with options": (lambda: KSumWithOptions(), "its option scale = 2"),
     "own sum of another name": (lambda: KSumScaled(), "KSumScaled"),
+    **{
+        name: (lambda layer=name: lambda x: getattr(L, layer)()([L.Dense(4)(x), x]), True)
+        for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+    },
+    "a layer with itself": (lambda: lambda x: L.Subtract()([L.Average()([x, x]), L.ReLU()(x)]), True),
+    "concatenate axis 1": (lambda: lambda x: L.Concatenate(axis=1)([L.Dense(4)(x), x]), True),
+    "concatenate axis -2": (lambda: lambda x: L.Concatenate(axis=-2)([L.Dense(4)(x), x]), True),
+    "concatenate axis 2": (lambda: lambda x: L.Concatenate(axis=2)([L.Dense(3)(x), x]), True),
+    "concatenate vectors": (lambda: lambda x: L.Concatenate()([KSum()(x), L.Dense(3)(KSum()(x))]), True),
+    "add a vector to sets": (lambda: lambda x: L.Add()([KSum()(x), x]), True),
+    "multiply by a column": (lambda: lambda x: L.Multiply()([L.Dense(1)(x), x]), "one shape"),
+    "add three": (lambda: lambda x: L.Add()([x, x, L.Dense(4)(x)]), "it has 3 inputs"),
+    "add a constant": (lambda: lambda x: L.Add()([x, keras.ops.ones((1, 8, 4))]), "called with a constant"),
+    "add float16": (lambda: lambda x: L.Add(dtype="float16")([x, x]), "float16"),
+    "an operation": (lambda: lambda x: x + L.Dense(4)(x), "is an operation"),
+    "dot": (lambda: lambda x: L.Dot(axes=1)([KSum()(x), L.Dense(4)(KSum()(x))]), True),
+    "dot axes": (lambda: lambda x: L.Dot(axes=(1, -1))([KSum()(x), L.Dense(4)(KSum()(x))]), True),
+    "dot of sets": (lambda: lambda x: L.Dot(axes=1)([x, x]), "two vectors"),
+    "dot of sets, axes": (lambda: lambda x: L.Dot(axes=2)([x, x]), "axes=1"),
+    "dot normalized": (lambda: lambda x: L.Dot(axes=1, normalize=True)([KSum()(x), KSum()(x)]), "normalize = true"),
     "shared": (lambda: lambda x: (lambda dense: dense(dense(x)))(L.Dense(4)), "is used 2 times"),
     "one name twice": (lambda: lambda x: L.ReLU(name="twin_relu")(L.Dense(4, activation="relu", name="twin")(x)), "twin_relu"),
     "names that differ in case": (lambda: lambda x: L.Dense(4, name="Twin")(L.Dense(4, name="twin")(x)), "Twin"),

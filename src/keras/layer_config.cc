@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 3> kPassOn = {"GaussianNoise", "Identity"
 constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "SpatialDropout1D", "SpatialDropout2D",
                                                        "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
+constexpr std::array<std::string_view, 8> kMerges = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"};
 constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
 template <std::size_t N>
@@ -93,6 +94,9 @@ const Options* options_of(const std::string& class_name) {
   static const Options kRandom = {{"rate", Option::kNoMatter},   {"seed", Option::kNoMatter},        {"noise_shape", Option::kNoMatter},
                                   {"stddev", Option::kNoMatter}, {"data_format", Option::kNoMatter}, {"l1", Option::kNoMatter},
                                   {"l2", Option::kNoMatter}};
+  static const Options kMerge;
+  static const Options kConcatenate = {{"axis", Option::kHonoured}};
+  static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
@@ -106,6 +110,9 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Flatten") return &kFlatten;
   if (class_name == "GlobalAveragePooling1D") return &kPooling;
   if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
+  if (class_name == "Concatenate") return &kConcatenate;
+  if (class_name == "Dot") return &kDot;
+  if (is_merge(class_name)) return &kMerge;
   if (passes_on(class_name) || is_dropout(class_name)) return &kRandom;
   return nullptr;
 }
@@ -248,6 +255,7 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
 
 bool passes_on(const std::string& class_name) { return contains(kPassOn, class_name); }
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
+bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
@@ -256,7 +264,8 @@ Error unsupported(const KerasLayer& layer) {
   return Error(describe(layer) +
                " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum "
                "(or GlobalSumPooling1D), " +
-               "GlobalAveragePooling1D, BatchNormalization, Flatten, and Dropout and others that do nothing at inference");
+               "GlobalAveragePooling1D, BatchNormalization, Flatten, Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
+               "and Dropout and others that do nothing at inference");
 }
 
 bool flag(const KerasLayer& layer, const char* key, bool fallback) {

@@ -12,6 +12,7 @@ namespace narrow {
 // The classes that narrow reads, by what they do.
 bool passes_on(const std::string& class_name);  // does nothing at inference, and hls4ml leaves it out
 bool is_dropout(const std::string& class_name);
+bool is_merge(const std::string& class_name);  // of two layers' outputs
 // Layers that sum over the set axis; users write them themselves, under these names.
 bool is_set_sum_name(const std::string& class_name);
 

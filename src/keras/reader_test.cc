@@ -52,6 +52,29 @@ TEST(ReadKeras, LegacyFilesOfOtherLayersAreTheSame) {
   expect_same_model(read_keras(kGolden + "pool16.keras"), read_keras(kGolden + "pool16_legacy.h5"));
 }
 
+// Layers of two inputs, two inputs whose order is not that of their names, and two outputs.
+TEST(ReadKeras, MergesAreWrittenAsTheyAreRead) {
+  for (const std::string name : {"merges", "in_parallel"}) {
+    const Model model = read_keras(kGolden + name + ".keras");
+    std::vector<std::string> inputs;
+    for (const int input : model.inputs()) inputs.push_back(model.layers[static_cast<std::size_t>(input)].name);
+    EXPECT_EQ(inputs,
+              name == "merges" ? (std::vector<std::string>{"cells", "an_event"}) : (std::vector<std::string>{"rows", "one_row", "vector"}));
+    EXPECT_EQ(model.outputs.size(), 2U);
+    const std::string path = (fs::temp_directory_path() / ("narrow_merges_" + std::to_string(getpid()))).string();
+    for (const char* ending : {".keras", ".h5", ".json", "_2.h5"}) {
+      SCOPED_TRACE(ending);
+      if (std::string(ending) == "_2.h5") write_keras2(model, path + ending);
+      else write_keras(model, path + ending);
+      const Model again = read_keras(path + ending);
+      expect_same_model(model, again);
+      EXPECT_EQ(model.outputs, again.outputs);
+      for (std::size_t i = 0; i < model.layers.size(); ++i) EXPECT_EQ(model.layers[i].op->settings(), again.layers[i].op->settings());
+      for (const std::string& file : files_written(path + ending)) fs::remove(file);
+    }
+  }
+}
+
 TEST(ReadKeras, LayersAreAsInKeras) {
   const Model model = read_keras(kGolden + "bn16.keras");
   std::vector<std::string> names;

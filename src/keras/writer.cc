@@ -62,7 +62,11 @@ ordered_json json_of(const Model& model, const Layer& layer) {
     arguments.push_back({{"class_name", "__keras_tensor__"},
                          {"config", {{"shape", batch_shape(from.shape)}, {"dtype", "float32"}, {"keras_history", history}}}});
   }
-  json["build_config"] = {{"input_shape", batch_shape(model.layers[static_cast<std::size_t>(layer.inputs.front())].shape)}};
+  // A layer of several inputs takes them in one list.
+  ordered_json shapes = ordered_json::array();
+  for (const Shape& shape : model.input_shapes(layer)) shapes.push_back(batch_shape(shape));
+  if (shapes.size() > 1) arguments = ordered_json::array({std::move(arguments)});
+  json["build_config"] = {{"input_shape", shapes.size() == 1 ? shapes.front() : shapes}};
   json["name"] = layer.name;
   json["inbound_nodes"] = {{{"args", arguments}, {"kwargs", ordered_json::object()}}};
   return json;

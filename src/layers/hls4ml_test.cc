@@ -8,11 +8,14 @@
 #include "fixed/ap_types.h"
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
+#include "layers/concatenate.h"
 #include "layers/dense.h"
+#include "layers/dot.h"
 #include "layers/exponential_unit.h"
 #include "layers/hard_sigmoid.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/relu_max.h"
@@ -26,6 +29,8 @@
 #include "nnet_activation_stream.h"
 #include "nnet_batchnorm.h"
 #include "nnet_dense_latency.h"
+#include "nnet_merge.h"
+#include "nnet_merge_stream.h"
 #include "nnet_mult.h"
 #include "nnet_pooling_stream.h"
 #include "nnet_types.h"
@@ -468,6 +473,176 @@ void set_mean() {
   }
 }
 
+// Two inputs, the second in the place of the first at every other draw, where types and shapes let it: equal values are drawn.
+template <class X, class Y>
+struct Pair {
+  Pair(std::size_t first, std::size_t second) : a(first), b(second) {
+    for (std::size_t i = 0; i < std::min(first, second); ++i) {
+      // To the first's value, as nearly as the second's type has it.
+      if (random_numbers() % 4 != 0) continue;
+      const double value = to_double(a.raw[i], kFormat<X>.fraction());
+      Format nearest = kFormat<Y>;
+      if (!nearest.is_integer) nearest.overflow = Overflow::kSat;
+      b.raw[i] = std::clamp(cast(value, nearest).raw, least_raw(kFormat<Y>), max_raw(kFormat<Y>));
+      b.amd[i] = with_raw<Y>(b.raw[i]);
+    }
+  }
+  std::string text() const {
+    std::string text = ", a";
+    for (const Int128 raw : a.raw) text += " " + std::to_string(static_cast<long long>(raw));
+    text += ", b";
+    for (const Int128 raw : b.raw) text += " " + std::to_string(static_cast<long long>(raw));
+    return text;
+  }
+
+  Values<X> a;
+  Values<Y> b;
+};
+
+// A layer of two inputs: its values, which lie in the bounds that it gives.
+template <class X, class Y>
+std::vector<Int128> run_pair(const Operation& op, const LayerPrecision& types, const Pair<X, Y>& pair, const Shape& first,
+                             const Shape& second) {
+  const Format formats[] = {kFormat<X>, kFormat<Y>};
+  const Shape shape = op.shape({first, second});
+  const Place place{types, shape, {&formats[0], &formats[1]}, {&first, &second}};
+  Step step;
+  op.plan(place, step);
+  std::vector<Int128> y(size_of(shape));
+  LayerCounts counts;
+  op.exact(ExactCall<Int128>{place, step, {pair.a.raw, pair.b.raw}, {}, y, counts});
+  const auto interval = [](const std::vector<Int128>& x) {
+    return Interval{*std::min_element(x.begin(), x.end()), *std::max_element(x.begin(), x.end())};
+  };
+  const Interval bounds = op.bounds(place, step, {interval(pair.a.raw), interval(pair.b.raw)});
+  for (const Int128 value : y) EXPECT_TRUE(value >= bounds.low && value <= bounds.high) << "outside its bounds";
+  if (op.form(place) != Form::kPairs) return y;
+  // What the engine makes of it: the same, by one cast.
+  const Pairing pairing = op.pairing(place);
+  if (pairing.kind == Pairing::Kind::kBeside) return y;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const Interval exact = paired(pairing, {pair.a.raw[i], pair.a.raw[i]}, {pair.b.raw[i], pair.b.raw[i]});
+    EXPECT_TRUE(cast(exact.low, pairing.fraction, types.result(), pairing.no_integer_bits).raw == y[i]) << "by its pairing";
+  }
+  return y;
+}
+
+template <unsigned kFirst, unsigned kSecond>
+struct MergeConfig {
+  static const unsigned n_elem = std::max(kFirst, kSecond);
+  static const unsigned n_elem1 = kFirst;
+  static const unsigned n_elem2 = kSecond;
+};
+
+template <class X, class Y, class R, unsigned kFirst = 4, unsigned kSecond = 4>
+void merges() {
+  using Config = MergeConfig<kFirst, kSecond>;
+  LayerPrecision types;
+  types.set(TypeName::kResult, kFormat<R>);
+  // Of a smaller input, which repeats over a leading axis.
+  constexpr int kSize = Config::n_elem;
+  const auto shape = [](unsigned size) { return size == kSize ? Shape{kSize / 2, 2} : Shape{1, static_cast<int>(size)}; };
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    const Pair<X, Y> pair(kFirst, kSecond);
+    X a[kFirst];
+    Y b[kSecond];
+    std::copy(pair.a.amd.begin(), pair.a.amd.end(), a);
+    std::copy(pair.b.amd.begin(), pair.b.amd.end(), b);
+    R expected[kSize];
+    for (int kind = 0; kind < kMergeKinds; ++kind) {
+      switch (static_cast<MergeKind>(kind)) {
+        case MergeKind::kAdd: nnet::add<X, Y, R, Config>(a, b, expected); break;
+        case MergeKind::kSubtract: nnet::subtract<X, Y, R, Config>(a, b, expected); break;
+        case MergeKind::kMultiply: nnet::multiply<X, Y, R, Config>(a, b, expected); break;
+        case MergeKind::kAverage: nnet::average<X, Y, R, Config>(a, b, expected); break;
+        case MergeKind::kMaximum: nnet::maximum<X, Y, R, Config>(a, b, expected); break;
+        case MergeKind::kMinimum: nnet::minimum<X, Y, R, Config>(a, b, expected); break;
+      }
+      const Merge op(static_cast<MergeKind>(kind));
+      const std::string what = std::string(op.keras_class()) + " " + names<X, Y, R>() + pair.text();
+      expect_same(run_pair(op, types, pair, shape(kFirst), shape(kSecond)), expected, what, {});
+    }
+  }
+}
+
+template <int kAxis>
+struct ConcatConfig : nnet::concat_config {
+  static const unsigned n_elem1_0 = 2;
+  static const unsigned n_elem1_1 = 3;
+  static const unsigned n_elem1_2 = 4;
+  static const unsigned n_elem2_0 = kAxis == 1 || kAxis == -3 ? 1 : 2;
+  static const unsigned n_elem2_1 = kAxis == 2 || kAxis == -2 ? 2 : 3;
+  static const unsigned n_elem2_2 = kAxis == 3 || kAxis == -1 ? 3 : 4;
+  static const int axis = kAxis;
+};
+
+template <int kAxis, class X, class Y, class R>
+void concatenates() {
+  using Config = ConcatConfig<kAxis>;
+  LayerPrecision types;
+  types.set(TypeName::kResult, kFormat<R>);
+  constexpr int kFirst[] = {Config::n_elem1_0, Config::n_elem1_1, Config::n_elem1_2};
+  constexpr int kSecond[] = {Config::n_elem2_0, Config::n_elem2_1, Config::n_elem2_2};
+  const Shape first(kFirst, kFirst + 3);
+  const Shape second(kSecond, kSecond + 3);
+  constexpr int kWidth = Config::n_elem1_2;
+  constexpr int kOther = Config::n_elem2_2;
+  constexpr int kOut = kAxis == 3 || kAxis == -1 ? kWidth + kOther : kWidth;
+  for (int i = 0; i < kDraws / 4 && !testing::Test::HasFatalFailure(); ++i) {
+    const Pair<X, Y> pair(size_of(first), size_of(second));
+    hls::stream<nnet::array<X, kWidth>> a;
+    hls::stream<nnet::array<Y, kOther>> b;
+    hls::stream<nnet::array<R, kOut>> out;
+    const auto write = [](auto& stream, const auto& values, auto row) {
+      for (std::size_t at = 0; at < values.size(); at += row.size) {
+        for (unsigned j = 0; j < row.size; j++) row[j] = values[at + j];
+        stream.write(row);
+      }
+    };
+    write(a, pair.a.amd, nnet::array<X, kWidth>());
+    write(b, pair.b.amd, nnet::array<Y, kOther>());
+    nnet::concatenate3d<nnet::array<X, kWidth>, nnet::array<Y, kOther>, nnet::array<R, kOut>, Config>(a, b, out);
+    std::vector<X> in_parallel(pair.a.amd);
+    std::vector<Y> other_in_parallel(pair.b.amd);
+    std::vector<R> expected(pair.a.amd.size() + pair.b.amd.size());
+    nnet::concatenate3d<X, Y, R, Config>(in_parallel.data(), other_in_parallel.data(), expected.data());
+    for (std::size_t at = 0; at < expected.size(); at += kOut) {
+      nnet::array<R, kOut> row = out.read();
+      for (unsigned j = 0; j < kOut; j++) ASSERT_EQ(row[j], expected[at + j]);
+    }
+    expect_same(run_pair(Concatenate(kAxis), types, pair, first, second), expected.data(),
+                "Concatenate " + std::to_string(kAxis) + " " + names<X, Y, R>() + pair.text(), {});
+  }
+}
+
+template <class A, class X, class Y>
+struct DotConfig {
+  static const unsigned n_in = kIn;
+  static const unsigned n_out = 1;
+  static const unsigned reuse_factor = 1;
+  static const unsigned multiplier_limit = kIn;
+  using accum_t = A;
+  template <class P, class Q>
+  using product = Product<P, Q>;
+};
+
+template <class X, class Y, class A, class R>
+void dots() {
+  LayerPrecision types;
+  types.set(TypeName::kAccum, kFormat<A>);
+  types.set(TypeName::kResult, kFormat<R>);
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    const Pair<X, Y> pair(kIn, kIn);
+    X a[kIn];
+    Y b[kIn];
+    std::copy(pair.a.amd.begin(), pair.a.amd.end(), a);
+    std::copy(pair.b.amd.begin(), pair.b.amd.end(), b);
+    R expected[1];
+    nnet::dot1d<X, Y, R, DotConfig<A, X, Y>>(a, b, expected);
+    expect_same(run_pair(Dot(kIn), types, pair, {kIn}, {kIn}), expected, "Dot " + names<X, Y, A, R>() + pair.text(), {});
+  }
+}
+
 template <int W, int I, ap_q_mode Q = AP_TRN, ap_o_mode O = AP_WRAP, int N = 0>
 using F = ap_fixed<W, I, Q, O, N>;
 template <int W, int I, ap_q_mode Q = AP_TRN, ap_o_mode O = AP_WRAP, int N = 0>
@@ -662,6 +837,97 @@ TEST(Hls4ml, SetMean) {
   set_mean<F<8, 3>, ap_int<32>, ap_int<32>>();
   set_mean<F<8, 3>, ap_int<33>, ap_int<33>>();
   set_mean<F<8, 1>, F<8, 0>, ap_int<5>>();
+}
+
+TEST(Hls4ml, Merges) {
+  merges<F<8, 3>, F<8, 3>, F<8, 3>>();
+  merges<F<8, 3>, F<8, 3>, F<9, 4>>();
+  merges<F<8, 3>, F<9, 2>, F<7, 2, AP_RND_CONV, AP_SAT>>();
+  merges<F<8, 3>, U<6, 4>, F<7, 2, AP_RND_INF, AP_SAT_SYM>>();
+  merges<U<8, 3>, U<6, 4>, U<7, 2, AP_RND, AP_SAT_ZERO>>();
+  merges<U<8, 3>, F<6, -1>, F<7, 4, AP_TRN, AP_WRAP_SM>>();
+  merges<F<8, 3>, F<9, 2>, F<7, 2, AP_TRN_ZERO, AP_WRAP, 2>>();
+  merges<F<8, 9>, F<8, -2>, F<16, 8, AP_RND_MIN_INF>>();
+  // what becomes an ap_int
+  merges<F<8, 0>, F<8, 0>, ap_int<5>>();
+  merges<F<8, 0>, U<8, 0>, ap_int<5>>();
+  merges<F<8, 2>, F<8, 0>, ap_int<5>>();
+  merges<F<8, 3>, U<8, 4>, ap_uint<4>>();
+  merges<ap_int<6>, F<8, 0>, ap_int<5>>();
+  merges<ap_int<6>, ap_uint<5>, F<8, 4, AP_RND, AP_SAT>>();
+  merges<ap_uint<6>, ap_uint<5>, ap_int<5>>();
+  merges<ap_uint<1>, ap_uint<1>, F<8, 4>>();
+  merges<F<1, 1>, F<2, 1>, F<8, 4>>();
+  merges<F<1, 1, AP_TRN, AP_SAT_SYM>, F<4, 1>, F<8, 4>>();
+  merges<F<4, 1>, F<1, 1, AP_TRN, AP_SAT_SYM>, F<8, 4>>();
+  merges<F<4, 2, AP_RND, AP_SAT_SYM>, F<6, 2>, F<8, 4>>();
+  merges<F<4, 2, AP_RND, AP_WRAP_SM>, F<6, 2, AP_TRN, AP_WRAP, 3>, F<8, 4>>();
+}
+
+// From 32 bits on AMD's headers compare a type with a sign and one without as C++ does.
+TEST(Hls4ml, MergesOfWideTypes) {
+  merges<F<31, 10>, U<30, 10>, F<40, 12>>();
+  merges<F<31, 10>, U<31, 11>, F<40, 12>>();
+  merges<F<31, 10>, U<32, 11>, F<40, 12>>();
+  merges<F<32, 11>, U<32, 11>, F<40, 12>>();
+  merges<U<32, 11>, F<32, 11>, F<40, 12>>();
+  merges<F<33, 12>, U<32, 11>, F<40, 12>>();
+  merges<U<32, 11>, F<33, 12>, F<40, 12>>();
+  merges<U<20, 11>, F<31, 11>, F<40, 12>>();
+  merges<U<20, 10>, F<30, 10>, F<40, 12>>();
+  merges<U<20, 10>, F<31, 10>, F<40, 12>>();
+  merges<F<31, 11>, U<20, 11>, F<40, 12>>();
+  merges<F<20, 11>, U<31, 11>, F<40, 12>>();
+  merges<F<20, 8>, U<31, 11>, F<40, 12>>();
+  merges<U<31, 11>, F<20, 11>, F<40, 12>>();
+  merges<F<20, 0>, U<20, 20>, F<40, 20>>();
+  merges<U<20, 20>, F<20, 0>, F<40, 20>>();
+  merges<F<40, 12>, U<20, 12>, F<40, 12>>();
+  merges<F<20, 12>, U<40, 12>, F<40, 12>>();
+  merges<U<50, 12>, F<60, 22>, F<64, 24>>();
+  merges<F<60, 22>, U<50, 12>, F<64, 24>>();
+  merges<F<60, 12>, U<50, 22>, F<64, 24>>();
+  merges<U<64, 30>, F<60, 10>, F<64, 24>>();
+  merges<F<60, 10>, U<64, 30>, F<64, 24>>();
+  merges<F<64, 34>, U<60, 10>, F<64, 24>>();
+  merges<U<60, 10>, F<64, 34>, F<64, 24>>();
+  merges<F<64, 34>, F<60, 10>, F<64, 24, AP_RND_CONV, AP_SAT>>();
+  merges<U<64, 64>, F<50, 50>, F<64, 24>>();
+  merges<ap_uint<40>, ap_int<40>, F<64, 50>>();
+  merges<ap_int<40>, ap_uint<40>, F<64, 50>>();
+  merges<ap_int<40>, ap_uint<39>, F<64, 50>>();
+  merges<ap_int<20>, U<40, 10>, F<64, 50>>();
+  merges<U<40, 10>, ap_int<20>, F<64, 50>>();
+}
+
+TEST(Hls4ml, MergesOfASmallerInput) {
+  merges<F<8, 3>, F<9, 2>, F<7, 2, AP_RND_CONV, AP_SAT>, 6, 2>();
+  merges<F<8, 3>, F<9, 2>, F<7, 2, AP_RND_CONV, AP_SAT>, 2, 8>();
+  merges<F<8, 3>, U<9, 2>, F<7, 2>, 1, 6>();
+}
+
+TEST(Hls4ml, Concatenates) {
+  concatenates<1, F<8, 3>, F<8, 3>, F<8, 3>>();
+  concatenates<2, F<8, 3>, U<9, 2>, F<7, 2, AP_RND_CONV, AP_SAT>>();
+  concatenates<3, F<8, 3>, U<9, 2>, F<7, 2, AP_RND_CONV, AP_SAT>>();
+  concatenates<-1, U<8, 3>, F<9, 2>, F<7, 2, AP_TRN, AP_WRAP, 1>>();
+  concatenates<-2, F<8, 0>, F<9, 2>, ap_int<4>>();
+  concatenates<-3, ap_int<5>, F<9, 0>, ap_int<4>>();
+}
+
+TEST(Hls4ml, Dots) {
+  dots<F<8, 3>, F<8, 2>, F<18, 8>, F<16, 6>>();
+  dots<F<8, 3>, F<8, 2>, F<10, 4, AP_RND_CONV, AP_SAT>, F<10, 4, AP_RND, AP_SAT>>();
+  dots<U<7, 3>, F<8, 2>, F<9, 3, AP_TRN_ZERO, AP_SAT_SYM>, F<7, 3, AP_RND_ZERO>>();
+  dots<F<7, 3>, U<8, 2>, F<9, 4, AP_TRN, AP_WRAP_SM>, F<7, 3, AP_RND_ZERO>>();
+  dots<U<7, 3>, U<8, 2>, F<9, 4, AP_RND, AP_WRAP, 1>, U<6, 3, AP_RND_INF>>();
+  dots<F<8, 0>, F<6, 0>, ap_int<8>, F<10, 6>>();
+  dots<F<8, 1>, F<6, -1>, ap_uint<6>, ap_int<4>>();
+  dots<F<8, 3>, ap_int<2>, F<9, 4>, F<9, 4>>();
+  dots<F<8, -1>, ap_int<2>, ap_int<7>, F<8, 7>>();
+  dots<ap_int<2>, ap_int<2>, F<9, 4>, F<9, 4>>();
+  dots<F<8, 3>, ap_uint<1>, F<9, 4>, F<9, 4>>();
+  dots<F<40, 12>, U<40, 20>, F<64, 30>, F<48, 20>>();
 }
 
 }  // namespace

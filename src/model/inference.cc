@@ -16,7 +16,7 @@ constexpr std::size_t kBlock = 16;
 }  // namespace
 
 std::vector<float> infer(const Model& model, std::span<const float> x, std::size_t n, const FloatObserver& observe) {
-  const std::size_t input_size = size_of(model.layers[only_input(model)].shape);
+  const std::size_t input_size = model.input_size();
   if (x.size() != n * input_size) {
     throw Error("model " + model.name + " takes " + std::to_string(input_size) + " values per sample; " + std::to_string(x.size()) +
                 " values are not " + std::to_string(n) + " samples");
@@ -33,12 +33,15 @@ std::vector<float> infer(const Model& model, std::span<const float> x, std::size
     for (std::size_t first = range.begin(); first < range.end(); first += kBlock) {
       const std::size_t count = std::min(kBlock, range.end() - first);
       std::vector<std::vector<float>> values(model.layers.size());
+      std::size_t offset = 0;  // of an input in a sample
       for (std::size_t i = 0; i < model.layers.size(); ++i) {
         const Layer& layer = model.layers[i];
         std::vector<float>& y = values[i];
         if (layer.inputs.empty()) {
-          const auto block = x.subspan(first * input_size, count * input_size);
-          y.assign(block.begin(), block.end());
+          const std::size_t size = size_of(layer.shape);
+          y.resize(count * size);
+          for (std::size_t s = 0; s < count; ++s) std::copy_n(x.data() + (first + s) * input_size + offset, size, y.data() + s * size);
+          offset += size;
         } else {
           y.resize(count * size_of(layer.shape));
           std::vector<std::span<const float>> inputs;

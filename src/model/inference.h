@@ -13,9 +13,8 @@ namespace narrow {
 // (number, layer.shape), in any order and from several threads at once.
 using FloatObserver = std::function<void(std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values)>;
 
-// The model in float32, as Keras runs it. `x` holds n samples of the model's one input, (n, input shape) row major.
-// Returns (n, model.output_size()). Uses all cores. Throws Error if the model has another number of inputs than one, or x another
-// number of values.
+// The model in float32, as Keras runs it. `x` holds n samples, (n, model.input_size()): of each the inputs' values side by side, row major.
+// Returns (n, model.output_size()). Uses all cores. Throws Error if x has another number of values.
 std::vector<float> infer(const Model& model, std::span<const float> x, std::size_t n, const FloatObserver& observe = {});
 
 }  // namespace narrow

@@ -19,6 +19,12 @@ int Model::find(std::string_view layer) const {
   return found == layers.end() ? -1 : static_cast<int>(found - layers.begin());
 }
 
+std::size_t Model::input_size() const {
+  std::size_t size = 0;
+  for (const int index : inputs()) size += size_of(layers[static_cast<std::size_t>(index)].shape);
+  return size;
+}
+
 std::size_t Model::output_size() const {
   std::size_t size = 0;
   for (const int index : outputs) size += size_of(layers[static_cast<std::size_t>(index)].shape);
@@ -31,14 +37,6 @@ std::vector<Shape> Model::input_shapes(const Layer& layer) const {
   return shapes;
 }
 
-std::size_t only_input(const Model& model) {
-  const std::vector<int> inputs = model.inputs();
-  if (inputs.size() != 1) {
-    throw Error("model " + model.name + " has " + std::to_string(inputs.size()) + " inputs; narrow takes data for one");
-  }
-  return static_cast<std::size_t>(inputs.front());
-}
-
 Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs) {
   const std::string who = "layer " + layer.name + " (" + layer.keras_class + ")";
   const std::size_t wanted = layer.op->inputs();
@@ -48,7 +46,9 @@ Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs) {
   try {
     return layer.op->shape(inputs);
   } catch (const Misfit& misfit) {
-    throw Error(who + " has an input of shape " + to_string(inputs.front()) + " and needs " + misfit.needs);
+    std::string shapes = inputs.size() == 1 ? "an input of shape " : "inputs of shapes ";
+    for (std::size_t i = 0; i < inputs.size(); ++i) shapes += (i == 0 ? "" : " and ") + to_string(inputs[i]);
+    throw Error(who + " has " + shapes + " and needs " + misfit.needs);
   }
 }
 

@@ -31,14 +31,12 @@ struct Model {
   std::vector<std::string> notes;          // what a user should know of the file, one line each
   std::vector<int> outputs;                // indices of layers; their values side by side are the prediction
 
-  std::vector<int> inputs() const;         // indices of the layers that take samples
+  std::vector<int> inputs() const;         // indices of the layers that take samples, in the order in which Keras takes them
   int find(std::string_view layer) const;  // -1 where there is none
+  std::size_t input_size() const;          // values of a sample: those of all inputs, side by side
   std::size_t output_size() const;
   std::vector<Shape> input_shapes(const Layer& layer) const;
 };
-
-// The index of the one layer that takes samples. Throws Error if the model has another number of inputs than one.
-std::size_t only_input(const Model& model);
 
 // A layer's shape from its inputs'. Throws Error, naming the layer, where they do not fit the operation.
 Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs);

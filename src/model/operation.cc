@@ -21,6 +21,23 @@ const QuantizedWeights& Step::operator[](TypeName type) const {
   return *found->second;
 }
 
+Interval paired(const Pairing& pairing, const Interval& a, const Interval& b) {
+  const Interval p{a.low << pairing.shifts[0], a.high << pairing.shifts[0]};
+  const Interval q{b.low << pairing.shifts[1], b.high << pairing.shifts[1]};
+  switch (pairing.kind) {
+    case Pairing::Kind::kSum: return p + q;
+    case Pairing::Kind::kDifference: return {p.low - q.high, p.high - q.low};
+    case Pairing::Kind::kProduct: {
+      const auto [low, high] = std::minmax({p.low * q.low, p.low * q.high, p.high * q.low, p.high * q.high});
+      return {low, high};
+    }
+    case Pairing::Kind::kLarger: return {std::max(p.low, q.low), std::max(p.high, q.high)};
+    case Pairing::Kind::kSmaller: return {std::min(p.low, q.low), std::min(p.high, q.high)};
+    case Pairing::Kind::kBeside: break;
+  }
+  return hull(p, q);
+}
+
 bool same(const Operation& a, const Operation& b) {
   if (&a == &b) return true;
   if (a.keras_class() != b.keras_class() || a.settings() != b.settings()) return false;

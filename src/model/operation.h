@@ -156,6 +156,7 @@ enum class Form : std::uint8_t {
   kRowSum,         // y = sum over the rows of a set, in result
   kRowMean,        // y = (result) the sum of (accum) x over the rows of a set, in accum, divided by their number
   kAffine,         // y = (result)(x * factor + summand), exact before the cast
+  kPairs,          // y = (result) of what two layers' values make together, exact before the cast
   kAny,
 };
 
@@ -169,6 +170,16 @@ struct Affine {
 };
 // A layer whose numbers have to be shifted by more than this to a common step is kAny.
 inline constexpr int kMaxAffineShift = 60;
+
+// Of Form::kPairs: what a value of each layer makes, both brought to a common step, or the rows of both side by side.
+struct Pairing {
+  enum class Kind : std::uint8_t { kSum, kDifference, kProduct, kLarger, kSmaller, kBeside } kind = Kind::kSum;
+  int shifts[2] = {0, 0};        // to the left, to the common step; of a product 0
+  int fraction = 0;              // fractional bits of what they make
+  bool no_integer_bits = false;  // of the type that is cast (fixed/cast.h)
+};
+// Between which it lies, for values of these intervals.
+Interval paired(const Pairing& pairing, const Interval& a, const Interval& b);
 
 class Operation;
 using OperationPtr = std::shared_ptr<const Operation>;
@@ -206,6 +217,7 @@ class Operation {
   virtual void plan(const Place& place, Step& step) const = 0;
   virtual Form form(const Place& place) const = 0;
   virtual Affine affine(const Place&, const Step&) const { return {}; }  // of Form::kAffine
+  virtual Pairing pairing(const Place&) const { return {}; }             // of Form::kPairs
   virtual void exact(const ExactCall<std::int64_t>& call) const = 0;
   virtual void exact(const ExactCall<Int128>& call) const = 0;
   // Of its results, whatever lies in the inputs' intervals.

@@ -7,10 +7,13 @@
 
 #include "error.h"
 #include "layers/batch_normalization.h"
+#include "layers/concatenate.h"
 #include "layers/dense.h"
+#include "layers/dot.h"
 #include "layers/exponential_unit.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
 
@@ -223,11 +226,31 @@ void eliminate_linear_activations(Resolved& resolved) {
 // hls4ml's io_stream hands a Flatten's rows on as they come, and any layer but a Dense takes each of them for all the values.
 void note_layers_behind_flatten(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
-    if (layer.inputs.empty() || as<Dense>(layer) != nullptr) continue;
-    const Layer& before = resolved.model.layers[static_cast<std::size_t>(layer.inputs.front())];
-    if (as<Flatten>(before) == nullptr) continue;
-    resolved.notes.push_back(layer.name + " (" + layer.keras_class + ") behind " + before.name +
-                             " (Flatten) is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 gives wrong numbers there");
+    if (as<Dense>(layer) != nullptr || as<Concatenate>(layer) != nullptr) continue;
+    for (const int input : layer.inputs) {
+      const Layer& before = resolved.model.layers[static_cast<std::size_t>(input)];
+      if (as<Flatten>(before) == nullptr) continue;
+      resolved.notes.push_back(layer.name + " (" + layer.keras_class + ") behind " + before.name +
+                               " (Flatten) is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 " +
+                               (layer.inputs.size() == 1 ? "gives wrong numbers there" : "stops there"));
+      break;
+    }
+  }
+}
+
+// What hls4ml has for io_parallel alone.
+void note_merges(Resolved& resolved) {
+  for (const Layer& layer : resolved.model.layers) {
+    std::string what;
+    if (as<Dot>(layer) != nullptr) what = "it";
+    const std::vector<Shape> shapes = resolved.model.input_shapes(layer);
+    if (as<Merge>(layer) != nullptr && shapes[0] != shapes[1]) {
+      const bool first = size_of(shapes[0]) < size_of(shapes[1]);
+      what = "a merge of " + to_string(shapes[0]) + " and " + to_string(shapes[1]) + ", of which the " + (first ? "first" : "second") +
+             " repeats,";
+    }
+    if (what.empty()) continue;
+    resolved.notes.push_back(layer.name + " (" + layer.keras_class + "): hls4ml 1.3.0 has " + what + " with io_parallel alone");
   }
 }
 
@@ -323,6 +346,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
   note_layers_behind_flatten(resolved);
+  note_merges(resolved);
   note_softmax(resolved);
   return resolved;
 }
@@ -347,6 +371,16 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     if (as<Softmax>(from.model.layers[layer]) == nullptr) return a == b || (a.integer > 0 && b.integer > 0);
     return a == b && from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
   };
+  // AMD's headers compare wide numbers with a sign and without one otherwise than by their values.
+  const auto compares_alike = [&](std::size_t layer) {
+    const auto* merge = as<Merge>(from.model.layers[layer]);
+    if (merge == nullptr) return true;
+    const auto input = [&](const Resolved& of, std::size_t k) {
+      return of.precision[static_cast<std::size_t>(of.model.layers[layer].inputs[k])].result();
+    };
+    const bool by_value = Merge::compares_values(input(from, 0), input(from, 1)) && Merge::compares_values(input(to, 0), input(to, 1));
+    return by_value || (input(from, 0) == input(to, 0) && input(from, 1) == input(to, 1));
+  };
   // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
   // rounding that looks at their sign.
   const auto carries = [](const Layer& layer, TypeName name, const Format& a, const Format& b) {
@@ -363,7 +397,7 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const auto b = to.precision[i].all();
     if (a.size() != b.size()) return false;
     if (from.precision[i].table_size != to.precision[i].table_size || from.precision[i].softmax != to.precision[i].softmax) return false;
-    if (!looks_up_alike(i)) return false;
+    if (!looks_up_alike(i) || !compares_alike(i)) return false;
     for (std::size_t k = 0; k < a.size(); ++k) {
       if (a[k].name != b[k].name || !widens(a[k].format, b[k].format)) return false;
       if (is_of_table(a[k].name) && a[k].format != b[k].format) return false;  // what a table loses is not counted
