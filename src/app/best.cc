@@ -5,6 +5,7 @@
 
 #include "app/options.h"
 #include "app/table.h"
+#include "data/text.h"
 #include "error.h"
 #include "study/layout.h"
 #include "study/outdated.h"
@@ -19,6 +20,10 @@ struct Best {
   bool pareto = false, steady = false;
 };
 
+bool has_target(const std::vector<Metric>& metrics) {
+  return std::any_of(metrics.begin(), metrics.end(), [](const Metric& metric) { return metric.space == MetricSpace::kTarget; });
+}
+
 std::string with_error(const StoredPoint& point, const Bound& bound) {
   const double error = point.errors[bound.at];
   return short_number(point.values[bound.at]) + (error == error ? " +- " + short_number(error) : "");
@@ -26,7 +31,7 @@ std::string with_error(const StoredPoint& point, const Bound& bound) {
 
 // Everything that is known of the chosen points in the target's unit, or of the network's output where no target is known.
 Table physics_of(const std::vector<Metric>& metrics, const std::vector<std::pair<std::string, StoredPoint>>& chosen) {
-  const bool target = std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.space == MetricSpace::kTarget; });
+  const bool target = has_target(metrics);
   std::vector<std::string> header{"at that point"};
   for (const auto& [name, point] : chosen) header.push_back(name);
   Table table(header);
@@ -48,8 +53,11 @@ void run(const Best& best) {
   Question question = best.question;
   question.bounds = parse_bounds(best.below, best.metric, metrics);
   std::vector<std::string> header{"model", "data", "types", "bits", "vectors", "weights"};
-  for (const Bound& bound : question.bounds)
-    header.push_back(bound.metric.name + (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
+  const bool known = has_target(metrics);
+  for (const Bound& bound : question.bounds) {
+    header.push_back(bound.metric.name + (known && bound.metric.space == MetricSpace::kOutput ? " of the output" : "") +
+                     (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
+  }
   Table table(header);
   std::vector<std::string> said;
   std::vector<std::pair<std::string, StoredPoint>> chosen;
@@ -67,7 +75,7 @@ void run(const Best& best) {
       std::vector<std::string> cells{short_number(own_bits), point.label, "-"};
       if (point.point) {
         const Point& p = *point.point;
-        cells = {std::to_string(bits_of(p)), to_string(fixed(p.v_full, p.v_int)), to_string(fixed(p.wb_full, p.wb_int))};
+        cells = {std::to_string(bits_of(p)), vectors_of(p), weights_of(p)};
       }
       for (const Bound& bound : question.bounds) cells.push_back(with_error(point, bound));
       add(std::move(cells));

@@ -59,6 +59,26 @@ std::string number_text(double value, int digits) {
   return plain == "-0" ? "0" : plain;
 }
 
+std::string short_text(double value) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.9g", value);
+  return text.data();
+}
+
+std::string count_text(double value) {
+  std::array<char, 400> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.0f", value);
+  std::string text = digits.data();
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+double rounded_to(double value, int digits) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.*e", digits - 1, value);
+  return std::strtod(text.data(), nullptr);
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) throw Error(path + ": it cannot be read; does it exist?");

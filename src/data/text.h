@@ -16,6 +16,13 @@ std::string savetxt(std::span<const float> values, std::size_t columns);
 // 1e6 on. `unknown` for NaN, `infinite` and `-infinite` for the infinities.
 std::string number_text(double value, int digits);
 
+// `50`, `0.5`: at most nine significant digits, as names of metrics and files have a number.
+std::string short_text(double value);
+// A whole number, with commas: `12,300`.
+std::string count_text(double value);
+// To so many significant digits; NaN and the infinities stay.
+double rounded_to(double value, int digits);
+
 // The whole of a file. Throws Error where it cannot be read.
 std::string read_file(const std::string& path);
 

@@ -4,14 +4,13 @@
 #include <array>
 #include <cctype>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <set>
 #include <span>
 #include <utility>
 
+#include "data/text.h"
 #include "fixed/format.h"
 #include "report/answer.h"
 #include "report/words.h"
@@ -26,8 +25,6 @@ using Json = nlohmann::ordered_json;
 constexpr int kWidth = 460;
 constexpr int kHeight = 300;
 
-std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
-
 // A number, or null for NaN and the infinities.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -37,11 +34,7 @@ double above_zero(double value) {
   return std::max(value, kFloor);
 }
 
-double five_digits(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.5g", value);
-  return std::strtod(text.data(), nullptr);
-}
+double five_digits(double value) { return rounded_to(value, 5); }
 
 Json field(const std::string& name, const std::string& kind, const std::string& title) {
   return {{"field", name}, {"type", kind}, {"title", title}};
@@ -110,11 +103,11 @@ class Figures {
       error_by_bits(
           "error-vectors", "Error by total bits of the vectors", [](const Point& p) { return p.v_full; },
           [](const Point& p, const Point& b) { return p.v_int == b.v_int && p.wb_full == b.wb_full && p.wb_int == b.wb_int; },
-          [](const Point& b) { return "integer bits of vectors " + std::to_string(b.v_int) + ", weights " + type(b.wb_full, b.wb_int); });
+          [](const Point& b) { return "integer bits of vectors " + std::to_string(b.v_int) + ", weights " + weights_of(b); });
       error_by_bits(
           "error-weights", "Error by total bits of the weights", [](const Point& p) { return p.wb_full; },
           [](const Point& p, const Point& b) { return p.wb_int == b.wb_int && p.v_full == b.v_full && p.v_int == b.v_int; },
-          [](const Point& b) { return "integer bits of weights " + std::to_string(b.wb_int) + ", vectors " + type(b.v_full, b.v_int); });
+          [](const Point& b) { return "integer bits of weights " + std::to_string(b.wb_int) + ", vectors " + vectors_of(b); });
       grid("heatmap-vectors", "v", "wb", "Vectors: integer by total bits");
       grid("heatmap-weights", "wb", "v", "Weights: integer by total bits");
       model_size();
@@ -140,17 +133,10 @@ class Figures {
           if (std::isfinite(cost(point))) largest = std::max(largest, std::abs(cost(point)));
         }
       }
-      channel["scale"]["constant"] = symlog_constant(0, largest);
+      channel["scale"]["constant"] = symlog_constant(largest);
     }
     return channel;
   }
-  // Within which the symmetric scale is linear: as page.js has it.
-  static double symlog_constant(double low, double high) {
-    const double largest = std::max(std::abs(low), std::abs(high));
-    constexpr double kPart = 1000;
-    return largest > 0 ? largest / kPart : 1;
-  }
-
   double cost(const StoredPoint& point) const { return cost_of(metric_, point.values[report_.metric]); }
 
   Json color(const std::string& title = "model") const {
@@ -248,7 +234,7 @@ class Figures {
                      {"reverse", true},
                      {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
                    {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}, {"titleLimit", 400}}}};
-    if (shown_metric.scale == AxisScale::kSymlog) colors["scale"]["constant"] = symlog_constant(low, high);
+    if (shown_metric.scale == AxisScale::kSymlog) colors["scale"]["constant"] = symlog_constant(std::max(std::abs(low), std::abs(high)));
     spec["layer"] =
         Json::array({{{"mark", {{"type", "rect"}}}, {"encoding", {{"x", x}, {"y", y}, {"color", colors}, {"tooltip", tips}}}},
                      {{"transform", Json::array({{{"filter",
@@ -579,38 +565,29 @@ class Figures {
     }
   }
 
-  // What a curve shows, by its name: the axis and the title.
-  static std::pair<std::string, std::string> words_of_curve(const std::string& name, const std::string& target) {
-    if (name.starts_with("turn_on")) {
-      const std::size_t unit = target.find(" [");
-      return {"share of samples that pass", "Turn-on at a threshold of " + name.substr(name.find('@') + 1) +
-                                                (unit == std::string::npos ? "" : " " + target.substr(unit + 2, target.size() - unit - 3))};
-    }
-    if (name.starts_with("linearity")) return {"median relative error [%]", "Linearity"};
-    return {"resolution: central 68 % half-width [%]", "Resolution"};
-  }
-
   // One curve of all models with the same target in the same unit, float and fixed together.
   void physics_curve(const std::string& name, const std::string& target) {
-    const auto [what, title] = words_of_curve(name, target);
     Json rows = Json::array();
     bool positive = true;
+    std::string unit;
     for (const ReportScan& scan : report_.scans) {
       for (const Curve& curve : scan.float_curves) {
         if (curve.name != name || scan.target != target || scan.highlights.empty() || is_empty(curve)) continue;
+        unit = scan.unit;
         positive = positive && std::all_of(curve.edges.begin(), curve.edges.begin() + static_cast<std::ptrdiff_t>(curve.values.size()),
                                            [](double edge) { return edge > 0; });
         add_curve_rows(rows, scan, curve);
       }
     }
     if (rows.empty()) return;
+    const CurveWords words = words_of_curve(name, unit);
     Json spec = base(std::move(rows));
     Json x = field("true", "quantitative", target);
     if (positive) x = axis_log(x);
     x["scale"]["zero"] = false;
     if (positive) x["scale"] = {{"type", "log"}, {"nice", false}};
     Json encoding = {{"x", x},
-                     {"y", field("value", "quantitative", what)},
+                     {"y", field("value", "quantitative", words.axis)},
                      {"color", color()},
                      {"strokeDash", dashed_by("arithmetic", "arithmetic", {"fixed", "float"}, solid_and_dashed())},
                      {"tooltip", tooltip({{"model", "model"},
@@ -619,10 +596,10 @@ class Figures {
                                           {"low", "from"},
                                           {"high", "to"},
                                           {"samples", "samples"},
-                                          {"value", what}})}};
-    if (!name.starts_with("linearity")) encoding["y"]["scale"] = {{"domainMin", 0}};
+                                          {"value", words.axis}})}};
+    if (words.from_zero) encoding["y"]["scale"] = {{"domainMin", 0}};
     draw_lines(spec, std::move(encoding));
-    add(plain_id(name), "physics", title, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
+    add(plain_id(name), "physics", words.title, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
         std::move(spec));
   }
 
@@ -747,8 +724,8 @@ Json standalone(const Figure& figure, const Report& report) {
   const std::size_t shown = spec["params"][0]["value"];
   constexpr std::size_t kHeldFull = 4;  // of the parameters that grid() lists
   const std::string held = figure.id == "heatmap-weights" ? "vectors " : "weights ";
-  spec["title"]["subtitle"] =
-      "model " + report.scans[shown].name + ", " + held + type(spec["params"][kHeldFull]["value"], spec["params"][kHeldFull + 1]["value"]);
+  spec["title"]["subtitle"] = "model " + report.scans[shown].name + ", " + held +
+                              to_string(fixed(spec["params"][kHeldFull]["value"], spec["params"][kHeldFull + 1]["value"]));
   const Json table = points_table(report);
   Json rows = Json::array();
   for (std::size_t i = 0; i < table["values"][0].size(); ++i) {

@@ -32,8 +32,6 @@ namespace {
 
 std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
 
-std::string type(int full, int integer) { return escape_html(to_string(fixed(full, integer))); }
-
 std::string number(double value) {
   constexpr int kDigits = 4;
   return std::isnan(value) ? "" : number_text(value, kDigits);
@@ -157,7 +155,7 @@ class Page {
       for (const Highlight& highlight : scan.highlights) {
         const Point& p = *highlight.point.point;
         std::vector<std::string> row{escape_html(scan.name),     escape_html(highlight.role), std::to_string(scan.scan.parameters),
-                                     std::to_string(bits_of(p)), type(p.v_full, p.v_int),     type(p.wb_full, p.wb_int)};
+                                     std::to_string(bits_of(p)), escape_html(vectors_of(p)),  escape_html(weights_of(p))};
         const StoredPoint& point = highlight.point;
         for (std::size_t i = 0; i < point.values.size(); ++i)
           row.push_back(number(point.values[i]) + (std::isfinite(point.errors[i]) ? " +- " + short_error(point.errors[i]) : ""));
@@ -383,6 +381,7 @@ class Page {
                                    {"figures", nlohmann::ordered_json::array()},
                                    {"best", nlohmann::ordered_json::array()},
                                    {"metrics", nlohmann::ordered_json::object()},
+                                   {"symlog_part", kSymlogPart},
                                    {"command", {{"studies", command_.studies}, {"bounds", command_.bounds}}}};
     for (const MetricName& metric : report_.metrics) {
       data["metrics"][metric.name] = {{"title", title_of(metric)},

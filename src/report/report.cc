@@ -189,8 +189,8 @@ class StoredStudy {
       own.answer = answer_for(report, scan);
       const std::string target = store_.known(fact_of_target(scan.data_name));
       if (!target.empty()) own.target = parse_feature(target).name;
-      const std::string unit = store_.known(kUnitFact);
-      if (!target.empty() && !unit.empty()) own.target += " [" + unit + "]";
+      if (!target.empty()) own.unit = store_.known(kUnitFact);
+      if (!own.unit.empty()) own.target += " [" + own.unit + "]";
       own.output = target_of(store_, scan);
       std::erase_if(own.points, [](const StoredPoint& point) { return !point.finished; });
       const auto labelled =
@@ -370,7 +370,10 @@ class TextStudy {
       }
       own.answer = best_of(own.points, report.question, own.scan.samples, true);
       // Of overflows nothing is known.
-      if (own.answer.point) std::erase(own.answer.said, "there, " + overflow_in_words(*own.answer.point));
+      if (own.answer.point) {
+        std::replace(own.answer.said.begin(), own.answer.said.end(), "there, " + overflow_in_words(*own.answer.point),
+                     std::string("there, it is not known whether anything overflows: there is no study.db in " + folder_));
+      }
       for (const auto& [role, point, bits_less] : roles_of(report, own))
         own.highlights.push_back({role, bits_less, point, {}, 0, "", {}, {}});
       report.scans.push_back(std::move(own));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/text.h"
 #include "study/best.h"
 #include "study/kept.h"
 #include "study/store.h"
@@ -39,6 +40,7 @@ struct ReportScan {
   std::string name;   // `64`, `64 uniform`, `64 uniform on test`: as short as the report allows
   Scan scan;
   std::string target;             // what it is, as axes call it: `true_energy [GeV]`; empty where none is known
+  std::string unit;               // the target's, where both are known
   std::optional<Feature> output;  // what the model predicts, where that is known
   std::size_t planned = 0;
   bool overflows_known = true;        // of folders of predictions they are not

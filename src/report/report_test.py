@@ -431,6 +431,7 @@ def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
     said = narrow("compare", study, tmp_path / "hls4ml", "--labels", "PTQ,QAT", "--metric", "mpe", "--below", 1e9, "--any", "--figures", "none", "--out", tmp_path / "both.html")
     mine, theirs = (re.search(rf"^6 \({label}\): For MPE .*", said, re.MULTILINE).group(0).split(": ", 1)[1] for label in ("PTQ", "QAT"))
     assert mine == theirs
+    assert "6 (QAT): There, it is not known whether anything overflows: there is no study.db in " in said and "6 (PTQ): There, it is not known" not in said
     with Opened(browser, tmp_path / "both.html") as opened:
         opened.draw_all()
         assert opened.page.inner_text("h1") == "PTQ and QAT"

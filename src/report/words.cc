@@ -7,15 +7,11 @@
 #include <set>
 
 #include "data/text.h"
-#include "fixed/format.h"
 #include "study/best.h"
+#include "study/layout.h"
 
 namespace narrow {
 namespace {
-
-std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
-
-std::string types(const Point& p) { return "vectors " + type(p.v_full, p.v_int) + ", weights " + type(p.wb_full, p.wb_int); }
 
 std::string rounded(double value) {
   constexpr int kDigits = 3;
@@ -181,8 +177,8 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
     std::string values;
     for (const Bound& bound : report.question.bounds)
       values += (values.empty() ? "" : " and ") + with_unit(bound.metric, best.values[bound.at], best.errors[bound.at]);
-    said.push_back("For " + bounds + ", " + std::to_string(bits_of(best)) + " bits are enough: " + types(*best.point) + ", with " + values +
-                   ".");
+    said.push_back("For " + bounds + ", " + std::to_string(bits_of(best)) + " bits are enough: " + types_in_words(*best.point) + ", with " +
+                   values + ".");
   } else if (scan.answer.point) {
     said.push_back("For " + bounds + ", " + scan.answer.point->label + " is enough, with " + rounded(scan.answer.bits) +
                    " bits on average.");
@@ -205,7 +201,7 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
     const Highlight& other = scan.highlights[i];
     if (other.role.starts_with(kLowest)) {
       said.push_back("The lowest " + title_of(metric) + " in the grid is " + rounded(value(other)) + unit_after(metric) + ", at " +
-                     std::to_string(bits_of(*other.point.point)) + " bits: " + types(*other.point.point) + ".");
+                     std::to_string(bits_of(*other.point.point)) + " bits: " + types_in_words(*other.point.point) + ".");
     } else if (per_bit(other) > 0 && (first == nullptr || per_bit(other) > per_bit(*first))) {
       first = &other;
     }
@@ -218,9 +214,8 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   std::string costs;
   for (std::size_t i = 0; i < report.metrics.size(); ++i) {
     const MetricName& other = report.metrics[i];
-    const bool shown = other.name == "resolution_loss" || other.name.starts_with("turn_on_shift") || other.name.starts_with("rate_change");
     const double change = best.point.values[i];
-    if (!shown || std::isnan(change)) continue;
+    if (!other.is_change || std::isnan(change)) continue;
     costs += (costs.empty() ? "" : ", ") + title_of(other) + " " + change_in_words(other, change);
   }
   if (!costs.empty()) said.push_back("Against the float model: " + costs + ".");

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <iterator>
 #include <limits>
@@ -11,8 +10,10 @@
 #include <set>
 #include <utility>
 
+#include "data/text.h"
 #include "error.h"
 #include "fixed/format.h"
+#include "study/layout.h"
 
 namespace narrow {
 
@@ -83,6 +84,8 @@ std::vector<Bound> parse_bounds(const std::string& text, const std::string& metr
     const double most = std::strtod(number.c_str(), &end);
     if (number.empty() || *end != '\0' || std::isnan(most))
       throw Error("--below: the bound should be a number, or metrics with their bounds, as in mpe=5,rate_change@20=2");
+    if (most < 0 && !can_be_negative(*found))
+      throw Error("--below: " + name + " is never below 0, so it cannot keep to a bound of " + number);
     return Bound{*found, most, static_cast<std::size_t>(found - metrics.begin())};
   };
   const std::string judged = metric.empty() ? default_metric(metrics) : metric;
@@ -104,25 +107,13 @@ std::vector<Bound> parse_bounds(const std::string& text, const std::string& metr
 
 namespace {
 
-std::string number(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.3g", value);
-  return text.data();
-}
-
-// A count, with commas.
-std::string count(double value) {
-  std::array<char, 40> digits{};
-  std::snprintf(digits.data(), digits.size(), "%.0f", value);
-  std::string text = digits.data();
-  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+std::string number(double value) { return number_text(value, 3); }
+std::string count(std::size_t number) { return count_text(static_cast<double>(number)); }
+// As an option has a count.
+std::string digits(double count) {
+  std::string text = count_text(count);
+  std::erase(text, ',');
   return text;
-}
-
-std::string in_words(const StoredPoint& point) {
-  if (!point.point) return point.label;
-  const Point& p = *point.point;
-  return to_string(fixed(p.v_full, p.v_int)) + " / " + to_string(fixed(p.wb_full, p.wb_int));
 }
 
 std::string value_in_words(const StoredPoint& point, const Bound& bound) {
@@ -319,7 +310,7 @@ class Judge {
 
   void say() {
     if (answer_.missing > 0) {
-      answer_.said.push_back(count(static_cast<double>(answer_.missing)) + " of " + count(static_cast<double>(answer_.points)) +
+      answer_.said.push_back(count(answer_.missing) + " of " + count(answer_.points) +
                              " points are not finished, and the answer may change; the same narrow run or sweep computes them");
     }
     say_doubt();
@@ -332,7 +323,7 @@ class Judge {
       if (answer_.point->point) say_fixed_bits();
       else answer_.said.emplace_back("a point without coordinates has no neighbours that could confirm it");
     } else if (answer_.nearest) {
-      std::string text = "the nearest is " + in_words(*answer_.nearest);
+      std::string text = "the nearest is " + types_of(*answer_.nearest);
       for (const Bound& bound : question_.bounds) text += ", where " + value_in_words(*answer_.nearest, bound);
       answer_.said.push_back(text);
       for (const Bound& bound : question_.bounds) say_error(*answer_.nearest, bound);
@@ -366,15 +357,11 @@ class Judge {
     }
   }
 
-  std::string bits_in_words(const StoredPoint& point) const {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.4g", bits(point));
-    return std::string(text.data()) + "-bit point " + in_words(point);
-  }
+  std::string bits_in_words(const StoredPoint& point) const { return number_text(bits(point), 4) + "-bit point " + types_of(point); }
 
   void say_error(const StoredPoint& point, const Bound& bound, const std::string& before = "") {
     const Judgement judgement = judge(point, bound, samples_);
-    const std::string samples = count(static_cast<double>(samples_)) + (samples_ == 1 ? " sample" : " samples");
+    const std::string samples = count(samples_) + (samples_ == 1 ? " sample" : " samples");
     if (judgement.standing == Standing::kMet || judgement.standing == Standing::kMissed || judgement.standing == Standing::kUnknown) return;
     std::string text = before + value_in_words(point, bound) + ": the bound of " + number(bound.most) +
                        (bound.metric.unit.empty() ? "" : " " + bound.metric.unit) +
@@ -385,16 +372,11 @@ class Judge {
     }
     text += std::string(judgement.standing == Standing::kMetWithinError ? "by" : "") + " less than the statistical error of " + samples;
     if (judgement.samples) {
-      text += "; about " + count(*judgement.samples) + " would decide";
-      text += has_more_ ? " (--samples " + number_of(*judgement.samples) + " and another --out, if the data hold as many)"
+      text += "; about " + count_text(*judgement.samples) + " would decide";
+      text += has_more_ ? " (--samples " + digits(*judgement.samples) + " and another --out, if the data hold as many)"
                         : ", more than the data hold";
     }
     answer_.said.push_back(text);
-  }
-  static std::string number_of(double value) {
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.0f", value);
-    return text.data();
   }
 
   void say_doubt() {
@@ -407,7 +389,7 @@ class Judge {
     if (answer_.doubt == Doubt::kOverflow)
       text += overflow_in_words(point) + ", more than " + number(question_.most_overflow) + " % (--overflow)";
     if (answer_.doubt == Doubt::kChance) {
-      text += "the bound is met by chance there; with more bits, " + in_words(*answer_.worse);
+      text += "the bound is met by chance there; with more bits, " + types_of(*answer_.worse);
       for (const Bound& bound : question_.bounds) {
         const Standing standing = judge(*answer_.worse, bound, samples_).standing;
         if (standing == Standing::kMissed || standing == Standing::kUnknown) text += ", " + value_in_words(*answer_.worse, bound);
@@ -475,7 +457,7 @@ Front pareto_front(const std::vector<StoredPoint>& points, const Question& quest
     if (front.points.empty() || judge.cost(*point) < judge.cost(front.points.back())) front.points.push_back(*point);
   }
   const auto say = [&](std::size_t number, const std::string& why) {
-    if (number > 0) front.said.push_back(count(static_cast<double>(number)) + (number == 1 ? " point " : " points ") + why);
+    if (number > 0) front.said.push_back(count(number) + (number == 1 ? " point " : " points ") + why);
   };
   if (front.points.empty()) {
     const std::string metric = question.bounds.front().metric.name;
@@ -518,7 +500,7 @@ std::vector<double> bits_without_coordinates(const Store& store, const std::vect
 std::string overflow_in_words(const StoredPoint& point) {
   if (!point.overflow) return point.clean ? "nothing overflows" : "something overflows; how much was not counted";
   const WorstOverflow& worst = *point.overflow;
-  const std::string samples = " (of " + count(static_cast<double>(worst.samples)) + (worst.samples == 1 ? " sample)" : " samples)");
+  const std::string samples = " (of " + count(worst.samples) + (worst.samples == 1 ? " sample)" : " samples)");
   if (worst.layer.empty()) return point.clean ? "nothing overflows" : "nothing overflows" + samples + ", but something does on the others";
   const std::string share = number(worst.share) + " %";
   if (worst.of == WorstOverflow::Of::kWeights) return share + " of the weights of " + worst.layer + " do not fit";

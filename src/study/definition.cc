@@ -450,6 +450,31 @@ std::string to_yaml(const Definition& definition) {
   return std::string(out.c_str()) + "\n";
 }
 
+std::string difference(const DataOptions& before, const DataOptions& now) {
+  const auto as_yaml = [](const DataOptions& options) {
+    YAML::Emitter out;
+    out << YAML::BeginMap;
+    emit(out, options);
+    out << YAML::EndMap;
+    return YAML::Load(out.c_str());
+  };
+  const YAML::Node old_options = as_yaml(before);
+  const YAML::Node new_options = as_yaml(now);
+  std::string text;
+  const auto compare = [&](const std::string& key) {
+    const auto value = [&](const YAML::Node& options) {
+      return !options[key] ? "not given" : options[key].IsScalar() ? options[key].as<std::string>() : YAML::Dump(options[key]);
+    };
+    if (value(old_options) != value(new_options))
+      text += (text.empty() ? "" : ", ") + key + " was " + value(old_options) + " and is " + value(new_options);
+  };
+  for (const auto& option : old_options) compare(option.first.as<std::string>());
+  for (const auto& option : new_options) {
+    if (!old_options[option.first.as<std::string>()]) compare(option.first.as<std::string>());
+  }
+  return text;
+}
+
 std::string describe(const PrecisionOptions& options) {
   std::string text = options.uniform ? "uniform" : "auto";
   if (options.relu_rounding) text += " relu:" + to_string(*options.relu_rounding);

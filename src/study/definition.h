@@ -55,6 +55,9 @@ Definition parse_definition(const std::string& text, const std::string& path);
 // The same as YAML, everything said and in one order: two definitions of one meaning have one text.
 std::string to_yaml(const Definition& definition);
 
+// In which options two ways of reading data differ: `select was not given and is energy > 5`; empty where they do not.
+std::string difference(const DataOptions& before, const DataOptions& now);
+
 // `auto`, `uniform relu:AP_RND,AP_SAT`: how types follow from the bits, in words.
 std::string describe(const PrecisionOptions& options);
 // The options behind such words; their types of vectors and weights are left to the grid. Throws Error for other words.

@@ -16,10 +16,6 @@ constexpr std::size_t kMpe = 0;
 constexpr std::size_t kMae = 1;
 constexpr std::size_t kLeftOut = 2;
 
-std::string type(int full, int integer) { return to_string(fixed(full, integer)); }
-
-std::string in_words(const Point& p) { return "vectors " + type(p.v_full, p.v_int) + ", weights " + type(p.wb_full, p.wb_int); }
-
 std::string numbers(const StoredPoint& point) {
   if (!point.point) return "# " + point.label;
   const Point& p = *point.point;
@@ -28,7 +24,10 @@ std::string numbers(const StoredPoint& point) {
 
 }  // namespace
 
-std::string types_of(const Point& p) { return type(p.v_full, p.v_int) + " / " + type(p.wb_full, p.wb_int); }
+std::string vectors_of(const Point& p) { return to_string(fixed(p.v_full, p.v_int)); }
+std::string weights_of(const Point& p) { return to_string(fixed(p.wb_full, p.wb_int)); }
+std::string types_of(const Point& p) { return vectors_of(p) + " / " + weights_of(p); }
+std::string types_in_words(const Point& p) { return "vectors " + vectors_of(p) + ", weights " + weights_of(p); }
 
 std::string types_of(const StoredPoint& point) { return point.point ? types_of(*point.point) : point.label; }
 
@@ -52,8 +51,8 @@ std::string results_text(const Scan& scan, const std::vector<StoredPoint>& point
   const bool relative = metric == "mpe";
   const std::size_t at = relative ? kMpe : kMae;
   const StoredPoint& best = points[least(points, at)];
-  std::string text = "# best: " + (best.point ? in_words(*best.point) : best.label) + ": " + metric + " " + short_text(best.values[at]) +
-                     (relative ? " %" : "") + "\n";
+  std::string text = "# best: " + (best.point ? types_in_words(*best.point) : best.label) + ": " + metric + " " +
+                     short_text(best.values[at]) + (relative ? " %" : "") + "\n";
   text += "# model " + scan.model + ", " + std::to_string(scan.samples) + " samples";
   if (relative) text += "; predictions of 0 by the float model are left out: " + short_text(best.values[kLeftOut]);
   Outdated outdated;

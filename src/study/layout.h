@@ -8,8 +8,13 @@
 
 namespace narrow {
 
-// `ap_fixed<16,6> / ap_fixed<12,3>`: a point's types of vectors and of weights.
+// `ap_fixed<16,6>`: a point's type of vectors, and that of weights and biases.
+std::string vectors_of(const Point& point);
+std::string weights_of(const Point& point);
+// `ap_fixed<16,6> / ap_fixed<12,3>`: both.
 std::string types_of(const Point& point);
+// `vectors ap_fixed<16,6>, weights ap_fixed<12,3>`.
+std::string types_in_words(const Point& point);
 // The same, or the label of a point without coordinates.
 std::string types_of(const StoredPoint& point);
 

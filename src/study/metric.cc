@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <string_view>
 #include <utility>
 
+#include "data/text.h"
 #include "study/comparison.h"
 
 namespace narrow {
@@ -24,37 +24,58 @@ struct Kind {
   Better better = Better::kLess;
   AxisScale scale = AxisScale::kLog;
   std::size_t least_samples = 1;
+  bool is_change = false;
+  bool says_space = false;  // its title says of which values it is
+  // Of its curve, where it has one.
+  const char* curve_title = nullptr;
+  const char* curve_axis = nullptr;
+  bool curve_from_zero = true;
 };
 
 constexpr std::array kKinds{
-    Kind{"mae", "MAE"},
-    Kind{"mpe", "MPE", Unit::kPercent},
+    Kind{.name = "mae", .title = "MAE", .says_space = true},
+    Kind{.name = "mpe", .title = "MPE", .unit = Unit::kPercent, .says_space = true},
     Kind{.name = "left_out", .title = "left out of MPE", .better = Better::kNeither, .scale = AxisScale::kLinear},
-    Kind{"rmse", "RMSE"},
-    Kind{.name = "bias", .title = "bias", .is_signed = true, .scale = AxisScale::kSymlog},
-    Kind{"largest", "largest deviation"},
-    Kind{.name = "beyond", .title = "share beyond", .unit = Unit::kPercent, .scale = AxisScale::kSymlog},
-    Kind{"mpe_target", "MPE", Unit::kPercent, MetricSpace::kTarget},
+    Kind{.name = "rmse", .title = "RMSE", .says_space = true},
+    Kind{.name = "bias", .title = "bias", .is_signed = true, .scale = AxisScale::kSymlog, .says_space = true},
+    Kind{.name = "largest", .title = "largest deviation", .says_space = true},
+    Kind{.name = "beyond", .title = "share beyond", .unit = Unit::kPercent, .scale = AxisScale::kSymlog, .says_space = true},
+    Kind{.name = "mpe_target", .title = "MPE", .unit = Unit::kPercent, .space = MetricSpace::kTarget, .says_space = true},
     Kind{.name = "bias_target",
          .title = "bias",
          .unit = Unit::kTarget,
          .space = MetricSpace::kTarget,
          .is_signed = true,
-         .scale = AxisScale::kSymlog},
+         .scale = AxisScale::kSymlog,
+         .says_space = true},
     Kind{.name = "beyond_target",
          .title = "share beyond",
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
-         .scale = AxisScale::kSymlog},
+         .scale = AxisScale::kSymlog,
+         .says_space = true},
     Kind{.name = "resolution", .title = "resolution", .unit = Unit::kPercent, .space = MetricSpace::kTarget, .least_samples = 2},
-    Kind{.name = "resolution_68", .title = "central resolution", .unit = Unit::kPercent, .space = MetricSpace::kTarget, .least_samples = 2},
+    Kind{.name = "resolution_68",
+         .title = "central resolution",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .least_samples = 2,
+         .curve_title = "Resolution",
+         .curve_axis = "resolution: central 68 % half-width"},
     Kind{.name = "resolution_loss",
          .title = "resolution loss",
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
          .scale = AxisScale::kSymlog,
-         .least_samples = 2},
-    Kind{.name = "linearity", .title = "linearity", .unit = Unit::kPercent, .space = MetricSpace::kTarget},
+         .least_samples = 2,
+         .is_change = true},
+    Kind{.name = "linearity",
+         .title = "linearity",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .curve_title = "Linearity",
+         .curve_axis = "median relative error",
+         .curve_from_zero = false},
     Kind{.name = "rate",
          .title = "rate",
          .unit = Unit::kPercent,
@@ -66,21 +87,25 @@ constexpr std::array kKinds{
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
          .is_signed = true,
-         .scale = AxisScale::kSymlog},
+         .scale = AxisScale::kSymlog,
+         .is_change = true},
     Kind{.name = "turn_on",
          .title = "50 % point",
          .unit = Unit::kTarget,
          .space = MetricSpace::kTarget,
          .better = Better::kNeither,
          .scale = AxisScale::kLinear,
-         .least_samples = 2},
+         .least_samples = 2,
+         .curve_title = "Turn-on",
+         .curve_axis = "share of samples that pass"},
     Kind{.name = "turn_on_shift",
          .title = "turn-on shift",
          .unit = Unit::kTarget,
          .space = MetricSpace::kTarget,
          .is_signed = true,
          .scale = AxisScale::kSymlog,
-         .least_samples = 2},
+         .least_samples = 2,
+         .is_change = true},
 };
 
 const Kind* kind_of(std::string_view name) {
@@ -107,12 +132,7 @@ class List {
     Metric metric = metric_named(name);
     metric.meaning = meaning;
     if (kind.unit == Unit::kTarget) metric.unit = options_.unit;
-    // Of quantities that are measured in either space: which one.
-    const std::string plain = metric.name.substr(0, metric.name.find('@'));
-    if (const bool two = plain.starts_with("mpe") || plain.starts_with("bias") || plain.starts_with("beyond");
-        two || (metric.space == MetricSpace::kOutput && plain != "left_out")) {
-      metric.title += " of " + (metric.space == MetricSpace::kOutput ? output_ : target_->name);
-    }
+    if (kind.says_space) metric.title += " of " + (metric.space == MetricSpace::kOutput ? output_ : target_->name);
     metric.of = of;
     metrics.push_back(std::move(metric));
   }
@@ -173,9 +193,27 @@ class List {
 
 }  // namespace
 
+double symlog_constant(double largest) { return largest > 0 ? largest * kSymlogPart : 1; }
+
+CurveWords words_of_curve(const std::string& name, const std::string& unit) {
+  const Kind* kind = kind_of(name);
+  if (kind == nullptr || kind->curve_title == nullptr) return {metric_named(name).title, metric_named(name).title};
+  const std::size_t at = name.find('@');
+  CurveWords words{kind->curve_title, kind->curve_axis, kind->curve_from_zero};
+  // (Bins, the other parameter, are on the axis.)
+  const bool at_threshold = kind->unit == Unit::kTarget && at != std::string::npos;
+  if (kind->unit == Unit::kPercent) words.axis += " [%]";
+  if (at_threshold) words.title += " at a threshold of " + name.substr(at + 1) + (unit.empty() ? "" : " " + unit);
+  return words;
+}
+
 double cost_of(const Metric& metric, double value) {
   if (metric.is_signed) return std::abs(value);
   return metric.better == Better::kMore ? -value : value;
+}
+
+bool can_be_negative(const Metric& metric) {
+  return metric.better == Better::kMore || (metric.is_change && !metric.is_signed) || kind_of(metric.name) == nullptr;
 }
 
 Metric metric_named(const std::string& name) {
@@ -197,6 +235,7 @@ Metric metric_named(const std::string& name) {
   metric.better = kind->better;
   metric.scale = kind->scale;
   metric.least_samples = kind->least_samples;
+  metric.is_change = kind->is_change;
   return metric;
 }
 
@@ -212,12 +251,6 @@ std::string formula_of(const Feature& feature) {
   std::string text = feature.name;
   if (feature.logarithm != Logarithm::kNone) text = (feature.logarithm == Logarithm::kNatural ? "log(" : "log10(") + text + ")";
   return text + (feature.divide == 1 ? "" : "/" + short_text(feature.divide));
-}
-
-std::string short_text(double value) {
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%.9g", value);
-  return text.data();
 }
 
 }  // namespace narrow

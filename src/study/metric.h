@@ -30,6 +30,11 @@ enum class Better : std::uint8_t { kLess, kMore, kNeither };
 // Of an axis that shows a metric: `kSymlog` is logarithmic on both sides of a linear part about 0, so that it shows zero and below.
 enum class AxisScale : std::uint8_t { kLinear, kLog, kSymlog };
 
+// A symlog axis is linear within this part of its largest magnitude.
+inline constexpr double kSymlogPart = 1e-3;
+// Vega's `constant` of such an axis.
+double symlog_constant(double largest);
+
 // Everything that tables, axes, `best` and the page know of a metric. metrics_of is the list of all.
 struct Metric {
   std::string name;     // as the store and the user have it: `mpe`, `turn_on_shift@20`
@@ -41,13 +46,25 @@ struct Metric {
   Better better = Better::kLess;
   AxisScale scale = AxisScale::kLog;
   std::size_t least_samples = 1;                    // fewer have no value
+  bool is_change = false;                           // against the float model: what the fixed-point arithmetic costs
   std::function<Estimate(const Comparison&)> of{};  // empty where the metric was read from a store
 };
 
 using MetricName = Metric;
 
+// A metric bin by bin (Measure::curves), as figures have it.
+struct CurveWords {
+  std::string title;       // `Turn-on at a threshold of 20 GeV`
+  std::string axis;        // of its values, with their unit
+  bool from_zero = false;  // the axis begins there
+};
+// `unit` is the target's. A metric that narrow knows no curve of has its title in both places.
+CurveWords words_of_curve(const std::string& name, const std::string& unit);
+
 // How much a value costs: what is compared with a bound, and the less the better.
 double cost_of(const Metric& metric, double value);
+// Whether that can be below 0.
+bool can_be_negative(const Metric& metric);
 
 // What is measured of every point besides what always is.
 struct MetricOptions {
@@ -83,9 +100,6 @@ Metric metric_named(const std::string& name);
 
 // `log(true_energy)/10`: what a network's output is, as a formula.
 std::string formula_of(const Feature& feature);
-
-// `50`, `0.5`: a number as names of metrics have it.
-std::string short_text(double value);
 
 }  // namespace narrow
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "data/text.h"
 #include "error.h"
 
 namespace narrow {

@@ -23,6 +23,8 @@
 #include "study/outdated.h"
 #include "study/profile.h"
 #include "study/scan.h"
+#include "study/study_data.h"
+#include "study/subject.h"
 #include "study/trace.h"
 #include "train/checkpoint.h"
 
@@ -33,11 +35,6 @@ namespace fs = std::filesystem;
 
 // Samples of the float model whose values are shown beside the types.
 constexpr std::size_t kProfiled = 100;
-
-struct Subject {
-  Model model;
-  std::string label;  // {nodes} of the study's layout
-};
 
 // Grids of one description are one scan: their points together, each once.
 struct ScanGrid {
@@ -63,133 +60,6 @@ std::vector<ScanGrid> scan_grids(const Definition& definition, const Shard& shar
     scan.points = points_of(scan.points, shard);
   }
   return scans;
-}
-
-// How the models' inputs were prepared: in one way, but for the number of rows, of which the largest.
-std::optional<Preparation> common_preparation(const std::vector<Subject>& subjects) {
-  std::optional<Preparation> common;
-  for (const Subject& subject : subjects) {
-    const std::optional<Preparation>& own = subject.model.preparation;
-    if (!own) continue;
-    if (!common) common = own;
-    common->vmax = std::max(common->vmax, own->vmax);
-    const std::string different = difference(own, common, Agreement::kInputs);
-    if (!different.empty()) {
-      throw Error("model " + subject.model.name +
-                  " was trained on data that were prepared differently from those of the models before it (" + different +
-                  "); study it separately");
-    }
-  }
-  return common;
-}
-
-using KnownModels = std::vector<Store::KnownModel>;
-
-// A model that the study knows keeps its label, whatever else is run; its file may have another name than before, unless that is the
-// label of another one of these models.
-void keep_labels(std::vector<Subject>& subjects, const KnownModels& known) {
-  std::set<std::string> kept;
-  for (const bool of_its_name : {true, false}) {
-    for (Subject& subject : subjects) {
-      if (!subject.label.empty()) continue;
-      const std::string hash = content_hash(subject.model);
-      const auto same = std::find_if(known.begin(), known.end(), [&](const Store::KnownModel& each) {
-        return each.hash == hash && (each.name == subject.model.name || !of_its_name) && !kept.contains(each.label);
-      });
-      if (same != known.end()) kept.insert(subject.label = same->label);
-    }
-  }
-}
-
-// A new model's: its width (`usual`) where no other model has it, or its name.
-std::string new_label(const std::string& name, const std::string& usual, bool alone, const KnownModels& known) {
-  for (const Store::KnownModel& each : known) {
-    // Its file has changed, which Store::add_model refuses, or an older narrow did not say what was in it.
-    if (each.name == name && (each.label == usual || each.label == name)) return each.label;
-    if (each.label == usual && !each.hash.empty()) alone = false;
-  }
-  return alone ? usual : name;
-}
-
-void give_labels(std::vector<Subject>& subjects, const KnownModels& known) {
-  keep_labels(subjects, known);
-  const auto usual = [](const Subject& subject) {
-    const int width = common_width(subject.model);
-    return width > 0 ? std::to_string(width) : subject.model.name;
-  };
-  std::map<std::string, int> uses;
-  for (const Subject& subject : subjects) ++uses[usual(subject)];
-  std::set<std::string> labels;
-  for (Subject& subject : subjects) {
-    const std::string label = usual(subject);
-    if (subject.label.empty()) subject.label = new_label(subject.model.name, label, uses[label] == 1, known);
-    if (!labels.insert(subject.label).second)
-      throw Error("two models are called " + subject.label + ": their results would share files; rename one");
-  }
-}
-
-// The models with the weights they have, or will have when they are trained.
-std::vector<Subject> all_models(const Definition& definition, bool trained, const KnownModels& known) {
-  std::vector<Subject> subjects;
-  for (const std::string& path : definition.models) subjects.push_back({read_keras(path), {}});
-  for (const Family& family : definition.training) {
-    if (trained) {
-      for (const std::string& path : paths_of(family)) {
-        if (!fs::exists(path)) throw Error(path + ": the model has not been trained; train it first, with narrow run --train-only");
-        subjects.push_back({read_keras(path), {}});
-      }
-    } else {
-      for (Model& model : untrained(family)) subjects.push_back({std::move(model), {}});
-    }
-  }
-  give_labels(subjects, known);
-  return subjects;
-}
-
-// The data's shape, and how they were prepared, without the samples.
-Dataset header_of(const Dataset& data) {
-  Dataset header;
-  header.path = data.path;
-  header.shape = data.shape;
-  header.targets = data.targets;
-  header.preparation = data.preparation;
-  return header;
-}
-
-// How targets were prepared, those of the data (as the user says, or they themselves) and those on which the model was trained; where only
-// one is known, the other is the same.
-Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model) {
-  const auto known = [](const std::optional<Preparation>& preparation) { return preparation ? preparation->target : std::nullopt; };
-  std::optional<Feature> of_data = known(data.preparation);
-  if (!options.target.empty() && options.target != "none") of_data = parse_feature(options.target);
-  const std::optional<Feature> of_model = known(model.preparation);
-  Targets targets;
-  targets.outputs = model.output_size();
-  targets.weights = data.weights;
-  targets.of_model = of_model ? of_model : of_data;
-  if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
-  targets.assumed = !of_data && of_model;
-  if (targets.outputs != 1) {
-    targets.of_model.reset();
-  } else if (data.targets == 1) {
-    targets.truth = data.y;
-    if (!targets.of_model) targets.of_model = targets.of_data;
-  }
-  return targets;
-}
-
-// Where true values, or a target that the user names, have no part in what is measured: why.
-std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model) {
-  const std::size_t outputs = model.output_size();
-  if (data.targets > 0 && (data.targets > 1 || outputs > 1)) {
-    return data.path + " has " + std::to_string(data.targets) + " targets a sample and model " + model.name + " " +
-           std::to_string(outputs) + " outputs: they are not compared; resolution, linearity and turn-on are of one target and one output";
-  }
-  if (data.targets == 0 && !options.target.empty() && options.target != "none") {
-    return data.path + " has no targets (y): with --target " + options.target +
-           " predictions are undone, but there is nothing to compare them with";
-  }
-  return "";
 }
 
 void check_targets(const MetricOptions& metrics, const Dataset& data, const Targets& targets) {
@@ -422,40 +292,6 @@ void write_targets(const std::string& folder, const Dataset& data, bool joins) {
   write_file(path, targets);
 }
 
-// What is in the store was measured in the target's own unit: another one would stand beside it under the same names. So would
-// predictions undone otherwise, whether or not the data have targets. Refuses such; `keep` sets the facts.
-void check_target_facts(Store& store, const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets,
-                        const std::string& unit, bool keep) {
-  if (!targets.of_model) return;
-  const auto check = [&](const std::string& fact, const std::string& target, const std::string& whose) {
-    const std::string known = store.known(fact);
-    if (!known.empty() && known != target) {
-      throw Error(whose + ": the target of this study is " + known + ", and " + target +
-                  " is asked for; give another --out, or the same target");
-    }
-    if (keep) store.set(fact, target);
-  };
-  if (!targets.truth.empty()) check(fact_of_target(of.name), to_string(targets.of_data), data.path);
-  check(fact_of_model_target(subject.label, of.name), to_string(*targets.of_model), "model " + subject.model.name);
-  const std::string known = store.known(kUnitFact);
-  if (unit.empty()) return;
-  if (!known.empty() && known != unit) {
-    throw Error("--unit " + unit + ": the unit of the target in this study is " + known + "; give another --out, or the same unit");
-  }
-  if (keep) store.set(kUnitFact, unit);
-}
-
-// Where the model alone says how its target was prepared, the data's may be in another form: 20 GeV taken as log(E)/10 are e^200.
-void check_truth(const Dataset& data, const Targets& targets) {
-  if (!targets.assumed) return;
-  for (std::size_t i = 0; i < targets.truth.size(); ++i) {
-    if (std::isfinite(targets.of_data.undo(targets.truth[i]))) continue;
-    throw Error(data.path + ": target " + short_text(targets.truth[i]) + " of row " + std::to_string(i) +
-                " is infinite when undone as the model's, " + to_string(targets.of_data) +
-                "; say with --target how the data's is prepared");
-  }
-}
-
 // The grid's points by their types: where those are inferred otherwise than before, a point is another one.
 std::vector<PlannedPoint> planned(const Model& model, const ScanGrid& grid) {
   std::vector<PlannedPoint> points;
@@ -512,59 +348,39 @@ class Execution {
     for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
     Teller teller(watch_, all);
     for (const StudyData& of : definition_.data) {
-      const FittedData data = read(of, subjects);
+      const CheckedData checked = read(of, subjects);
       if (&of == &definition_.data.front()) begin();
       for (const Subject& subject : subjects) {
-        const Dataset& own = data.of(subject.model);
+        const Dataset& own = checked.data.of(subject.model);
         const std::vector<float> reference = infer(subject.model, own.x, own.size);
-        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, data.seen.at(subject.label), grid, teller));
+        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, checked.seen.at(subject.label), grid, teller));
       }
     }
   }
 
  private:
-  // Data as the models take them: one copy for each shape.
-  struct FittedData {
-    Dataset header;
-    std::map<Shape, Dataset> fitted;
-    std::map<std::string, std::vector<std::string>> seen;  // by a model's label: which samples it has seen in training
-    const Dataset& of(const Model& model) const { return fitted.at(fit_to(header, model).shape); }
+  // Data and which samples each model has seen in training, by its label.
+  struct CheckedData {
+    FittedData data;
+    std::map<std::string, std::vector<std::string>> seen;
   };
 
-  FittedData read(const StudyData& of, const std::vector<Subject>& subjects) {
-    Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
-    std::vector<std::string> notes = std::move(data.notes);
-    data.notes.clear();
-    if (std::string used = samples_in_words(of.options, kDefaultSamples, data); !used.empty()) notes.push_back(std::move(used));
-    FittedData result{header_of(data), {}, {}};
+  CheckedData read(const StudyData& of, const std::vector<Subject>& subjects) {
+    CheckedData checked{read_fitted(of, subjects), {}};
+    const FittedData& data = checked.data;
+    std::vector<std::string> notes = data.notes;
     for (const Subject& subject : subjects) {
-      const Shape shape = fit_to(result.header, subject.model).shape;
-      if (result.fitted.contains(shape)) continue;
-      Dataset own = fit_to(data, subject.model);
-      notes.insert(notes.end(), own.notes.begin(), own.notes.end());
-      result.fitted.emplace(shape, std::move(own));
-    }
-    for (const Subject& subject : subjects) {
+      const Dataset& own = data.of(subject.model);
       SeenCount seen(subject.model);
-      seen.add(result.of(subject.model));
-      result.seen[subject.label] = seen.notes();
-    }
-    for (const Subject& subject : subjects) {
-      const Dataset& own = result.of(subject.model);
+      seen.add(own);
+      checked.seen[subject.label] = seen.notes();
       if (std::string unused = unused_targets(of.options, own, subject.model); !unused.empty()) notes.push_back(std::move(unused));
     }
     watch_.notes(notes);
-    for (const Subject& subject : subjects) {
-      const Dataset& own = result.of(subject.model);
-      const Targets targets = targets_of(of.options, own, subject.model);
-      check_truth(own, targets);
-      check_target_facts(store_, of, subject, own, targets, definition_.metrics.unit, false);
-    }
     // Before anything of an earlier run is written over: are these its data?
-    for (const auto& [shape, own] : result.fitted) store_.add_data(own, of.name);
-    if (data.size < of.options.limit() || data.left == std::optional<std::size_t>(0))
-      store_.set(fact_of_all_samples(of.name), std::to_string(data.size));
-    return result;
+    check_study_data(store_, definition_.metrics.unit, of, subjects, data);
+    if (data.all) store_.set(fact_of_all_samples(of.name), std::to_string(data.samples));
+    return checked;
   }
 
   // What a reader of the scan should know: where narrow departs from hls4ml for the model, and which samples have no part in a metric.
@@ -582,7 +398,9 @@ class Execution {
   ScanResult run_scan_of(const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
                          const std::vector<std::string>& seen, const ScanGrid& grid, Teller& teller) {
     const Targets targets = targets_of(of.options, data, subject.model);
-    check_target_facts(store_, of, subject, data, targets, definition_.metrics.unit, true);
+    const std::vector<TargetFact> facts = target_facts(of, subject, data, targets);
+    for (const TargetFact& fact : facts) store_.set(fact.name, fact.value);
+    if (!facts.empty() && !definition_.metrics.unit.empty()) store_.set(kUnitFact, definition_.metrics.unit);
     MetricOptions metric_options = definition_.metrics;
     if (metric_options.unit.empty()) metric_options.unit = store_.known(kUnitFact);
     const Measure measure(metric_options, {reference.begin(), reference.end()}, targets);
@@ -642,9 +460,14 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
     return plan;
   }
   const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
+  if (store) {
+    for (std::size_t i = 0; i < definition.models.size(); ++i) store->check_model(study.subjects[i].model, study.subjects[i].label);
+  }
   for (const StudyData& data : definition.data) {
-    const Dataset samples = read_dataset(data.options.source_for(common_preparation(study.subjects)), data.options.limit());
+    const FittedData fitted = read_fitted(data, study.subjects);
+    if (store) check_study_data(*store, definition.metrics.unit, data, study.subjects, fitted);
     for (const Subject& subject : study.subjects) {
+      const Dataset& samples = fitted.of(subject.model);
       for (const ScanGrid& grid : study.grids) {
         PlannedScan scan{subject.label, data.name, describe(grid.precision), samples.size, grid.points.size(), grid.skipped};
         for (const Layer& layer : subject.model.layers) scan.multiplications += multiplications(layer);

@@ -269,16 +269,16 @@ std::vector<Metric> read_metric_names(const Database& database) {
   Statement find =
       database.statement("SELECT name, unit, meaning, title, space, signed, better, scale, least_samples FROM metric_names ORDER BY rowid");
   while (find.step()) {
-    metrics.push_back({find.text(0),
-                       find.text(1),
-                       find.text(2),
-                       find.text(3),
-                       value_of(kSpaces, find, 4),
-                       find.number(5) != 0,
-                       value_of(kBetter, find, 6),
-                       value_of(kScales, find, 7),
-                       find.size(8),
-                       {}});
+    Metric metric = metric_named(find.text(0));
+    metric.unit = find.text(1);
+    metric.meaning = find.text(2);
+    metric.title = find.text(3);
+    metric.space = value_of(kSpaces, find, 4);
+    metric.is_signed = find.number(5) != 0;
+    metric.better = value_of(kBetter, find, 6);
+    metric.scale = value_of(kScales, find, 7);
+    metric.least_samples = find.size(8);
+    metrics.push_back(std::move(metric));
   }
   return metrics;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "data/hash.h"
+#include "data/text.h"
 #include "error.h"
 #include "study/schema.h"
 #include "study/store_impl.h"
@@ -120,51 +121,71 @@ Store::~Store() = default;
 PlannedPoint grid_point(const Point& point, const std::string& types) { return {identity_of(types), point, "", ""}; }
 PlannedPoint labelled_point(const std::string& label, const std::string& types) { return {identity_of(types), {}, label, types}; }
 
-std::int64_t Store::add_model(const Model& model, const std::string& label) {
-  const std::string hash = content_hash(model);
-  std::size_t all_parameters = 0;
-  std::size_t all_multiplications = 0;
+namespace {
+
+struct ModelSize {
+  std::size_t parameters = 0;
+  std::size_t multiplications = 0;
+};
+
+ModelSize size_of(const Model& model) {
+  ModelSize size;
   for (const Layer& layer : model.layers) {
-    all_parameters += parameters(layer);
-    all_multiplications += multiplications(layer);
+    size.parameters += parameters(layer);
+    size.multiplications += multiplications(layer);
   }
+  return size;
+}
+
+// Whether a row, whose second column is the hash, is of something else. A study of an older narrow does not know the hash: its points are
+// all computed again, with what is given, if that has the same size.
+bool is_other(const Statement& row, const std::string& hash, bool same_size) {
+  return row.text(1) != hash && !(row.text(1).empty() && same_size);
+}
+
+}  // namespace
+
+Error other_data(const Dataset& data, const std::string& different) {
+  return Error(data.path + ": these are not the data with which this study began (" +
+               (different.empty() ? "has the file changed?" : different) + "); give another --out");
+}
+
+void Store::check_model(const Model& model, const std::string& label) const {
   auto find = impl_->database.statement("SELECT id, hash, parameters, multiplications FROM models WHERE label = ?");
-  if (find.bind(label).step()) {
-    // A study of an older narrow does not know the hash: its points are all computed again, with the model that is given.
-    const bool unknown = find.text(1).empty() && find.size(2) == all_parameters && find.size(3) == all_multiplications;
-    if (find.text(1) != hash && !unknown) {
-      throw Error("model " + model.name + " differs from the model " + label +
-                  " with which this study began; has its file changed? Give another --out, or the model another name");
-    }
-    const std::int64_t id = find.number(0);
-    if (unknown) impl_->database.statement("UPDATE models SET hash = ? WHERE id = ?").bind(hash, id).step();
-    return id;
+  if (!find.bind(label).step()) return;
+  const ModelSize size = size_of(model);
+  const bool same_size = find.size(2) == size.parameters && find.size(3) == size.multiplications;
+  if (is_other(find, content_hash(model), same_size)) {
+    throw Error("model " + model.name + " differs from the model " + label +
+                " with which this study began; has its file changed? Give another --out, or the model another name");
   }
-  auto insert =
-      impl_->database.statement("INSERT INTO models(label, name, hash, parameters, multiplications) VALUES(?, ?, ?, ?, ?) RETURNING id");
-  insert.bind(label, model.name, hash, all_parameters, all_multiplications).step();
-  const std::int64_t id = insert.number(0);
-  insert.step();
+}
+
+std::int64_t Store::add_model(const Model& model, const std::string& label) {
+  check_model(model, label);
+  const std::string hash = content_hash(model);
+  const ModelSize size = size_of(model);
+  auto add = impl_->database.statement(
+      "INSERT INTO models(label, name, hash, parameters, multiplications) VALUES(?, ?, ?, ?, ?) "
+      "ON CONFLICT(label) DO UPDATE SET hash = excluded.hash RETURNING id");
+  add.bind(label, model.name, hash, size.parameters, size.multiplications).step();
+  const std::int64_t id = add.number(0);
+  add.step();
   return id;
+}
+bool Store::has_other(const Dataset& data, const std::string& name) const {
+  auto find = impl_->database.statement("SELECT id, hash, samples FROM data WHERE name = ? AND shape = ?");
+  return find.bind(name, to_string(data.shape)).step() && is_other(find, hash_of(data), find.size(2) == data.size);
 }
 
 std::int64_t Store::add_data(const Dataset& data, const std::string& name) {
-  const std::string hash = hash_of(data);
-  auto find = impl_->database.statement("SELECT id, hash, samples FROM data WHERE name = ? AND shape = ?");
-  if (find.bind(name, to_string(data.shape)).step()) {
-    const bool unknown = find.text(1).empty() && find.size(2) == data.size;  // as of a model
-    if (find.text(1) != hash && !unknown) {
-      throw Error(data.path + ": these are not the data with which this study began (or other --samples of them); give another --out");
-    }
-    const std::int64_t id = find.number(0);
-    if (unknown) impl_->database.statement("UPDATE data SET hash = ? WHERE id = ?").bind(hash, id).step();
-    return id;
-  }
-  auto insert =
-      impl_->database.statement("INSERT INTO data(name, path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?, ?) RETURNING id");
-  insert.bind(name, data.path, hash, data.size, to_string(data.shape), data.preparation ? to_json(*data.preparation) : "").step();
-  const std::int64_t id = insert.number(0);
-  insert.step();
+  if (has_other(data, name)) throw other_data(data, "");
+  auto add = impl_->database.statement(
+      "INSERT INTO data(name, path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT(name, shape) DO UPDATE SET hash = excluded.hash RETURNING id");
+  add.bind(name, data.path, hash_of(data), data.size, to_string(data.shape), data.preparation ? to_json(*data.preparation) : "").step();
+  const std::int64_t id = add.number(0);
+  add.step();
   return id;
 }
 

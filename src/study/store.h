@@ -10,6 +10,7 @@
 
 #include "data/dataset.h"
 #include "engine/arithmetic.h"
+#include "error.h"
 #include "model/model.h"
 #include "study/grid.h"
 #include "study/metrics.h"
@@ -96,6 +97,9 @@ std::string fact_of_target(const std::string& data_name);
 std::string fact_of_model_target(const std::string& label, const std::string& data_name);
 inline constexpr const char* kUnitFact = "unit of the target";
 
+// What is thrown for data that are not those of the study; `different` says how they differ, where that is known.
+Error other_data(const Dataset& data, const std::string& different);
+
 // Of everything that a model's results depend on.
 std::string content_hash(const Model& model);
 
@@ -117,7 +121,11 @@ class Store {
 
   // A definition of what is computed, and the command that began it; one that is known is not written again.
   void add_definition(const std::string& definition, const std::string& command);
-  // Throws Error where the study has a model of this label, or data of this name, with another content.
+  // Throws Error where the study has another model under this label.
+  void check_model(const Model& model, const std::string& label) const;
+  // Whether the study has other samples of this shape under this name.
+  bool has_other(const Dataset& data, const std::string& name) const;
+  // Both throw Error where the study has something else under the name.
   std::int64_t add_model(const Model& model, const std::string& label);
   std::int64_t add_data(const Dataset& data, const std::string& name);
   Scan add_scan(std::int64_t model, std::int64_t data, const std::string& options);

@@ -1,0 +1,133 @@
+#include "study/study_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "data/text.h"
+#include "error.h"
+
+namespace narrow {
+namespace {
+
+// Where the model alone says how its target was prepared, the data's may be in another form: 20 GeV taken as log(E)/10 are e^200.
+void check_truth(const Dataset& data, const Targets& targets) {
+  if (!targets.assumed) return;
+  for (std::size_t i = 0; i < targets.truth.size(); ++i) {
+    if (std::isfinite(targets.of_data.undo(targets.truth[i]))) continue;
+    throw Error(data.path + ": target " + short_text(targets.truth[i]) + " of row " + std::to_string(i) +
+                " is infinite when undone as the model's, " + to_string(targets.of_data) +
+                "; say with --target how the data's is prepared");
+  }
+}
+
+// What was said of the data when the study began, where that differs: `select was not given and is energy > 5`.
+std::string difference_from_beginning(const Store& store, const StudyData& of) {
+  for (const Store::KnownDefinition& known : store.definitions()) {
+    try {
+      for (const StudyData& data : parse_definition(known.definition, "").data) {
+        if (data.name == of.name) return difference(data.options, of.options);
+      }
+    } catch (const Error&) {
+      // Written by another narrow.
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+FittedData read_fitted(const StudyData& of, const std::vector<Subject>& subjects) {
+  Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
+  FittedData result;
+  result.notes = std::move(data.notes);
+  data.notes.clear();
+  if (std::string used = samples_in_words(of.options, kDefaultSamples, data); !used.empty()) result.notes.push_back(std::move(used));
+  result.header = header_of(data);
+  result.samples = data.size;
+  result.all = data.size < of.options.limit() || data.left == std::optional<std::size_t>(0);
+  for (const Subject& subject : subjects) {
+    const Shape shape = fit_to(result.header, subject.model).shape;
+    if (result.fitted.contains(shape)) continue;
+    Dataset own = fit_to(data, subject.model);
+    result.notes.insert(result.notes.end(), own.notes.begin(), own.notes.end());
+    result.fitted.emplace(shape, std::move(own));
+  }
+  return result;
+}
+
+Dataset header_of(const Dataset& data) {
+  Dataset header;
+  header.path = data.path;
+  header.shape = data.shape;
+  header.targets = data.targets;
+  header.preparation = data.preparation;
+  return header;
+}
+
+Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model) {
+  const auto known = [](const std::optional<Preparation>& preparation) { return preparation ? preparation->target : std::nullopt; };
+  std::optional<Feature> of_data = known(data.preparation);
+  if (!options.target.empty() && options.target != "none") of_data = parse_feature(options.target);
+  const std::optional<Feature> of_model = known(model.preparation);
+  Targets targets;
+  targets.outputs = model.output_size();
+  targets.weights = data.weights;
+  targets.of_model = of_model ? of_model : of_data;
+  if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
+  targets.assumed = !of_data && of_model;
+  if (targets.outputs != 1) {
+    targets.of_model.reset();
+  } else if (data.targets == 1) {
+    targets.truth = data.y;
+    if (!targets.of_model) targets.of_model = targets.of_data;
+  }
+  return targets;
+}
+
+std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model) {
+  const std::size_t outputs = model.output_size();
+  if (data.targets > 0 && (data.targets > 1 || outputs > 1)) {
+    return data.path + " has " + std::to_string(data.targets) + " targets a sample and model " + model.name + " " +
+           std::to_string(outputs) + " outputs: they are not compared; resolution, linearity and turn-on are of one target and one output";
+  }
+  if (data.targets == 0 && !options.target.empty() && options.target != "none") {
+    return data.path + " has no targets (y): with --target " + options.target +
+           " predictions are undone, but there is nothing to compare them with";
+  }
+  return "";
+}
+
+std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets) {
+  std::vector<TargetFact> facts;
+  if (!targets.of_model) return facts;
+  if (!targets.truth.empty()) facts.push_back({fact_of_target(of.name), to_string(targets.of_data), data.path});
+  facts.push_back({fact_of_model_target(subject.label, of.name), to_string(*targets.of_model), "model " + subject.model.name});
+  return facts;
+}
+
+void check_study_data(const Store& store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
+                      const FittedData& data) {
+  bool any = false;
+  for (const Subject& subject : subjects) {
+    const Dataset& own = data.of(subject.model);
+    const Targets targets = targets_of(of.options, own, subject.model);
+    check_truth(own, targets);
+    for (const TargetFact& fact : target_facts(of, subject, own, targets)) {
+      any = true;
+      const std::string known = store.known(fact.name);
+      if (known.empty() || known == fact.value) continue;
+      throw Error(fact.whose + ": the target of this study is " + known + ", and " + fact.value +
+                  " is asked for; give another --out, or the same target");
+    }
+  }
+  const std::string known = any && !unit.empty() ? store.known(kUnitFact) : "";
+  if (!known.empty() && unit != known) {
+    throw Error("--unit " + unit + ": the unit of the target in this study is " + known + "; give another --out, or the same unit");
+  }
+  for (const auto& [shape, own] : data.fitted) {
+    if (store.has_other(own, of.name)) throw other_data(own, difference_from_beginning(store, of));
+  }
+}
+
+}  // namespace narrow
