@@ -41,6 +41,12 @@ def desk(tmp_path_factory):
     shutil.copy(ROOT / "golden" / "ds16_keras215_weights.h5", folder / "weights.h5")
     with h5py.File(ROOT / "golden" / "clusters.h5") as file:
         np.save(folder / "samples.npy", file["x"][:30, :32])
+    shutil.copy(ROOT / "golden" / "merges.keras", folder / "two_inputs.keras")
+    with h5py.File(ROOT / "golden" / "merges.h5") as file:
+        cells, event = np.split(file["input"][:], [6 * 4], axis=1)
+        np.save(folder / "cells.npy", cells.reshape(-1, 6, 4))
+        np.save(folder / "event.npy", event)
+        np.savez(folder / "samples.npz", cells=cells.reshape(-1, 6, 4), an_event=event)
     for name, samples, seed in (("clusters.h5", 400, 1), ("test.h5", 300, 2)):
         subprocess.run([os.environ["NARROW"], "--quiet", "generate", folder / name, "--samples", str(samples), "--seed", str(seed)], check=True)
     (folder / "study.yml").write_text(block(ROOT / "docs" / "study.md", "out: results"))

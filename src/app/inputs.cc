@@ -24,10 +24,11 @@ void InputArguments::add_model_to(CLI::App& command) {
 void DataArguments::add_to(CLI::App& command, std::size_t samples) {
   options_.samples = samples;
   command
-      .add_option(
-          "--data", options_.paths,
-          "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); repeatable; accepts wildcards (* and ?); "
-          "FILE:weight=NUMBER multiplies the weights of its samples")
+      .add_option("--data", options_.paths,
+                  "samples: prepared (.npy, .npz or .h5 with x), or clusters (.root, .h5 or .npz); repeatable; accepts wildcards (* and "
+                  "?); of several "
+                  "inputs .npz or .h5 with an array for each, or A.npy,B.npy in their order; "
+                  "FILE:weight=NUMBER multiplies the weights of its samples")
       ->required()
       ->allow_extra_args(false);
   auto* limit = command.add_option("--samples", options_.samples,
@@ -89,7 +90,7 @@ static void print_used(const DataOptions& options, const Dataset& data, bool qui
 
 Dataset InputArguments::data(const Model& model, bool quiet) const {
   const DataOptions options = data_.options();
-  Dataset data = fit_to(read_dataset(options.source_for(model.preparation), options.limit()), model);
+  Dataset data = fit_to(read_dataset(options.source_for(model), options.limit()), model);
   print_notes(data.notes, quiet);
   print_used(options, data, quiet);
   SeenCount seen(model);
@@ -101,7 +102,7 @@ Dataset InputArguments::data(const Model& model, bool quiet) const {
 void InputArguments::for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const {
   constexpr std::size_t kBlock = 1 << 14;
   const DataOptions options = data_.options();
-  SampleReader reader(options.source_for(model.preparation));
+  SampleReader reader(options.source_for(model));
   SeenCount seen(model);
   std::set<std::string> said;
   Dataset done;  // its size alone

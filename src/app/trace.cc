@@ -37,6 +37,28 @@ void write_dicts(const Trace& trace, const Model& model, const Dataset& data, co
   if (!globals.quiet) std::printf("%s", describe_counts(program, result.counts).c_str());
 }
 
+// `input`, or of several inputs `input/NAME`.
+void add_inputs(Hdf5Writer& file, const Dataset& data) {
+  std::vector<std::pair<std::string, Shape>> inputs;
+  for (const auto& [name, shape] : data.inputs) inputs.emplace_back("input/" + name, shape);
+  if (inputs.empty()) inputs.emplace_back("input", data.shape);
+  else file.make_group("input");
+  const std::size_t width = size_of(data.shape);
+  std::size_t offset = 0;
+  for (const auto& [name, shape] : inputs) {
+    const std::size_t size = size_of(shape);
+    std::vector<float> values;
+    for (std::size_t s = 0; s < data.size; ++s) {
+      const auto sample = data.x.begin() + static_cast<std::ptrdiff_t>(s * width + offset);
+      values.insert(values.end(), sample, sample + static_cast<std::ptrdiff_t>(size));
+    }
+    offset += size;
+    std::vector<hsize_t> sizes{data.size};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    file.write<float>(name, sizes, values, true);
+  }
+}
+
 void run(const Trace& trace, const Globals& globals) {
   const Model model = trace.inputs.model();
   keep_inputs("--out", outputs(trace), trace.inputs.files());
@@ -44,9 +66,7 @@ void run(const Trace& trace, const Globals& globals) {
   const Dataset data = trace.inputs.data(model, globals.quiet);
   if (trace.layout == "npz") return write_dicts(trace, model, data, globals);
   Hdf5Writer file(trace.out);
-  std::vector<hsize_t> shape{data.size};
-  shape.insert(shape.end(), data.shape.begin(), data.shape.end());
-  file.write<float>("input", shape, data.x, true);
+  add_inputs(file, data);
   const std::vector<float> reference = infer(model, data.x, data.size);
   file.write<float>("float", {data.size, model.output_size()}, reference);
   add_float_trace(file, "float_trace", model, data, data.size);
@@ -69,7 +89,9 @@ void add_trace(CLI::App& app, const Globals& globals) {
   trace->inputs.add_model_to(*command);
   trace->inputs.add_data_to(*command);
   trace->precision.add_to(*command);
-  command->add_option("--out", trace->out, "HDF5 file: input, float, predictions, trace/LAYER, float_trace/LAYER; of npz a folder")
+  command
+      ->add_option("--out", trace->out,
+                   "HDF5 file: input (of several inputs input/NAME), float, predictions, trace/LAYER, float_trace/LAYER; of npz a folder")
       ->required();
   command
       ->add_option("--layout", trace->layout,

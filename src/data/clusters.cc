@@ -283,10 +283,23 @@ std::vector<DataFile> expand_files(const std::vector<std::string>& patterns) {
   for (const std::string& text : patterns) {
     const DataPattern pattern = parse_pattern(text);
     weighted |= pattern.weight.has_value();
-    for (const std::string& path : expand_paths({pattern.path})) files.push_back({path, pattern.weight});
+    if (files_of_list(pattern.path).size() > 1) files.push_back(pattern);
+    else
+      for (const std::string& path : expand_paths({pattern.path})) files.push_back({path, pattern.weight});
   }
   for (DataFile& file : files) {
     if (weighted && !file.weight) file.weight = 1;
+  }
+  return files;
+}
+
+std::vector<std::string> files_of_list(const std::string& path) {
+  if (path.find(',') == std::string::npos || std::filesystem::exists(path)) return {path};
+  std::vector<std::string> files;
+  std::size_t at = 0;
+  for (std::size_t comma = 0; comma != std::string::npos; at = comma + 1) {
+    comma = path.find(',', at);
+    files.push_back(path.substr(at, comma == std::string::npos ? comma : comma - at));
   }
   return files;
 }
@@ -297,6 +310,13 @@ std::vector<std::string> expand_paths(const std::vector<std::string>& patterns) 
     const std::string pattern = parse_pattern(text).path;
     if (std::filesystem::exists(pattern)) {
       paths.push_back(pattern);
+      continue;
+    }
+    if (const std::vector<std::string> files = files_of_list(pattern); files.size() > 1) {
+      for (const std::string& file : files) {
+        if (!std::filesystem::exists(file)) throw Error(file + ": no such file, or no permission to read it");
+        paths.push_back(file);
+      }
       continue;
     }
     glob_t found;

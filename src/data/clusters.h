@@ -78,6 +78,9 @@ std::unique_ptr<ClusterReader> open_clusters(const std::string& path, const Clus
 // Whether the file holds clusters rather than prepared samples: `offsets` or a ROOT file.
 bool holds_clusters(const std::string& path);
 
+// The files of `cells.npy,event.npy`, which together are samples of several inputs; the path itself where it is no such list.
+std::vector<std::string> files_of_list(const std::string& path);
+
 // The files that each path or pattern (`run*.root`) stands for, in the order of their names. Throws Error where none is.
 std::vector<std::string> expand_paths(const std::vector<std::string>& patterns);
 

@@ -665,3 +665,86 @@ def test_memory_does_not_grow_with_the_file(ending, tmp_path):
         peaks.append(peak_memory("prepare", "--data", tmp_path / f"g{ending}", "--out", tmp_path / "p.h5"))
     # The larger file is three or four times the smaller, by 45 MB or more as clusters and 90 MB or more prepared.
     assert peaks[1] < peaks[0] + (40_000 if ending == ".root" else 16_000), peaks
+
+
+@pytest.fixture
+def two_inputs(tmp_path):
+    """What golden/merges.keras takes."""
+    with h5py.File(GOLDEN / "merges.h5") as file:
+        cells, event = np.split(file["input"][:], [6 * 4], axis=1)
+    x = {"cells": cells.reshape(-1, 6, 4), "an_event": event}
+    np.savez(tmp_path / "x.npz", **x)
+    return x
+
+
+def predict_two(data, tmp_path, *more):
+    succeed("--quiet", "predict", GOLDEN / "merges.keras", "--data", data, "--v", "16,6", "--out", tmp_path / "p.txt", *more)
+    return np.loadtxt(tmp_path / "p.txt")
+
+
+def test_several_inputs_are_read_by_name_or_in_order(two_inputs, tmp_path):
+    with h5py.File(GOLDEN / "merges.h5") as file:
+        expected = file["cases/auto_16_6/predictions"][:]
+    np.testing.assert_array_equal(predict_two(tmp_path / "x.npz", tmp_path), expected)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.update({name: values.astype(np.float64) for name, values in two_inputs.items()})
+    np.testing.assert_array_equal(predict_two(tmp_path / "x.h5", tmp_path), expected)
+    for name, values in two_inputs.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    in_order = f"{tmp_path}/cells.npy,{tmp_path}/an_event.npy"
+    np.testing.assert_array_equal(predict_two(in_order, tmp_path), expected)
+    # Files one after the other, and samples of the second file alone.
+    both = predict_two(in_order, tmp_path, "--data", tmp_path / "x.h5", "--samples", 70)
+    np.testing.assert_array_equal(both, np.concatenate([expected, expected[:10]]))
+    # A trace has each input under its name.
+    succeed("trace", GOLDEN / "merges.keras", "--data", tmp_path / "x.npz", "--samples", 7, "--v", "16,6", "--out", tmp_path / "trace.h5")
+    with h5py.File(tmp_path / "trace.h5") as file:
+        for name, values in two_inputs.items():
+            np.testing.assert_array_equal(file[f"input/{name}"][:], values[:7])
+        np.testing.assert_array_equal(file["predictions"][:], expected[:7])
+
+
+def test_several_inputs_that_do_not_fit_are_refused(two_inputs, tmp_path):
+    cells, event = two_inputs["cells"], two_inputs["an_event"]
+    unknown = event.copy()
+    unknown[3, 1] = np.nan
+    cases = {
+        "short": (dict(cells=cells, an_event=event[:5]), "an_event has 5 samples and cells 60"),
+        "one": (dict(x=cells), "it has no array cells, and the model takes the inputs cells, an_event; it has x.npy"),
+        "narrow": (dict(cells=cells, an_event=event[:, :3]), "the samples of an_event have the shape 3, model merges takes 5"),
+        "unknown": (dict(cells=cells, an_event=unknown), "row 3 of an_event holds NaN"),
+        "flat": (dict(cells=cells, an_event=event[:, 0]), "an_event should have the shape (samples, ...)"),
+        "target": (dict(cells=cells, an_event=event, y=np.ones(7)), "y should have one row for each of the 60 samples of cells"),
+    }
+    predict = ["predict", GOLDEN / "merges.keras", "--out", tmp_path / "p.txt", "--data"]
+    for name, (arrays, message) in cases.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        assert message in fail(*predict, tmp_path / f"{name}.npz")
+        if name == "one":
+            continue
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.update(arrays)
+        assert message in fail(*predict, tmp_path / f"{name}.h5")
+    for name, values in two_inputs.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    first, second = f"{tmp_path}/cells.npy", f"{tmp_path}/an_event.npy"
+    assert "in this order, as in cells.npy,an_event.npy" in fail(*predict, first)
+    assert "the samples of cells have the shape 5" in fail(*predict, f"{second},{first}")
+    assert f"{tmp_path}/none.npy: no such file" in fail(*predict, f"{first},{tmp_path}/none.npy")
+    assert "arrays for several inputs are .npy files each" in fail(*predict, f"{tmp_path}/x.npz,{second}")
+    np.savez(tmp_path / "clusters.npz", offsets=[0, 1])
+    assert "it holds clusters, which become one input" in fail(*predict, tmp_path / "clusters.npz")
+    assert "arrays for several inputs, and samples here have one" in fail("predict", GOLDEN / "ds16.keras", "--out", tmp_path / "p.txt", "--data", f"{first},{second}")
+
+
+def test_a_study_of_several_inputs(two_inputs, tmp_path):
+    """Every point has the predictions that `predict` gives for it."""
+    study = tmp_path / "study"
+    succeed("--quiet", "sweep", GOLDEN / "merges.keras", "--data", tmp_path / "x.npz", "--v-full", "12:16:4", "--v-int", "6", "--wb-full", "10", "--wb-int", "4", "--layout", "hdf5", "--out", study)
+    kept = sorted(study.glob("merges.1*.h5"))
+    assert len(kept) == 2
+    for path, bits in zip(kept, ("12,6", "16,6")):
+        with h5py.File(path) as file:
+            succeed("--quiet", "predict", GOLDEN / "merges.keras", "--data", tmp_path / "x.npz", "--v", bits, "--wb", "10,4", "--out", tmp_path / "p.txt")
+            np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt"), file["predictions"][:])
+    assert "takes other inputs than model" in fail("sweep", GOLDEN / "merges.keras", GOLDEN / "in_parallel.keras", "--data", tmp_path / "x.npz", "--v-full", "12", "--v-int", "6", "--wb-full", "10", "--wb-int", "4", "--out", tmp_path / "other")

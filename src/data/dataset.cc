@@ -45,9 +45,9 @@ void check_weights(const std::string& path, const Sizes& x, const std::string& n
 }
 
 template <class Sizes>
-void check_shapes(const std::string& path, const Sizes& x, const std::optional<Sizes>& y) {
-  if (x.size() < 2) throw Error(path + ": x should have the shape (samples, vmax, features)");
-  if (x[0] == 0) throw Error(path + ": x has no samples");
+void check_input(const std::string& path, const std::string& name, const Sizes& x) {
+  if (x.size() < 2) throw Error(path + ": " + name + " should have the shape (samples, " + (name == "x" ? "vmax, features)" : "...)"));
+  if (x[0] == 0) throw Error(path + ": " + name + " has no samples");
   Shape shape;
   constexpr auto kLongest = static_cast<std::size_t>(std::numeric_limits<int>::max());
   for (std::size_t i = 1; i < x.size(); ++i) {
@@ -55,63 +55,136 @@ void check_shapes(const std::string& path, const Sizes& x, const std::optional<S
     shape.push_back(static_cast<int>(x[i]));
   }
   if (size_of(shape) == 0)
-    throw Error(path + ": x has samples without values: its shape is " + std::to_string(x[0]) + "x" + to_string(shape));
-  if (y && (y->empty() || y->size() > 2 || (*y)[0] != x[0])) {
-    throw Error(path + ": y should have one row for each of the " + std::to_string(x[0]) + " samples of x");
+    throw Error(path + ": " + name + " has samples without values: its shape is " + std::to_string(x[0]) + "x" + to_string(shape));
+}
+
+template <class Sizes>
+void check_target(const std::string& path, const std::string& name, const Sizes& x, const Sizes& y) {
+  if (!y.empty() && y.size() <= 2 && y[0] == x[0]) return;
+  throw Error(path + ": y should have one row for each of the " + std::to_string(x[0]) + " samples of " + name);
+}
+
+template <class Sizes>
+void check_as_long(const std::string& path, const std::string& first, const Sizes& x, const std::string& name, const Sizes& other) {
+  if (other[0] == x[0]) return;
+  throw Error(path + ": " + name + " has " + std::to_string(other[0]) + " samples and " + first + " " + std::to_string(x[0]));
+}
+
+// Which arrays are the inputs: `x`, or one for each input of a model with several.
+std::vector<std::string> arrays_of(const std::vector<std::string>& inputs) {
+  return inputs.empty() ? std::vector<std::string>{"x"} : inputs;
+}
+bool is_input(const std::vector<std::string>& inputs, const std::string& name) {
+  return std::find(inputs.begin(), inputs.end(), name) != inputs.end();
+}
+
+Error lacks_input(const std::string& path, const std::string& what, const std::string& name, const std::vector<std::string>& inputs,
+                  const std::vector<std::string>& has) {
+  const std::string why = inputs.empty() ? "" : ", and the model takes the inputs " + listed(inputs);
+  return Error(path + ": it has no " + what + " " + name + why + "; it has " + listed(has));
+}
+
+// Samples of several inputs, (n, shape) of each, into rows that hold all of them side by side.
+void put_side_by_side(const std::vector<std::vector<float>>& values, Dataset& block) {
+  if (values.size() == 1) {
+    block.x = values.front();
+    return;
+  }
+  block.x.reserve(block.size * size_of(block.shape));
+  for (std::size_t s = 0; s < block.size; ++s) {
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const auto size = static_cast<std::ptrdiff_t>(size_of(block.inputs[k].second));
+      const auto sample = values[k].begin() + static_cast<std::ptrdiff_t>(s) * size;
+      block.x.insert(block.x.end(), sample, sample + size);
+    }
   }
 }
 
-// `x` and perhaps `y` as NpyReaders: alone in a file, or members of an archive.
+// What a block holds of these inputs' arrays, whose samples have these shapes.
+void set_shape(const std::vector<std::string>& inputs, const std::vector<Shape>& shapes, Dataset& block) {
+  block.shape = shapes.front();
+  if (inputs.empty()) return;
+  std::size_t all = 0;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    block.inputs.emplace_back(inputs[k], shapes[k]);
+    all += size_of(shapes[k]);
+  }
+  block.shape = {static_cast<int>(all)};
+}
+
+// `x` and perhaps `y` as NpyReaders: alone in a file, one for each input in a file of its own, or members of an archive.
 class NpySamples : public SampleFile {
  public:
-  NpySamples(const std::string& path, bool archive, const std::string& asked) : path_(path) {
+  NpySamples(const std::string& path, bool archive, const std::string& asked, const std::vector<std::string>& inputs) : inputs_(inputs) {
+    const std::vector<std::string> arrays = arrays_of(inputs);
     if (archive) {
       zip_.emplace(path);
-      if (!zip_->has("x.npy")) {
-        throw Error(path + ": it has no array x (x.npy inside); it has " + listed(zip_->members()));
+      for (const std::string& name : arrays) {
+        if (!zip_->has(name + ".npy")) throw lacks_input(path, "array", name, inputs, zip_->members());
+        x_.emplace_back(path + ", " + name, zip_->open(name + ".npy"));
       }
-      x_.emplace(path + ", x", zip_->open("x.npy"));
-      if (zip_->has("y.npy")) y_.emplace(path + ", y", zip_->open("y.npy"));
-      const std::string weight = weight_dataset(path, asked, [&](const std::string& name) { return zip_->has(name + ".npy"); });
+      if (zip_->has("y.npy") && !is_input(inputs, "y")) y_.emplace(path + ", y", zip_->open("y.npy"));
+      const std::string weight =
+          weight_dataset(path, asked, [&](const std::string& name) { return zip_->has(name + ".npy") && !is_input(inputs, name); });
       if (!weight.empty()) weight_.emplace(path + ", " + weight, zip_->open(weight + ".npy"));
     } else {
       weight_dataset(path, asked, [](const std::string&) { return false; });
-      x_.emplace(path, open_file(path));
+      for (const std::string& file : inputs.empty() ? std::vector<std::string>{path} : files_of_list(path))
+        x_.emplace_back(file, open_file(file));
+      if (x_.size() != arrays.size()) {
+        std::string all;
+        for (const std::string& name : inputs) all += (all.empty() ? "" : ",") + name + ".npy";
+        throw Error(path + ": the model takes the inputs " + listed(inputs) + "; give an array for each, in this order, as in " + all);
+      }
     }
-    check_shapes(path, x_->shape(), y_ ? std::optional(y_->shape()) : std::nullopt);
-    if (weight_) check_weights(path, x_->shape(), asked.empty() ? kWeight : asked, weight_->shape());
+    for (std::size_t k = 0; k < x_.size(); ++k) {
+      check_input(path, arrays[k], x_[k].shape());
+      check_as_long(path, arrays[0], x_[0].shape(), arrays[k], x_[k].shape());
+    }
+    if (y_) check_target(path, arrays[0], x_[0].shape(), y_->shape());
+    if (weight_) check_weights(path, x_[0].shape(), asked.empty() ? kWeight : asked, weight_->shape());
   }
   void read(std::size_t limit, Dataset& block) override {
-    const std::vector<std::size_t>& shape = x_->shape();
-    block.size = std::min(limit, shape[0] - next_);
-    block.shape.assign(shape.begin() + 1, shape.end());
-    block.x = x_->read<float>(block.size * size_of(block.shape));
+    block.size = std::min(limit, x_[0].shape()[0] - next_);
+    std::vector<Shape> shapes;
+    std::vector<std::vector<float>> values;
+    for (NpyReader& x : x_) {
+      shapes.emplace_back(x.shape().begin() + 1, x.shape().end());
+      values.push_back(x.read<float>(block.size * size_of(shapes.back())));
+      if (x.rounded() && notes.empty()) notes.emplace_back(kRounded);
+    }
+    set_shape(inputs_, shapes, block);
+    put_side_by_side(values, block);
     if (y_) {
       block.targets = y_->shape().size() == 1 ? 1 : y_->shape()[1];
       block.y = y_->read<float>(block.size * block.targets);
     }
     if (weight_) block.weights = weight_->read<float>(block.size);
     next_ += block.size;
-    if (x_->rounded() && notes.empty()) notes.emplace_back(kRounded);
   }
-  std::optional<std::size_t> remaining() const override { return x_->shape()[0] - next_; }
+  std::optional<std::size_t> remaining() const override { return x_[0].shape()[0] - next_; }
 
  private:
-  std::string path_;
+  std::vector<std::string> inputs_;
   std::optional<ZipReader> zip_;
-  std::optional<NpyReader> x_, y_, weight_;
+  std::vector<NpyReader> x_;
+  std::optional<NpyReader> y_, weight_;
   std::size_t next_ = 0;
 };
 
 class Hdf5Samples : public SampleFile {
  public:
-  Hdf5Samples(const std::string& path, const std::string& asked) : file_(path) {
-    if (!file_.has("/x")) {
-      throw Error(path + ": it has no dataset x; it has " + listed(file_.children("/")));
+  Hdf5Samples(const std::string& path, const std::string& asked, const std::vector<std::string>& inputs)
+      : inputs_(inputs), arrays_(arrays_of(inputs)), file_(path) {
+    for (const std::string& name : arrays_) {
+      if (!file_.has("/" + name)) throw lacks_input(path, "dataset", name, inputs, file_.children("/"));
+      const std::vector<hsize_t> shape = file_.shape("/" + name);
+      check_input(path, name, shape);
+      if (shape_.empty()) shape_ = shape;
+      check_as_long(path, arrays_[0], shape_, name, shape);
     }
-    has_y_ = file_.has("/y");
-    shape_ = file_.shape("/x");
-    check_shapes(path, shape_, has_y_ ? std::optional(file_.shape("/y")) : std::nullopt);
+    has_y_ = file_.has("/y") && !is_input(inputs, "y");
+    if (has_y_) check_target(path, arrays_[0], shape_, file_.shape("/y"));
     if (file_.has_attribute("/", "preparation")) {
       const std::string text = file_.attribute("/", "preparation");
       try {
@@ -121,21 +194,27 @@ class Hdf5Samples : public SampleFile {
       }
     }
     // What narrow prepared has weights by one name, whatever they are of.
-    weight_ = weight_dataset(path, preparation ? "" : asked, [&](const std::string& name) { return file_.has("/" + name); });
+    weight_ = weight_dataset(path, preparation ? "" : asked,
+                             [&](const std::string& name) { return file_.has("/" + name) && !is_input(inputs, name); });
     if (!weight_.empty()) check_weights(path, shape_, weight_, file_.shape("/" + weight_));
     else if (preparation && !preparation->weight.empty()) throw Error(path + ": it lacks the weights that it was prepared with");
   }
   void read(std::size_t limit, Dataset& block) override {
-    auto x = file_.read_rows<float>("/x", next_, limit);
-    block.size = x.shape[0];
-    block.shape.assign(x.shape.begin() + 1, x.shape.end());
-    block.x = std::move(x.values);
-    if (file_.is_wide("/x") && notes.empty()) {
-      const auto exact = file_.read_rows<double>("/x", next_, limit);
-      const bool same =
-          std::equal(exact.values.begin(), exact.values.end(), block.x.begin(), [](double a, float b) { return a == b || std::isnan(a); });
+    std::vector<Shape> shapes;
+    std::vector<std::vector<float>> values;
+    for (const std::string& name : arrays_) {
+      auto x = file_.read_rows<float>("/" + name, next_, limit);
+      block.size = x.shape[0];
+      shapes.emplace_back(x.shape.begin() + 1, x.shape.end());
+      values.push_back(std::move(x.values));
+      if (!file_.is_wide("/" + name) || !notes.empty()) continue;
+      const auto exact = file_.read_rows<double>("/" + name, next_, limit);
+      const bool same = std::equal(exact.values.begin(), exact.values.end(), values.back().begin(),
+                                   [](double a, float b) { return a == b || std::isnan(a); });
       if (!same) notes.emplace_back(kRounded);
     }
+    set_shape(inputs_, shapes, block);
+    put_side_by_side(values, block);
     if (has_y_) {
       auto y = file_.read_rows<float>("/y", next_, limit);
       block.targets = y.shape.size() == 1 ? 1 : y.shape[1];
@@ -148,8 +227,9 @@ class Hdf5Samples : public SampleFile {
   std::optional<std::size_t> remaining() const override { return shape_[0] - next_; }
 
  private:
+  std::vector<std::string> inputs_, arrays_;
   Hdf5Reader file_;
-  std::vector<hsize_t> shape_;
+  std::vector<hsize_t> shape_;  // of the first
   bool has_y_ = false;
   std::string weight_;  // the dataset
   std::size_t next_ = 0;
@@ -216,10 +296,18 @@ class ClusterSamples : public SampleFile {
   std::unique_ptr<ClusterReader> reader_;
 };
 
-void require_finite(const Dataset& data, std::size_t first, const std::vector<float>& values, const char* what) {
+void require_finite(const Dataset& data, std::size_t first, const std::vector<float>& values, std::string what) {
   const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
   if (bad == values.end()) return;
-  const std::size_t row = first + static_cast<std::size_t>(bad - values.begin()) / (values.size() / data.size);
+  const std::size_t width = values.size() / data.size;
+  const auto at = static_cast<std::size_t>(bad - values.begin());
+  const std::size_t row = first + at / width;
+  std::size_t end = 0;
+  for (const auto& [name, shape] : data.inputs) {
+    if (&values != &data.x || at % width < end) break;
+    end += size_of(shape);
+    what = name;
+  }
   throw Error(data.path + ": row " + std::to_string(row) + " of " + what + " holds " + (std::isnan(*bad) ? "NaN" : "an infinite value") +
               " (rows count from 0); every value must be finite");
 }
@@ -297,20 +385,31 @@ class SampleReader::Impl {
 
  private:
   std::unique_ptr<SampleFile> sample_file(const std::string& path, Unfit& unfit, Selected& selected) const {
-    if (holds_clusters(path)) return std::make_unique<ClusterSamples>(path, source_, unfit, selected);
-    const std::string magic = first_bytes(path);
-    if (magic.starts_with("PK")) return std::make_unique<NpySamples>(path, true, asked_weight());
-    if (magic == "\x89HDF\r\n\x1a\n") return std::make_unique<Hdf5Samples>(path, asked_weight());
-    if (magic.starts_with("\x93NUMPY")) return std::make_unique<NpySamples>(path, false, asked_weight());
+    const std::vector<std::string>& inputs = source_.inputs;
+    const std::vector<std::string> files = files_of_list(path);
+    if (inputs.empty() && files.size() > 1) throw Error(path + ": these are arrays for several inputs, and samples here have one");
+    if (is_of_clusters(path)) {
+      if (inputs.empty()) return std::make_unique<ClusterSamples>(path, source_, unfit, selected);
+      throw Error(path + ": it holds clusters, which become one input; the model takes " + listed(inputs) +
+                  ": give .npz or .h5 with an array for each");
+    }
+    const std::string magic = first_bytes(files.front());
+    if (magic.starts_with("PK") && files.size() == 1) return std::make_unique<NpySamples>(path, true, asked_weight(), inputs);
+    if (magic == "\x89HDF\r\n\x1a\n" && files.size() == 1) return std::make_unique<Hdf5Samples>(path, asked_weight(), inputs);
+    if (magic.starts_with("\x93NUMPY")) return std::make_unique<NpySamples>(path, false, asked_weight(), inputs);
+    if (files.size() > 1)
+      throw Error(files.front() + ": it is no .npy file; arrays for several inputs are .npy files each, or all in one .npz or .h5");
     throw Error(
         path +
         ": it is not a kind of file that narrow reads; give .npy, .npz or .h5 with x of shape (samples, vmax, features), or clusters as "
         ".root, .h5 or .npz");
   }
 
+  static bool is_of_clusters(const std::string& path) { return files_of_list(path).size() == 1 && holds_clusters(path); }
+
   void open(const std::string& path) {
     file_ = sample_file(path, unfit_, selected_);
-    prepared_ = !holds_clusters(path);
+    prepared_ = !is_of_clusters(path);
     if (prepared_) refuse_preparing(path);
   }
 
@@ -364,10 +463,12 @@ class SampleReader::Impl {
     if (shape_.empty()) {
       first_ = block.path;
       shape_ = block.shape;
+      inputs_ = block.inputs;
       targets_ = block.targets;
       weighted_ = !block.weights.empty();
       preparation_ = block.preparation;
     }
+    if (block.inputs != inputs_) throw Error(block.path + ": its inputs have other shapes than those of " + first_);
     if (block.shape != shape_ || block.targets != targets_) {
       throw Error(block.path + ": its samples have the shape " + to_string(block.shape) + " and " + std::to_string(block.targets) +
                   " targets, those of " + first_ + " " + to_string(shape_) + " and " + std::to_string(targets_));
@@ -401,6 +502,7 @@ class SampleReader::Impl {
   std::size_t row_ = 0;    // of the file
   std::string first_;
   Shape shape_;
+  std::vector<std::pair<std::string, Shape>> inputs_;
   std::size_t targets_ = 0;
   bool weighted_ = false;
   std::optional<Preparation> preparation_;
@@ -452,15 +554,43 @@ std::string samples_in_words(const DataOptions& asked, std::size_t usual, const 
   return std::to_string(asked.samples) + " samples are asked for, and " + names + " has " + std::to_string(used) + ": all are used";
 }
 
+namespace {
+
+void require_inputs(const Dataset& data, const Model& model) {
+  const std::vector<std::string> names = names_of_inputs(model);
+  std::vector<std::string> own(data.inputs.size());
+  std::transform(data.inputs.begin(), data.inputs.end(), own.begin(), [](const auto& input) { return input.first; });
+  if (own != names) {
+    throw Error(data.path + ": it was read for " + (own.empty() ? "one input" : "the inputs " + listed(own)) + ", and model " + model.name +
+                " takes " + (names.empty() ? "one" : listed(names)));
+  }
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    const Shape& wanted = model.layers[static_cast<std::size_t>(model.inputs()[k])].shape;
+    if (data.inputs[k].second == wanted) continue;
+    throw Error(data.path + ": the samples of " + names[k] + " have the shape " + to_string(data.inputs[k].second) + ", model " +
+                model.name + " takes " + to_string(wanted) + ": the shapes must be the same");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> names_of_inputs(const Model& model) {
+  const std::vector<int> inputs = model.inputs();
+  std::vector<std::string> names(inputs.size() > 1 ? inputs.size() : 0);
+  for (std::size_t k = 0; k < names.size(); ++k) names[k] = model.layers[static_cast<std::size_t>(inputs[k])].name;
+  return names;
+}
+
 Dataset fit_to(Dataset data, const Model& model) {
   const std::vector<int> inputs = model.inputs();
-  if (inputs.size() != 1) {
-    throw Error("model " + model.name + " has " + std::to_string(inputs.size()) + " inputs; narrow takes data for one");
-  }
   const Shape& wanted = model.layers[static_cast<std::size_t>(inputs.front())].shape;
   const std::string different = difference(data.preparation, model.preparation, Agreement::kInputs);
   if (!different.empty()) {
     throw Error(data.path + ": it was prepared in another way than what model " + model.name + " was trained on: " + different);
+  }
+  if (inputs.size() > 1 || !data.inputs.empty()) {
+    require_inputs(data, model);
+    return data;
   }
   if (data.shape == wanted) return data;
   const auto complain = [&](const std::string& why) {
@@ -505,6 +635,12 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 DataSource DataOptions::source() const { return source_for(Preparation()); }
+
+DataSource DataOptions::source_for(const Model& model) const {
+  DataSource source = source_for(model.preparation);
+  source.inputs = names_of_inputs(model);
+  return source;
+}
 
 DataSource DataOptions::source_for(const std::optional<Preparation>& of_model) const {
   DataSource source;

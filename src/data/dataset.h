@@ -16,14 +16,15 @@ namespace narrow {
 
 // Prepared samples, ready for a model: what Keras and hls4ml would be given.
 struct Dataset {
-  std::string path;                // for messages
-  std::size_t size = 0;            // number of samples
-  Shape shape;                     // of one sample: {vmax, features}
-  std::vector<float> x;            // (size, shape)
-  std::size_t targets = 0;         // columns of y; 0 where the file has none
-  std::vector<float> y;            // (size, targets)
-  std::vector<float> weights;      // (size); empty where all weigh the same
-  std::vector<std::string> notes;  // what a user should know of the reading, a line each
+  std::string path;      // for messages
+  std::size_t size = 0;  // number of samples
+  Shape shape;           // of one sample: {vmax, features}; of several inputs the number of values of all, side by side
+  std::vector<float> x;  // (size, shape)
+  std::vector<std::pair<std::string, Shape>> inputs;  // by name and in order, where a model takes several; else empty
+  std::size_t targets = 0;                            // columns of y; 0 where the file has none
+  std::vector<float> y;                               // (size, targets)
+  std::vector<float> weights;                         // (size); empty where all weigh the same
+  std::vector<std::string> notes;                     // what a user should know of the reading, a line each
   // How the samples were made from clusters, where that is known.
   std::optional<Preparation> preparation;
   // Of read_dataset: samples (or clusters) of the files behind the last one that was read, nothing where a file cannot tell; how many of
@@ -41,6 +42,8 @@ struct DataSource {
   std::vector<std::string> given;
   // Options of the preparation that nobody gave and no model has, with the values that are taken instead: said in a note.
   std::vector<PreparationOption> assumed;
+  // Names of the inputs of a model that takes several, in its order: an array for each is read in place of x.
+  std::vector<std::string> inputs;
   bool drop_unfit = false;  // what Unfit means
   std::map<std::string, std::string> branches;
   std::string tree;
@@ -68,13 +71,15 @@ struct DataOptions {
   DataSource source() const;
   // For a model in use, or several: as `of_model`, with which it was trained. Where that is not known, a note will say what is assumed.
   DataSource source_for(const std::optional<Preparation>& of_model) const;
+  DataSource source_for(const Model& model) const;
   std::size_t limit() const { return samples == 0 ? std::numeric_limits<std::size_t>::max() : samples; }
   bool operator==(const DataOptions&) const = default;
 };
 
 // Samples from their beginning to their end, a block at a time, so that files may be larger than memory:
-//   prepared   .npy        the input x alone, (N, vmax, features)
-//              .npz, .h5   datasets `x` and, where known, `y`, (N) or (N, targets), and `weight`, (N)
+//   prepared   .npy        the input x alone, (N, vmax, features); of several inputs A.npy,B.npy, in their order
+//              .npz, .h5   datasets `x` (of several inputs one for each, under its name) and, where known, `y`, (N) or (N, targets), and
+//                          `weight`, (N)
 //              float32, or any other real type, rounded to float32 as Keras does
 //   clusters   whatever open_clusters reads, prepared on the way
 // Throws Error for other files and shapes, with the row, for an input or target that is not finite, and for prepared samples where an
@@ -112,8 +117,11 @@ std::string samples_in_words(const DataOptions& asked, std::size_t usual, const 
 
 // The data as the model wants them: where samples have more rows than the model's vmax, its first vmax are kept and a
 // note says so. Throws Error where the features differ, rows are missing, or the model was trained on inputs prepared in
-// another way. Targets may differ: each is undone by its own.
+// another way. Of several inputs the shapes must be the model's. Targets may differ: each is undone by its own.
 Dataset fit_to(Dataset data, const Model& model);
+
+// The names of a model's inputs where it takes several; else none.
+std::vector<std::string> names_of_inputs(const Model& model);
 
 }  // namespace narrow
 

@@ -110,11 +110,14 @@ def check(path):
     model = convert(trace=True)
     model.compile()
     with h5py.File(path) as file:
-        x = np.ascontiguousarray(file["input"], dtype=np.float64)
+        several = isinstance(file["input"], h5py.Group)
+        arrays = [np.ascontiguousarray(file["input"][name] if several else file["input"], dtype=np.float64) for name in (model.inputs if several else [""])]
         expected = {name: values[:] for name, values in file["trace"].items() if name in model.graph}
         expected["predictions"] = file["predictions"][:]
+    x = arrays if several else arrays[0]
     _, found = model.trace(x)
-    found["predictions"] = model.predict(x)
+    outputs = model.predict(x)
+    found["predictions"] = np.concatenate([y.reshape(len(arrays[0]), -1) for y in (outputs if isinstance(outputs, list) else [outputs])], axis=1)
     for node in model.get_layers():
         if node.class_name == "Input":  # hls4ml traces no inputs, nor what only changes a shape
             expected.pop(node.name, None)

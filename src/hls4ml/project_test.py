@@ -81,6 +81,21 @@ def test_hls4ml_computes_the_same_bits(model, keras, precision, tmp_path):
     assert check(tmp_path / "project", trace, environment(3, tmp_path)) == (1, f"different bits: {layer}")
 
 
+@pytest.mark.parametrize("keras", [3, 2])
+def test_hls4ml_computes_the_same_bits_of_several_inputs(keras, tmp_path):
+    """Two inputs, merges, a residual connection, and two outputs side by side."""
+    with h5py.File(GOLDEN / "merges.h5") as file:
+        cells, event = np.split(file["input"][:], [6 * 4], axis=1)
+    np.savez(tmp_path / "samples.npz", cells=cells.reshape(-1, 6, 4), an_event=event)
+    precision = ["--v", "13,6", "--wb", "10,3"]
+    succeed("export", GOLDEN / "merges.keras", *precision, "--out", tmp_path / "project")
+    succeed("trace", GOLDEN / "merges.keras", "--data", tmp_path / "samples.npz", *precision, "--out", tmp_path / "trace.h5")
+    status, said = check(tmp_path / "project", tmp_path / "trace.h5", environment(keras, tmp_path))
+    assert status == 0, said
+    compared = set(said.removeprefix("the same bits: ").split(", "))
+    assert {"residual", "with_cells", "gated", "mean", "largest", "smallest", "rest", "both", "regression", "predictions"} <= compared
+
+
 def test_the_point_is_the_studys(tmp_path):
     """Types of a project from a study are those that the study ran, whichever way the point is chosen."""
     grid = ["--v-full", "10:14:2", "--v-int", "5", "--wb-full", "10", "--wb-int", "2"]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -208,6 +209,58 @@ def test_branches_are_followed(tmp_path):
     model = small_integers(keras.Model(inputs, [keras.layers.Dense(2)(KSum()(trunk)), keras.layers.Dense(1)(KSum()(trunk))]))
     model.save(tmp_path / "model.keras")
     expect_keras(tmp_path / "model.keras", model, np.random.default_rng(SEED).integers(-3, 4, (20, 6, 4)).astype(np.float32), tmp_path)
+
+
+def several_inputs(keras):
+    """Of this Keras: two inputs, named and ordered otherwise than by the alphabet, merged in every way, and two outputs."""
+    layers = keras.layers
+    cells, event = keras.Input((8, 4), name="cells"), keras.Input((5,), name="an_event")
+    x = layers.Dense(4, name="phi1")(cells)
+    x = layers.Add(name="residual")([x, cells])
+    x = layers.Flatten(name="flat")(layers.Concatenate(axis=1, name="longer")([x, cells]))
+    x, y = layers.Dense(6, name="rho1")(x), layers.Dense(6, name="event1")(event)
+    x = layers.Maximum(name="largest")([layers.Multiply(name="gated")([x, y]), layers.Minimum(name="least")([x, y])])
+    x = layers.Subtract(name="rest")([layers.Average(name="mean")([x, y]), x])
+    product = layers.Dot(axes=1, name="product")([x, y])
+    return keras.Model([cells, event], [layers.Dense(2, name="energy")(layers.Concatenate(name="all")([product, x])), x])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_several_inputs(version, tmp_path):
+    """By name from .npz and .h5, and in order from .npy, of every file that either Keras writes."""
+    this = keras if version == 3 else pytest.importorskip("tf_keras")
+    model = small_integers(several_inputs(this))
+    rng = np.random.default_rng(SEED)
+    x = {"cells": rng.integers(-2, 3, (20, 8, 4)).astype(np.float32), "an_event": rng.integers(-2, 3, (20, 5)).astype(np.float32)}
+    expected = np.concatenate([np.asarray(y) for y in model([x["cells"], x["an_event"]])], axis=1)
+    assert np.abs(expected).max() < 2**20 and len(np.unique(expected)) > 10
+    for name, values in x.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    np.savez(tmp_path / "x.npz", **x)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.update(x)
+    model.save(tmp_path / "model.keras")
+    model.save(tmp_path / "model.h5")
+    (tmp_path / "model.json").write_text(model.to_json())
+    for path in ("model.keras", "model.h5", f"model.json+{tmp_path}/model.h5"):
+        for data in ("x.npz", "x.h5", f"cells.npy,{tmp_path}/an_event.npy"):
+            run = subprocess.run([NARROW, "--quiet", "predict", tmp_path / path, "--data", tmp_path / data, "--out", tmp_path / "p.txt"], capture_output=True, text=True)
+            assert run.returncode == 0, run.stderr
+            np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt"), expected)
+
+
+def test_inputs_by_name_come_in_the_order_of_names(tmp_path):
+    """As Keras takes them, whatever the layers are called."""
+    a, b = keras.Input((4,), name="first"), keras.Input((3,), name="second")
+    model = small_integers(keras.Model({"z": a, "a": b}, keras.layers.Concatenate()([keras.layers.Dense(2)(a), keras.layers.Dense(2)(b)])))
+    model.save(tmp_path / "model.keras")
+    rng = np.random.default_rng(SEED)
+    x = {"z": rng.integers(-3, 4, (9, 4)).astype(np.float32), "a": rng.integers(-3, 4, (9, 3)).astype(np.float32)}
+    np.save(tmp_path / "a.npy", x["a"])
+    np.save(tmp_path / "z.npy", x["z"])
+    run = subprocess.run([NARROW, "--quiet", "predict", tmp_path / "model.keras", "--data", f"{tmp_path}/a.npy,{tmp_path}/z.npy", "--out", tmp_path / "p.txt"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt"), np.asarray(model(x)))
 
 
 # --- every option of every layer: narrow computes what Keras does, or refuses the file

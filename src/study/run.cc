@@ -127,9 +127,8 @@ struct CheckedStudy {
 CheckedStudy checked(const Definition& definition, const RunOptions& options, const KnownModels& known) {
   CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known)};
   check_metrics(definition.metrics);
-  const std::optional<Preparation> preparation = common_preparation(study.subjects);
   for (const StudyData& each : definition.data) {
-    const Dataset data = read_dataset(each.options.source_for(preparation), 1);
+    const Dataset data = read_dataset(source_for(each.options, study.subjects), 1);
     for (const Subject& subject : study.subjects) {
       fit_to(data, subject.model);
       check_targets(definition.metrics, data, targets_of(each.options, data, subject.model));

@@ -38,7 +38,7 @@ std::string difference_from_beginning(const Store& store, const StudyData& of) {
 }  // namespace
 
 FittedData read_fitted(const StudyData& of, const std::vector<Subject>& subjects) {
-  Dataset data = read_dataset(of.options.source_for(common_preparation(subjects)), of.options.limit());
+  Dataset data = read_dataset(source_for(of.options, subjects), of.options.limit());
   FittedData result;
   result.notes = std::move(data.notes);
   data.notes.clear();
@@ -60,6 +60,7 @@ Dataset header_of(const Dataset& data) {
   Dataset header;
   header.path = data.path;
   header.shape = data.shape;
+  header.inputs = data.inputs;
   header.targets = data.targets;
   header.preparation = data.preparation;
   return header;

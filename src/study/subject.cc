@@ -75,6 +75,9 @@ std::vector<Subject> all_models(const Definition& definition, bool trained, cons
   return subjects;
 }
 
+namespace {
+
+// In one way, but for the number of rows, of which the largest.
 std::optional<Preparation> common_preparation(const std::vector<Subject>& subjects) {
   std::optional<Preparation> common;
   for (const Subject& subject : subjects) {
@@ -90,6 +93,19 @@ std::optional<Preparation> common_preparation(const std::vector<Subject>& subjec
     }
   }
   return common;
+}
+
+}  // namespace
+
+DataSource source_for(const DataOptions& options, const std::vector<Subject>& subjects) {
+  DataSource source = options.source_for(common_preparation(subjects));
+  for (const Subject& subject : subjects) {
+    const std::vector<std::string> inputs = names_of_inputs(subject.model);
+    if (&subject == &subjects.front()) source.inputs = inputs;
+    if (inputs == source.inputs) continue;
+    throw Error("model " + subject.model.name + " takes other inputs than model " + subjects.front().model.name + "; study it separately");
+  }
+  return source;
 }
 
 }  // namespace narrow

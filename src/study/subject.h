@@ -23,8 +23,9 @@ using KnownModels = std::vector<Store::KnownModel>;
 // a model that cannot be read or is still to be `trained`, and for two of one label.
 std::vector<Subject> all_models(const Definition& definition, bool trained, const KnownModels& known);
 
-// How the models' inputs were prepared: in one way, but for the number of rows, of which the largest. Throws Error where they differ.
-std::optional<Preparation> common_preparation(const std::vector<Subject>& subjects);
+// Where samples for all the models come from: prepared in one way, but for the number of rows, of which the largest, for the same inputs.
+// Throws Error where the models differ.
+DataSource source_for(const DataOptions& options, const std::vector<Subject>& subjects);
 
 }  // namespace narrow
 
