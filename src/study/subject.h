@@ -1,10 +1,10 @@
 #ifndef NARROW_STUDY_SUBJECT_H_
 #define NARROW_STUDY_SUBJECT_H_
 
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "model/model.h"
 #include "study/definition.h"
 #include "study/store.h"
