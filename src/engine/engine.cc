@@ -37,6 +37,7 @@ struct Stage {
   Pairing pairing;
   std::optional<RowSums> sums;  // of kRowSums
   bool in_128_bits = false;     // which they need
+  bool in_32_bits = false;      // which are enough, of kPairs
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
 };
@@ -235,6 +236,9 @@ void Engine::Impl::plan() {
       const std::optional<Interval> values = paired_values(stage.pairing, input, intervals[other_input_of(i)]);
       if (!values || !plan_cast(i, {stage.pairing.fraction, stage.pairing.no_integer_bits}, *values, stage)) continue;
       stage.in_128_bits |= !fits_word(program_.format(other_input_of(i)));
+      constexpr int kSmallWord = 32;
+      stage.in_32_bits = lane_cast_bits(*stage.cast, *values) <= kSmallWord && fits_small(program_.format(i)) &&
+                         fits_small(program_.format(input_of(i))) && fits_small(program_.format(other_input_of(i)));
       stage.kind = Stage::Kind::kPairs;
       stage.by_row = true;
     }
@@ -661,9 +665,10 @@ void Engine::Impl::run_pairs(std::size_t index, std::size_t rows, Workspace& wor
     return seen;
   };
   Scratch& scratch = work.scratch;
-  count_cast(stages_[index].in_128_bits ? in(scratch.large, scratch.more_large[0], scratch.more_large[1], run_lane_cast128)
-                                        : in(scratch.wide[0], scratch.wide[1], scratch.groups[0], run_lane_cast),
-             index, size, work);
+  const CastCounts seen = stages_[index].in_32_bits    ? in(scratch.sums[0], scratch.sums[1], scratch.sums[2], run_lane_cast32)
+                          : stages_[index].in_128_bits ? in(scratch.large, scratch.more_large[0], scratch.more_large[1], run_lane_cast128)
+                                                       : in(scratch.wide[0], scratch.wide[1], scratch.groups[0], run_lane_cast);
+  count_cast(seen, index, size, work);
 }
 
 void Engine::Impl::count_cast(const CastCounts& seen, std::size_t index, std::size_t size, Workspace& work) const {

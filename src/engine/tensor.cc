@@ -31,8 +31,10 @@ void Tensor::hold(const Format& format) {
   large = !fits_word(format);
 }
 
+void Tensor::put(std::size_t at, std::size_t count, const std::int32_t* values) { put_words(*this, at, count, values); }
 void Tensor::put(std::size_t at, std::size_t count, const std::int64_t* values) { put_words(*this, at, count, values); }
 void Tensor::put(std::size_t at, std::size_t count, const Int128* values) { put_words(*this, at, count, values); }
+void Tensor::get(std::size_t at, std::size_t count, std::int32_t* values) const { get_words(*this, at, count, values); }
 void Tensor::get(std::size_t at, std::size_t count, std::int64_t* values) const { get_words(*this, at, count, values); }
 void Tensor::get(std::size_t at, std::size_t count, Int128* values) const { get_words(*this, at, count, values); }
 

@@ -22,8 +22,10 @@ struct Tensor {
   void resize(std::size_t size) { small ? s.resize(size) : large ? l.resize(size) : w.resize(size); }
   Int128 operator[](std::size_t i) const { return small ? s[i] : large ? l[i] : w[i]; }
   // Values [at, at + count) from `values`, which fit, or to them.
+  void put(std::size_t at, std::size_t count, const std::int32_t* values);
   void put(std::size_t at, std::size_t count, const std::int64_t* values);
   void put(std::size_t at, std::size_t count, const Int128* values);
+  void get(std::size_t at, std::size_t count, std::int32_t* values) const;
   void get(std::size_t at, std::size_t count, std::int64_t* values) const;
   void get(std::size_t at, std::size_t count, Int128* values) const;
   // The same as int64: where they lie, or in `buffer`.
