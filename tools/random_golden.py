@@ -26,10 +26,13 @@ TABLES = ["sigmoid", "tanh", "softplus", "softsign", "elu", "selu"]  # activatio
 FUNCTIONS = [*TABLES, "softmax", "hard_sigmoid"]  # relu6 is not of io_stream
 
 
-def dense(rng, x, name, batch_norm):
+def dense(rng, x, name, batch_norm, seen=None):
+    """`seen`, where it is given, may get the Dense itself: what follows is then not all that reads it."""
     units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
     fused = rng.random() < 0.4
     x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu", *FUNCTIONS]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    if seen is not None and rng.random() < 0.3:
+        seen.append(x)
     if rng.random() < 0.2:
         x = keras.layers.Dropout(0.1, name=name + "_early")(x)
         batch_norm = True  # behind it hls4ml folds as it means to
@@ -82,7 +85,32 @@ def merge(rng, x, others, name):
     return x
 
 
+def random_vectors(rng):
+    """Two or three vectors and no set, which hls4ml takes with io_parallel too: a Dot, and inputs that repeat over a leading axis."""
+    inputs = [keras.Input((rng.choice([3, 4, 6]),), name=name) for name in rng.sample(["b_first", "a_second", "c_third"], rng.randint(2, 3))]
+    seen = list(inputs)
+    for i in range(rng.randint(1, 2)):
+        x = keras.layers.Dense(rng.choice([4, 6, 8]), activation=rng.choice([None, "relu", "tanh"]), name=f"dense{i + 1}")(rng.choice(seen))
+        x = merge(rng, x, seen, f"merge{i + 1}")
+        seen.append(x)
+    # Every input is read.
+    for i, each in enumerate(inputs):
+        x = merge(rng, keras.layers.Dense(x.shape[-1], name=f"of_input{i + 1}")(each), [x], f"with_input{i + 1}")
+    outputs = []
+    if rng.random() < 0.7:
+        other = keras.layers.Dense(x.shape[-1], name="product_to")(rng.choice(inputs))
+        outputs.append(keras.layers.Dot(axes=rng.choice([1, -1, (1, 1)]), name="product")([x, other]))
+    if rng.random() < 0.5:
+        rows, row = keras.Input((3, 4), name="rows"), keras.Input((1, 4), name="row")
+        inputs += [row, rows]
+        repeated = getattr(keras.layers, rng.choice(MERGES))(name="repeated")([rows, row] if rng.random() < 0.5 else [row, rows])
+        outputs.append(keras.layers.Dense(3, name="of_repeated")(keras.layers.Flatten(name="flatten_repeated")(repeated)))
+    return keras.Model(inputs, [keras.layers.Dense(2, name="regression")(x), *outputs])
+
+
 def random_model(rng, uniform):
+    if rng.random() < 0.2:
+        return filled(rng, random_vectors(rng))
     rows, features = rng.choice([3, 5, 8]), rng.choice([2, 4, 5])
     x = inputs = keras.Input((rows, features), name="cells")
     merging = rng.random() < 0.6
@@ -92,7 +120,7 @@ def random_model(rng, uniform):
         (vectors if len(others.shape) == 2 else seen).append(others)
         inputs = [inputs, others] if rng.random() < 0.5 else [others, inputs]
     for i in range(rng.randint(1, 2)):
-        x = dense(rng, x, f"phi{i + 1}", uniform)
+        x = dense(rng, x, f"phi{i + 1}", uniform, seen if merging else None)
         if merging and rng.random() < 0.7:
             x = merge(rng, x, seen, f"phi_merge{i + 1}")
         seen.append(x)
@@ -108,14 +136,17 @@ def random_model(rng, uniform):
     if pool != "flatten" and rng.random() < 0.3:
         x = keras.layers.BatchNormalization(epsilon=1e-9, name="idle")(x)
     for i in range(rng.randint(0, 1) + merging):
-        x = dense(rng, x, f"rho{i + 1}", True)
+        x = dense(rng, x, f"rho{i + 1}", True, vectors if merging else None)
         if merging and vectors and rng.random() < 0.8:
             x = merge(rng, x, vectors, f"rho_merge{i + 1}")
         vectors.append(x)
     if merging and len(vectors) > 1 and rng.random() < 0.5:
         outputs.append(vectors[-1])  # an output in between, which other layers read
     x = keras.layers.Dense(rng.choice([1, 2]), name="regression")(x)
-    model = keras.Model(inputs, [x, *outputs] if outputs else x)
+    return filled(rng, keras.Model(inputs, [x, *outputs] if outputs else x))
+
+
+def filled(rng, model):
     for layer in model.layers:
         if layer.name == "idle" and rng.random() < 0.5:
             continue  # multiplies by 1 and adds 0
@@ -176,6 +207,11 @@ def random_keys(rng, model):
     return keys
 
 
+def needs_parallel(model):
+    """What hls4ml has for io_parallel alone."""
+    return any(isinstance(layer, keras.layers.Dot) or layer.name == "repeated" for layer in model.layers)
+
+
 def random_case(rng, model, name, uniform, special=False):
     case = {"name": name, "default": fixed(rng)}
     if uniform:
@@ -189,7 +225,11 @@ def random_case(rng, model, name, uniform, special=False):
     if rng.random() < 0.5:
         case["strategy"], case["reuse"] = rng.choice(["Resource", "Latency"]), rng.randint(1, 12)
     layers = {}
+    if "cells" not in [i.name for i in model.inputs] and (needs_parallel(model) or rng.random() < 0.5):
+        case["io"] = "io_parallel"
     for layer in model.layers[1:]:
+        if isinstance(layer, keras.layers.Dot):
+            layers[layer.name] = {"accum": fixed(rng, 8, 24)}  # hls4ml infers none
         if rng.random() < 0.25 and not layer.name.startswith("flatten"):
             # A result given on a linear activation or behind a BatchNormalization changes which layers hls4ml keeps.
             kinds = ["result"]
@@ -197,7 +237,7 @@ def random_case(rng, model, name, uniform, special=False):
                 kinds.append("accum")
             elif isinstance(layer, (keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU)):
                 kinds.append("param")
-            layers[layer.name] = {rng.choice(kinds): fixed(rng, 5, 20, unsigned=0.2)}
+            layers.setdefault(layer.name, {})[rng.choice(kinds)] = fixed(rng, 5, 20, unsigned=0.2)
     keys = random_keys(rng, model)
     if keys:
         case["keys"] = keys

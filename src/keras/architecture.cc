@@ -90,6 +90,7 @@ void read_node(const json& item, KerasLayer& layer) {
 
 // Names in input_layers: as in output_layers, or by name or in lists of lists, which Keras takes in the order of names and as they stand.
 std::vector<std::string> names_of_inputs(const json& value) {
+  if (!value.is_structured()) throw Error("its inputs are not as Keras writes them");
   if (value.is_array() && !value.empty() && value.at(0).is_string()) return {endpoint(value)};
   std::vector<std::string> names;
   for (const json& item : value) {

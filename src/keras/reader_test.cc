@@ -132,6 +132,22 @@ TEST_F(BrokenFile, OneLineSaysWhatIsWrong) {
                "cut short");
 }
 
+TEST_F(BrokenFile, InputsAndConstantsAreTold) {
+  const std::string weights = "+" + kGolden + "ds16_keras215_weights.h5";
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string config = bytes_of(kGolden + "ds16_keras215.json");
+    const auto at = config.find(from);
+    EXPECT_NE(at, std::string::npos);
+    return write("changed.json", config.replace(at, from.size(), to)) + weights;
+  };
+  for (const char* other : {"5", "\"input_layer\"", "[5]", "{\"a\": [[[7]]]}"}) {
+    expect_error(changed("\"input_layers\": [[\"input_layer\", 0, 0]]", std::string("\"input_layers\": ") + other),
+                 "its inputs are not as Keras writes them");
+  }
+  expect_error(changed("[[[\"phi1\", 0, 0, {}]]]", "[[[\"_CONSTANT_VALUE\", -1, 0.5, null]]]"), "(Activation): it is called with a constant");
+  expect_error(changed("\"class_name\": \"Activation\"", "\"class_name\": \"Add\""), "(Add)");
+}
+
 TEST_F(BrokenFile, WeightsOfAnotherModelAreRefused) {
   expect_error(kGolden + "ds16_keras215.json+" + kGolden + "bn16_legacy.h5",
                "layer phi2 (Dense) has 1 arrays in the weights file and needs 2");

@@ -47,7 +47,9 @@ constexpr TypeName kTableTypes[] = {TypeName::kTable, TypeName::kExpTable, TypeN
 // Classes of the layers that narrow's models are made of: hls4ml's, and the names under which config_from_keras_model lists them.
 const Words kLayerTypes = {"Activation",
                            "BatchNormalization",
+                           "Concatenate",
                            "Dense",
+                           "Dot",
                            "ELU",
                            "GlobalAveragePooling1D",
                            "GlobalPooling1D",
@@ -56,6 +58,7 @@ const Words kLayerTypes = {"Activation",
                            "Input",
                            "InputLayer",
                            "LeakyReLU",
+                           "Merge",
                            "PReLU",
                            "ParametrizedActivation",
                            "PointwiseConv1D",
@@ -87,7 +90,8 @@ Words types_of(const Layer& layer, const Model& model) {
   const Format any = parse_format("ap_fixed<16,6>");
   const TypeRequest request{.layer = layer.name,
                             .inputs = std::vector<Format>(layer.inputs.size(), any),
-                            .choice = [](TypeName) { return std::nullopt; },
+                            // A Dot infers no accum.
+                            .choice = [&](TypeName type) { return type == TypeName::kAccum ? std::optional(any) : std::nullopt; },
                             .fallback = any,
                             .maximum = {},
                             .notes = notes};

@@ -238,7 +238,17 @@ void note_layers_behind_flatten(Resolved& resolved) {
   }
 }
 
-// What hls4ml has for io_parallel alone.
+// hls4ml takes the larger of two sizes that it has as texts, `6` and `3*6`, for how many values a merge has (merge_templates.py).
+bool counts_all(const Shape& larger, const Shape& smaller) {
+  const auto text = [](const Shape& shape) {
+    std::string size;
+    for (const int d : shape) size += (size.empty() ? "" : "*") + std::to_string(d);
+    return size;
+  };
+  return text(larger) > text(smaller);
+}
+
+// What hls4ml has for io_parallel alone. Throws Error where it leaves values undefined.
 void note_merges(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
     std::string what;
@@ -246,6 +256,12 @@ void note_merges(Resolved& resolved) {
     const std::vector<Shape> shapes = resolved.model.input_shapes(layer);
     if (as<Merge>(layer) != nullptr && shapes[0] != shapes[1]) {
       const bool first = size_of(shapes[0]) < size_of(shapes[1]);
+      if (!counts_all(shapes[first ? 1 : 0], shapes[first ? 0 : 1])) {
+        throw Error("layer " + layer.name + " (" + layer.keras_class + "): of a merge of " + to_string(shapes[0]) + " and " +
+                    to_string(shapes[1]) + " hls4ml 1.3.0 computes the first " + std::to_string(size_of(shapes[first ? 0 : 1])) +
+                    " values and leaves the others undefined (it compares the sizes as texts); give the smaller input as many axes as the "
+                    "other has");
+      }
       what = "a merge of " + to_string(shapes[0]) + " and " + to_string(shapes[1]) + ", of which the " + (first ? "first" : "second") +
              " repeats,";
     }
