@@ -118,6 +118,7 @@ class Engine::Impl {
     const Model& model = program_.model();
     for (const int input : model.inputs()) inputs_.push_back(static_cast<std::size_t>(input));
     input_ = inputs_.front();
+    sample_size_ = model.input_size();
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     plan();
   }
@@ -172,6 +173,7 @@ class Engine::Impl {
   EngineOptions options_;
   std::vector<std::size_t> inputs_;
   std::size_t input_ = 0;  // the first, or the only one
+  std::size_t sample_size_ = 0;
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
   std::vector<Stage> stages_;
@@ -433,7 +435,7 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
 
 // The same of several inputs, whose values stand side by side in a sample; no row is left out.
 void Engine::Impl::quantize_all(std::span<const float> x, std::size_t samples, Workspace& work) const {
-  const std::size_t sample = program_.model().input_size();
+  const std::size_t sample = sample_size_;
   std::size_t offset = 0;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     const std::size_t input = inputs_[k];
@@ -452,7 +454,7 @@ void Engine::Impl::quantize_all(std::span<const float> x, std::size_t samples, W
 // A block of samples into the working memory.
 void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
   if (!input.kept) {
-    const std::size_t size = program_.model().input_size();
+    const std::size_t size = sample_size_;
     if (inputs_.size() > 1) return quantize_all(input.x.subspan(first * size, samples * size), samples, work);
     quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
     for (const std::size_t counted : work.counted) work.rows_counted += counted;

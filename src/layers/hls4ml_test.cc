@@ -924,6 +924,7 @@ TEST(Hls4ml, Dots) {
   dots<F<8, 0>, F<6, 0>, ap_int<8>, F<10, 6>>();
   dots<F<8, 1>, F<6, -1>, ap_uint<6>, ap_int<4>>();
   dots<F<8, 3>, ap_int<2>, F<9, 4>, F<9, 4>>();
+  dots<U<7, 3>, ap_int<2>, F<12, 7>, F<12, 7>>();
   dots<F<8, -1>, ap_int<2>, ap_int<7>, F<8, 7>>();
   dots<ap_int<2>, ap_int<2>, F<9, 4>, F<9, 4>>();
   dots<F<8, 3>, ap_uint<1>, F<9, 4>, F<9, 4>>();

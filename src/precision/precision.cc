@@ -270,6 +270,18 @@ void note_merges(Resolved& resolved) {
   }
 }
 
+// clone.py: a stream that several layers read is copied, as an output too.
+void note_readers(Resolved& resolved) {
+  constexpr int kMost = 7;
+  const Model& model = resolved.model;
+  for (int i = 0; i < static_cast<int>(model.layers.size()); ++i) {
+    const auto outputs = static_cast<int>(std::count(model.outputs.begin(), model.outputs.end(), i));
+    if (uses(model, i) + outputs <= kMost) continue;
+    resolved.notes.push_back(model.layers[static_cast<std::size_t>(i)].name + ": it is read " + std::to_string(uses(model, i) + outputs) +
+                             " times; with io_stream hls4ml 1.3.0 has at most " + std::to_string(kMost));
+  }
+}
+
 // SkipSoftmax, which comes when types are known: what reads the softmax would keep the type that was inferred from it.
 void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
@@ -363,6 +375,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   eliminate_linear_activations(resolved);
   note_layers_behind_flatten(resolved);
   note_merges(resolved);
+  note_readers(resolved);
   note_softmax(resolved);
   return resolved;
 }

@@ -13,10 +13,12 @@
 #include "error.h"
 #include "layers/batch_normalization.h"
 #include "layers/dense.h"
+#include "layers/dot.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
@@ -297,6 +299,50 @@ TEST(ParamTypes, OfThresholdsAndTrainedSlopesAreTheInputs) {
     config.by_name["y"].types["param"] = std::nullopt;
     EXPECT_EQ(resolve(model, config).precision[1][TypeName::kParam], fixed(9, 3));
   }
+}
+
+// Two inputs and a layer that reads both.
+Model merging(OperationPtr op, const Shape& a, const Shape& b) {
+  Model model;
+  model.layers.push_back({"a", "InputLayer", std::make_shared<Input>(a), {}, a});
+  model.layers.push_back({"b", "InputLayer", std::make_shared<Input>(b), {}, b});
+  Layer merge{"m", std::string(op->keras_class()), op, {0, 1}, {}};
+  merge.shape = output_shape(merge, {a, b});
+  model.layers.push_back(merge);
+  model.outputs = {2};
+  return model;
+}
+
+// hls4ml's io_stream asserts that both sizes are equal and has no dot1d; io_parallel takes the larger of the texts "3*4" and "4".
+TEST(Merges, WhatHls4mlHasForIoParallelAloneIsSaid) {
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 6);
+  const auto notes_of = [&](const Model& model) { return resolve(model, config).notes; };
+  const auto add = std::make_shared<Merge>(MergeKind::kAdd);
+  EXPECT_TRUE(notes_of(merging(add, {3, 4}, {3, 4})).empty());
+  for (const auto& [a, b] : {std::pair(Shape{3, 4}, Shape{1, 4}), std::pair(Shape{1, 4}, Shape{30, 4}), std::pair(Shape{8, 4}, Shape{4})}) {
+    const std::vector<std::string> notes = notes_of(merging(add, a, b));
+    ASSERT_EQ(notes.size(), 1U);
+    EXPECT_NE(notes.front().find("with io_parallel alone"), std::string::npos) << notes.front();
+  }
+  EXPECT_THROW(resolve(merging(add, {3, 4}, {4}), config), Error);
+  EXPECT_THROW(resolve(merging(add, {6}, {30, 6}), config), Error);
+  EXPECT_THROW(merging(add, {3, 4}, {3, 1}), Error);
+  const Model dot = merging(std::make_shared<Dot>(4), {4}, {4});
+  EXPECT_EQ(notes_of(dot).size(), 1U);
+  config.by_name["m"].types["accum"] = std::nullopt;
+  EXPECT_THROW(resolve(dot, config), Error);
+}
+
+TEST(Merges, ALayerThatIsReadMoreThanSevenTimesIsSaid) {
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 6);
+  Model model = merging(std::make_shared<Merge>(MergeKind::kAdd), {4}, {4});
+  for (int i = 0; i < 7; ++i) {
+    EXPECT_TRUE(resolve(model, config).notes.empty());
+    model.layers.push_back({"r" + std::to_string(i), "ReLU", std::make_shared<Relu>(true), {2}, {4}});
+  }
+  EXPECT_EQ(resolve(model, config).notes.size(), 1U);  // seven layers and the output
 }
 
 // x -> scores (a linear Dense) -> softmax, or tanh.
