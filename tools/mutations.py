@@ -186,6 +186,25 @@ of("layers/thresholded_relu.cc",
    ("theta itself passes", "const CastResult y = x > below ?", "const CastResult y = x >= below ?"),
    ("bounds: 0 is not among them", "return low > below ? passed : hull(passed, {0, 0});", "return passed;"))
 
+of("layers/windows.cc",
+   ("same: the odd zero is in front", "std::max((whole - 1) * stride + window - size, 0) / 2, whole}", "(std::max((whole - 1) * stride + window - size, 0) + 1) / 2, whole}"),
+   ("causal: no zeros in front", "return {size, window, stride, window - 1, whole};", "return {size, window, stride, 0, whole};"),
+   ("valid: strides that leave values out are counted up", "(size - window) / stride + 1}", "(size - window + stride - 1) / stride + 1}"))
+
+of("layers/windows.h",
+   ("across and down are one", "u * across.window + v,", "u * down.window + v,"),
+   ("windows do not move down", "(i * down.stride - down.before + u) * across.size", "(i - down.before + u) * across.size"),
+   ("nothing is said to be padded behind", "begin(0) > 0 || end(count - 1) < window", "begin(0) > 0"))
+
+of("layers/convolution.cc",
+   ("bounds: zeros are not among the values", "pads(*place.shapes.front()) ? hull(inputs.front(), {}) : inputs.front()", "inputs.front()"),
+   ("a run begins at the window's first column", "u * across.window + begin) * channels_", "u * across.window) * channels_"),
+   ("pointwise: strides are passed over", "if (is_pointwise() && every_pixel)", "if (is_pointwise())"),
+   ("hls4ml knows no pointwise layer", 'is_pointwise() ? "PointwiseConv1D" : "Conv1D"', '"Conv1D"'))
+
+of("model/operation.h",
+   ("zeros of the padding are what was there", "if (gather.pads) std::fill_n", "if (false) std::fill_n"))
+
 of("layers/merge.cc",
    ("an average is a sum", "fraction + (kind_ == MergeKind::kAverage ? 1 : 0)", "fraction"),
    ("ties take the first", "kMaximum ? a > b : a < b;", "kMaximum ? a >= b : a <= b;"),
@@ -379,6 +398,7 @@ of("engine/matrix_product.cc",
    ("the relu's word is not known", "relu ? program.steps[*relu].word_bits : 0;", "0;"))
 
 of("engine/dense_kernel.cc",
+   ("gathered rows of the block's second sample are the first's", "(first + done) / gather.rows() * size", "0 * size"),
    ("the relu's values are not counted", "if (at_.relu) tally.counts[*at_.relu].values += rows * n_out_;", ""),
    ("the last rows of a chunk are left out", "std::min(kChunk, rows - first), y", "std::min(kChunk - 1, rows - first), y"))
 

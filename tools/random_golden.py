@@ -26,11 +26,25 @@ TABLES = ["sigmoid", "tanh", "softplus", "softsign", "elu", "selu"]  # activatio
 FUNCTIONS = [*TABLES, "softmax", "hard_sigmoid"]  # relu6 is not of io_stream
 
 
-def dense(rng, x, name, batch_norm, seen=None):
-    """`seen`, where it is given, may get the Dense itself: what follows is then not all that reads it."""
-    units = rng.choice([1, 2, 3, 5, 6, 8, 10, 12])
+def products(rng, x, name, batch_norm, seen=None):
+    """A Dense or a convolution, and what stands behind it. `seen`, where it is given, may get the layer itself: what follows is then not all that
+    reads it."""
     fused = rng.random() < 0.4
-    x = keras.layers.Dense(units, activation=rng.choice(["relu", "relu", "leaky_relu", *FUNCTIONS]) if fused else None, use_bias=rng.random() < 0.8, name=name)(x)
+    options = {"activation": rng.choice(["relu", "relu", "leaky_relu", *FUNCTIONS]) if fused else None, "use_bias": rng.random() < 0.8, "name": name}
+    axes = len(x.shape) - 2
+    if axes == 0 or rng.random() < (0.7 if axes == 1 else 0.3):
+        x = keras.layers.Dense(rng.choice([1, 2, 3, 5, 6, 8, 10, 12]), **options)(x)
+    else:
+        size = [rng.randint(1, min(3, n)) for n in x.shape[1:-1]]
+        strides = rng.choice([1, 1, 2, 3])
+        if axes == 2 and size[0] == 1 and size[1] > 1:
+            strides = 1  # with io_stream hls4ml counts no rows there
+        batch_norm = batch_norm or max(size) > 1
+        padding = rng.choice(["valid", "same", "causal"][: 4 - axes])
+        if axes == 1 and seen is not None:
+            padding = "valid"  # with io_stream hls4ml may pad another layer that reads the same values
+        kind = keras.layers.Conv1D if axes == 1 else keras.layers.Conv2D
+        x = kind(rng.choice([1, 2, 3, 4]), size, strides=strides, padding=padding, **options)(x)
     if seen is not None and rng.random() < 0.3:
         seen.append(x)
     if rng.random() < 0.2:
@@ -112,19 +126,20 @@ def random_model(rng, uniform):
     if rng.random() < 0.2:
         return filled(rng, random_vectors(rng))
     rows, features = rng.choice([3, 5, 8]), rng.choice([2, 4, 5])
-    x = inputs = keras.Input((rows, features), name="cells")
-    merging = rng.random() < 0.6
+    image = rng.random() < 0.35
+    x = inputs = keras.Input((rng.randint(3, 6), rng.randint(3, 6), rng.randint(1, 3)) if image else (rows, features), name="cells")
+    merging = not image and rng.random() < 0.6
     seen, vectors, outputs = [x], [], []
     if merging and rng.random() < 0.5:
         others = keras.Input(rng.choice([(features,), (rows, features), (rows, 3)]), name="a_second")  # the first by name, not by order
         (vectors if len(others.shape) == 2 else seen).append(others)
         inputs = [inputs, others] if rng.random() < 0.5 else [others, inputs]
     for i in range(rng.randint(1, 2)):
-        x = dense(rng, x, f"phi{i + 1}", uniform, seen if merging else None)
+        x = products(rng, x, f"phi{i + 1}", uniform, seen if merging else None)
         if merging and rng.random() < 0.7:
             x = merge(rng, x, seen, f"phi_merge{i + 1}")
         seen.append(x)
-    pool = rng.choice(["KSum", "KSum", "mean", "flatten"])
+    pool = "flatten" if image else rng.choice(["KSum", "KSum", "mean", "flatten"])
     if pool == "KSum":
         x = reference.KSum(name="KSum")(x)
     elif pool == "mean":
@@ -136,7 +151,7 @@ def random_model(rng, uniform):
     if pool != "flatten" and rng.random() < 0.3:
         x = keras.layers.BatchNormalization(epsilon=1e-9, name="idle")(x)
     for i in range(rng.randint(0, 1) + merging):
-        x = dense(rng, x, f"rho{i + 1}", True, vectors if merging else None)
+        x = products(rng, x, f"rho{i + 1}", True, vectors if merging else None)
         if merging and vectors and rng.random() < 0.8:
             x = merge(rng, x, vectors, f"rho_merge{i + 1}")
         vectors.append(x)

@@ -11,18 +11,51 @@
 #include "engine/dense/wide.h"
 
 namespace narrow {
+namespace {
+
+// Rows at a time: their operands and sums stay in the first cache.
+constexpr std::size_t kChunk = 48;
+
+}  // namespace
 
 DenseKernel::DenseKernel(const MatrixProduct& product, const TallyAt& at)
     : at_(at), n_in_(static_cast<std::size_t>(product.n_in)), n_out_(static_cast<std::size_t>(product.n_out)), output_(product.output()) {}
 
-void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const {
-  constexpr std::size_t kChunk = 48;
+void DenseKernel::begin(std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const {
   y.hold(output_);
   y.resize(rows * n_out_);
   if (scratch.left.size() <= at_.layer) scratch.left.resize(at_.layer + 1);
-  for (std::size_t first = 0; first < rows; first += kChunk) run_rows(x, first, std::min(kChunk, rows - first), y, scratch, tally);
   tally.counts[at_.layer].values += rows * n_out_;
   if (at_.relu) tally.counts[*at_.relu].values += rows * n_out_;
+}
+
+void DenseKernel::run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const {
+  begin(rows, y, scratch, tally);
+  for (std::size_t first = 0; first < rows; first += kChunk) run_rows(x, first, std::min(kChunk, rows - first), y, scratch, tally);
+}
+
+void DenseKernel::run_gathered(const Gather& gather, const Tensor& x, std::size_t size, std::size_t samples, Tensor& y, Scratch& scratch,
+                               Tally& tally) const {
+  const std::size_t rows = samples * gather.rows();
+  begin(rows, y, scratch, tally);
+  Tensor& window = scratch.window;
+  Tensor& part = scratch.part;
+  window.small = x.small;
+  window.large = x.large;
+  part.hold(output_);
+  for (std::size_t first = 0; first < rows; first += kChunk) {
+    const std::size_t count = std::min(kChunk, rows - first);
+    window.resize(count * n_in_);
+    part.resize(count * n_out_);
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t row = (first + done) % gather.rows();
+      const std::size_t some = std::min(count - done, gather.rows() - row);
+      window.gather(gather, x, (first + done) / gather.rows() * size, row, some, done * n_in_);
+      done += some;
+    }
+    run_rows(window, 0, count, part, scratch, tally);
+    y.copy(part, 0, count * n_out_, first * n_out_);
+  }
 }
 
 const std::int16_t* DenseKernel::paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {

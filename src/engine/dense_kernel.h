@@ -31,6 +31,9 @@ class DenseKernel {
 
   // y is the tensor of the output, of any size before.
   void run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
+  // The same on rows that are gathered from samples of x, of `size` values each: a few at a time, so that no more of them is ever held.
+  void run_gathered(const Gather& gather, const Tensor& x, std::size_t size, std::size_t samples, Tensor& y, Scratch& scratch,
+                    Tally& tally) const;
 
  protected:
   DenseKernel(const MatrixProduct& product, const TallyAt& at);
@@ -44,6 +47,8 @@ class DenseKernel {
   const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
 
  private:
+  void begin(std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
+
   TallyAt at_;
   std::size_t n_in_;
   std::size_t n_out_;

@@ -32,6 +32,7 @@ constexpr std::size_t kSamples = 8;
 struct Stage {
   enum class Kind { kInput, kDense, kCast, kAffine, kPairs, kSum, kRowSums, kMachine, kFused } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
+  std::optional<Gather> gather;  // of its rows
   std::optional<LaneCast> cast;  // of kCast, kAffine, kPairs and kSum
   Affine affine;
   Pairing pairing;
@@ -210,13 +211,15 @@ void Engine::Impl::plan() {
     const Interval& input = intervals[input_of(i)];
     if (form(i) == Form::kMatrixProduct) {
       const auto relu = fusable_relu(i);
-      stage.dense = choose_dense_kernel(make_matrix_product(program_, i, relu, input), {i, relu}, options_.counting);
+      stage.gather = layer(i).op->gather(program_.place(i));
+      const Interval values = stage.gather && stage.gather->pads ? hull(input, {}) : input;
+      stage.dense = choose_dense_kernel(make_matrix_product(program_, i, relu, values), {i, relu}, options_.counting);
       if (!stage.dense) continue;
       stage.kind = Stage::Kind::kDense;
-      stage.by_row = true;
+      stage.by_row = !stage.gather;
       if (relu) {
         stages_[*relu].kind = Stage::Kind::kFused;
-        stages_[*relu].by_row = true;
+        stages_[*relu].by_row = stage.by_row;
       }
     } else if (form(i) == Form::kReluCast || form(i) == Form::kCast) {
       stage.relu = form(i) == Form::kReluCast;
@@ -321,16 +324,17 @@ double Engine::Impl::layer_rate(std::size_t index) const {
   work.starts = {0, kRows};
   Tensor& x = work.tensors[from];
   x.hold(program_.format(from));
-  x.resize(kRows * width_of(from));
+  const std::size_t width = stages_[index].gather ? stages_[index].gather->width : width_of(from);
+  x.resize(kRows * width);
   // Values as activations are: mostly small, within what is possible.
   const auto high = static_cast<std::int64_t>(std::min<Int128>(values.high, 255));
   const auto low = static_cast<std::int64_t>(std::max<Int128>(values.low, -128));
-  for (std::size_t i = 0; i < kRows * width_of(from); ++i) {
+  for (std::size_t i = 0; i < kRows * width; ++i) {
     const std::int64_t value = std::uniform_int_distribution<std::int64_t>(low, std::max(low, high))(random);
     x.put(i, 1, &value);
   }
   double best = 0;
-  const double products = static_cast<double>(kRows * width_of(from) * width_of(index));
+  const double products = static_cast<double>(kRows * width * width_of(index));
   const auto start = std::chrono::steady_clock::now();
   auto before = start;
   do {
@@ -773,8 +777,13 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kFused: break;
     case Stage::Kind::kDense: {
       const DenseKernel& kernel = *stages_[index].dense;
-      kernel.run(work.tensors[input_of(index)], start_of(index, samples, work), work.tensors[kernel.at().output()], work.scratch,
-                 work.tally);
+      const Tensor& x = work.tensors[input_of(index)];
+      Tensor& y = work.tensors[kernel.at().output()];
+      if (const std::optional<Gather>& gather = stages_[index].gather) {
+        kernel.run_gathered(*gather, x, size_of(layer(input_of(index)).shape), samples, y, work.scratch, work.tally);
+      } else {
+        kernel.run(x, start_of(index, samples, work), y, work.scratch, work.tally);
+      }
       break;
     }
     case Stage::Kind::kCast:

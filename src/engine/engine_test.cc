@@ -9,6 +9,7 @@
 
 #include "engine/kernels.h"
 #include "engine/random_program.h"
+#include "error.h"
 #include "layers/dense.h"
 #include "layers/input.h"
 #include "layers/linear.h"
@@ -125,7 +126,13 @@ TEST_P(EngineOn, StartsBehindAnyLayer) {
     RandomCase changed = drawn;
     auto entry = std::next(changed.config.by_name.begin(), static_cast<std::ptrdiff_t>(random() % changed.config.by_name.size()));
     entry->second.types["result"] = fixed(9, 4);
-    const Engine other(changed.program(), options);
+    std::optional<Program> with_it;
+    try {
+      with_it = changed.program();
+    } catch (const Error&) {
+      continue;  // a table has too many entries for that type
+    }
+    const Engine other(*with_it, options);
     const EngineResult expected_of_other = other.run(drawn.x, drawn.n);
     std::shared_ptr<const PreparedInput> prepared = engine.prepare(drawn.x, drawn.n);
     const auto expect = [&](const EngineResult& got, const EngineResult& wanted, std::size_t layer) {

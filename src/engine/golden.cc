@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/hdf5.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 
 namespace narrow {
@@ -78,7 +79,7 @@ PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
     const std::string function = function_of(layer);
     const bool fused =
         layer.name.ends_with("_" + function) && model.find(layer.name.substr(0, layer.name.size() - function.size() - 1)) >= 0;
-    if (as<Dense>(layer) != nullptr) {
+    if (as<Dense>(layer) != nullptr || as<Convolution>(layer) != nullptr) {
       for (const char* key : {"weight", "bias"}) {
         if (description.contains(key)) entry.types[key] = format(key);
       }

@@ -16,10 +16,11 @@ LaneStep make_lane_step(const Program& program, std::size_t layer) {
   const Place place = program.place(layer);
   const Step& step = program.steps[layer];
   const Format& result = place.types.result();
-  LaneStep lanes{program.model().layers[layer].op->form(place), {}, {}};
+  LaneStep lanes{program.model().layers[layer].op->form(place), {}, {}, {}};
   switch (lanes.form) {
     case Form::kMatrixProduct:
       lanes.cast = cast_from(place.types[TypeName::kAccum], result, step);
+      lanes.gather = program.model().layers[layer].op->gather(place);
       lanes.dense = make_lane_dense(make_matrix_product(program, layer, std::nullopt, {}));
       if (!lanes.dense || (!lanes.cast && place.types[TypeName::kAccum] != result)) lanes.form = Form::kAny;
       break;

@@ -13,6 +13,7 @@ struct LaneStep {
   Form form = Form::kAny;          // what runs in lanes; kAny: nothing
   std::optional<LaneCast> cast;    // of the input, or of accum, to the result type
   std::optional<LaneDense> dense;  // up to accum
+  std::optional<Gather> gather;    // of its rows
 };
 
 LaneStep make_lane_step(const Program& program, std::size_t layer);

@@ -56,7 +56,7 @@ class Machine {
           static_cast<std::size_t>(program_.model().layers[layer].inputs.empty() ? 0 : program_.model().layers[layer].inputs.front());
       const std::vector<Raw>& x = values_[from];
       switch (step.form) {
-        case Form::kMatrixProduct: run_dense(*step.dense, step.cast, layer, x); return true;
+        case Form::kMatrixProduct: run_dense(step, layer, x); return true;
         case Form::kCast: cast_all(*step.cast, false, layer, x); return true;
         case Form::kReluCast: cast_all(*step.cast, true, layer, x); return true;
         case Form::kRowSum: run_row_sum(*step.cast, layer, x); return true;
@@ -76,15 +76,22 @@ class Machine {
     counts_[layer].zeros += seen.zeros;
   }
 
-  void run_dense(const LaneDense& dense, const std::optional<LaneCast>& to_result, std::size_t layer, const std::vector<Raw>& x) {
+  void run_dense(const LaneStep& step, std::size_t layer, const std::vector<Raw>& x) {
     sums_.resize(values_[layer].size());
-    counts_[layer].accum_overflows += run_lane_dense(dense, x.data(), sums_.size() / static_cast<std::size_t>(dense.n_out), sums_.data());
+    const Raw* from = x.data();
+    if (step.gather) {
+      rows_.resize(step.gather->rows() * step.gather->width);
+      gather_rows(*step.gather, from, 0, step.gather->rows(), rows_.data());
+      from = rows_.data();
+    }
+    const std::size_t rows = sums_.size() / static_cast<std::size_t>(step.dense->n_out);
+    counts_[layer].accum_overflows += run_lane_dense(*step.dense, from, rows, sums_.data());
     // The same type takes every value as it is.
     const LayerPrecision& types = program_.resolved.precision[layer];
     if (types[TypeName::kAccum] == types.result()) {
       std::copy(sums_.begin(), sums_.end(), values_[layer].begin());
     } else {
-      cast_all(*to_result, false, layer, sums_);
+      cast_all(*step.cast, false, layer, sums_);
     }
   }
 
@@ -104,6 +111,7 @@ class Machine {
   std::vector<std::size_t> ends_;  // in a sample, of the inputs up to each layer
   std::vector<std::vector<Raw>> values_;
   std::vector<Raw> sums_;
+  std::vector<Raw> rows_;  // that are gathered
   std::vector<LayerCounts> counts_;
   std::span<const float> sample_;
 };

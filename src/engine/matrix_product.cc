@@ -92,7 +92,7 @@ MatrixProduct make_matrix_product(const Program& program, std::size_t layer, std
   const Place place = program.place(layer);
   const Step& step = program.steps[layer];
   MatrixProduct product;
-  product.n_in = place.shapes.front()->back();
+  product.n_in = static_cast<int>(step.order.size());
   product.n_out = place.shape.back();
   product.weights = step[TypeName::kWeight].raw;
   product.biases = step[TypeName::kBias].raw;

@@ -63,7 +63,7 @@ Int128 largest_within(const MatrixProduct& product, Int128 end);
 // The end up to which values are in accum's range on either side.
 Int128 end_of_accum(const MatrixProduct& product);
 
-// A layer of the program whose form is Form::kMatrixProduct, whose inputs lie in the interval; `relu` is the layer behind it that is
+// A layer of the program whose form is Form::kMatrixProduct, whose rows' values lie in the interval; `relu` is the layer behind it that is
 // computed with it. Refers to the program's weights.
 MatrixProduct make_matrix_product(const Program& program, std::size_t layer, std::optional<std::size_t> relu, const Interval& x);
 

@@ -8,6 +8,7 @@
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
@@ -92,13 +93,16 @@ class Generator {
   void push_weights_to_ends(RandomCase& drawn) {
     const Resolved resolved = resolve(drawn.model, drawn.config);
     for (Layer& layer : drawn.model.layers) {
-      const auto* dense = as<Dense>(layer);
+      const auto* convolution = as<Convolution>(layer);
+      const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
       const int at = resolved.model.find(layer.name);
       if (dense == nullptr || at < 0 || one_in(4)) continue;
       const LayerPrecision& types = resolved.precision[static_cast<std::size_t>(at)];
       std::vector<float> bias;
       if (!dense->bias.empty()) bias = ends(dense->bias.size(), types[TypeName::kBias]);
-      layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, ends(dense->kernel.size(), types[TypeName::kWeight]), std::move(bias));
+      std::vector<float> kernel = ends(dense->kernel.size(), types[TypeName::kWeight]);
+      if (convolution != nullptr) layer.op = convolution->with(std::move(kernel), std::move(bias));
+      else layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias));
     }
   }
 
@@ -111,15 +115,49 @@ class Generator {
     model.layers.push_back(std::move(layer));
   }
 
+  int nodes() {
+    constexpr int kBlock = 16;  // the kernels have a way of their own for whole blocks of outputs
+    if (one_in(3) && limits_.max_nodes >= kBlock) return kBlock * number(1, limits_.max_nodes / kBlock);
+    return number(1, limits_.max_nodes);
+  }
+  std::vector<float> bias(int n_out) { return one_in(5) ? std::vector<float>() : weights(static_cast<std::size_t>(n_out)); }
+
+  // A Dense or a convolution, and what stands behind it.
+  void push_products(Model& model, const std::string& name) {
+    const std::size_t rank = model.layers.back().shape.size();
+    if (rank > 1 && !limits_.sums_alone && one_in(rank == 2 ? 4 : 2)) push_convolution(model, name);
+    else push_dense(model, name);
+  }
+
+  void push_convolution(Model& model, const std::string& name) {
+    const Shape& input = model.layers.back().shape;
+    Windows windows;
+    int n_in = input.back();
+    windows.padding = static_cast<Padding>(number(0, input.size() == 2 ? 2 : 1));
+    for (std::size_t i = 0; i + 1 < input.size(); ++i) {
+      constexpr int kMostWide = 4;
+      windows.size.push_back(number(1, windows.padding == Padding::kValid ? std::min(input[i], kMostWide) : kMostWide));
+      windows.strides.push_back(one_in(2) ? 1 : number(1, 3));
+      n_in *= windows.size.back();
+    }
+    const int n_out = nodes();
+    std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
+    auto op = std::make_shared<Convolution>(std::move(windows), input.back(), n_out, std::move(kernel), bias(n_out));
+    const std::string keras_class(op->keras_class());
+    push(model, name, std::move(op), keras_class);
+    push_behind(model, name, n_out);
+  }
+
   void push_dense(Model& model, const std::string& name) {
     const int n_in = model.layers.back().shape.back();
-    int n_out = number(1, limits_.max_nodes);
-    constexpr int kBlock = 16;  // the kernels have a way of their own for whole blocks of outputs
-    if (one_in(3) && limits_.max_nodes >= kBlock) n_out = kBlock * number(1, limits_.max_nodes / kBlock);
+    const int n_out = nodes();
     std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
-    std::vector<float> bias;
-    if (!one_in(5)) bias = weights(static_cast<std::size_t>(n_out));
-    push(model, name, std::make_shared<Dense>(n_in, n_out, std::move(kernel), std::move(bias)), "Dense");
+    push(model, name, std::make_shared<Dense>(n_in, n_out, std::move(kernel), bias(n_out)), "Dense");
+    push_behind(model, name, n_out);
+  }
+
+  // A normalization and an activation, or neither.
+  void push_behind(Model& model, const std::string& name, int n_out) {
     if (one_in(6)) {
       const auto size = static_cast<std::size_t>(n_out);
       std::vector<float> gamma = weights(size), beta = weights(size), mean = weights(size);
@@ -161,14 +199,16 @@ class Generator {
   Model model() {
     Model model;
     model.name = "random";
-    const Shape shape{number(1, limits_.max_set), number(1, 6)};
+    Shape shape{number(1, limits_.max_set), number(1, 6)};
+    const bool image = !limits_.sums_alone && one_in(4);
+    if (image) shape = {number(1, 6), number(1, 6), number(1, 4)};
     model.layers.push_back({"cells", "InputLayer", std::make_shared<Input>(shape), {}, shape});
     if (limits_.graphs && one_in(3)) push_other_input(model, shape);
     for (int i = limits_.sums_alone ? 0 : number(0, 2); i > 0; --i) {
-      push_dense(model, "phi" + std::to_string(i));
+      push_products(model, "phi" + std::to_string(i));
       if (limits_.graphs && one_in(2)) push_merge(model, "phi_merge" + std::to_string(i));
     }
-    switch (limits_.sums_alone ? 2 * number(0, 1) : number(0, 4)) {
+    switch (image ? 1 : limits_.sums_alone ? 2 * number(0, 1) : number(0, 4)) {
       case 0: push(model, "mean", std::make_shared<SetMean>(), "GlobalAveragePooling1D"); break;
       case 1: push(model, "flatten", std::make_shared<Flatten>(), "Flatten"); break;
       default: push(model, "sum", std::make_shared<SetSum>(), "KSum");

@@ -40,9 +40,9 @@ struct RandomCase {
 // Numbers that a run may be given: $NARROW_SEED repeats it, $NARROW_CASES makes it longer.
 std::uint64_t number_from_environment(const char* name, std::uint64_t fallback);
 
-// A DeepSets-like network: Input, Dense (with or without bias), Relu, sometimes BatchNormalization, then a sum, a mean or a
-// Flatten over the set, and Dense layers again. Types are random, with `auto`, uniform and explicit ones in one
-// configuration, and steps near one another, so that most values survive.
+// A DeepSets-like network: Input, Dense or a convolution (with or without bias), Relu, sometimes BatchNormalization, then a sum, a mean
+// or a Flatten over the set, and Dense layers again; or such a network of images. Types are random, with `auto`, uniform and explicit ones
+// in one configuration, and steps near one another, so that most values survive.
 Program random_program(std::mt19937_64& random, const RandomLimits& limits);
 
 RandomCase random_case(std::mt19937_64& random, const RandomLimits& limits, std::size_t n);

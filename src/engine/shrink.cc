@@ -8,6 +8,7 @@
 #include "engine/random_program.h"
 #include "error.h"
 #include "layers/batch_normalization.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
@@ -72,7 +73,8 @@ std::optional<RandomCase> with_columns(RandomCase from, std::size_t at, const In
     const bool changed =
         std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](int input) { return kept.contains(static_cast<std::size_t>(input)); });
     if (!changed) continue;
-    // A Flatten's columns are rows times columns, those of a Concatenate are of both: left as they are.
+    // A Flatten's columns are rows times columns, those of a Concatenate are of both: left as they are, as a convolution is.
+    if (as<Convolution>(layer) != nullptr) return std::nullopt;
     if (layer.inputs.size() > 1 ? as<Merge>(layer) == nullptr : as<Flatten>(layer) != nullptr) return std::nullopt;
     const Indices& columns = kept[static_cast<std::size_t>(layer.inputs.front())];
     if (kept[static_cast<std::size_t>(layer.inputs.back())] != columns) return std::nullopt;
@@ -139,14 +141,24 @@ std::optional<RandomCase> without_layer(RandomCase from, std::size_t at) {
   return from;
 }
 
+// Its weights, if it is a Dense or a convolution.
+const Dense* products_of(const Layer& layer) {
+  const auto* convolution = as<Convolution>(layer);
+  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+}
+
 std::optional<RandomCase> with_weight_of_zero(RandomCase from, std::size_t at, std::size_t weight) {
-  const auto* dense = as<Dense>(from.model.layers[at]);
+  const Dense* dense = products_of(from.model.layers[at]);
   std::vector<float> kernel = dense->kernel;
   std::vector<float> bias = dense->bias;
   float& value = weight < kernel.size() ? kernel[weight] : bias[weight - kernel.size()];
   if (value == 0) return std::nullopt;
   value = 0;
-  from.model.layers[at].op = std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias));
+  if (const auto* convolution = as<Convolution>(from.model.layers[at])) {
+    from.model.layers[at].op = convolution->with(std::move(kernel), std::move(bias));
+  } else {
+    from.model.layers[at].op = std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias));
+  }
   return from;
 }
 
@@ -192,7 +204,7 @@ class Shrinker {
       }
     }
     for (std::size_t i = 0; i < best_.model.layers.size(); ++i) {
-      const auto* dense = as<Dense>(best_.model.layers[i]);
+      const Dense* dense = products_of(best_.model.layers[i]);
       constexpr std::size_t kFew = 100;
       const std::size_t weights = dense == nullptr ? 0 : dense->kernel.size() + dense->bias.size();
       for (std::size_t w = 0; weights <= kFew && w < weights; ++w) {

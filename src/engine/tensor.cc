@@ -51,6 +51,12 @@ void Tensor::copy(const Tensor& other, std::size_t from, std::size_t count, std:
   else std::copy_n(other.w.data() + from, count, w.data() + at);
 }
 
+void Tensor::gather(const Gather& gather, const Tensor& other, std::size_t sample, std::size_t row, std::size_t count, std::size_t at) {
+  if (small) gather_rows(gather, other.s.data() + sample, row, count, s.data() + at);
+  else if (large) gather_rows(gather, other.l.data() + sample, row, count, l.data() + at);
+  else gather_rows(gather, other.w.data() + sample, row, count, w.data() + at);
+}
+
 bool fits_small(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 16; }
 bool fits_word(const Format& format) { return format.width + (format.is_signed ? 0 : 1) <= 64; }
 

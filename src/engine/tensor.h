@@ -32,6 +32,8 @@ struct Tensor {
   const std::int64_t* wide(std::size_t at, std::size_t count, Buffer<std::int64_t>& buffer) const;
   // Values [from, from + count) of another tensor of the same type.
   void copy(const Tensor& other, std::size_t from, std::size_t count, std::size_t at);
+  // Some rows of one sample, which begins at `sample` in the other tensor of the same type, behind one another from `at` on.
+  void gather(const Gather& gather, const Tensor& other, std::size_t sample, std::size_t row, std::size_t count, std::size_t at);
 };
 bool fits_small(const Format& format);
 bool fits_word(const Format& format);  // int64
@@ -53,6 +55,8 @@ struct Scratch {
   Buffer<std::int64_t> groups[6];
   Buffer<Int128> large;
   Buffer<Int128> more_large[2];
+  Tensor window;  // rows that are gathered, and what is made of them
+  Tensor part;
   std::vector<char> marks;
   std::vector<bool> left;  // layers whose values have left their type: the way that needs them inside is not tried again
 };

@@ -11,6 +11,7 @@
 #include "keras/layer_config.h"
 #include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/dot.h"
 #include "layers/flatten.h"
@@ -144,24 +145,62 @@ void require_set_axis(const KerasLayer& layer) {
   if (axis != 1 && axis != -2) throw Error(describe(layer) + ": only a sum over the set axis (axis=1, without keepdims) is supported");
 }
 
-OperationPtr dense_op(const KerasLayer& layer, const LayerWeights& weights) {
-  const std::optional<int> units = small_int(layer.config.value("units", json()));
+// The kernel's last axis is the option `key`: units, or filters.
+void check_kernel(const KerasLayer& layer, const LayerWeights& weights, const char* key, std::size_t rank) {
   const Weight& kernel = weights.at(0);
-  if (kernel.shape.size() != 2) throw Error(describe(layer) + ": its kernel should have 2 dimensions");
-  const auto n_in = static_cast<int>(kernel.shape[0]);
-  const auto n_out = static_cast<int>(kernel.shape[1]);
-  std::vector<float> bias;
-  if (units != n_out) {
-    throw Error(describe(layer) + ": its configuration says " + layer.config.value("units", json()).dump() + " units, its kernel has " +
-                std::to_string(n_out) + " columns");
+  if (kernel.shape.size() != rank) throw Error(describe(layer) + ": its kernel should have " + std::to_string(rank) + " dimensions");
+  const std::size_t n_out = kernel.shape.back();
+  const json said = layer.config.value(key, json());
+  if (small_int(said) != static_cast<int>(n_out)) {
+    throw Error(describe(layer) + ": its configuration says " + said.dump() + " " + key + ", its kernel has " + std::to_string(n_out) +
+                " columns");
   }
-  if (weights.size() > 1) {
-    bias = weights.at(1).values;
-    if (bias.size() != kernel.shape[1]) {
-      throw Error(describe(layer) + ": its bias has " + std::to_string(bias.size()) + " values for " + std::to_string(n_out) + " units");
-    }
+  if (weights.size() > 1 && weights.at(1).values.size() != n_out) {
+    throw Error(describe(layer) + ": its bias has " + std::to_string(weights.at(1).values.size()) + " values for " + std::to_string(n_out) +
+                " " + key);
   }
-  return std::make_shared<Dense>(n_in, n_out, kernel.values, std::move(bias));
+}
+
+std::vector<float> bias_of(const LayerWeights& weights) { return weights.size() > 1 ? weights.at(1).values : std::vector<float>(); }
+
+OperationPtr dense_op(const KerasLayer& layer, const LayerWeights& weights) {
+  check_kernel(layer, weights, "units", 2);
+  const Weight& kernel = weights.at(0);
+  return std::make_shared<Dense>(static_cast<int>(kernel.shape[0]), static_cast<int>(kernel.shape[1]), kernel.values, bias_of(weights));
+}
+
+// One number for each of `count` axes, from 1 on: a list, or one for all.
+std::vector<int> sizes_of(const KerasLayer& layer, const char* key, std::size_t count) {
+  json value = layer.config.value(key, json());
+  if (!value.is_array()) value = json(count, value);
+  std::vector<int> sizes;
+  for (const json& each : value) sizes.push_back(small_int(each).value_or(0));
+  if (sizes.size() != count || std::any_of(sizes.begin(), sizes.end(), [](int size) { return size < 1; })) {
+    throw Error(describe(layer) + ": its " + key + " should be " + (count == 1 ? "a number" : std::to_string(count) + " numbers") +
+                " from 1 on");
+  }
+  return sizes;
+}
+
+Padding padding_of(const KerasLayer& layer, bool causal) {
+  const json value = layer.config.value("padding", json("valid"));
+  for (const Padding padding : {Padding::kValid, Padding::kSame, Padding::kCausal}) {
+    if (value == name_of(padding) && (causal || padding != Padding::kCausal)) return padding;
+  }
+  throw Error(describe(layer) + ": its padding should be valid or same" + (causal ? " or causal" : ""));
+}
+
+OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights) {
+  const std::size_t axes = layer.class_name == "Conv1D" ? 1 : 2;
+  check_kernel(layer, weights, "filters", axes + 2);
+  Windows windows{sizes_of(layer, "kernel_size", axes), sizes_of(layer, "strides", axes), padding_of(layer, axes == 1)};
+  const Weight& kernel = weights.at(0);
+  if (!std::equal(windows.size.begin(), windows.size.end(), kernel.shape.begin(),
+                  [](int size, std::size_t of) { return static_cast<std::size_t>(size) == of; })) {
+    throw Error(describe(layer) + ": its kernel_size is not that of its kernel");
+  }
+  return std::make_shared<Convolution>(std::move(windows), static_cast<int>(kernel.shape[axes]), static_cast<int>(kernel.shape[axes + 1]),
+                                       kernel.values, bias_of(weights));
 }
 
 OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights) {
@@ -232,6 +271,7 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
 
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "Dense") return dense_op(layer, weights);
+  if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
   if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
   if (is_activation(layer.class_name)) {
     const OperationPtr op = activation_of(layer).op;
@@ -277,7 +317,7 @@ class Builder {
                              "of its own behind it");
     }
     push(layer.name, layer.class_name, op, layer.inputs.front());
-    if (layer.class_name != "Dense") return;
+    if (layer.class_name != "Dense" && !is_convolution(layer.class_name)) return;
     const NamedOperation activation = activation_of(layer);
     if (activation.op == nullptr) return;
     // A layer of its own, as in hls4ml, behind the name of the Dense.
@@ -462,7 +502,7 @@ Architecture parse_architecture(const json& json, std::string_view version) {
 }
 
 std::vector<std::string> weight_names(const KerasLayer& layer) {
-  if (layer.class_name == "Dense") {
+  if (layer.class_name == "Dense" || is_convolution(layer.class_name)) {
     return flag(layer, "use_bias", true) ? std::vector<std::string>{"kernel", "bias"} : std::vector<std::string>{"kernel"};
   }
   if (layer.class_name == "BatchNormalization") {

@@ -424,6 +424,31 @@ GRID = {  # what follows a Dense on a set of rows: True where narrow computes it
     "dot of sets": (lambda: lambda x: L.Dot(axes=1)([x, x]), "two vectors"),
     "dot of sets, axes": (lambda: lambda x: L.Dot(axes=2)([x, x]), "axes=1"),
     "dot normalized": (lambda: lambda x: L.Dot(axes=1, normalize=True)([KSum()(x), KSum()(x)]), "normalize = true"),
+    "conv1d": (lambda: L.Conv1D(3, 3), True),
+    "conv1d same": (lambda: L.Conv1D(3, 4, padding="same"), True),
+    "conv1d causal": (lambda: L.Conv1D(3, 3, padding="causal"), True),
+    "conv1d strides": (lambda: L.Conv1D(3, 3, strides=2, padding="same"), True),
+    "conv1d strides above its window": (lambda: L.Conv1D(3, 2, strides=3), True),
+    "conv1d pointwise": (lambda: L.Conv1D(3, 1, activation="relu"), True),
+    "conv1d pointwise strides": (lambda: L.Conv1D(3, 1, strides=3, use_bias=False), True),
+    "conv1d trained otherwise": (lambda: L.Conv1D(3, 2, kernel_regularizer="l2", bias_constraint="non_neg", activity_regularizer="l1"), True),
+    "conv1d dilation": (lambda: L.Conv1D(3, 2, dilation_rate=2), "dilation_rate = [2]"),
+    "conv1d groups": (lambda: L.Conv1D(4, 2, groups=2), "groups = 2"),
+    "conv1d channels_first": (lambda: L.Conv1D(3, 2, data_format="channels_first"), "channels_first"),
+    "conv1d silu": (lambda: L.Conv1D(3, 2, activation="silu"), "'silu'"),
+    "conv1d float16": (lambda: L.Conv1D(3, 2, dtype="float16"), "float16"),
+    "2d conv": (lambda: L.Conv2D(3, (3, 2)), True),
+    "2d conv same": (lambda: L.Conv2D(3, (2, 4), padding="same", activation="relu"), True),
+    "2d conv strides": (lambda: L.Conv2D(3, 3, strides=(2, 3), padding="same", use_bias=False), True),
+    "2d conv pointwise strides": (lambda: L.Conv2D(3, 1, strides=2), True),
+    "2d conv one row": (lambda: L.Conv2D(3, (1, 3), strides=2), True),
+    "2d conv dilation": (lambda: L.Conv2D(3, 2, dilation_rate=(1, 2)), "dilation_rate = [1,2]"),
+    "2d conv groups": (lambda: L.Conv2D(4, 2, groups=4), "groups = 4"),
+    "2d dense": (lambda: L.Dense(3, activation="relu"), True),
+    "2d norm": (lambda: L.BatchNormalization(), True),
+    "2d flatten": (lambda: L.Flatten(), True),
+    "3d dense": (lambda: L.Dense(3), "at most 3 axes"),
+    "3d conv": (lambda: L.Conv3D(3, 2), "(Conv3D) is not supported"),
     "shared": (lambda: lambda x: (lambda dense: dense(dense(x)))(L.Dense(4)), "is used 2 times"),
     "one name twice": (lambda: lambda x: L.ReLU(name="twin_relu")(L.Dense(4, activation="relu", name="twin")(x)), "twin_relu"),
     "names that differ in case": (lambda: lambda x: L.Dense(4, name="Twin")(L.Dense(4, name="twin")(x)), "Twin"),
@@ -434,7 +459,8 @@ GRID = {  # what follows a Dense on a set of rows: True where narrow computes it
 @pytest.mark.parametrize("case", GRID)
 def test_an_option_is_honoured_or_refused(case, tmp_path):
     make, expected = GRID[case]
-    inputs = keras.Input((8, 4))
+    shape = {"2d": (6, 5, 4), "3d": (3, 2, 4, 4)}.get(case[:2], (8, 4))
+    inputs = keras.Input(shape)
     trunk = keras.layers.Dense(4, name="before")(inputs)
     try:
         model = keras.Model(inputs, make()(trunk))
@@ -448,7 +474,7 @@ def test_an_option_is_honoured_or_refused(case, tmp_path):
             assert expected is not True and name == "model.h5"  # what Keras cannot write
             continue
         if expected is True:
-            expect_keras(tmp_path / name, model, np.random.default_rng(SEED).integers(-3, 4, (20, 8, 4)).astype(np.float32), tmp_path)
+            expect_keras(tmp_path / name, model, np.random.default_rng(SEED).integers(-3, 4, (20, *shape)).astype(np.float32), tmp_path)
         else:
             run = subprocess.run([NARROW, "show", tmp_path / name], capture_output=True, text=True)
             assert run.returncode == 1 and run.stderr.count("\n") == 1 and run.stderr.startswith("narrow: ") and expected in run.stderr, run.stderr + run.stdout

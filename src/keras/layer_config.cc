@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "Spat
                                                        "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
 constexpr std::array<std::string_view, 8> kMerges = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"};
+constexpr std::array<std::string_view, 2> kConvolutions = {"Conv1D", "Conv2D"};
 constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
 template <std::size_t N>
@@ -40,6 +41,7 @@ enum class Option : std::uint8_t {
   kHonoured,      // read where the layer is built, which checks it
   kMustBeOff,     // null, false, 0
   kLastChannels,  // data_format
+  kOnes,          // 1, or a list of such
 };
 using Options = std::map<std::string, Option, std::less<>>;
 
@@ -68,6 +70,16 @@ const Options* options_of(const std::string& class_name) {
                                       {"lora_rank", Option::kMustBeOff},
                                       {"lora_alpha", Option::kNoMatter}},
                                      {"kernel", "bias"});
+  static const Options kConvolution = with({{"filters", Option::kHonoured},
+                                            {"kernel_size", Option::kHonoured},
+                                            {"strides", Option::kHonoured},
+                                            {"padding", Option::kHonoured},
+                                            {"data_format", Option::kLastChannels},
+                                            {"dilation_rate", Option::kOnes},
+                                            {"groups", Option::kOnes},
+                                            {"activation", Option::kHonoured},
+                                            {"use_bias", Option::kHonoured}},
+                                           {"kernel", "bias"});
   static const Options kBatchNormalization = with({{"axis", Option::kHonoured},
                                                    {"momentum", Option::kNoMatter},
                                                    {"epsilon", Option::kHonoured},
@@ -99,6 +111,7 @@ const Options* options_of(const std::string& class_name) {
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
+  if (is_convolution(class_name)) return &kConvolution;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
   if (class_name == "Activation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
@@ -135,6 +148,11 @@ bool is_off(const json& value) {
   return plain.is_null() || (plain.is_boolean() && !plain.get<bool>()) || (plain.is_number() && plain.get<double>() == 0);
 }
 
+bool is_one(const json& value) {
+  if (value.is_array()) return std::all_of(value.begin(), value.end(), is_one);
+  return value.is_number() && value.get<double>() == 1;
+}
+
 Error not_supported(const KerasLayer& layer, const std::string& key, const json& value) {
   return Error(describe(layer) + ": narrow does not support " + key + " = " + short_text(value));
 }
@@ -165,6 +183,7 @@ void check_option(const KerasLayer& layer, const std::string& key, const json& v
   }
   if (found->second == Option::kMustBeOff && !is_off(value)) throw not_supported(layer, key, value);
   if (found->second == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
+  if (found->second == Option::kOnes && !is_one(value)) throw not_supported(layer, key, value);
 }
 
 // A constant of an activation, which is at least 0; `fallback` where none of the keys says it.
@@ -256,13 +275,15 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
 bool passes_on(const std::string& class_name) { return contains(kPassOn, class_name); }
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
 bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
+bool is_convolution(const std::string& class_name) { return contains(kConvolutions, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
 
 Error unsupported(const KerasLayer& layer) {
   return Error(describe(layer) +
-               " is not supported; these are: InputLayer, Dense, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum "
+               " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, "
+               "Softmax, KSum "
                "(or GlobalSumPooling1D), " +
                "GlobalAveragePooling1D, BatchNormalization, Flatten, Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
                "and Dropout and others that do nothing at inference");

@@ -13,6 +13,7 @@ namespace narrow {
 bool passes_on(const std::string& class_name);  // does nothing at inference, and hls4ml leaves it out
 bool is_dropout(const std::string& class_name);
 bool is_merge(const std::string& class_name);  // of two layers' outputs
+bool is_convolution(const std::string& class_name);
 // Layers that sum over the set axis; users write them themselves, under these names.
 bool is_set_sum_name(const std::string& class_name);
 

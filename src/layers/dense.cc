@@ -66,6 +66,8 @@ std::vector<ParameterArray> Dense::parameters() const {
 
 Shape Dense::shape(const std::vector<Shape>& inputs) const {
   Shape shape = inputs.front();
+  constexpr std::size_t kMostAxes = 3;
+  if (shape.size() > kMostAxes) throw Misfit{"at most 3 axes, as in hls4ml 1.3.0"};
   if (shape.back() != n_in) throw Misfit{std::to_string(n_in) + " features, the rows of its kernel"};
   shape.back() = n_out;
   return shape;

@@ -9,6 +9,7 @@
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
@@ -28,6 +29,7 @@
 #include "nnet_activation.h"
 #include "nnet_activation_stream.h"
 #include "nnet_batchnorm.h"
+#include "nnet_conv_stream.h"
 #include "nnet_dense_latency.h"
 #include "nnet_merge.h"
 #include "nnet_merge_stream.h"
@@ -159,6 +161,84 @@ void dense() {
     narrow.weights(TypeName::kWeight, w);
     narrow.weights(TypeName::kBias, b);
     expect_same(narrow.run(x.raw), expected, "Dense " + names<X, W, B, A, R>() + "draw " + std::to_string(i), x.raw);
+  }
+}
+
+// Windows of kHigh x kWide pixels over an image, down by kDown and across by kAcross; kReuse is that of Resource, 0 for Latency.
+template <class W, class B, class A, unsigned kHigh, unsigned kWide, unsigned kDown, unsigned kAcross, unsigned kReuse>
+struct ConvolutionConfig {
+  static const unsigned in_height = 5;
+  static const unsigned in_width = 6;
+  static const unsigned n_chan = 2;
+  static const unsigned n_filt = kOut;
+  static const unsigned filt_height = kHigh;
+  static const unsigned filt_width = kWide;
+  static const unsigned stride_height = kDown;
+  static const unsigned stride_width = kAcross;
+  static const unsigned kernel_size = kHigh * kWide;
+  using weight_t = W;
+  using bias_t = B;
+  struct mult_config {
+    static const unsigned n_in = kernel_size * n_chan;
+    static const unsigned n_out = kOut;
+    static const unsigned reuse_factor = kReuse == 0 ? 1 : kReuse;
+    static const unsigned multiplier_limit = n_in * n_out;
+    using weight_t = W;
+    using bias_t = B;
+    using accum_t = A;
+    template <class X, class Y>
+    using product = Product<X, Y>;
+    template <class X, class R, class C>
+    using kernel = std::conditional_t<
+        kReuse == 0, nnet::DenseLatency<X, R, C>,
+        std::conditional_t<(kReuse > n_in), nnet::DenseResource_rf_gt_nin_rem0<X, R, C>, nnet::DenseResource_rf_leq_nin<X, R, C>>>;
+  };
+};
+
+template <class X, class W, class B, class A, class R, unsigned kHigh, unsigned kWide, unsigned kDown, unsigned kAcross,
+          unsigned kReuse = 0>
+void convolution() {
+  using Config = ConvolutionConfig<W, B, A, kHigh, kWide, kDown, kAcross, kReuse>;
+  constexpr auto kPixels = static_cast<int>(Config::in_height * Config::in_width);
+  constexpr auto kWindow = static_cast<int>(Config::mult_config::n_in);
+  LayerPrecision types;
+  types.set(TypeName::kWeight, kFormat<W>);
+  types.set(TypeName::kBias, kFormat<B>);
+  types.set(TypeName::kAccum, kFormat<A>);
+  types.set(TypeName::kResult, kFormat<R>);
+  types.strategy = kReuse == 0 ? Strategy::kLatency : Strategy::kResource;
+  types.reuse_factor = static_cast<int>(Config::mult_config::reuse_factor);
+  const auto op =
+      std::make_shared<Convolution>(Windows{{kHigh, kWide}, {kDown, kAcross}, Padding::kValid}, static_cast<int>(Config::n_chan), kOut,
+                                    std::vector<float>(kWindow * kOut), std::vector<float>(kOut));
+  const Shape shape{static_cast<int>(Config::in_height), static_cast<int>(Config::in_width), static_cast<int>(Config::n_chan)};
+  ap_shift_reg<X, Config::in_width> lines[kHigh > 1 ? kHigh - 1 : 1][Config::n_chan];
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(size_of(shape));
+    Values<W> w(kWindow * kOut);
+    Values<B> b(kOut);
+    std::vector<W> ordered = w.amd;
+    if (kReuse > 0) {  // transposed, resource_strategy.py
+      for (std::size_t k = 0; k < ordered.size(); ++k) ordered[k % kOut * kWindow + k / kOut] = w.amd[k];
+    }
+    hls::stream<nnet::array<R, kOut>> out;
+    for (int pixel = 0; pixel < kPixels; ++pixel) {
+      nnet::array<X, Config::n_chan> in;
+      for (std::size_t c = 0; c < Config::n_chan; ++c) in[c] = x.amd[static_cast<std::size_t>(pixel) * Config::n_chan + c];
+      nnet::compute_output_buffer_2d<nnet::array<X, Config::n_chan>, nnet::array<R, kOut>, Config>(in, lines, out, ordered.data(),
+                                                                                                   b.amd.data());
+    }
+    Narrow narrow(op, types, kFormat<X>, shape);
+    narrow.weights(TypeName::kWeight, w);
+    narrow.weights(TypeName::kBias, b);
+    const std::vector<Int128> got = narrow.run(x.raw);
+    std::vector<R> expected;
+    while (!out.empty()) {
+      nnet::array<R, kOut> pixel = out.read();
+      for (std::size_t j = 0; j < kOut; ++j) expected.push_back(pixel[j]);
+    }
+    ASSERT_EQ(got.size(), expected.size());
+    expect_same(got, expected.data(), "Convolution " + names<X, W, B, A, R>() + "draw " + std::to_string(i), x.raw);
   }
 }
 
@@ -670,6 +750,18 @@ TEST(Hls4ml, Dense) {
   dense<ap_uint<1>, ap_uint<1>, ap_uint<1>, F<8, 6>, F<9, 7>>();
   dense<F<8, 3>, ap_uint<1>, F<8, 2>, F<9, 4>, F<9, 4>>();
   dense<ap_uint<1>, F<6, 2>, F<8, 2>, F<9, 4>, F<9, 4>>();
+}
+
+TEST(Hls4ml, Convolution) {
+  convolution<F<8, 3>, F<8, 2>, F<8, 2>, F<16, 6>, F<10, 4, AP_RND, AP_SAT>, 3, 2, 1, 1>();
+  convolution<F<8, 3>, F<8, 2>, F<9, 5>, F<9, 4, AP_RND_CONV, AP_SAT>, F<9, 4, AP_RND_CONV, AP_SAT>, 2, 3, 2, 1>();
+  convolution<U<7, 3>, F<8, 2>, F<9, 5>, F<9, 3, AP_TRN_ZERO, AP_SAT_SYM>, F<7, 3, AP_RND_ZERO>, 2, 2, 1, 3>();
+  // a window's values in the order of Resource, with a saturating accum; reuse factors below and above the window's 12 and 8 values
+  convolution<F<8, 3>, F<8, 2>, F<8, 4>, F<8, 4, AP_RND, AP_SAT>, F<8, 4>, 3, 2, 1, 2, 3>();
+  convolution<F<8, 3>, F<8, 2>, F<8, 4>, F<8, 4, AP_TRN, AP_SAT_SYM>, F<8, 4>, 2, 3, 2, 2, 4>();
+  convolution<F<8, 3>, F<8, 2>, F<8, 4>, F<8, 4, AP_RND, AP_SAT>, F<8, 4>, 2, 2, 1, 1, 16>();
+  convolution<F<8, 3>, ap_int<2>, F<8, 2>, F<9, 4>, F<9, 4>, 2, 2, 1, 1>();
+  convolution<ap_uint<1>, ap_uint<1>, ap_uint<1>, F<8, 6>, F<9, 7>, 2, 2, 1, 1>();
 }
 
 TEST(Hls4ml, BatchNormalization) {

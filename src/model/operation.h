@@ -3,6 +3,7 @@
 #ifndef NARROW_MODEL_OPERATION_H_
 #define NARROW_MODEL_OPERATION_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -43,7 +44,7 @@ struct Misfit {
 // A fact of a layer that is no array, under Keras' name for it.
 struct Setting {
   std::string_view name;
-  std::variant<bool, std::int64_t, double, std::string> value;
+  std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<std::vector<std::int64_t>>> value;
   bool operator==(const Setting&) const = default;
 };
 
@@ -150,7 +151,7 @@ struct ExactCall {
 // What a layer's arithmetic amounts to, by which the engine chooses a kernel; kAny is computed by `exact`.
 enum class Form : std::uint8_t {
   kInput,          // samples into the result type
-  kMatrixProduct,  // y = (result) of a sum of products in accum, on each row of the last axis
+  kMatrixProduct,  // y = (result) of a sum of products in accum, on each row of the last axis, or on rows that are gathered
   kCast,           // y = (result) x
   kReluCast,       // y = (result) max(x, 0)
   kRowSum,         // y = sum over the rows of a set, in result
@@ -180,6 +181,32 @@ struct Pairing {
 };
 // Between which it lies, for values of these intervals.
 Interval paired(const Pairing& pairing, const Interval& a, const Interval& b);
+
+// Of Form::kMatrixProduct: the values of one sample that make its rows, where those are not the rows of the last axis. What no run
+// covers is 0.
+struct Gather {
+  struct Run {
+    int from;  // in the sample
+    int to;    // in the row
+    int count;
+  };
+  std::size_t width = 0;           // of a row
+  std::vector<Run> runs;           // of all rows, one after the other
+  std::vector<std::size_t> first;  // run of each row, and the end
+  bool pads = false;               // some row has a 0 of its own
+  std::size_t rows() const { return first.size() - 1; }
+};
+// Rows [from, from + count) of a sample x, each of `width` values.
+template <class Value>
+void gather_rows(const Gather& gather, const Value* x, std::size_t from, std::size_t count, Value* rows) {
+  if (gather.pads) std::fill_n(rows, count * gather.width, Value{});
+  for (std::size_t row = from; row < from + count; ++row, rows += gather.width) {
+    for (std::size_t i = gather.first[row]; i < gather.first[row + 1]; ++i) {
+      const Gather::Run& run = gather.runs[i];
+      std::copy_n(x + run.from, run.count, rows + run.to);
+    }
+  }
+}
 
 class Operation;
 using OperationPtr = std::shared_ptr<const Operation>;
@@ -216,8 +243,9 @@ class Operation {
   // Settles what is left of `step`, whose weights are quantized: bits, the order of sums, weights that hls4ml reads otherwise.
   virtual void plan(const Place& place, Step& step) const = 0;
   virtual Form form(const Place& place) const = 0;
-  virtual Affine affine(const Place&, const Step&) const { return {}; }  // of Form::kAffine
-  virtual Pairing pairing(const Place&) const { return {}; }             // of Form::kPairs
+  virtual Affine affine(const Place&, const Step&) const { return {}; }              // of Form::kAffine
+  virtual Pairing pairing(const Place&) const { return {}; }                         // of Form::kPairs
+  virtual std::optional<Gather> gather(const Place&) const { return std::nullopt; }  // of Form::kMatrixProduct
   virtual void exact(const ExactCall<std::int64_t>& call) const = 0;
   virtual void exact(const ExactCall<Int128>& call) const = 0;
   // Of its results, whatever lies in the inputs' intervals.

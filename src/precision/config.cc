@@ -48,6 +48,8 @@ constexpr TypeName kTableTypes[] = {TypeName::kTable, TypeName::kExpTable, TypeN
 const Words kLayerTypes = {"Activation",
                            "BatchNormalization",
                            "Concatenate",
+                           "Conv1D",
+                           "Conv2D",
                            "Dense",
                            "Dot",
                            "ELU",

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
@@ -282,6 +283,37 @@ void note_readers(Resolved& resolved) {
   }
 }
 
+// Where hls4ml's io_stream gives wrong numbers.
+void note_convolutions(Resolved& resolved) {
+  const Model& model = resolved.model;
+  const auto is_padded = [&](const Layer& layer) {
+    const auto* convolution = as<Convolution>(layer);
+    return convolution != nullptr && convolution->pads(model.input_shapes(layer).front());
+  };
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const Layer& layer = model.layers[i];
+    const auto* convolution = as<Convolution>(layer);
+    if (convolution == nullptr) continue;
+    const std::string who = layer.name + " (" + layer.keras_class + ") is computed as with io_parallel; with io_stream hls4ml 1.3.0 ";
+    const Windows& windows = convolution->windows();
+    if (!windows.one_axis()) {
+      // nnet_conv_stream.h, compute_output_buffer_1d.
+      const bool one_row = windows.size[0] == 1 && windows.size[1] > 1 && windows.strides[0] > 1;
+      if (one_row) resolved.notes.push_back(who + "takes windows of every row, as if its vertical stride were 1, and gives wrong numbers");
+      continue;
+    }
+    if (!is_padded(layer)) continue;
+    // conv_same_pad.py puts the zeros before the first layer that reads the same values.
+    for (std::size_t k = 0; k < i; ++k) {
+      const Layer& other = model.layers[k];
+      if (other.inputs.empty() || other.inputs.front() != layer.inputs.front() || (as<Convolution>(other) != nullptr && is_padded(other)))
+        continue;
+      resolved.notes.push_back(who + "pads " + other.name + " in its place, which reads the same values, and gives wrong numbers");
+      break;
+    }
+  }
+}
+
 // SkipSoftmax, which comes when types are known: what reads the softmax would keep the type that was inferred from it.
 void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
@@ -376,6 +408,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   note_layers_behind_flatten(resolved);
   note_merges(resolved);
   note_readers(resolved);
+  note_convolutions(resolved);
   note_softmax(resolved);
   return resolved;
 }

@@ -1,0 +1,52 @@
+#ifndef NARROW_LAYERS_CONVOLUTION_H_
+#define NARROW_LAYERS_CONVOLUTION_H_
+
+#include "layers/dense.h"
+#include "layers/windows.h"
+
+namespace narrow {
+
+// Conv1D, (steps, channels) -> (steps', filters), and Conv2D, (rows, columns, channels) -> (rows', columns', filters): a Dense over each
+// window, whose values are in the order (row, column, channel), zeros of the padding among them.
+class Convolution final : public ExactOperation<Convolution> {
+ public:
+  // kernel (size..., channels, filters), row major; bias (filters), or empty where the layer has none.
+  Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias);
+
+  const Windows& windows() const { return windows_; }
+  const Dense& dense() const { return dense_; }  // over a window
+  // The same with other numbers.
+  std::shared_ptr<const Convolution> with(std::vector<float> kernel, std::vector<float> bias) const;
+
+  std::string_view keras_class() const override { return windows_.one_axis() ? "Conv1D" : "Conv2D"; }
+  std::vector<Setting> settings() const override;
+  std::vector<ParameterArray> parameters() const override;
+  std::size_t inputs() const override { return 1; }
+  Shape shape(const std::vector<Shape>& inputs) const override;
+  bool pads(const Shape& input) const;
+  std::size_t multiplications(const Shape& shape) const override { return dense_.multiplications(shape); }
+  FloatFunction float_function() const override;
+  std::string_view hls4ml_class(const std::vector<Shape>& inputs) const override;
+  LayerPrecision types(const TypeRequest& request) const override { return dense_.types(request); }
+  bool takes_linear() const override { return true; }
+  OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
+  std::vector<WeightArray> weights() const override { return dense_.weights(); }
+  void plan(const Place& place, Step& step) const override { dense_.plan(place, step); }
+  Form form(const Place& place) const override { return dense_.form(place); }
+  std::optional<Gather> gather(const Place& place) const override;
+  template <class Raw>
+  void compute(const ExactCall<Raw>& call) const;
+  Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
+
+ private:
+  bool is_pointwise() const { return windows_.pixels() == 1; }
+  Gather gather_from(const Shape& input) const;
+
+  Windows windows_;
+  int channels_;
+  Dense dense_;
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_LAYERS_CONVOLUTION_H_
