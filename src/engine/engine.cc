@@ -118,8 +118,8 @@ class Engine::Impl {
   Impl(Program program, const EngineOptions& options) : program_(std::move(program)), options_(options) {
     const Model& model = program_.model();
     for (const int input : model.inputs()) inputs_.push_back(static_cast<std::size_t>(input));
-    input_ = inputs_.front();
     sample_size_ = model.input_size();
+    choose_input();
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     plan();
   }
@@ -135,6 +135,7 @@ class Engine::Impl {
   double layer_rate(std::size_t index) const;
 
  private:
+  void choose_input();
   void plan();
   bool plan_sum(std::size_t index, const Interval& input, Stage& stage) const;
   bool plan_cast(std::size_t index, const CastFrom& from, const Interval& values, Stage& stage) const;
@@ -149,7 +150,8 @@ class Engine::Impl {
   std::vector<std::pair<Layer, LayerPrecision>> layers_through(std::size_t last) const;
   void check_accepts(const PreparedInput& input) const;
   void quantize(std::span<const float> x, std::size_t samples, const std::vector<Int128>& pad, Workspace& work) const;
-  void quantize_all(std::span<const float> x, std::size_t samples, Workspace& work) const;
+  void quantize_others(std::span<const float> x, std::size_t samples, Workspace& work) const;
+  EngineResult run_prepared(const PreparedInput& prepared, bool traced) const;
   void load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const;
   void run_cast(std::size_t layer, std::size_t rows, Workspace& work) const;
   void run_pairs(std::size_t layer, std::size_t rows, Workspace& work) const;
@@ -173,13 +175,22 @@ class Engine::Impl {
   Program program_;
   EngineOptions options_;
   std::vector<std::size_t> inputs_;
-  std::size_t input_ = 0;  // the first, or the only one
+  std::size_t input_ = 0;   // the only one, or the only set, or the first
+  std::size_t which_ = 0;   // of inputs_ it is
+  std::size_t offset_ = 0;  // of its values in a sample
   std::size_t sample_size_ = 0;
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
   std::vector<Stage> stages_;
   std::vector<Quantizer> quantizers_;  // of inputs_
 };
+
+// Rows that repeat are looked for in the one input that is a set.
+void Engine::Impl::choose_input() {
+  const auto sets = std::count_if(inputs_.begin(), inputs_.end(), [&](std::size_t input) { return is_set(input); });
+  while (sets == 1 && !is_set(inputs_[which_])) offset_ += size_of(layer(inputs_[which_++]).shape);
+  input_ = inputs_[which_];
+}
 
 std::optional<std::size_t> Engine::Impl::fusable_relu(std::size_t index) const {
   if (!options_.fuse) return std::nullopt;
@@ -287,7 +298,8 @@ bool Engine::Impl::can_dedup() const {
     }
   }
   for (const int output : program_.model().outputs) any_sum &= !is_set(static_cast<std::size_t>(output));
-  return any_sum && is_set(input_) && inputs_.size() == 1;
+  const auto sets = std::count_if(inputs_.begin(), inputs_.end(), [&](std::size_t input) { return is_set(input); });
+  return any_sum && sets == 1;
 }
 
 std::vector<std::string> Engine::Impl::kernels() const {
@@ -362,7 +374,7 @@ std::vector<Int128> Engine::Impl::find_pad(std::span<const float> x, std::size_t
   const std::size_t step = std::max<std::size_t>(1, n / kLooked);
   std::size_t rows = 0;
   for (std::size_t s = 0; s < n; s += step) {
-    quantizers_.front().run(x.data() + s * size, size, sample, scratch, counts, overflowed, Counting::kOverflow);
+    quantizers_[which_].run(x.data() + s * sample_size_ + offset_, size, sample, scratch, counts, overflowed, Counting::kOverflow);
     for (std::size_t r = 0; r < size; r += width, ++rows) {
       std::vector<Int128> row(width);
       for (std::size_t k = 0; k < width; ++k) row[k] = sample[r + k];
@@ -413,8 +425,8 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
   const std::vector<std::int16_t> pad16(pad.begin(), pad.end());
   const std::vector<std::int64_t> pad64(pad.begin(), pad.end());
   for (std::size_t s = 0; s < samples; ++s) {
-    quantizers_.front().run(x.data() + s * size, size, work.sample, work.scratch, work.tally.counts[input], work.tally.overflowed,
-                            options_.counting);
+    quantizers_[which_].run(x.data() + s * sample_size_ + offset_, size, work.sample, work.scratch, work.tally.counts[input],
+                            work.tally.overflowed, options_.counting);
     std::size_t at = work.starts.back();
     const auto copy = [&](const auto* from, auto* to, const auto* pad_row) {
       if (pad.empty()) {
@@ -437,16 +449,18 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
   }
 }
 
-// The same of several inputs, whose values stand side by side in a sample; no row is left out.
-void Engine::Impl::quantize_all(std::span<const float> x, std::size_t samples, Workspace& work) const {
-  const std::size_t sample = sample_size_;
-  std::size_t offset = 0;
+// The same of the other inputs, whose values stand beside in a sample; no row is left out.
+void Engine::Impl::quantize_others(std::span<const float> x, std::size_t samples, Workspace& work) const {
+  std::size_t end = 0;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     const std::size_t input = inputs_[k];
     const std::size_t size = size_of(layer(input).shape);
+    end += size;
+    if (k == which_) continue;
     work.values.resize(samples * size);
-    for (std::size_t s = 0; s < samples; ++s) std::copy_n(x.data() + s * sample + offset, size, work.values.data() + s * size);
-    offset += size;
+    for (std::size_t s = 0; s < samples; ++s) {
+      std::copy_n(x.data() + s * sample_size_ + end - size, size, work.values.data() + s * size);
+    }
     Tensor& y = work.tensors[input];
     y.hold(program_.format(input));
     y.resize(samples * size);
@@ -459,8 +473,9 @@ void Engine::Impl::quantize_all(std::span<const float> x, std::size_t samples, W
 void Engine::Impl::load(const PreparedInput& input, std::size_t first, std::size_t samples, Workspace& work) const {
   if (!input.kept) {
     const std::size_t size = sample_size_;
-    if (inputs_.size() > 1) return quantize_all(input.x.subspan(first * size, samples * size), samples, work);
-    quantize(input.x.subspan(first * size, samples * size), samples, input.pad, work);
+    const auto block = input.x.subspan(first * size, samples * size);
+    quantize(block, samples, input.pad, work);
+    quantize_others(block, samples, work);
     for (const std::size_t counted : work.counted) work.rows_counted += counted;
     return;
   }
@@ -483,8 +498,10 @@ PreparedInput Engine::Impl::prepare(std::span<const float> x, std::size_t n, boo
   input.n = n;
   input.layer = input_;
   input.counting = options_.counting;
+  // Several inputs are quantized where they are run, for any engine's types.
+  if (inputs_.size() > 1) return input;
   if (dedup_) input.pad = find_pad(x, n);
-  if (!keep || inputs_.size() > 1) return input;
+  if (!keep) return input;
   const std::size_t size = size_of(layer(input_).shape);
   const std::size_t width = width_of(input_);
   input.rows.hold(program_.format(input_));
@@ -818,7 +835,7 @@ void Engine::Impl::run_blocks(const PreparedInput& from, std::size_t last, Tally
       const std::size_t first = block * kSamples;
       const std::size_t samples = std::min(kSamples, from.n - first);
       load(from, first, samples, work);
-      for (std::size_t i = from.layer + 1; i <= last; ++i) run_stage(i, samples, pad ? &*pad : nullptr, work);
+      for (std::size_t i = from.kept ? from.layer + 1 : 0; i <= last; ++i) run_stage(i, samples, pad ? &*pad : nullptr, work);
       take(first, samples, work);
     }
   });
@@ -839,6 +856,16 @@ void Engine::Impl::run_blocks(const PreparedInput& from, std::size_t last, Tally
 }
 
 EngineResult Engine::Impl::run(const PreparedInput& prepared, bool traced) const {
+  if (inputs_.size() == 1 || prepared.kept) return run_prepared(prepared, traced);
+  PreparedInput own;
+  own.x = prepared.x;
+  own.n = prepared.n;
+  own.layer = input_;
+  if (dedup_) own.pad = find_pad(own.x, own.n);
+  return run_prepared(own, traced);
+}
+
+EngineResult Engine::Impl::run_prepared(const PreparedInput& prepared, bool traced) const {
   const Model& model = program_.model();
   const std::size_t n = prepared.n;
   EngineResult result;

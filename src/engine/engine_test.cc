@@ -10,9 +10,11 @@
 #include "engine/kernels.h"
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/concatenate.h"
 #include "layers/dense.h"
 #include "layers/input.h"
 #include "layers/linear.h"
+#include "layers/merge.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 
@@ -106,6 +108,48 @@ TEST_P(EngineOn, IsTheInterpreterForSumsOverRows) {
 
 TEST_P(EngineOn, IsTheInterpreterForGraphs) {
   compare({.max_nodes = 20, .all_modes = false, .graphs = true}, number_from_environment("NARROW_CASES", 1000));
+}
+
+// Padding of the one set is left out, whichever input comes first, and not what looks like it in a vector.
+TEST_P(EngineOn, LeavesOutPaddingBesideAnotherInput) {
+  constexpr int kRows = 12;
+  constexpr std::size_t kSamples = 20;
+  for (const bool vector_first : {true, false}) {
+    Model model;
+    model.name = "two";
+    const Shape shapes[] = {vector_first ? Shape{4} : Shape{kRows, 2}, vector_first ? Shape{kRows, 2} : Shape{4}};
+    for (const Shape& shape : shapes) {
+      model.layers.push_back({shape.size() == 1 ? "event" : "cells", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+    }
+    const int cells = vector_first ? 1 : 0;
+    const std::vector<float> kernel = {0.5F, -0.25F, 1.F, 0.75F, 0.5F, -1.F, 0.25F, 2.F};
+    const auto push = [&](const std::string& name, OperationPtr op, std::vector<int> inputs) {
+      Layer layer{name, std::string(op->keras_class()), std::move(op), std::move(inputs), {}};
+      layer.shape = output_shape(layer, model.input_shapes(layer));
+      model.layers.push_back(std::move(layer));
+    };
+    push("phi", std::make_shared<Dense>(2, 4, kernel, std::vector{0.5F, 0.F, -0.5F, 1.F}), {cells});
+    push("phi_relu", std::make_shared<Relu>(), {2});
+    push("phi_sum", std::make_shared<Merge>(MergeKind::kAdd), {2, 3});
+    push("phi_act", std::make_shared<Relu>(), {4});
+    push("sum", std::make_shared<SetSum>(), {5});
+    push("both", std::make_shared<Concatenate>(-1), {6, 1 - cells});
+    push("out", std::make_shared<Dense>(8, 1, kernel, std::vector{0.125F}), {7});
+    model.outputs = {8};
+    PrecisionOptions options;
+    options.vector = fixed(14, 7);
+    const Program program = build_program(resolve(model, make_config(model, options)));
+    std::mt19937_64 random(3);
+    std::vector<float> x;
+    for (std::size_t s = 0; s < kSamples; ++s) {
+      for (const Shape& shape : shapes) {
+        const std::size_t filled = shape.size() == 1 ? 2 : 2 * (random() % kRows);
+        for (std::size_t k = 0; k < size_of(shape); ++k) x.push_back(k < filled ? static_cast<float>(random() % 100) / 16.F : -6.F);
+      }
+    }
+    expect_same(program, x, kSamples, vector_first ? "vector first" : "set first");
+    EXPECT_GT(Engine(program, {}).run(x, kSamples).counted_rows, 0.2);
+  }
 }
 
 // From the values of any layer, by way of any earlier one, an engine comes to the same end; and so does one of other types behind it.

@@ -219,14 +219,23 @@ class Generator {
     }
     model.outputs = {static_cast<int>(model.layers.size()) - 1};
     if (limits_.graphs) branch(model);
+    if (model.inputs().size() > 1 && one_in(2)) swap_inputs(model);
     return model;
   }
 
   // Before the first: sets of as many rows or of others, or vectors.
   void push_other_input(Model& model, Shape shape) {
     if (one_in(2)) shape = {number(1, limits_.max_set), number(1, 6)};
-    if (one_in(3)) shape = {number(1, 6)};
+    if (one_in(2)) shape = {number(1, 6)};
     model.layers.insert(model.layers.begin(), {"others", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+  }
+
+  // The other order of both, which stand first.
+  static void swap_inputs(Model& model) {
+    std::swap(model.layers[0], model.layers[1]);
+    const auto swapped = [](int index) { return index < 2 ? 1 - index : index; };
+    for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), swapped);
+    std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), swapped);
   }
 
   // The last layer with any before it that fits, or with a Dense behind it that makes it fit: a residual connection.
