@@ -1,5 +1,6 @@
 #include "study/best.h"
 
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -24,21 +25,41 @@ bool has_target(const std::vector<Metric>& metrics) {
   return std::any_of(metrics.begin(), metrics.end(), [](const Metric& metric) { return metric.space == MetricSpace::kTarget; });
 }
 
+std::string error_text(double error) { return std::isnan(error) ? "" : " +- " + short_number(error); }
+
 std::string with_error(const StoredPoint& point, const Bound& bound) {
-  const double error = point.errors[bound.at];
-  return short_number(point.values[bound.at]) + (error == error ? " +- " + short_number(error) : "");
+  return short_number(point.values[bound.at]) + error_text(point.errors[bound.at]);
 }
 
-// Everything that is known of the chosen points in the target's unit, or of the network's output where no target is known.
-Table physics_of(const std::vector<Metric>& metrics, const std::vector<std::pair<std::string, StoredPoint>>& chosen) {
+// A scan's recommended point, and the float model's own metrics.
+struct Chosen {
+  std::string name;
+  StoredPoint point;
+  NamedValues values, errors;  // of the float model
+};
+
+// Everything that is known of the chosen points in the target's unit, or of the network's output where no target is known, beside what the
+// float model has.
+Table physics_of(const std::vector<Metric>& metrics, const std::vector<Chosen>& chosen) {
   const bool target = has_target(metrics);
   std::vector<std::string> header{"at that point"};
-  for (const auto& [name, point] : chosen) header.push_back(name);
+  for (const Chosen& each : chosen) {
+    header.push_back(each.name);
+    header.emplace_back("float");
+  }
   Table table(header);
   for (std::size_t i = 0; i < metrics.size(); ++i) {
-    if ((metrics[i].space == MetricSpace::kTarget) != target) continue;
-    std::vector<std::string> row{metrics[i].title + (metrics[i].unit.empty() ? "" : " [" + metrics[i].unit + "]")};
-    for (const auto& [name, point] : chosen) row.push_back(with_error(point, {metrics[i], 0, i}));
+    const Metric& metric = metrics[i];
+    if ((metric.space == MetricSpace::kTarget) != target) continue;
+    std::vector<std::string> row{metric.title + (metric.unit.empty() ? "" : " [" + metric.unit + "]")};
+    for (const Chosen& each : chosen) {
+      row.push_back(with_error(each.point, {metric, 0, i}));
+      const auto value = each.values.find(metric.name);
+      // Against itself the float model has 0 of what is compared with it.
+      const bool own = !metric.is_change && !metric.says_space && value != each.values.end();
+      const auto error = each.errors.find(metric.name);
+      row.push_back(own ? short_number(value->second) + error_text(error == each.errors.end() ? std::nan("") : error->second) : "");
+    }
     table.add(row);
   }
   return table;
@@ -53,14 +74,12 @@ void run(const Best& best) {
   Question question = best.question;
   question.bounds = parse_bounds(best.below, best.metric, metrics);
   std::vector<std::string> header{"model", "data", "types", "bits", "vectors", "weights"};
-  const bool known = has_target(metrics);
   for (const Bound& bound : question.bounds) {
-    header.push_back(bound.metric.name + (known && bound.metric.space == MetricSpace::kOutput ? " of the output" : "") +
-                     (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
+    header.push_back(name_in_words(bound.metric) + (bound.metric.unit.empty() ? "" : " [" + bound.metric.unit + "]"));
   }
   Table table(header);
   std::vector<std::string> said;
-  std::vector<std::pair<std::string, StoredPoint>> chosen;
+  std::vector<Chosen> chosen;
   std::vector<std::pair<std::string, Feature>> targets;
   Outdated outdated;
   for (const Scan& scan : store.scans()) {
@@ -95,7 +114,7 @@ void run(const Best& best) {
     }
     if (answer.point) {
       row(*answer.point, answer.bits);
-      chosen.emplace_back(name_of(scan), *answer.point);
+      chosen.push_back({name_of(scan), *answer.point, store.float_metrics(scan), store.float_errors(scan)});
     } else {
       std::vector<std::string> none{"-",
                                     answer.undecided ? "undecided"

@@ -16,7 +16,7 @@ namespace {
 
 void print_results(const std::string& study, const std::vector<ScanResult>& results) {
   const Store store(study, Store::Mode::kRead);
-  Table table({"model", "data", "types", "best by MPE", "MPE of the output [%]", "best by MAE", "MAE of the output"});
+  Table table({"model", "data", "types", "lowest MPE at", "MPE of the output [%]", "lowest MAE at", "MAE of the output"});
   ScanResult sum;
   for (const ScanResult& result : results) {
     const Scan& scan = result.scan;

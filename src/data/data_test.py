@@ -342,6 +342,23 @@ def small_disk():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
+@needs_root
+def test_a_branch_in_two_parts_is_read_once_for_each(tmp_path):
+    """The energy and its logarithm, a target that is a weight too, a feature under another's branch: as HDF5 has it."""
+    for ending in ("root", "h5"):
+        succeed("generate", str(tmp_path / f"c.{ending}"), "--samples", "60", "--seed", "3")
+    for number, options in enumerate((["--features", "energy/100,energy:log/10"], ["--weight", "true_energy", "--target", "true_energy"], ["--branches", "eta=phi"])):
+        made = {}
+        for ending in ("root", "h5"):
+            out = tmp_path / f"{number}.{ending}.h5"
+            succeed("prepare", "--data", str(tmp_path / f"c.{ending}"), *options, "--out", str(out))
+            with h5py.File(out) as file:
+                made[ending] = {name: file[name][:] for name in file}
+        assert made["root"].keys() == made["h5"].keys()
+        for name, values in made["h5"].items():
+            assert np.array_equal(values, made["root"][name]), (options, name)
+        assert np.count_nonzero(made["root"]["x"]) > 100 and np.count_nonzero(made["root"]["y"]) == 60
+
 
 @pytest.mark.parametrize("ending", [".h5", ".npz", pytest.param(".root", marks=needs_root)])
 def test_a_full_disk_leaves_nothing_behind(ending, tmp_path):

@@ -400,6 +400,12 @@ class TreeReader : public EntryReader {
     std::string type = found->GetClassName();
     const ListType list = list_type(type);
     EntryField field{name, list.depth};
+    // A branch has one address: in a second part, as a feature and the target, it is the same one.
+    const auto same = std::find_if(branches_.begin(), branches_.end(), [&](const auto& each) { return each.first == found; });
+    if (same != branches_.end()) {
+      field.depth = fields_[static_cast<std::size_t>(same - branches_.begin())].depth;
+      return remember(field, found, same->second);
+    }
     std::unique_ptr<Branch> branch;
     if (list.depth == 1 || list.depth == 2) {
       branch = with_type(list.element, [&](auto zero) -> std::unique_ptr<Branch> {
@@ -419,7 +425,11 @@ class TreeReader : public EntryReader {
       throw Error(path_ + ": branch " + name + " has the type '" + type +
                   "'; numbers, arrays and std::vectors of them, and vectors of such vectors can be read");
     }
-    branches_.push_back({found, std::move(branch)});
+    return remember(field, found, std::move(branch));
+  }
+  EntryField remember(EntryField field, TBranch* of, std::shared_ptr<Branch> branch) {
+    branches_.emplace_back(of, std::move(branch));
+    fields_.push_back(field);
     return field;
   }
 
@@ -437,7 +447,8 @@ class TreeReader : public EntryReader {
 
   std::unique_ptr<TFile> file_;
   TTree* tree_ = nullptr;  // the file's
-  std::vector<std::pair<TBranch*, std::unique_ptr<Branch>>> branches_;
+  std::vector<std::pair<TBranch*, std::shared_ptr<Branch>>> branches_;
+  std::vector<EntryField> fields_;
   std::optional<Selection> selection_;
 };
 

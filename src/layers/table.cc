@@ -110,7 +110,7 @@ int TableIndex::of(Int128 raw, const Format& format) const {
 
 std::pair<int, int> TableIndex::range(const Interval& values, const Format& format) const {
   // Below this many integer bits nothing wraps, and the index climbs or falls with x.
-  const int integer = format.integer + std::bit_width(static_cast<unsigned>(size));
+  const int integer = format.integer + static_cast<int>(std::bit_width(static_cast<unsigned>(size)));
   if (integer >= kInt.width) return {0, size - 1};
   const int a = of(values.low, format);
   const int b = of(values.high, format);
@@ -118,7 +118,7 @@ std::pair<int, int> TableIndex::range(const Interval& values, const Format& form
 }
 
 int TableIndex::bits(const Format& format) const {
-  return bits_at(format, format.fraction()) + std::bit_width(static_cast<unsigned>(size));
+  return bits_at(format, format.fraction()) + static_cast<int>(std::bit_width(static_cast<unsigned>(size)));
 }
 
 }  // namespace narrow

@@ -53,7 +53,7 @@ Json tooltip(const std::vector<std::pair<std::string, std::string>>& fields) {
   Json all = Json::array();
   for (const auto& [name, title] : fields) {
     Json one = {{"field", name}, {"title", title}};
-    if (name == "value" || name == "float" || name == "difference") one["format"] = ".4~g";
+    if (name == "value" || name == "float" || name == "difference" || name == "error") one["format"] = ".4~g";
     all.push_back(one);
   }
   return all;
@@ -137,6 +137,17 @@ class Figures {
     }
     return channel;
   }
+  // Of all points' costs.
+  double least_above_zero() const {
+    double least = std::numeric_limits<double>::infinity();
+    for (const ReportScan& scan : report_.scans) {
+      for (const StoredPoint& point : scan.points) {
+        if (cost(point) > 0) least = std::min(least, cost(point));
+      }
+    }
+    return least;
+  }
+
   double cost(const StoredPoint& point) const { return cost_of(metric_, point.values[report_.metric]); }
 
   Json color(const std::string& title = "model") const {
@@ -160,11 +171,35 @@ class Figures {
     figures_.push_back({std::move(id), std::move(section), std::move(title), std::move(caption), std::move(spec)});
   }
 
+  // A value's statistical error, where it is known, and what a rule shows of it. On a logarithmic axis an error that reaches 0 reaches half
+  // of the figure's least value.
+  void add_error(Json& row, double value, double error, double least) const {
+    row["error"] = number(error);
+    if (!std::isfinite(error)) return;
+    const double low = value - error;
+    row["low"] = low > 0 || is_symmetric() ? low : above_zero(std::min(least, value) / 2);
+    row["high"] = on_axis(value + error);
+  }
+  double error_of(const StoredPoint& point) const { return point.errors[report_.metric]; }
+  Json error_rules(const std::string& title) const {
+    return {{"transform", Json::array({{{"filter", "isValid(datum.low)"}}})},
+            {"mark", {{"type", "rule"}, {"opacity", 0.6}}},
+            {"encoding", {{"y", axis_of(field("low", "quantitative", title))}, {"y2", {{"field", "high"}}}}}};
+  }
+
+  // Where any is known.
+  void draw_errors(Json& spec, const std::string& title) const {
+    const Json& rows = spec["data"]["values"];
+    if (std::any_of(rows.begin(), rows.end(), [](const Json& row) { return row.contains("low"); }))
+      spec["layer"].push_back(error_rules(title));
+  }
+
   // (a) One line per model, everything else held at its best point.
   template <class Bits, class Held, class Words>
   void error_by_bits(const std::string& id, const std::string& title, const Bits& bits, const Held& held, const Words& words) {
     Json rows = Json::array();
     std::set<int> seen;
+    const double least = least_above_zero();
     for (const ReportScan& scan : report_.scans) {
       if (scan.highlights.empty()) continue;
       const Point& best = *scan.highlights.front().point.point;
@@ -177,20 +212,23 @@ class Figures {
                         {"model", scan.name + ": " + words(best)},
                         {"study", scan.study},
                         {"type", types_of(*point.point)}});
+        add_error(rows.back(), cost(point), error_of(point), least);
       }
     }
     if (seen.size() < 2) return;
     Json spec = base(std::move(rows));
-    Json encoding = {{"x", field("bits", "quantitative", "total bits")},
-                     {"y", axis_of(field("shown", "quantitative", title_))},
-                     {"color", color("model: other bits fixed at its best point")},
-                     {"tooltip", tooltip({{"model", "model"}, {"type", "vectors / weights"}, {"value", title_}})}};
+    Json encoding = {
+        {"x", field("bits", "quantitative", "total bits")},
+        {"y", axis_of(field("shown", "quantitative", title_))},
+        {"color", color("model: other bits fixed at the point of its answer")},
+        {"tooltip", tooltip({{"model", "model"}, {"type", "vectors / weights"}, {"value", title_}, {"error", "statistical error"}})}};
     encoding["x"]["axis"] = {{"tickMinStep", 1}, {"format", "d"}};
     encoding["x"]["scale"] = {{"zero", false}};
     encoding["color"]["legend"] = {{"orient", "bottom"}, {"columns", 1}, {"labelLimit", 500}};
     dash_studies(encoding);
     draw_lines(spec, std::move(encoding));
-    add(id, "error", title, "One line per model; other bits fixed at the best point.", std::move(spec));
+    draw_errors(spec, title_);
+    add(id, "error", title, "One line per model; other bits fixed at the point of the answer.", std::move(spec));
   }
 
   // (b) and the 4-D grid: a plane of it, the other two held by parameters.
@@ -243,7 +281,7 @@ class Figures {
                       {"mark", {{"type", "rect"}, {"filled", false}, {"stroke", "#d55e00"}, {"strokeWidth", 3}}},
                       {"encoding", {{"x", x}, {"y", y}, {"tooltip", tips}}}}});
     add(id, "error", title,
-        "Colours are cut off at the percentile that is set; the best precision, that of the text, has a frame where it lies in the "
+        "Colours are cut off at the percentile that is set; the point of the answer has a frame where it lies in the "
         "plane. " +
             std::string(of_vectors ? "The vectors' type is held." : "The weights' type is held."),
         std::move(spec));
@@ -269,27 +307,20 @@ class Figures {
   void answer() {
     Json rows = Json::array();
     bool errors = false;
-    double least = std::numeric_limits<double>::infinity();
+    const double least = least_above_zero();
     const std::vector<AnswerRow> table = answer_of(report_);
     int first = std::numeric_limits<int>::max();
     int last = 0;
     for (const AnswerRow& row : table) {
-      if (row.value > 0) least = std::min(least, row.value);
       first = std::min(first, row.bits);
       last = std::max(last, row.bits);
     }
     for (const AnswerRow& row : table) {
       const ReportScan& scan = report_.scans[row.scan];
-      Json one = {{"bits", row.bits},           {"value", row.value},  {"shown", on_axis(row.value)},
-                  {"error", number(row.error)}, {"front", row.front},  {"mark", row.mark},
-                  {"model", scan.name},         {"study", scan.study}, {"type", types_of(row.point)}};
-      if (std::isfinite(row.error)) {
-        errors = true;
-        const double low = row.value - row.error;
-        // Of a logarithmic axis, an error that reaches 0 reaches the end.
-        one["low"] = low > 0 || is_symmetric() ? low : above_zero(std::min(least, row.value) / 2);
-        one["high"] = on_axis(row.value + row.error);
-      }
+      Json one = {{"bits", row.bits}, {"value", row.value}, {"shown", on_axis(row.value)}, {"front", row.front},
+                  {"mark", row.mark}, {"model", scan.name}, {"study", scan.study},         {"type", types_of(row.point)}};
+      add_error(one, row.value, row.error, least);
+      errors = errors || std::isfinite(row.error);
       if (!row.mark.empty()) {
         const std::string mark = row.mark == "nearest"     ? "nearest: "
                                  : row.mark == "undecided" ? "undecided: "
@@ -326,9 +357,8 @@ class Figures {
     }
     layers.push_back(filtered("datum.front", {{"type", "line"}, {"interpolate", "step-after"}}, line));
     if (errors) {
-      layers.push_back(
-          filtered("isValid(datum.low)", {{"type", "rule"}, {"opacity", 0.6}},
-                   {{"x", x}, {"y", axis_of(field("low", "quantitative", title_))}, {"y2", {{"field", "high"}}}, {"color", color()}}));
+      layers.push_back(error_rules(title_));
+      layers.back()["encoding"].update({{"x", x}, {"color", color()}});
     }
     layers.push_back({{"mark", {{"type", "point"}, {"filled", true}}},
                       {"encoding",
@@ -381,6 +411,7 @@ class Figures {
       if (chosen.empty() || chosen.back() != bits) chosen.push_back(bits);
     }
     Json rows = Json::array();
+    const double least = least_above_zero();
     for (const ReportScan& scan : report_.scans) {
       for (const int bits : chosen) {
         const StoredPoint* best = nullptr;
@@ -396,18 +427,23 @@ class Figures {
                         {"study", scan.study},
                         {"kind", scan.scan.options + (scan.scan.data_name.empty() ? "" : " on " + scan.scan.data_name)},
                         {"type", types_of(*best->point)}});
+        add_error(rows.back(), cost(*best), error_of(*best), least);
       }
     }
     Json spec = base(std::move(rows));
-    Json encoding = {
-        {"x", axis_log(field("parameters", "quantitative", "parameters of the model"))},
-        {"y", axis_of(field("shown", "quantitative", "lowest " + title_))},
-        {"color", {{"field", "bits"}, {"type", "ordinal"}, {"title", "bits"}, {"scale", {{"scheme", "viridis"}}}}},
-        {"detail", Json::array({{{"field", "kind"}}, {{"field", "study"}}})},
-        {"tooltip",
-         tooltip({{"model", "model"}, {"parameters", "parameters"}, {"bits", "bits"}, {"type", "vectors / weights"}, {"value", title_}})}};
+    Json encoding = {{"x", axis_log(field("parameters", "quantitative", "parameters of the model"))},
+                     {"y", axis_of(field("shown", "quantitative", "lowest " + title_))},
+                     {"color", {{"field", "bits"}, {"type", "ordinal"}, {"title", "bits"}, {"scale", {{"scheme", "viridis"}}}}},
+                     {"detail", Json::array({{{"field", "kind"}}, {{"field", "study"}}})},
+                     {"tooltip", tooltip({{"model", "model"},
+                                          {"parameters", "parameters"},
+                                          {"bits", "bits"},
+                                          {"type", "vectors / weights"},
+                                          {"value", title_},
+                                          {"error", "statistical error"}})}};
     dash_studies(encoding);
     draw_lines(spec, std::move(encoding));
+    draw_errors(spec, "lowest " + title_);
     add("model-size", "error", "Error by model size at equal bits",
         "The lowest error among the points of so many bits, total of vectors + total of weights.", std::move(spec));
   }
@@ -464,7 +500,7 @@ class Figures {
                          {"encoding", {{"x", field("median", "quantitative", "log2 of the magnitude")}, {"y", y}}}}});
   }
 
-  // The profiling plot: values on a binary axis, over the range and step of the type at the best point.
+  // The profiling plot: values on a binary axis, over the range and step of the type at the point of the answer.
   void ranges(const ReportScan& scan) {
     if (scan.profile.empty() || scan.highlights.empty() || scan.highlights.front().types.empty()) return;
     const Highlight& best = scan.highlights.front();
@@ -599,7 +635,7 @@ class Figures {
                                           {"value", words.axis}})}};
     if (words.from_zero) encoding["y"]["scale"] = {{"domainMin", 0}};
     draw_lines(spec, std::move(encoding));
-    add(plain_id(name), "physics", words.title, "By " + target + ": fixed at each model's best precision (solid) and float (dashed).",
+    add(plain_id(name), "physics", words.title, "By " + target + ": fixed at the point of each model's answer (solid) and float (dashed).",
         std::move(spec));
   }
 

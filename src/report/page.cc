@@ -150,7 +150,7 @@ class Page {
     for (const MetricName& each : report_.metrics) {
       columns.push_back({label_of(each), false, each.name + ": " + each.meaning, &each != &metric && !is_physics(each)});
     }
-    HtmlTable table("best", "The best precision by " + title_of(metric) + " and its neighbours", columns);
+    HtmlTable table("best", "The point of the answer and its neighbours", columns);
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
         const Point& p = *highlight.point.point;
@@ -234,19 +234,20 @@ class Page {
 
   // Overflow and underflow shares in the open.
   std::string overflows() const {
-    HtmlTable table("overflows",
-                    "What is lost at the best precision and its neighbours, % of the values; counted on the first samples, as many as the "
-                    "last column says",
-                    {{"layer", true},
-                     {"model", true},
-                     {"point", true},
-                     {"type", true},
-                     {"overflow"},
-                     {"sum overflow"},
-                     {"underflow to 0"},
-                     {"weights that overflow"},
-                     {"weights that underflow to 0"},
-                     {"samples counted"}});
+    HtmlTable table(
+        "overflows",
+        "What is lost at the point of the answer and its neighbours, % of the values; counted on the first samples, as many as the "
+        "last column says",
+        {{"layer", true},
+         {"model", true},
+         {"point", true},
+         {"type", true},
+         {"overflow"},
+         {"sum overflow"},
+         {"underflow to 0"},
+         {"weights that overflow"},
+         {"weights that underflow to 0"},
+         {"samples counted"}});
     for (const ReportScan& scan : report_.scans) {
       for (const Highlight& highlight : scan.highlights) {
         if (highlight.types.empty() || highlight.counted == 0) continue;
@@ -315,7 +316,7 @@ class Page {
     HtmlTable table(
         "nodes",
         "Nodes of sample " + std::to_string(report_.sample) +
-            " at the best precision: the value (of a layer on a set, the mean magnitude over its rows), float and fixed, and the "
+            " at the point of the answer: the value (of a layer on a set, the mean magnitude over its rows), float and fixed, and the "
             "largest difference",
         {{"layer", true}, {"node"}, {"model", true}, {"float"}, {"fixed"}, {"difference"}});
     for (const ReportScan& scan : report_.scans) {

@@ -368,8 +368,11 @@ class TextStudy {
         own.scan.samples = fixed.samples();
         own.points.push_back(std::move(point));
       }
-      own.answer = best_of(own.points, report.question, own.scan.samples, true);
       // Of overflows nothing is known.
+      Question question = report.question;
+      constexpr double kAll = 100;
+      question.most_overflow = kAll;
+      own.answer = best_of(own.points, question, own.scan.samples, true);
       if (own.answer.point) {
         std::replace(own.answer.said.begin(), own.answer.said.end(), "there, " + overflow_in_words(*own.answer.point),
                      std::string("there, it is not known whether anything overflows: there is no study.db in " + folder_));

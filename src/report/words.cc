@@ -38,9 +38,9 @@ std::string change_in_words(const MetricName& metric, double change) {
 
 // What `best` says, as a sentence of a page. Names of metrics and layers stay as they are.
 std::string as_sentence(std::string text) {
-  if (text.starts_with("the ") || text.starts_with("there, ") || text.starts_with("a point ") || text.starts_with("undecided "))
+  if (text.starts_with("the ") || text.starts_with("there, ") || text.starts_with("a point "))
     text.front() = static_cast<char>(text.front() - 'a' + 'A');
-  return text + (text.ends_with(".") ? "" : ".");
+  return text + (text.ends_with(".") || text.ends_with("?") ? "" : ".");
 }
 
 std::string plural(std::size_t number, const std::string& noun) { return std::to_string(number) + " " + noun + (number == 1 ? "" : "s"); }
@@ -157,8 +157,8 @@ static std::string labelled(const Report& report, const ReportScan& scan) {
     if (!std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
   }
   if (best == nullptr) return "";
-  return "Of " + plural(scan.labelled.size(), "point") + " outside the grid, " + best->label + " is the best, with " +
-         with_unit(metric, best->values[report.metric]) + ".";
+  return "Of " + plural(scan.labelled.size(), "point") + " outside the grid, " + best->label + " has the lowest " + title_of(metric) +
+         ", " + rounded(best->values[report.metric]) + unit_after(metric) + ".";
 }
 
 std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "data/text.h"
@@ -74,6 +75,7 @@ Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t sample
 std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics) {
   const auto bound_on = [&](const std::string& name, const std::string& number, const char* option) {
     const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& each) { return each.name == name; });
+    if (metrics.empty()) throw Error("the study has no values yet: no point is done");
     if (found == metrics.end()) {
       throw Error(std::string(option) + ": the study has no metric '" + name + "'; it has " + listed(names_of(metrics)));
     }
@@ -84,8 +86,10 @@ std::vector<Bound> parse_bounds(const std::string& text, const std::string& metr
     const double most = std::strtod(number.c_str(), &end);
     if (number.empty() || *end != '\0' || std::isnan(most))
       throw Error("--below: the bound should be a number, or metrics with their bounds, as in mpe=5,rate_change@20=2");
-    if (most < 0 && !can_be_negative(*found))
-      throw Error("--below: " + name + " is never below 0, so it cannot keep to a bound of " + number);
+    if (most < 0 && !can_be_negative(*found)) {
+      throw Error("--below: " + std::string(found->is_signed ? "the magnitude of " : "") + name +
+                  " is never below 0, so it cannot stay within a bound of " + number);
+    }
     return Bound{*found, most, static_cast<std::size_t>(found - metrics.begin())};
   };
   const std::string judged = metric.empty() ? default_metric(metrics) : metric;
@@ -118,8 +122,9 @@ std::string digits(double count) {
 
 std::string value_in_words(const StoredPoint& point, const Bound& bound) {
   const double value = point.values[bound.at];
-  if (std::isnan(value)) return bound.metric.name + " is unknown";
-  std::string text = bound.metric.name + " is " + number(value);
+  const std::string name = name_in_words(bound.metric);
+  if (std::isnan(value)) return name + " is unknown";
+  std::string text = name + " is " + number(value);
   if (bound.at < point.errors.size() && !std::isnan(point.errors[bound.at])) text += " +- " + number(point.errors[bound.at]);
   return text + (bound.metric.unit.empty() ? "" : " " + bound.metric.unit);
 }
@@ -211,7 +216,11 @@ class Judge {
     return std::all_of(question_.bounds.begin() + static_cast<std::ptrdiff_t>(first), question_.bounds.end(),
                        [&](const Bound& b) { return cost_of(b.metric, point.values[b.at]) <= b.most; });
   }
-  bool overflows(const StoredPoint& point) const { return point.overflow && point.overflow->share > question_.most_overflow; }
+  // More than is allowed, or nobody knows how much.
+  bool overflows(const StoredPoint& point) const {
+    constexpr double kAll = 100;
+    return point.overflow ? point.overflow->share > question_.most_overflow : !point.clean && question_.most_overflow < kAll;
+  }
 
  private:
   std::pair<double, double> key(const StoredPoint& point) const { return {bits(point), cost(point)}; }
@@ -300,11 +309,23 @@ class Judge {
     }
   }
 
+  // By how much a point misses the bound that it misses most, relative to that bound; 0 where it meets all, NaN where a value is unknown.
+  double excess(const StoredPoint& point) const {
+    double most = 0;
+    for (const Bound& bound : question_.bounds) {
+      const double over = cost_of(bound.metric, point.values[bound.at]) - bound.most;
+      const double relative = over / (bound.most == 0 ? 1 : std::abs(bound.most));
+      if (!(relative <= most)) most = relative;
+      if (std::isnan(most)) break;
+    }
+    return most;
+  }
+
   void find_nearest() {
+    const auto key = [&](const StoredPoint& point) { return std::tuple(excess(point), cost(point), bits(point)); };
     for (const StoredPoint& point : points_) {
-      if (!point.finished || std::isnan(cost(point)) || (!question_.any && overflows(point))) continue;
-      if (!answer_.nearest || std::pair(cost(point), bits(point)) < std::pair(cost(*answer_.nearest), bits(*answer_.nearest)))
-        answer_.nearest = point;
+      if (!point.finished || std::isnan(excess(point)) || (!question_.any && overflows(point))) continue;
+      if (!answer_.nearest || key(point) < key(*answer_.nearest)) answer_.nearest = point;
     }
   }
 
@@ -322,11 +343,23 @@ class Judge {
       if (question_.any) return;
       if (answer_.point->point) say_fixed_bits();
       else answer_.said.emplace_back("a point without coordinates has no neighbours that could confirm it");
+    } else if (!answer_.nearest && !answer_.doubted && !answer_.undecided) {
+      say_unknown();
     } else if (answer_.nearest) {
       std::string text = "the nearest is " + types_of(*answer_.nearest);
       for (const Bound& bound : question_.bounds) text += ", where " + value_in_words(*answer_.nearest, bound);
       answer_.said.push_back(text);
       for (const Bound& bound : question_.bounds) say_error(*answer_.nearest, bound);
+    }
+  }
+
+  // Why there is not even a nearest point.
+  void say_unknown() {
+    for (const Bound& bound : question_.bounds) {
+      const bool known = std::any_of(points_.begin(), points_.end(), [&](const StoredPoint& point) {
+        return point.finished && !std::isnan(cost_of(bound.metric, point.values[bound.at]));
+      });
+      if (!known) answer_.said.push_back(name_in_words(bound.metric) + " is unknown at every point");
     }
   }
 
@@ -353,7 +386,7 @@ class Judge {
     for (const Bound& bound : question_.bounds) {
       const Judgement judgement = judge(point, bound, samples_);
       if (judgement.samples) answer_.samples = std::max(answer_.samples.value_or(0), *judgement.samples);
-      if (judgement.standing == Standing::kMetWithinError) say_error(point, bound, "undecided is the " + bits_in_words(point) + ", where ");
+      if (judgement.standing == Standing::kMetWithinError) say_error(point, bound, "the " + bits_in_words(point) + " is undecided: ");
     }
   }
 
@@ -386,8 +419,11 @@ class Judge {
     for (std::size_t i = 0; i < question_.bounds.size(); ++i)
       text += (i == 0 ? " meets the bound (" : ", ") + value_in_words(point, question_.bounds[i]);
     text += ") but is not recommended: ";
-    if (answer_.doubt == Doubt::kOverflow)
-      text += overflow_in_words(point) + ", more than " + number(question_.most_overflow) + " % (--overflow)";
+    if (answer_.doubt == Doubt::kOverflow) {
+      text += overflow_in_words(point);
+      text += point.overflow ? ", more than " + number(question_.most_overflow) + " % (--overflow)"
+                             : " (--overflow 100 recommends it all the same)";
+    }
     if (answer_.doubt == Doubt::kChance) {
       text += "the bound is met by chance there; with more bits, " + types_of(*answer_.worse);
       for (const Bound& bound : question_.bounds) {

@@ -74,7 +74,7 @@ struct Answer {
   std::optional<StoredPoint> undecided;
   std::optional<double> samples;         // that would decide
   std::optional<StoredPoint> worse;      // kChance: with more bits, beyond a bound
-  std::optional<StoredPoint> nearest;    // where none meets the bounds: the finished point of least cost by the first
+  std::optional<StoredPoint> nearest;    // where none meets the bounds: the finished point that misses them least, relative to each
   std::vector<std::string> extend;       // kEdge: options that extend the grid, such as `--v-full 8:26:2`
   std::vector<std::string> extend_down;  // of `point`: those that extend the grid where no fewer bits were tried, such as `--v-full 6:8`
   std::size_t points = 0, missing = 0;   // planned; of those not finished

@@ -449,7 +449,10 @@ Estimate Comparison::resolution() const {
   }
   // The error of a variance is sqrt((m4 - m2^2) / n) (Kendall and Stuart, volume 1, 10.9), of its root by first order.
   const double root = std::sqrt(second);
-  return {root, root == 0 ? 0 : std::sqrt(std::max(0.0, fourth - second * second) / n) / (2 * root)};
+  if (!std::isfinite(root)) return {root, kNan};
+  // (Rounding may take the difference below 0; where it is not known, neither is the error.)
+  const double spread = fourth - second * second;
+  return {root, root == 0 || spread < 0 ? 0 : std::sqrt(spread / n) / (2 * root)};
 }
 
 // The same by weights, of the first order in each of the sums.
@@ -533,7 +536,32 @@ Estimate Comparison::turn_on_shift(std::size_t threshold) const {
   const double value = half.value - own.float_half;
   std::vector<double> replicas;
   for (std::size_t r = 0; r < half.replicas.size(); ++r) replicas.push_back(half.replicas[r] - own.float_halves[r]);
+  // Where no sample crosses the threshold, every resample has the same curve twice, but other samples need not.
+  if (half.passed == own.float_passed && half.passed.size() > 1) return {value, shift_of_one_sample(own)};
   return {value, spread(replicas, value)};
+}
+
+// The largest change of the float model's 50 % point that one sample makes which passes, or passes no more.
+double Comparison::shift_of_one_sample(const TurnOn& turn_on) const {
+  const Weighing weighing = reference_.weighing();
+  TurnOn::PerBin passed{};
+  double weight = 0;
+  for (std::size_t i = 0; i < turn_on.float_passed.size(); ++i) {
+    const double own = weighing.of_sample(i);
+    weight += own / static_cast<double>(turn_on.float_passed.size());
+    if (turn_on.float_passed[i] && turn_on.bin[i] < TurnOn::kBins) passed[turn_on.bin[i]] += own;
+  }
+  double largest = 0;
+  for (std::size_t k = 0; k < TurnOn::kBins; ++k) {
+    for (const double changed : {std::min(passed[k] + weight, turn_on.all.samples[k]), std::max(passed[k] - weight, 0.0)}) {
+      TurnOn::PerBin others = passed;
+      others[k] = changed;
+      const double moved = reference_.targets.of_data.undo(half_point(turn_on.all, others));
+      largest = std::isnan(largest) ? kNan : std::max(std::abs(moved - turn_on.float_half), largest);
+      if (std::isnan(moved)) largest = kNan;
+    }
+  }
+  return largest;
 }
 
 std::vector<double> Comparison::efficiency(std::size_t threshold) const {

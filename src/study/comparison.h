@@ -128,6 +128,7 @@ class Comparison {
     std::span<const double> fixed, reference;
   };
   Pair in(MetricSpace space) const;
+  double shift_of_one_sample(const TurnOn& turn_on) const;
   Estimate weighted_resolution() const;
   void compare_with_truth();
   void take_quantiles(const Ordered& values, std::span<const std::uint8_t> drawn, std::span<const double> shares,

@@ -450,23 +450,24 @@ std::string to_yaml(const Definition& definition) {
   return std::string(out.c_str()) + "\n";
 }
 
-std::string difference(const DataOptions& before, const DataOptions& now) {
-  const auto as_yaml = [](const DataOptions& options) {
-    YAML::Emitter out;
-    out << YAML::BeginMap;
-    emit(out, options);
-    out << YAML::EndMap;
-    return YAML::Load(out.c_str());
-  };
-  const YAML::Node old_options = as_yaml(before);
-  const YAML::Node new_options = as_yaml(now);
+std::string to_yaml(const DataOptions& options) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  emit(out, options);
+  out << YAML::EndMap;
+  return out.c_str();
+}
+
+std::string difference(const std::string& before, const DataOptions& now) {
+  const YAML::Node old_options = YAML::Load(before);
+  const YAML::Node new_options = YAML::Load(to_yaml(now));
   std::string text;
   const auto compare = [&](const std::string& key) {
     const auto value = [&](const YAML::Node& options) {
       return !options[key] ? "not given" : options[key].IsScalar() ? options[key].as<std::string>() : YAML::Dump(options[key]);
     };
     if (value(old_options) != value(new_options))
-      text += (text.empty() ? "" : ", ") + key + " was " + value(old_options) + " and is " + value(new_options);
+      text += (text.empty() ? "" : ", ") + key + ": " + value(old_options) + " then, " + value(new_options) + " now";
   };
   for (const auto& option : old_options) compare(option.first.as<std::string>());
   for (const auto& option : new_options) {

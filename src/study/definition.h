@@ -55,8 +55,10 @@ Definition parse_definition(const std::string& text, const std::string& path);
 // The same as YAML, everything said and in one order: two definitions of one meaning have one text.
 std::string to_yaml(const Definition& definition);
 
-// In which options two ways of reading data differ: `select was not given and is energy > 5`; empty where they do not.
-std::string difference(const DataOptions& before, const DataOptions& now);
+// The same of the options of data.
+std::string to_yaml(const DataOptions& options);
+// In which options data were read otherwise `before` (to_yaml) than now: `select: not given then, energy > 5 now`; empty where in none.
+std::string difference(const std::string& before, const DataOptions& now);
 
 // `auto`, `uniform relu:AP_RND,AP_SAT`: how types follow from the bits, in words.
 std::string describe(const PrecisionOptions& options);

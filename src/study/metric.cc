@@ -25,7 +25,8 @@ struct Kind {
   AxisScale scale = AxisScale::kLog;
   std::size_t least_samples = 1;
   bool is_change = false;
-  bool says_space = false;  // its title says of which values it is
+  bool says_space = false;
+  bool at_target = false;
   // Of its curve, where it has one.
   const char* curve_title = nullptr;
   const char* curve_axis = nullptr;
@@ -73,6 +74,7 @@ constexpr std::array kKinds{
          .title = "linearity",
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
+         .at_target = true,
          .curve_title = "Linearity",
          .curve_axis = "median relative error",
          .curve_from_zero = false},
@@ -81,14 +83,16 @@ constexpr std::array kKinds{
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
          .better = Better::kNeither,
-         .scale = AxisScale::kLinear},
+         .scale = AxisScale::kLinear,
+         .at_target = true},
     Kind{.name = "rate_change",
          .title = "rate change",
          .unit = Unit::kPercent,
          .space = MetricSpace::kTarget,
          .is_signed = true,
          .scale = AxisScale::kSymlog,
-         .is_change = true},
+         .is_change = true,
+         .at_target = true},
     Kind{.name = "turn_on",
          .title = "50 % point",
          .unit = Unit::kTarget,
@@ -96,6 +100,7 @@ constexpr std::array kKinds{
          .better = Better::kNeither,
          .scale = AxisScale::kLinear,
          .least_samples = 2,
+         .at_target = true,
          .curve_title = "Turn-on",
          .curve_axis = "share of samples that pass"},
     Kind{.name = "turn_on_shift",
@@ -105,7 +110,8 @@ constexpr std::array kKinds{
          .is_signed = true,
          .scale = AxisScale::kSymlog,
          .least_samples = 2,
-         .is_change = true},
+         .is_change = true,
+         .at_target = true},
 };
 
 const Kind* kind_of(std::string_view name) {
@@ -212,6 +218,10 @@ double cost_of(const Metric& metric, double value) {
   return metric.better == Better::kMore ? -value : value;
 }
 
+std::string name_in_words(const Metric& metric) {
+  return metric.name + (metric.says_space && metric.space == MetricSpace::kOutput ? " of the output" : "");
+}
+
 bool can_be_negative(const Metric& metric) {
   return metric.better == Better::kMore || (metric.is_change && !metric.is_signed) || kind_of(metric.name) == nullptr;
 }
@@ -236,6 +246,8 @@ Metric metric_named(const std::string& name) {
   metric.scale = kind->scale;
   metric.least_samples = kind->least_samples;
   metric.is_change = kind->is_change;
+  metric.says_space = kind->says_space;
+  metric.at_target = kind->at_target;
   return metric;
 }
 

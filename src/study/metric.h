@@ -47,6 +47,8 @@ struct Metric {
   AxisScale scale = AxisScale::kLog;
   std::size_t least_samples = 1;                    // fewer have no value
   bool is_change = false;                           // against the float model: what the fixed-point arithmetic costs
+  bool says_space = false;                          // its title says of which values it is
+  bool at_target = false;                           // what follows its name's @ is in the target's unit
   std::function<Estimate(const Comparison&)> of{};  // empty where the metric was read from a store
 };
 
@@ -63,7 +65,9 @@ CurveWords words_of_curve(const std::string& name, const std::string& unit);
 
 // How much a value costs: what is compared with a bound, and the less the better.
 double cost_of(const Metric& metric, double value);
-// Whether that can be below 0.
+// Its name, and where it is measured of the network's output: `mpe of the output`.
+std::string name_in_words(const Metric& metric);
+// Whether what a bound is compared with can be below 0.
 bool can_be_negative(const Metric& metric);
 
 // What is measured of every point besides what always is.

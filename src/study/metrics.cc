@@ -129,32 +129,43 @@ std::vector<Estimate> Measure::float_values() const { return measured(reference_
 
 std::vector<std::vector<double>> Measure::curve_values(std::span<const double> fixed) const { return measure(fixed).curves; }
 
+// Where the float model is so far from the truth that something else is at fault than its training.
+std::string Measure::poor_float_model() const {
+  if (reference_.nonzero.empty()) return "";
+  std::vector<double> errors;
+  for (const std::uint32_t i : reference_.nonzero)
+    errors.push_back((reference_.undone[i] - reference_.truth[i]) / std::abs(reference_.truth[i]) * 100);
+  if (std::any_of(errors.begin(), errors.end(), [](double error) { return std::isnan(error); })) return "";
+  std::sort(errors.begin(), errors.end());
+  constexpr double kTail = 0.16;
+  const double median = quantile(errors, 0.5);
+  const double width = (quantile(errors, 1 - kTail) - quantile(errors, kTail)) / 2;
+  constexpr double kAll = 100;
+  if (median > -kAll + 1 && median < kAll && width < kAll) return "";
+  const auto per_cent = [](double value) { return std::isfinite(value) ? number_text(value, 3) + " %" : std::string("not finite"); };
+  return "the float model itself is far from the target: its median relative error is " + per_cent(median) + ", its central resolution " +
+         per_cent(width) + ". The target was taken as " + to_string(*reference_.targets.of_model) + " in the model and " +
+         to_string(reference_.targets.of_data) + " in the data" + (reference_.targets.assumed ? ", which do not say it" : "") +
+         "; is it (--target), and are the inputs prepared as the model's?";
+}
+
 std::vector<std::string> Measure::notes() const {
   std::vector<std::string> notes;
   const std::size_t all = reference_.truth.size();
   const auto add = [&](std::size_t count, const std::string& what) {
     if (count > 0) notes.push_back(std::to_string(count) + " of " + std::to_string(all) + " samples " + what);
   };
-  if (const std::vector<double>& outputs = reference_.outputs; outputs.size() > 1) {
-    const auto [least, most] = std::minmax_element(outputs.begin(), outputs.end());
-    if (*least == *most) {
-      notes.push_back("the float model predicts " + short_text(*least) +
-                      " for every sample: it has learned nothing, and any precision does");
-    }
+  const std::vector<double>& outputs = reference_.outputs;
+  if (outputs.size() > 1 && std::all_of(outputs.begin(), outputs.end(), [&](double output) { return output == outputs.front(); })) {
+    notes.push_back("the float model predicts " + short_text(outputs.front()) +
+                    " for every sample: it has learned nothing, so any precision will do");
+  } else if (const std::string poor = poor_float_model(); !poor.empty()) {
+    notes.push_back(poor);
   }
-  if (reference_.targets.assumed && !reference_.nonzero.empty()) {
-    std::vector<double> errors;
-    for (const std::uint32_t i : reference_.nonzero)
-      errors.push_back((reference_.undone[i] - reference_.truth[i]) / std::abs(reference_.truth[i]) * 100);
-    const bool known = std::none_of(errors.begin(), errors.end(), [](double error) { return std::isnan(error); });
-    if (known) std::sort(errors.begin(), errors.end());
-    const double median = known ? quantile(errors, 0.5) : std::numeric_limits<double>::quiet_NaN();
-    if (!(median > -99) || std::isinf(median)) {
-      notes.push_back("the float model's median relative error is " +
-                      (std::isfinite(median) ? short_text(std::round(median)) + " %" : "not finite") +
-                      ": the data do not say how their target is prepared, and it was taken as the model's, " +
-                      to_string(reference_.targets.of_data) + "; is it? (--target)");
-    }
+  const auto zeros = std::count(reference_.undone.begin(), reference_.undone.end(), 0.0);
+  if (zeros > 0) {
+    notes.push_back("the float model predicts 0 in the target's unit for " + std::to_string(zeros) + " of " +
+                    std::to_string(reference_.undone.size()) + " samples, which have no part in mpe_target");
   }
   if (const Weighing weighing = reference_.weighing(); !weighing.weights.empty()) {
     const std::size_t samples = weighing.weights.size();

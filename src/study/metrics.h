@@ -59,6 +59,7 @@ class Measure {
   std::vector<bool> counted_;   // the others; empty where these are all
   Reference reference_;
   std::vector<Metric> metrics_;
+  std::string poor_float_model() const;
   std::vector<Curve> curves_;
 };
 

@@ -140,6 +140,19 @@ CheckedStudy checked(const Definition& definition, const RunOptions& options, co
   return study;
 }
 
+// The data sets, read, and held against what the study has, where there is one: the models that are not to be trained, too.
+std::vector<FittedData> checked_data(const Definition& definition, const std::vector<Subject>& subjects, const Store* store) {
+  if (store != nullptr) {
+    for (std::size_t i = 0; i < definition.models.size(); ++i) store->check_model(subjects[i].model, subjects[i].label);
+  }
+  std::vector<FittedData> data;
+  for (const StudyData& of : definition.data) {
+    data.push_back(read_fitted(of, subjects));
+    check_study_data(store, definition.metrics.unit, of, subjects, data.back());
+  }
+  return data;
+}
+
 // Notes which models were trained before, and trains none.
 class TrainingsDone : public FamilyWatch {
  public:
@@ -186,31 +199,37 @@ void refuse_other_trainings(const Definition& definition, const Store& store, co
     const std::string different = difference_of_trainings(training_studied(store, *same, trainings[i].path), trainings[i].training);
     if (different.empty()) continue;
     throw Error(trainings[i].path + ": the study in " + definition.out + " has results of this model trained otherwise (" + different +
-                "); give the new one another name (out: of train:), or the study another folder (out: or --out)");
+                "); give the new one another name (out: of train:)");
   }
 }
 
-// How many points of a scan are done, and how many are run: of those with the same fractional bits at least one, unless one that saw no
-// overflow is done.
-void count_points(PlannedScan& planned, const ScanGrid& grid, const std::vector<StoredPoint>& known) {
-  using Fractions = std::pair<int, int>;
-  const auto fractions = [](const Point& p) { return Fractions(p.v_full - p.v_int, p.wb_full - p.wb_int); };
-  std::set<Fractions> answered;
-  std::set<Fractions> waiting;
-  for (const StoredPoint& point : known) {
-    if (point.point && point.finished && !point.outdated() && point.clean) answered.insert(fractions(*point.point));
-  }
+// How many points of a scan are done, how many are measured again, and how many are run at least: those that no other one, done without
+// an overflow or still to be run, could answer (scan.cc).
+void count_points(PlannedScan& planned, const ScanGrid& grid, const std::vector<StoredPoint>& known, const KeptFiles& files,
+                  const std::function<bool(const StoredPoint&)>& is_measured, bool share) {
+  std::vector<Point> to_run;
+  std::vector<Point> leaders;
   for (const Point& point : grid.points) {
     const auto same = std::find_if(known.begin(), known.end(), [&](const StoredPoint& each) { return each.point == point; });
-    if (same != known.end() && same->finished && !same->outdated()) {
-      ++planned.found;
-      planned.measured += same->measured ? 0 : 1;
+    const bool whole = same != known.end() && same->finished && !same->outdated() && files.whole(*same);
+    const bool measured = whole && is_measured(*same);
+    if (!measured && !(whole && files.predictions(*same))) {
+      to_run.push_back(point);
       continue;
     }
-    ++planned.most;
-    if (!answered.contains(fractions(point))) waiting.insert(fractions(point));
+    ++planned.found;
+    planned.measured += measured ? 0 : 1;
+    if (same->clean && same->computed_as == same->id) leaders.push_back(point);
   }
-  planned.least = waiting.size();
+  leaders.insert(leaders.end(), to_run.begin(), to_run.end());
+  const auto may_answer = [&](const Point& leader, const Point& point) {
+    return share && leader != point && leader.v_full - leader.v_int == point.v_full - point.v_int &&
+           leader.wb_full - leader.wb_int == point.wb_full - point.wb_int && leader.v_int <= point.v_int && leader.wb_int <= point.wb_int;
+  };
+  planned.most = to_run.size();
+  planned.least = static_cast<std::size_t>(std::count_if(to_run.begin(), to_run.end(), [&](const Point& point) {
+    return std::none_of(leaders.begin(), leaders.end(), [&](const Point& leader) { return may_answer(leader, point); });
+  }));
 }
 
 std::vector<std::string> files_of(const Definition& definition, const StudyPlan& plan) {
@@ -227,6 +246,7 @@ std::vector<std::string> files_of(const Definition& definition, const StudyPlan&
     const std::string results =
         in + "results_" + scan.label + "_mpe.txt, results_" + scan.label + "_mae.txt, points_" + scan.label + ".txt";
     if (!seen.insert(results).second) continue;
+    if (scan.has_targets && seen.insert(in).second) files.push_back(in + kTargets);
     files.push_back(results);
     if (!keep.predictions && !keep.trace) continue;
     const std::string name = in + scan.label + ".V_FULL.V_INT.wb_WB_FULL.WB_INT";
@@ -340,46 +360,39 @@ class Execution {
     for (const Family& family : definition_.training) train_family(family, trainer);
   }
 
-  // Every scan in turn; `begin` is called when the first data have passed all that could refuse them, `publish` is called when one is done.
-  void run(const std::vector<Subject>& subjects, const std::vector<ScanGrid>& grids, const std::function<void()>& begin,
+  // Every scan in turn, on the data sets of the definition; `publish` is called when one is done.
+  void run(const std::vector<Subject>& subjects, const std::vector<FittedData>& data, const std::vector<ScanGrid>& grids,
            const std::function<void(const ScanResult&)>& publish) {
     std::size_t all = 0;
     for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
     Teller teller(watch_, all);
-    for (const StudyData& of : definition_.data) {
-      const CheckedData checked = read(of, subjects);
-      if (&of == &definition_.data.front()) begin();
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const StudyData& of = definition_.data[i];
+      const std::map<std::string, std::vector<std::string>> seen = note(of, data[i], subjects);
       for (const Subject& subject : subjects) {
-        const Dataset& own = checked.data.of(subject.model);
+        const Dataset& own = data[i].of(subject.model);
         const std::vector<float> reference = infer(subject.model, own.x, own.size);
-        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, checked.seen.at(subject.label), grid, teller));
+        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, seen.at(subject.label), grid, teller));
       }
     }
   }
 
  private:
-  // Data and which samples each model has seen in training, by its label.
-  struct CheckedData {
-    FittedData data;
-    std::map<std::string, std::vector<std::string>> seen;
-  };
-
-  CheckedData read(const StudyData& of, const std::vector<Subject>& subjects) {
-    CheckedData checked{read_fitted(of, subjects), {}};
-    const FittedData& data = checked.data;
+  // Says what a user should know of the data; which of their samples each model has seen in training, by its label.
+  std::map<std::string, std::vector<std::string>> note(const StudyData& of, const FittedData& data, const std::vector<Subject>& subjects) {
+    std::map<std::string, std::vector<std::string>> seen_by;
     std::vector<std::string> notes = data.notes;
     for (const Subject& subject : subjects) {
       const Dataset& own = data.of(subject.model);
       SeenCount seen(subject.model);
       seen.add(own);
-      checked.seen[subject.label] = seen.notes();
+      seen_by[subject.label] = seen.notes();
       if (std::string unused = unused_targets(of.options, own, subject.model); !unused.empty()) notes.push_back(std::move(unused));
     }
     watch_.notes(notes);
-    // Before anything of an earlier run is written over: are these its data?
-    check_study_data(store_, definition_.metrics.unit, of, subjects, data);
     if (data.all) store_.set(fact_of_all_samples(of.name), std::to_string(data.samples));
-    return checked;
+    if (store_.known(fact_of_reading(of.name)).empty()) store_.set(fact_of_reading(of.name), to_yaml(of.options));
+    return seen_by;
   }
 
   // What a reader of the scan should know: where narrow departs from hls4ml for the model, and which samples have no part in a metric.
@@ -458,25 +471,28 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
     plan.files = files_of(definition, plan);
     return plan;
   }
+  const std::vector<FittedData> data = checked_data(definition, study.subjects, store ? &*store : nullptr);
   const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
-  if (store) {
-    for (std::size_t i = 0; i < definition.models.size(); ++i) store->check_model(study.subjects[i].model, study.subjects[i].label);
-  }
-  for (const StudyData& data : definition.data) {
-    const FittedData fitted = read_fitted(data, study.subjects);
-    if (store) check_study_data(*store, definition.metrics.unit, data, study.subjects, fitted);
+  for (std::size_t i = 0; i < data.size(); ++i) {
     for (const Subject& subject : study.subjects) {
-      const Dataset& samples = fitted.of(subject.model);
+      const Dataset& own = data[i].of(subject.model);
+      const std::vector<float> unknown(own.size * subject.model.output_size());
+      const Measure measure(definition.metrics, {unknown.begin(), unknown.end()},
+                            targets_of(definition.data[i].options, own, subject.model));
+      const std::vector<std::string> metrics = metric_names(measure);
       for (const ScanGrid& grid : study.grids) {
-        PlannedScan scan{subject.label, data.name, describe(grid.precision), samples.size, grid.points.size(), grid.skipped};
+        PlannedScan scan{subject.label, definition.data[i].name, describe(grid.precision), own.size, grid.points.size(), grid.skipped};
+        scan.has_targets = own.targets > 0;
         for (const Layer& layer : subject.model.layers) scan.multiplications += multiplications(layer);
         const auto same = std::find_if(known.begin(), known.end(), [&](const Scan& each) {
           return each.label == scan.label && each.data_name == scan.data_name && each.options == scan.options;
         });
-        const std::vector<double> unknown(samples.size * subject.model.output_size());
-        const Measure measure(definition.metrics, unknown, targets_of(data.options, samples, subject.model));
-        count_points(scan, grid, same == known.end() ? std::vector<StoredPoint>() : store->points(*same, metric_names(measure)));
-        scan.kept = static_cast<double>(scan.most) * kept_bytes(definition.keep, subject.model, samples.size);
+        const bool is_known = same != known.end();
+        const std::string folder = definition.out + (is_known && !same->folder.empty() ? "/" + same->folder : "");
+        const KeptFiles files(folder, subject.label, definition.keep, subject.model, own, unknown);
+        const auto is_measured = [&](const StoredPoint& point) { return store->is_measured(point, metrics); };
+        count_points(scan, grid, is_known ? store->points(*same, {}) : std::vector<StoredPoint>(), files, is_measured, options.share);
+        scan.kept = static_cast<double>(scan.most) * kept_bytes(definition.keep, subject.model, own.size);
         plan.scans.push_back(std::move(scan));
       }
     }
@@ -492,24 +508,22 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
   if (options.shard.of == 1 && !definition.training.empty() && !store.models().empty()) {
     refuse_other_trainings(definition, store, planned_trainings(definition, &store));
   }
+  // Everything that could refuse models and data comes before anything is trained, computed or written.
+  std::vector<FittedData> data;
+  if (!options.train_only) data = checked_data(definition, all_models(definition, options.shard.of > 1, store.models()), &store);
   if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
   Definition whole = definition;
   if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();
-  const auto add_definition = [&] { store.add_definition(to_yaml(whole), options.command); };
-  // What refuses models and data of another study comes before anything is written; training is a part of the study of its own.
-  if (!definition.training.empty()) add_definition();
+  store.add_definition(to_yaml(whole), options.command);
   Execution execution(definition, options, watch, store);
   execution.train();
   if (options.train_only) return {};
   const std::vector<Subject> subjects = all_models(definition, true, store.models());
-  for (const Subject& subject : subjects) store.add_model(subject.model, subject.label);
+  for (const Subject& subject : subjects) store.check_model(subject.model, subject.label);
   keep_trainings(store, definition, subjects);
+  keep_histories(store, definition);
   std::vector<ScanResult> results;
-  const auto begin = [&] {
-    add_definition();
-    keep_histories(store, definition);
-  };
-  execution.run(subjects, study.grids, begin, [&](const ScanResult& result) {
+  execution.run(subjects, data, study.grids, [&](const ScanResult& result) {
     write_results(definition.out, store, result.scan);
     results.push_back(result);
   });

@@ -71,6 +71,7 @@ struct PlannedScan {
   std::size_t least = 0;            // of the rest, points that are run in any case
   std::size_t most = 0;             // all of the rest: those that are run if each overflows, so that none answers another
   std::size_t multiplications = 0;  // of the model, for a sample
+  bool has_targets = false;         // of the data
   double kept = 0;                  // bytes of the files that are kept of the points to come, about
 };
 struct StudyPlan {

@@ -208,9 +208,9 @@ def test_another_target_is_not_mixed_in(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "different"),
     [
-        ("samples: 100", "samples: 99", "samples was 100 and is 99"),
-        ("samples: 100", "samples: 100, weight: event_weight", "weight was not given and is event_weight"),
-        ("files: test.h5", "files: other.h5", "files was [test.h5] and is [other.h5]"),
+        ("samples: 100", "samples: 99", "samples: 100 then, 99 now"),
+        ("samples: 100", "samples: 100, weight: event_weight", "weight: not given then, event_weight now"),
+        ("files: test.h5", "files: other.h5", "files: [test.h5] then, [other.h5] now"),
         ("samples: 100", "samples: 100, target: 'true_energy:log/10'", "the target of this study is true_energy, and true_energy:log/10 is asked for"),
         ("unit: GeV", "unit: MeV", "the unit of the target in this study is GeV"),
     ],
@@ -240,6 +240,85 @@ metrics: {{unit: GeV}}
     assert run([*study(tmp_path, text), "--plan"], cwd=tmp_path).returncode == 0
 
 
+def planned(line):
+    """Points that are done, and those to compute, as the plan has them."""
+    header, row = (re.split(r"\s{2,}", text) for text in succeed([*line, "--plan"]).splitlines()[:2])
+    least, _, most = row[header.index("to compute")].partition(" to ")
+    return int(row[header.index("done")]), int(least), int(most or least)
+
+
+def computed(line):
+    said = succeed(line)
+    return int(re.search(r"(\d+) points were computed", said)[1])
+
+
+def test_the_plan_counts_what_the_run_computes(tmp_path):
+    """Also where a metric is new, what is kept changes, and files are gone."""
+    text = f"""
+out: {tmp_path}/study
+models: {GOLDEN}/ds16.keras
+data: {{files: {GOLDEN}/clusters.h5, samples: 60, target: 'true_energy:log/10'}}
+grid: {{v_full: [17, 18], v_int: [11, 12], wb_full: 10, wb_int: 2}}
+keep: none
+"""
+    def both(text):
+        line = study(tmp_path, text)
+        done, least, most = planned(line)
+        assert least <= computed(line) <= most, text
+        return done, least, most
+
+    assert both(text) == (0, 3, 4)  # 17,11 and 18,12 have the same fraction
+    assert both(text) == (4, 0, 0)
+    more = text + "metrics: {threshold: 20}\n"
+    assert both(more) == (0, 3, 4), "its predictions are not kept"
+    kept = more.replace("keep: none", "keep: predictions")
+    assert both(kept) == (0, 3, 4)
+    assert both(kept + "counted: 50\n") == (4, 0, 0)
+    assert planned(study(tmp_path, kept.replace("threshold: 20", "threshold: [20, 30]"))) == (4, 0, 0), "measured again from what is kept"
+    for folder in (tmp_path / "study").glob("16.17.*.model"):
+        shutil.rmtree(folder)
+    done, least, most = both(kept)
+    assert done == 2 and least >= 1 and most == 2
+
+
+def test_fewer_integer_bits_are_never_answered_by_more(tmp_path):
+    text = f"out: {tmp_path}/study\nmodels: {GOLDEN}/ds16.keras\ndata: {{files: {GOLDEN}/clusters.h5, samples: 20}}\ngrid: {{v_full: 30, v_int: 12, wb_full: 10, wb_int: 2}}\n"
+    succeed(study(tmp_path, text))
+    line = study(tmp_path, text.replace("v_full: 30, v_int: 12", "v_full: [29, 30], v_int: [11, 12]"))
+    # 30,12 is done; 29,11 (whose fraction it has), 29,12 and 30,11 are new.
+    assert planned(line) == (1, 3, 3)
+    assert computed(line) == 3
+
+
+def test_a_refused_run_leaves_nothing_that_refuses_the_next(tmp_path):
+    shutil.copy(GOLDEN / "ds16.keras", tmp_path / "m.keras")
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        samples = {name: file[name][:] for name in file}
+    x = np.zeros((20, 64, 4), np.float32)
+    np.savez(tmp_path / "bad.npz", x=x, y=np.full((20,), np.inf, np.float32))
+    text = f"out: study\nmodels: m.keras\ndata: {{files: DATA, samples: 20}}\ngrid: {{v_full: 10, v_int: 6, wb_full: 10, wb_int: 2}}\n"
+    refused = run(study(tmp_path, text.replace("DATA", "bad.npz")), cwd=tmp_path)
+    assert refused.returncode == 1 and samples
+    # The second of two data sets is another: nothing of the first is computed.
+    both = f"out: two\nmodels: m.keras\ndata: [{{name: a, files: {GOLDEN}/clusters.h5, samples: 20}}, {{name: b, files: {GOLDEN}/clusters.h5, samples: N}}]\ngrid: {{v_full: 10, v_int: 6, wb_full: 10, wb_int: 2}}\n"
+    assert run(study(tmp_path, both.replace("N}", "30}")), cwd=tmp_path).returncode == 0
+    wider = both.replace("N}", "31}").replace("v_full: 10", "v_full: 10:14")
+    refused = run(study(tmp_path, wider), cwd=tmp_path)
+    assert refused.returncode == 1 and "samples: 30 then, 31 now" in refused.stderr
+    assert rows(tmp_path / "two", "SELECT count(*) FROM points") == [(2,)]
+    # A model that was never studied may change.
+    reweighted("ds16", tmp_path / "m.keras", 1)
+    assert run(study(tmp_path, text.replace("DATA", str(GOLDEN / "clusters.h5"))), cwd=tmp_path).returncode == 0
+
+
+def test_other_samples_for_a_model_of_another_shape_are_refused(tmp_path):
+    """They would stand side by side under one name."""
+    line = lambda model, samples: [NARROW, "sweep", str(GOLDEN / model), "--data", str(GOLDEN / "clusters.h5"), *"--v-full 12 --v-int 6 --wb-full 10 --wb-int 2".split(), "--samples", str(samples), "--out", str(tmp_path / "study")]
+    succeed(line("ds16.keras", 40))
+    assert "samples: 40 then, 30 now" in fail(line("ds64.keras", 30))
+    succeed(line("ds64.keras", 40))
+
+
 def test_the_plan_refuses_a_model_whose_file_has_changed(tmp_path):
     shutil.copy(GOLDEN / "ds16.keras", tmp_path / "m.keras")
     text = f"out: study\nmodels: m.keras\ndata: {{files: {GOLDEN}/clusters.h5, samples: 20}}\ngrid: {{v_full: 10, v_int: 6, wb_full: 10, wb_int: 2}}\n"
@@ -259,7 +338,13 @@ def test_best_takes_the_magnitude_of_shifts(measured):
     # Everything that is known of the point in the target's unit stands below, as the store has it.
     lines = succeed([NARROW, "best", str(measured), "--metric", "mpe", "--below", "1e9", "--any"]).splitlines()
     point = re.findall(r"ap_fixed<(-?\d+),(-?\d+)>", lines[1])
-    table = dict(re.split(r" {2,}", line) for line in lines[next(i for i, line in enumerate(lines) if line.startswith("at that point")) + 1 :])
+    cells = [re.split(r" {2,}", line) for line in lines[next(i for i, line in enumerate(lines) if line.startswith("at that point")) + 1 :]]
+    table = {row[0]: row[1] for row in cells}
+    # Beside them what the float model has of its own.
+    own = {row[0]: row[2] for row in cells if len(row) > 2}
+    known = dict(rows(measured, "SELECT title || CASE unit WHEN '' THEN '' ELSE ' [' || unit || ']' END, float_metrics.value FROM float_metrics JOIN metric_names USING(name)"))
+    assert {"resolution [%]", "central resolution [%]"} < own.keys() and not any("MPE" in name or "shift" in name or "loss" in name for name in own)
+    assert all(float(text.split()[0]) == pytest.approx(known[name], rel=6e-4) for name, text in own.items() if text.split()[0] != "unknown")
     where = "WHERE " + " AND ".join(f"{name} = {bits}" for name, bits in zip(("v_full", "v_int", "wb_full", "wb_int"), sum(point, ())))
     names = rows(measured, "SELECT name, title, unit FROM metric_names WHERE space = 'target'")
     assert {"resolution_68", "resolution_loss", "linearity", "turn_on_shift@30", "rate_change@80", "mpe_target"} <= {name for name, *_ in names}

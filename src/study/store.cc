@@ -174,8 +174,12 @@ std::int64_t Store::add_model(const Model& model, const std::string& label) {
   return id;
 }
 bool Store::has_other(const Dataset& data, const std::string& name) const {
-  auto find = impl_->database.statement("SELECT id, hash, samples FROM data WHERE name = ? AND shape = ?");
-  return find.bind(name, to_string(data.shape)).step() && is_other(find, hash_of(data), find.size(2) == data.size);
+  auto find = impl_->database.statement("SELECT shape, hash, samples FROM data WHERE name = ?");
+  for (find.bind(name); find.step();) {
+    const bool same_size = find.size(2) == data.size;
+    if (find.text(0) == to_string(data.shape) ? is_other(find, hash_of(data), same_size) : !same_size) return true;
+  }
+  return false;
 }
 
 std::int64_t Store::add_data(const Dataset& data, const std::string& name) {
@@ -307,17 +311,21 @@ std::int64_t plan_labelled(Database& database, const Scan& scan, const PlannedPo
 
 }  // namespace
 
+bool Store::is_measured(const StoredPoint& point, const std::vector<std::string>& metrics) const {
+  const auto measured =
+      impl_->database.prepared("SELECT count(*) FROM metrics WHERE point = ? AND name IN (SELECT value FROM json_each(?))");
+  measured->bind(point.id, nlohmann::json(metrics).dump()).step();
+  return point.measured && measured->size(0) == metrics.size();
+}
+
 std::vector<StoredPoint> Store::plan(const Scan& scan, const std::vector<PlannedPoint>& points, const std::vector<std::string>& metrics) {
-  const std::string names = nlohmann::json(metrics).dump();
   std::vector<StoredPoint> planned;
   planned.reserve(points.size());
   impl_->database.transaction([&] {
-    auto measured = impl_->database.statement("SELECT count(*) FROM metrics WHERE point = ? AND name IN (SELECT value FROM json_each(?))");
     for (const PlannedPoint& point : points) {
       const std::int64_t id = point.point ? plan_in_grid(impl_->database, scan, point) : plan_labelled(impl_->database, scan, point);
       planned.push_back(impl_->point(id));
-      measured.bind(id, names).step();
-      planned.back().measured = planned.back().measured && measured.size(0) == metrics.size();
+      planned.back().measured = is_measured(planned.back(), metrics);
     }
   });
   return planned;
@@ -389,6 +397,8 @@ void Store::add_metrics(std::int64_t point, const NamedEstimates& values, const 
 }
 
 std::string fact_of_target(const std::string& data_name) { return "target of data" + (data_name.empty() ? "" : " " + data_name); }
+
+std::string fact_of_reading(const std::string& data_name) { return "reading of data" + (data_name.empty() ? "" : " " + data_name); }
 
 std::string fact_of_model_target(const std::string& label, const std::string& data_name) {
   return "target of model " + label + (data_name.empty() ? "" : " on " + data_name);

@@ -96,6 +96,8 @@ std::string fact_of_target(const std::string& data_name);
 // The same of what a model predicts on a data set.
 std::string fact_of_model_target(const std::string& label, const std::string& data_name);
 inline constexpr const char* kUnitFact = "unit of the target";
+// With which options the study began to read a data set (to_yaml(DataOptions)).
+std::string fact_of_reading(const std::string& data_name);
 
 // What is thrown for data that are not those of the study; `different` says how they differ, where that is known.
 Error other_data(const Dataset& data, const std::string& different);
@@ -123,7 +125,7 @@ class Store {
   void add_definition(const std::string& definition, const std::string& command);
   // Throws Error where the study has another model under this label.
   void check_model(const Model& model, const std::string& label) const;
-  // Whether the study has other samples of this shape under this name.
+  // Whether the study has other samples under this name; of samples of another shape the number is all that can be compared.
   bool has_other(const Dataset& data, const std::string& name) const;
   // Both throw Error where the study has something else under the name.
   std::int64_t add_model(const Model& model, const std::string& label);
@@ -143,6 +145,7 @@ class Store {
   // The point is in the store when this or another thread's call, made at the same time, returns.
   void finish(PointResult point);
   void add_metrics(std::int64_t point, const NamedEstimates& values, const NamedCurves& curves);
+  bool is_measured(const StoredPoint& point, const std::vector<std::string>& metrics) const;        // in all of them, as it is done today
   std::vector<Estimate> values(std::int64_t point, const std::vector<std::string>& metrics) const;  // NaN where it has none
 
   // Facts of the study as a whole, by name, such as those above; `known` gives "" for one that is not there.

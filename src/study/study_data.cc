@@ -21,20 +21,6 @@ void check_truth(const Dataset& data, const Targets& targets) {
   }
 }
 
-// What was said of the data when the study began, where that differs: `select was not given and is energy > 5`.
-std::string difference_from_beginning(const Store& store, const StudyData& of) {
-  for (const Store::KnownDefinition& known : store.definitions()) {
-    try {
-      for (const StudyData& data : parse_definition(known.definition, "").data) {
-        if (data.name == of.name) return difference(data.options, of.options);
-      }
-    } catch (const Error&) {
-      // Written by another narrow.
-    }
-  }
-  return "";
-}
-
 }  // namespace
 
 FittedData read_fitted(const StudyData& of, const std::vector<Subject>& subjects) {
@@ -107,27 +93,35 @@ std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject
   return facts;
 }
 
-void check_study_data(const Store& store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
+void check_study_data(const Store* store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
                       const FittedData& data) {
-  bool any = false;
+  const auto known_of = [&](const std::string& fact) { return store == nullptr ? "" : store->known(fact); };
+  std::map<std::string, std::pair<std::string, std::string>> asked;  // of each fact its value, and whose model has it
   for (const Subject& subject : subjects) {
     const Dataset& own = data.of(subject.model);
     const Targets targets = targets_of(of.options, own, subject.model);
     check_truth(own, targets);
     for (const TargetFact& fact : target_facts(of, subject, own, targets)) {
-      any = true;
-      const std::string known = store.known(fact.name);
+      const auto [same, is_new] = asked.emplace(fact.name, std::pair(fact.value, subject.model.name));
+      if (same->second.first != fact.value) {
+        throw Error(own.path + ": it does not say how its target is prepared, and the models were trained on different ones (" +
+                    same->second.second + ": " + same->second.first + ", " + subject.model.name + ": " + fact.value +
+                    "); say it with target: or --target");
+      }
+      const std::string known = known_of(fact.name);
       if (known.empty() || known == fact.value) continue;
       throw Error(fact.whose + ": the target of this study is " + known + ", and " + fact.value +
                   " is asked for; give another --out, or the same target");
     }
   }
-  const std::string known = any && !unit.empty() ? store.known(kUnitFact) : "";
+  const std::string known = !asked.empty() && !unit.empty() ? known_of(kUnitFact) : "";
   if (!known.empty() && unit != known) {
     throw Error("--unit " + unit + ": the unit of the target in this study is " + known + "; give another --out, or the same unit");
   }
   for (const auto& [shape, own] : data.fitted) {
-    if (store.has_other(own, of.name)) throw other_data(own, difference_from_beginning(store, of));
+    if (store == nullptr || !store->has_other(own, of.name)) continue;
+    const std::string began = known_of(fact_of_reading(of.name));
+    throw other_data(own, began.empty() ? "" : difference(began, of.options));
   }
 }
 

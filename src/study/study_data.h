@@ -42,9 +42,10 @@ struct TargetFact {
 };
 std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets);
 
-// Throws Error, saying what differs, where the study has these data with other samples, another target or another unit of it, and for true
-// values that cannot be undone.
-void check_study_data(const Store& store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
+// Throws Error, saying what differs, where the study (null for one that begins) has these data with other samples, another target or
+// another unit of it, where models that were trained on different targets are all that tells how it is prepared, and for true values that
+// cannot be undone.
+void check_study_data(const Store* store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
                       const FittedData& data);
 
 }  // namespace narrow

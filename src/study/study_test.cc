@@ -434,10 +434,12 @@ TEST(Best, AnswersAreSettledByErrorsAndNeighbours) {
   EXPECT_EQ(grid.answer("mpe=5", true).point->point->v_full, 11) << "on request";
   const std::string said = joined(undecided.said);
   // 4.9 +- 0.49 is 0.1 from the bound: 24.01 times as many samples have an error of 0.1.
-  EXPECT_NE(said.find("undecided is the 23-bit point ap_fixed<11,4> / ap_fixed<12,2>, where mpe is 4.9 +- 0.49 %: the bound of 5 % is met, "
-                      "but by less than the statistical error of 1,000 samples; about "
-                      "25,000 would decide"),
-            std::string::npos)
+  EXPECT_NE(
+      said.find(
+          "the 23-bit point ap_fixed<11,4> / ap_fixed<12,2> is undecided: mpe of the output is 4.9 +- 0.49 %: the bound of 5 % is met, "
+          "but by less than the statistical error of 1,000 samples; about "
+          "25,000 would decide"),
+      std::string::npos)
       << said;
   // By exactly its error it is decided.
   errors({9, 4, 4, 3, 1});
@@ -548,6 +550,9 @@ TEST(Best, AnEmptyFrontSaysWhy) {
   EXPECT_NE(joined(front("mpe=5").said).find("3 points of which more than 1 % overflow"), std::string::npos);
   EXPECT_EQ(front("mpe=5", true).points.size(), 1U);
   for (StoredPoint& point : grid.points) point.overflow.reset();
+  // Something overflows, and nobody has counted how much.
+  EXPECT_TRUE(front("mpe=5").points.empty());
+  for (StoredPoint& point : grid.points) point.clean = true;
   EXPECT_NE(joined(front("mpe=5,turn_on_shift@20=0.5").said).find("3 points beyond the other bounds"), std::string::npos);
   EXPECT_NE(joined(front("mpe=5,turn_on_shift@20=1.05").said).find("3 points left out that keep to the other bounds by less"),
             std::string::npos);
@@ -567,10 +572,51 @@ TEST(Best, AnUnknownErrorIsNotAnExactValue) {
   ASSERT_EQ(answer.judgements.size(), 1U);
   EXPECT_EQ(answer.judgements[0].standing, Standing::kMetErrorUnknown);
   EXPECT_TRUE(std::isnan(answer.judgements[0].error));
-  EXPECT_NE(joined(answer.said).find("mpe is 4 %: the bound of 5 % is met, but its statistical error is unknown"), std::string::npos)
+  EXPECT_NE(joined(answer.said).find("mpe of the output is 4 %: the bound of 5 % is met, but its statistical error is unknown"),
+            std::string::npos)
       << joined(answer.said);
   // Missed, whatever its error.
   EXPECT_EQ(judge(grid.points[0], {metric_named("mpe"), 3, 0}, 1000).standing, Standing::kMissed);
+}
+
+TEST(Best, OverflowsThatWereNotCountedAreADoubt) {
+  Grid2 grid;
+  for (int full = 10; full <= 12; ++full) grid.add({full, 4, 12, 2}, 4, 0).overflow.reset();
+  Answer answer = grid.answer("mpe=5");
+  EXPECT_FALSE(answer.point);
+  EXPECT_EQ(answer.doubt, Doubt::kOverflow);
+  EXPECT_NE(joined(answer.said).find("something overflows; how much was not counted"), std::string::npos) << joined(answer.said);
+  for (StoredPoint& point : grid.points) point.clean = true;
+  EXPECT_TRUE(grid.answer("mpe=5").point);
+}
+
+TEST(Best, TheNearestMissesItsBoundsLeast) {
+  Grid2 grid;
+  grid.add({10, 4, 12, 2}, 4, 9);
+  grid.add({11, 4, 12, 2}, 6, 2);
+  grid.add({12, 4, 12, 2}, 30, 1);
+  const Answer answer = grid.answer("mpe=5,turn_on_shift@20=1.5");
+  ASSERT_TRUE(answer.nearest);
+  EXPECT_EQ(answer.nearest->point->v_full, 11);  // 33 % beyond; the others 500 % beyond one of both
+}
+
+TEST(Best, AMetricThatIsUnknownEverywhereIsSaid) {
+  Grid2 grid;
+  for (int full = 10; full <= 12; ++full) grid.add({full, 4, 12, 2}, std::nan(""), 0);
+  EXPECT_NE(joined(grid.answer("mpe=5").said).find("mpe of the output is unknown at every point"), std::string::npos);
+}
+
+TEST(Best, ABoundBelowZeroIsRefusedWhereNothingIs) {
+  const std::vector<Metric> metrics{metric_named("mpe"), metric_named("bias"), metric_named("resolution_loss")};
+  EXPECT_EQ(parse_bounds("resolution_loss=-1", "", metrics).size(), 1U);
+  for (const char* below : {"mpe=-1", "bias=-1"}) {
+    try {
+      parse_bounds(below, "", metrics);
+      FAIL() << below;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("is never below 0"), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(Best, IntegerBitsThatTheGridDoesNotVaryAreSaid) {
