@@ -355,6 +355,7 @@ class Judge {
 
   // Why there is not even a nearest point.
   void say_unknown() {
+    if (answer_.missing == answer_.points) return;
     for (const Bound& bound : question_.bounds) {
       const bool known = std::any_of(points_.begin(), points_.end(), [&](const StoredPoint& point) {
         return point.finished && !std::isnan(cost_of(bound.metric, point.values[bound.at]));

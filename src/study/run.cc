@@ -292,10 +292,13 @@ class Teller {
 
 // Whether the scan is new in the folder of others. (Where it is alone, what a power cut left there is written anew.)
 bool joins_others(const Store& store, const Scan& scan) {
-  if (!store.points(scan, {}).empty()) return false;
+  const auto has_results = [&](const Scan& of) {
+    const std::vector<StoredPoint> points = store.points(of, {});
+    return std::any_of(points.begin(), points.end(), [](const StoredPoint& point) { return point.finished; });
+  };
   const std::vector<Scan> scans = store.scans();
-  return std::any_of(scans.begin(), scans.end(), [&](const Scan& other) {
-    return other.id != scan.id && other.folder == scan.folder && !store.points(other, {}).empty();
+  return !has_results(scan) && std::any_of(scans.begin(), scans.end(), [&](const Scan& other) {
+    return other.id != scan.id && other.folder == scan.folder && has_results(other);
   });
 }
 
@@ -366,6 +369,7 @@ class Execution {
     std::size_t all = 0;
     for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
     Teller teller(watch_, all);
+    plan(subjects, data, grids);
     for (std::size_t i = 0; i < data.size(); ++i) {
       const StudyData& of = definition_.data[i];
       const std::map<std::string, std::vector<std::string>> seen = note(of, data[i], subjects);
@@ -378,6 +382,24 @@ class Execution {
   }
 
  private:
+  // All points of all scans are in the store before the first one is computed: whoever looks on, or finds the study interrupted, sees what
+  // is missing.
+  void plan(const std::vector<Subject>& subjects, const std::vector<FittedData>& data, const std::vector<ScanGrid>& grids) {
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      for (const Subject& subject : subjects) {
+        for (const ScanGrid& grid : grids) {
+          const Scan scan = scan_of(definition_.data[i], subject, data[i].of(subject.model), grid);
+          if (joins_others(store_, scan)) joining_.insert(scan.id);
+          store_.plan(scan, planned(subject.model, grid), {});
+        }
+      }
+    }
+  }
+
+  Scan scan_of(const StudyData& of, const Subject& subject, const Dataset& data, const ScanGrid& grid) {
+    return store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
+  }
+
   // Says what a user should know of the data; which of their samples each model has seen in training, by its label.
   std::map<std::string, std::vector<std::string>> note(const StudyData& of, const FittedData& data, const std::vector<Subject>& subjects) {
     std::map<std::string, std::vector<std::string>> seen_by;
@@ -417,10 +439,9 @@ class Execution {
     if (metric_options.unit.empty()) metric_options.unit = store_.known(kUnitFact);
     const Measure measure(metric_options, {reference.begin(), reference.end()}, targets);
     store_.add_metric_names(measure.names());
-    const Scan scan =
-        store_.add_scan(store_.add_model(subject.model, subject.label), store_.add_data(data, of.name), describe(grid.precision));
+    const Scan scan = scan_of(of, subject, data, grid);
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
-    write_targets(folder, data, joins_others(store_, scan));
+    write_targets(folder, data, joining_.contains(scan.id));
     const std::vector<std::string> metrics = metric_names(measure);
     NamedEstimates float_values;
     const std::vector<Estimate> values = measure.float_values();
@@ -452,6 +473,7 @@ class Execution {
   const RunOptions& options_;
   const RunWatch& watch_;
   Store& store_;
+  std::set<std::int64_t> joining_;  // scans that are new in the folder of others
 };
 
 }  // namespace

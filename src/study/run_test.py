@@ -311,6 +311,27 @@ def test_a_refused_run_leaves_nothing_that_refuses_the_next(tmp_path):
     assert run(study(tmp_path, text.replace("DATA", str(GOLDEN / "clusters.h5"))), cwd=tmp_path).returncode == 0
 
 
+def test_what_an_interrupted_study_has_not_begun_is_seen(tmp_path):
+    text = f"""
+out: {tmp_path}/study
+models: [{GOLDEN}/ds16.keras, {GOLDEN}/ds64.keras]
+data: {{files: {GOLDEN}/clusters.h5, samples: 400}}
+grid: {{v_full: 8:20, v_int: 4:8, wb_full: 8:14, wb_int: 2}}
+keep: none
+"""
+    process = subprocess.Popen(study(tmp_path, text), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "study" / "study.db").exists() or not rows(tmp_path / "study", "SELECT count(*) FROM sqlite_master WHERE name = 'points'")[0][0] or rows(tmp_path / "study", "SELECT count(finished) FROM points")[0][0] < 5:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    points = 13 * 5 * 7 - 0
+    assert rows(tmp_path / "study", "SELECT model, points FROM progress ORDER BY model") == [("16", points), ("64", points)]
+    assert f"of {2 * points}" in succeed([NARROW, "status", str(tmp_path / "study")])
+    said = succeed([NARROW, "best", str(tmp_path / "study")])
+    assert f"64, auto: {points} of {points} points are not finished" in said, said
+
+
 def test_other_samples_for_a_model_of_another_shape_are_refused(tmp_path):
     """They would stand side by side under one name."""
     line = lambda model, samples: [NARROW, "sweep", str(GOLDEN / model), "--data", str(GOLDEN / "clusters.h5"), *"--v-full 12 --v-int 6 --wb-full 10 --wb-int 2".split(), "--samples", str(samples), "--out", str(tmp_path / "study")]
