@@ -52,7 +52,8 @@ if(NARROW_AP_TYPES)
   narrow_ap_types_test(cast_other_test SOURCES fixed/cast_other_test.cc)
   # hls4ml's own C++ stands beside them.
   narrow_ap_types_test(layers_test SOURCES layers/hls4ml_test.cc)
-  target_include_directories(layers_test SYSTEM PRIVATE ${NARROW_AP_TYPES}/../nnet_utils)
+  # Those of Vitis stand in the place of Vivado's, as in a project that hls4ml writes.
+  target_include_directories(layers_test SYSTEM PRIVATE ${NARROW_AP_TYPES}/../../vitis/nnet_utils ${NARROW_AP_TYPES}/../nnet_utils)
   target_link_libraries(layers_test PRIVATE narrow_layers)
   foreach(slice RANGE 6)
     narrow_ap_types_test(cast_test_${slice} SOURCES fixed/cast_test.cc)

@@ -130,10 +130,10 @@ of("layers/dense.cc",
    ("bounds: no cast to the result", "return accum == result ? sum : cast_interval(sum, accum.fraction(), result);", "return sum;"))
 
 of("layers/set_sum.cc",
-   ("each row is rounded before it is added", ": raw << (fraction - x.fraction()); };", ": cast(raw, x, sum).raw << (fraction - sum.fraction()); };"),
-   ("rows are not truncated before an ap_int adds them", "return sum.is_integer ? cast(raw, x, kWholeNumbers).raw :", "return sum.is_integer && x.integer > 60 ? cast(raw, x, kWholeNumbers).raw :"),
-   ("rows without integer bits become 0 as ap_ints", "cast(raw, x, kWholeNumbers).raw", "cast(raw, x.fraction(), kWholeNumbers).raw"),
-   ("overflow of a step is not counted", "      turns.bring(exact, fraction, total);\n", ""),
+   ("each row is rounded before it is added", ": x << (fraction_ - x_.fraction());", ": cast(x, x_, sum_).raw << (fraction_ - sum_.fraction());"),
+   ("rows are not truncated before an ap_int adds them", "sum_.is_integer ? cast(x, x_, kWholeNumbers).raw :", "sum_.is_integer && x_.integer > 60 ? cast(x, x_, kWholeNumbers).raw :"),
+   ("rows without integer bits become 0 as ap_ints", "cast(x, x_, kWholeNumbers).raw", "cast(x, x_.fraction(), kWholeNumbers).raw"),
+   ("overflow of a step is not counted", "  turns.bring(exact, fraction_, next);\n", ""),
    ("bounds: one row is missing", "static_cast<int>(set_size(place)), place.types.result());", "static_cast<int>(set_size(place)) - 1, place.types.result());"),
    ("word: no room for many rows", "bits_at(x, fraction) + static_cast<int>(std::bit_width(set_size(place))) + 2", "bits_at(x, fraction) + 2"))
 
@@ -145,7 +145,7 @@ of("layers/set_mean.cc",
     "const Int128 term = cast(x, call.place.input().fraction(), unbounded(accum)).raw;"),
    ("the sum is not brought into range", "total = cast(exact, accum.fraction(), accum).raw;", "total = exact;"),
    ("a row's overflow is not counted", "      turns.bring(x, call.place.input().fraction(), term);\n", ""),
-   ("a mean without integer bits becomes 0 as an ap_int", "cast(divided(total, set, accum), accum, call", "cast(divided(total, set, accum), accum.fraction(), call"),
+   ("a mean without integer bits becomes 0 as an ap_int", "cast(quotient(total, set, accum), accum, call", "cast(quotient(total, set, accum), accum.fraction(), call"),
    ("bounds: rows are not brought into range", "  if (!wraps(accum)) term = cast_interval(term, accum.fraction(), accum);\n", "",
     "equal terms that leave the range on one side saturate every sum there"),
    ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"),
@@ -204,6 +204,28 @@ of("layers/convolution.cc",
 
 of("model/operation.h",
    ("zeros of the padding are what was there", "if (gather.pads) std::fill_n", "if (false) std::fill_n"))
+
+of("layers/pooling.cc",
+   ("max pooling pads with 0", "return x.is_signed ? min_raw(x) : Int128{1} << (x.width - 1);", "return 0;"),
+   ("padding is looked at with io_stream alone", "return pads(input) || (!windows_.one_axis() && windows_.size != windows_.strides);", "return pads(input);"),
+   ("an average is divided by all pixels of its window", "y = quotient(sum, static_cast<Int128>(real), accum);", "y = quotient(sum, static_cast<Int128>(pixels), accum);"),
+   ("sums from the first to the last", "const std::size_t left = std::bit_floor(terms.size() - 1);", "const std::size_t left = terms.size() - 1;"),
+   ("the largest is found before values are cast", "if (parallel || shift) {", "if (true) {"),
+   ("auto: an average grows by no fractional bits", "{.width = x.width + 2 * more,", "{.width = x.width + more,"),
+   ("auto: the result is accum's type", "request.choice(TypeName::kResult).value_or(x)", "request.choice(TypeName::kResult).value_or(accum)"),
+   ("the overflow of a term is not counted", "else turns.bring(value, x.fraction(), term.raw);", ""),
+   ("bounds: the padding is not among the values", "if (pads(shape)) values.high = std::max(values.high, pad_value(x));", ""),
+   ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"))
+
+of("layers/set_max.cc",
+   ("the largest is found before values are cast", "const CastResult term = cast(value, x, accum);", "const CastResult term = cast(value, x, unbounded(accum));"),
+   ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"))
+
+of("layers/rearrangement.cc",
+   ("axes are permuted the other way", "steps[axis];", "steps[i];"),
+   ("values repeat as a whole", "place /= numbers_[i];", "place %= input[axis];"),
+   ("zeros behind are in front", "place -= numbers_[2 * i];", "place -= numbers_[2 * i + 1];"),
+   ("bounds: zeros are not among the values", "move_ == Move::kZeroPad ? hull(inputs.front(), {}) : inputs.front()", "inputs.front()"))
 
 of("layers/merge.cc",
    ("an average is a sum", "fraction + (kind_ == MergeKind::kAverage ? 1 : 0)", "fraction"),

@@ -76,6 +76,32 @@ def products(rng, x, name, batch_norm, seen=None):
     return x
 
 
+def pooling(rng, x, name):
+    """Sometimes, as io_stream has it: nothing is padded, and of an image windows lie side by side."""
+    axes = len(x.shape) - 2
+    if axes == 0 or rng.random() < 0.7:
+        return x
+    size = [rng.randint(1, min(3, n)) for n in x.shape[1:-1]]
+    strides = rng.randint(1, 3) if axes == 1 else None
+    return getattr(keras.layers, rng.choice(["Max", "Average"]) + f"Pooling{axes}D")(size, strides=strides, name=name)(x)
+
+
+def moved(rng, x, name):
+    """Sometimes, what moves values alone; of three axes io_stream permutes none."""
+    axes = len(x.shape) - 2
+    if axes == 0 or rng.random() < 0.8:
+        return x
+    kind = rng.choice(["Reshape", "Permute", "ZeroPadding", "UpSampling"][(axes == 2) * 2 :])
+    if kind == "Reshape":
+        return keras.layers.Reshape((x.shape[2], x.shape[1]), name=name)(x)
+    if kind == "Permute":
+        return keras.layers.Permute((2, 1), name=name)(x)
+    if kind == "ZeroPadding":
+        zeros = [[rng.randint(0, 2), rng.randint(0, 2)] for _ in range(axes)]
+        return getattr(keras.layers, f"ZeroPadding{axes}D")(zeros if axes == 2 else zeros[0], name=name)(x)
+    return getattr(keras.layers, f"UpSampling{axes}D")(2 if axes == 1 else (rng.randint(1, 2), 2), name=name)(x)
+
+
 MERGES = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"]
 
 
@@ -136,14 +162,18 @@ def random_model(rng, uniform):
         inputs = [inputs, others] if rng.random() < 0.5 else [others, inputs]
     for i in range(rng.randint(1, 2)):
         x = products(rng, x, f"phi{i + 1}", uniform, seen if merging else None)
+        x = pooling(rng, x, f"phi_pool{i + 1}")
+        x = moved(rng, x, f"phi_moved{i + 1}")
         if merging and rng.random() < 0.7:
             x = merge(rng, x, seen, f"phi_merge{i + 1}")
         seen.append(x)
-    pool = "flatten" if image else rng.choice(["KSum", "KSum", "mean", "flatten"])
+    pool = rng.choice(["flatten", "flatten", "mean", "max"] if image else ["KSum", "KSum", "KSum", "mean", "max", "flatten"])
     if pool == "KSum":
         x = reference.KSum(name="KSum")(x)
     elif pool == "mean":
-        x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
+        x = (keras.layers.GlobalAveragePooling2D if image else keras.layers.GlobalAveragePooling1D)(name="mean")(x)
+    elif pool == "max":
+        x = (keras.layers.GlobalMaxPooling2D if image else keras.layers.GlobalMaxPooling1D)(name="largest")(x)
     else:
         x = keras.layers.Flatten(name="flatten")(x)
         if rng.random() < 0.5:
@@ -252,6 +282,8 @@ def random_case(rng, model, name, uniform, special=False):
                 kinds.append("accum")
             elif isinstance(layer, (keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU)):
                 kinds.append("param")
+            elif "Pooling" in type(layer).__name__:
+                kinds.append("accum")
             layers.setdefault(layer.name, {})[rng.choice(kinds)] = fixed(rng, 5, 20, unsigned=0.2)
     keys = random_keys(rng, model)
     if keys:

@@ -754,7 +754,7 @@ void Engine::Impl::run_row_sums(std::size_t index, std::size_t samples, Workspac
   Tensor& y = work.tensors[index];
   y.hold(program_.format(index));
   y.resize(samples * width_of(index));
-  const auto rows = static_cast<std::size_t>(layer(input_of(index)).shape.front());
+  const std::size_t rows = size_of(layer(input_of(index)).shape) / width_of(index);
   LayerCounts seen;
   for (std::size_t s = 0; s < samples; ++s)
     stages_[index].sums->run(work.tensors[input_of(index)], s * rows, rows, y, s, work.scratch, seen);

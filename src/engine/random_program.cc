@@ -18,9 +18,12 @@
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
 #include "layers/merge.h"
+#include "layers/pooling.h"
 #include "layers/prelu.h"
+#include "layers/rearrangement.h"
 #include "layers/relu.h"
 #include "layers/relu_max.h"
+#include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
@@ -148,6 +151,49 @@ class Generator {
     push_behind(model, name, n_out);
   }
 
+  // Sometimes.
+  void push_pooling(Model& model, const std::string& name) {
+    const Shape& input = model.layers.back().shape;
+    if (input.size() < 2 || limits_.sums_alone || !one_in(4)) return;
+    Windows windows{{}, {}, one_in(3) ? Padding::kSame : Padding::kValid};
+    const bool apart = one_in(3);
+    for (std::size_t i = 0; i + 1 < input.size(); ++i) {
+      windows.size.push_back(number(1, std::min(input[i], 3)));
+      windows.strides.push_back(apart ? number(1, 3) : windows.size.back());
+    }
+    auto op = std::make_shared<Pooling>(one_in(2) ? PoolKind::kMax : PoolKind::kAverage, std::move(windows));
+    const std::string keras_class(op->keras_class());
+    push(model, name, std::move(op), keras_class);
+  }
+
+  // Sometimes.
+  void push_rearrangement(Model& model, const std::string& name) {
+    const Shape& input = model.layers.back().shape;
+    if (input.size() < 2 || limits_.sums_alone || !one_in(6)) return;
+    const std::size_t axes = input.size() - 1;
+    auto move = static_cast<Move>(number(0, 3));
+    std::vector<int> numbers;
+    switch (move) {
+      case Move::kReshape:
+        numbers = input;
+        std::swap(numbers.front(), numbers.back());
+        break;
+      case Move::kPermute:
+        for (int i = 1; i <= static_cast<int>(input.size()); ++i) numbers.push_back(i);
+        std::shuffle(numbers.begin(), numbers.end(), random_);
+        break;
+      case Move::kZeroPad:
+        for (std::size_t i = 0; i < 2 * axes; ++i) numbers.push_back(number(0, 2));
+        break;
+      case Move::kRepeat:
+        for (std::size_t i = 0; i < axes; ++i) numbers.push_back(number(1, 2));
+        break;
+    }
+    auto op = std::make_shared<Rearrangement>(move, std::move(numbers));
+    const std::string keras_class(op->keras_class());
+    push(model, name, std::move(op), keras_class);
+  }
+
   void push_dense(Model& model, const std::string& name) {
     const int n_in = model.layers.back().shape.back();
     const int n_out = nodes();
@@ -206,11 +252,19 @@ class Generator {
     if (limits_.graphs && one_in(3)) push_other_input(model, shape);
     for (int i = limits_.sums_alone ? 0 : number(0, 2); i > 0; --i) {
       push_products(model, "phi" + std::to_string(i));
+      push_pooling(model, "phi_pool" + std::to_string(i));
+      push_rearrangement(model, "phi_moved" + std::to_string(i));
       if (limits_.graphs && one_in(2)) push_merge(model, "phi_merge" + std::to_string(i));
     }
-    switch (image ? 1 : limits_.sums_alone ? 2 * number(0, 1) : number(0, 4)) {
-      case 0: push(model, "mean", std::make_shared<SetMean>(), "GlobalAveragePooling1D"); break;
+    switch (limits_.sums_alone ? 2 * number(0, 1) : image ? number(0, 2) : number(0, 5)) {
+      case 0: push(model, "mean", std::make_shared<SetMean>(image), image ? "GlobalAveragePooling2D" : "GlobalAveragePooling1D"); break;
       case 1: push(model, "flatten", std::make_shared<Flatten>(), "Flatten"); break;
+      case 2:
+        if (!limits_.sums_alone) {
+          push(model, "largest", std::make_shared<SetMax>(image), image ? "GlobalMaxPooling2D" : "GlobalMaxPooling1D");
+          break;
+        }
+        [[fallthrough]];
       default: push(model, "sum", std::make_shared<SetSum>(), "KSum");
     }
     for (int i = limits_.sums_alone ? 0 : number(1, 2); i > 0; --i) {

@@ -44,7 +44,7 @@ std::optional<RowSums> RowSums::make(const Program& program, std::size_t layer, 
   sums.width_ = static_cast<std::size_t>(place.shape.back());
   sums.fit_ = *fit;
   const int up = sum.fraction() - from.fraction();
-  const auto rows = static_cast<Uint128>(place.shapes.front()->front());
+  const auto rows = static_cast<Uint128>(size_of(*place.shapes.front()) / sums.width_);
   const int bits = std::max(bits_of(magnitude_of(x.magnitude())) + std::max(up, 0), sum.width) + bits_of(rows);
   if (std::abs(up) > kMostBits || bits > kMostBits) return std::nullopt;
   sums.in_128_bits_ = std::max(bits, -up) > kWord || !fits_word(from) || !fits_word(sum) || !fits_word(result);

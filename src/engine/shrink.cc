@@ -13,6 +13,7 @@
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/merge.h"
+#include "layers/rearrangement.h"
 
 namespace narrow {
 namespace {
@@ -73,8 +74,9 @@ std::optional<RandomCase> with_columns(RandomCase from, std::size_t at, const In
     const bool changed =
         std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](int input) { return kept.contains(static_cast<std::size_t>(input)); });
     if (!changed) continue;
-    // A Flatten's columns are rows times columns, those of a Concatenate are of both: left as they are, as a convolution is.
-    if (as<Convolution>(layer) != nullptr) return std::nullopt;
+    // A Flatten's columns are rows times columns, those of a Concatenate are of both: left as they are, as a convolution is, and what moves
+    // values.
+    if (as<Convolution>(layer) != nullptr || as<Rearrangement>(layer) != nullptr) return std::nullopt;
     if (layer.inputs.size() > 1 ? as<Merge>(layer) == nullptr : as<Flatten>(layer) != nullptr) return std::nullopt;
     const Indices& columns = kept[static_cast<std::size_t>(layer.inputs.front())];
     if (kept[static_cast<std::size_t>(layer.inputs.back())] != columns) return std::nullopt;
@@ -108,7 +110,11 @@ std::optional<RandomCase> with_rows(RandomCase from, std::size_t rows) {
   for (std::size_t i = 1; i < from.model.layers.size(); ++i) {
     Layer& layer = from.model.layers[i];
     if (as<Flatten>(layer) != nullptr) return std::nullopt;
-    layer.shape = output_shape(layer, from.model.input_shapes(layer));
+    try {
+      layer.shape = output_shape(layer, from.model.input_shapes(layer));
+    } catch (const Error&) {
+      return std::nullopt;  // no whole window any more
+    }
   }
   return from;
 }

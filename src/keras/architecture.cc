@@ -18,7 +18,10 @@
 #include "layers/input.h"
 #include "layers/linear.h"
 #include "layers/merge.h"
+#include "layers/pooling.h"
 #include "layers/prelu.h"
+#include "layers/rearrangement.h"
+#include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
@@ -203,6 +206,75 @@ OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights
                                        kernel.values, bias_of(weights));
 }
 
+// Its strides are its pool_size where it does not say any.
+OperationPtr pooling_op(const KerasLayer& layer) {
+  const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
+  std::vector<int> size = sizes_of(layer, "pool_size", axes);
+  std::vector<int> strides = layer.config.value("strides", json()).is_null() ? size : sizes_of(layer, "strides", axes);
+  const PoolKind kind = layer.class_name.starts_with("Max") ? PoolKind::kMax : PoolKind::kAverage;
+  return std::make_shared<Pooling>(kind, Windows{std::move(size), std::move(strides), padding_of(layer, false)});
+}
+
+// The numbers of a list, of at least `least` each.
+std::vector<int> numbers_of(const KerasLayer& layer, const char* key, const json& value, int least) {
+  std::vector<int> numbers;
+  bool fits = value.is_array() && !value.empty();
+  for (const json& each : value) {
+    numbers.push_back(small_int(each).value_or(least - 1));
+    fits &= numbers.back() >= least;
+  }
+  if (!fits) throw Error(describe(layer) + ": its " + key + " should be numbers from " + std::to_string(least) + " on");
+  return numbers;
+}
+
+OperationPtr reshape_op(const KerasLayer& layer) {
+  std::vector<int> shape = numbers_of(layer, "target_shape", layer.config.value("target_shape", json()), -1);
+  if (std::count(shape.begin(), shape.end(), -1) > 1 || std::count(shape.begin(), shape.end(), 0) > 0) {
+    throw Error(describe(layer) + ": its target_shape should be numbers from 1 on, and at most one -1");
+  }
+  return std::make_shared<Rearrangement>(Move::kReshape, std::move(shape));
+}
+
+OperationPtr permute_op(const KerasLayer& layer) {
+  std::vector<int> dims = numbers_of(layer, "dims", layer.config.value("dims", json()), 1);
+  constexpr std::size_t kMostAxes = 3;
+  std::vector<int> sorted = dims;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (sorted[i] != static_cast<int>(i) + 1 || sorted.size() > kMostAxes) {
+      throw Error(describe(layer) + ": its dims should be each of 1, 2, ... once, of at most 3 axes");
+    }
+  }
+  if (sorted == dims) throw Error(describe(layer) + ": it moves nothing, and hls4ml 1.3.0 may transpose there; leave it out");
+  return std::make_shared<Rearrangement>(Move::kPermute, std::move(dims));
+}
+
+// Zeros for each axis: one number for all sides, one for each axis, or a pair for each; of one axis a number or a pair.
+OperationPtr zero_padding_op(const KerasLayer& layer) {
+  const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
+  json value = layer.config.value("padding", json());
+  if (!value.is_array()) value = axes == 1 ? json::array({value, value}) : json::array({value, value});
+  json pairs = axes == 1 ? json::array({value}) : value;
+  std::vector<int> zeros;
+  for (const json& each : pairs) {
+    for (const int number : numbers_of(layer, "padding", each.is_array() ? each : json::array({each, each}), 0)) zeros.push_back(number);
+  }
+  if (zeros.size() != 2 * axes) throw Error(describe(layer) + ": its padding should be a pair of numbers for each axis");
+  return std::make_shared<Rearrangement>(Move::kZeroPad, std::move(zeros));
+}
+
+// Of the layers that only move values; null for others.
+OperationPtr rearrangement_op(const KerasLayer& layer) {
+  if (layer.class_name == "Reshape") return reshape_op(layer);
+  if (layer.class_name == "Permute") return permute_op(layer);
+  if (layer.class_name.starts_with("ZeroPadding")) return zero_padding_op(layer);
+  if (!layer.class_name.starts_with("UpSampling")) return nullptr;
+  if (layer.config.value("interpolation", json("nearest")) != "nearest") {
+    throw Error(describe(layer) + ": its interpolation should be nearest, which hls4ml 1.3.0 computes whatever it says");
+  }
+  return std::make_shared<Rearrangement>(Move::kRepeat, sizes_of(layer, "size", layer.class_name.ends_with("1D") ? 1 : 2));
+}
+
 OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights) {
   const std::vector<std::string> names = weight_names(layer);
   const std::size_t size = weights.back().values.size();
@@ -281,7 +353,13 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "PReLU") return prelu_op(layer, weights);
   if (layer.class_name == "Softmax") return std::make_shared<Softmax>(false);
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
-  if (layer.class_name == "GlobalAveragePooling1D") return std::make_shared<SetMean>();
+  if (const OperationPtr moved = rearrangement_op(layer)) return moved;
+  if (is_pooling(layer.class_name)) return pooling_op(layer);
+  if (is_global_pooling(layer.class_name)) {
+    const bool image = layer.class_name.ends_with("2D");
+    if (layer.class_name.starts_with("GlobalMax")) return std::make_shared<SetMax>(image);
+    return std::make_shared<SetMean>(image);
+  }
   require_set_axis(layer);
   return std::make_shared<SetSum>();
 }

@@ -28,6 +28,9 @@ constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "Spat
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
 constexpr std::array<std::string_view, 8> kMerges = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"};
 constexpr std::array<std::string_view, 2> kConvolutions = {"Conv1D", "Conv2D"};
+constexpr std::array<std::string_view, 4> kPoolings = {"MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"};
+constexpr std::array<std::string_view, 4> kGlobalPoolings = {"GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
+                                                             "GlobalMaxPooling2D"};
 constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
 template <std::size_t N>
@@ -97,6 +100,15 @@ const Options* options_of(const std::string& class_name) {
   static const Options kPRelu = with({{"shared_axes", Option::kMustBeOff}}, {"alpha"});
   static const Options kThresholdedRelu = {{"theta", Option::kHonoured}};
   static const Options kSoftmax = {{"axis", Option::kHonoured}};
+  static const Options kWindowPooling = {{"pool_size", Option::kHonoured},
+                                         {"strides", Option::kHonoured},
+                                         {"padding", Option::kHonoured},
+                                         {"data_format", Option::kLastChannels}};
+  static const Options kReshape = {{"target_shape", Option::kHonoured}};
+  static const Options kPermute = {{"dims", Option::kHonoured}};
+  static const Options kZeroPadding = {{"padding", Option::kHonoured}, {"data_format", Option::kLastChannels}};
+  static const Options kUpSampling = {
+      {"size", Option::kHonoured}, {"interpolation", Option::kHonoured}, {"data_format", Option::kLastChannels}};
   static const Options kFlatten = {{"data_format", Option::kLastChannels}};
   static const Options kPooling = {{"data_format", Option::kLastChannels}, {"keepdims", Option::kMustBeOff}};
   static const Options kSum = {{"axis", Option::kHonoured},
@@ -121,7 +133,12 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "ThresholdedReLU") return &kThresholdedRelu;
   if (class_name == "Softmax") return &kSoftmax;
   if (class_name == "Flatten") return &kFlatten;
-  if (class_name == "GlobalAveragePooling1D") return &kPooling;
+  if (class_name == "Reshape") return &kReshape;
+  if (class_name == "Permute") return &kPermute;
+  if (class_name == "ZeroPadding1D" || class_name == "ZeroPadding2D") return &kZeroPadding;
+  if (class_name == "UpSampling1D" || class_name == "UpSampling2D") return &kUpSampling;
+  if (is_pooling(class_name)) return &kWindowPooling;
+  if (is_global_pooling(class_name)) return &kPooling;
   if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
   if (class_name == "Concatenate") return &kConcatenate;
   if (class_name == "Dot") return &kDot;
@@ -276,6 +293,8 @@ bool passes_on(const std::string& class_name) { return contains(kPassOn, class_n
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
 bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
 bool is_convolution(const std::string& class_name) { return contains(kConvolutions, class_name); }
+bool is_pooling(const std::string& class_name) { return contains(kPoolings, class_name); }
+bool is_global_pooling(const std::string& class_name) { return contains(kGlobalPoolings, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
@@ -285,7 +304,9 @@ Error unsupported(const KerasLayer& layer) {
                " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, "
                "Softmax, KSum "
                "(or GlobalSumPooling1D), " +
-               "GlobalAveragePooling1D, BatchNormalization, Flatten, Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
+               "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
+               "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, "
+               "UpSampling1D, UpSampling2D, Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
                "and Dropout and others that do nothing at inference");
 }
 

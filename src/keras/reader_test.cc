@@ -75,6 +75,23 @@ TEST(ReadKeras, MergesAreWrittenAsTheyAreRead) {
   }
 }
 
+// Convolutions, pooling, and what moves values: settings that are lists, and lists of lists.
+TEST(ReadKeras, LayersOverWindowsAreWrittenAsTheyAreRead) {
+  for (const std::string name : {"steps", "image"}) {
+    const Model model = read_keras(kGolden + name + ".keras");
+    const std::string path = (fs::temp_directory_path() / ("narrow_windows_" + std::to_string(getpid()))).string();
+    for (const char* ending : {".keras", ".h5", ".json", "_2.h5"}) {
+      SCOPED_TRACE(ending);
+      if (std::string(ending) == "_2.h5") write_keras2(model, path + ending);
+      else write_keras(model, path + ending);
+      const Model again = read_keras(path + ending);
+      expect_same_model(model, again);
+      for (std::size_t i = 0; i < model.layers.size(); ++i) EXPECT_EQ(model.layers[i].op->settings(), again.layers[i].op->settings());
+      for (const std::string& file : files_written(path + ending)) fs::remove(file);
+    }
+  }
+}
+
 TEST(ReadKeras, LayersAreAsInKeras) {
   const Model model = read_keras(kGolden + "bn16.keras");
   std::vector<std::string> names;
@@ -144,7 +161,8 @@ TEST_F(BrokenFile, InputsAndConstantsAreTold) {
     expect_error(changed("\"input_layers\": [[\"input_layer\", 0, 0]]", std::string("\"input_layers\": ") + other),
                  "its inputs are not as Keras writes them");
   }
-  expect_error(changed("[[[\"phi1\", 0, 0, {}]]]", "[[[\"_CONSTANT_VALUE\", -1, 0.5, null]]]"), "(Activation): it is called with a constant");
+  expect_error(changed("[[[\"phi1\", 0, 0, {}]]]", "[[[\"_CONSTANT_VALUE\", -1, 0.5, null]]]"),
+               "(Activation): it is called with a constant");
   expect_error(changed("\"class_name\": \"Activation\"", "\"class_name\": \"Add\""), "(Add)");
 }
 

@@ -17,9 +17,11 @@
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
 #include "layers/merge.h"
+#include "layers/pooling.h"
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/relu_max.h"
+#include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
@@ -519,7 +521,81 @@ void set_sum() {
   }
 }
 
-template <class A>
+// Zeros that padding `same` puts in front and behind.
+constexpr unsigned padding_of(unsigned size, unsigned window, unsigned stride, bool behind) {
+  const unsigned needed = (size + stride - 1) / stride * stride + window;
+  const unsigned all = needed > size + stride ? needed - size - stride : 0;
+  return behind ? all - all / 2 : all / 2;
+}
+
+template <class A, nnet::Pool_Op kOp, unsigned kHigh, unsigned kWide, unsigned kDown, unsigned kAcross, bool kSame>
+struct WindowConfig {
+  static const unsigned in_height = 5;
+  static const unsigned in_width = 6;
+  static const unsigned n_filt = kOut;
+  static const unsigned n_chan = kOut;
+  static const unsigned pool_height = kHigh;
+  static const unsigned pool_width = kWide;
+  static const unsigned filt_height = kHigh;
+  static const unsigned filt_width = kWide;
+  static const unsigned stride_height = kDown;
+  static const unsigned stride_width = kAcross;
+  static const unsigned pad_top = kSame ? padding_of(in_height, kHigh, kDown, false) : 0;
+  static const unsigned pad_bottom = kSame ? padding_of(in_height, kHigh, kDown, true) : 0;
+  static const unsigned pad_left = kSame ? padding_of(in_width, kWide, kAcross, false) : 0;
+  static const unsigned pad_right = kSame ? padding_of(in_width, kWide, kAcross, true) : 0;
+  static const unsigned out_height = (in_height + pad_top + pad_bottom - kHigh) / kDown + 1;
+  static const unsigned out_width = (in_width + pad_left + pad_right - kWide) / kAcross + 1;
+  static const bool count_pad = false;
+  static const nnet::Pool_Op pool_op = kOp;
+  static const nnet::conv_implementation implementation = nnet::conv_implementation::linebuffer;
+  static const unsigned reuse_factor = 1;
+  using accum_t = A;
+};
+
+// Windows that lie side by side with io_stream, others with io_parallel.
+template <class X, class A, class R, unsigned kHigh, unsigned kWide, unsigned kDown = kHigh, unsigned kAcross = kWide, bool kSame = false,
+          nnet::Pool_Op kOp>
+void pooling_of(PoolKind kind) {
+  using Config = WindowConfig<A, kOp, kHigh, kWide, kDown, kAcross, kSame>;
+  constexpr std::size_t kOutputs = Config::out_height * Config::out_width * kOut;
+  LayerPrecision types;
+  types.set(TypeName::kAccum, kFormat<A>);
+  types.set(TypeName::kResult, kFormat<R>);
+  const Shape shape{static_cast<int>(Config::in_height), static_cast<int>(Config::in_width), kOut};
+  const auto op = std::make_shared<Pooling>(kind, Windows{{kHigh, kWide}, {kDown, kAcross}, kSame ? Padding::kSame : Padding::kValid});
+  for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
+    Values<X> x(size_of(shape));
+    std::vector<R> expected(kOutputs);
+    if constexpr (kSame || kHigh != kDown || kWide != kAcross) {
+      nnet::pooling2d_cl<X, R, Config>(x.amd.data(), expected.data());
+    } else {
+      hls::stream<nnet::array<X, kOut>> in;
+      hls::stream<nnet::array<R, kOut>> out;
+      for (std::size_t pixel = 0; pixel < Config::in_height * Config::in_width; ++pixel) {
+        nnet::array<X, kOut> row;
+        for (std::size_t j = 0; j < kOut; ++j) row[j] = x.amd[pixel * kOut + j];
+        in.write(row);
+      }
+      nnet::pooling2d_cl<nnet::array<X, kOut>, nnet::array<R, kOut>, Config>(in, out);
+      for (std::size_t at = 0; at < kOutputs; at += kOut) {
+        nnet::array<R, kOut> row = out.read();
+        for (std::size_t j = 0; j < kOut; ++j) expected[at + j] = row[j];
+      }
+    }
+    const std::vector<Int128> got = Narrow(op, types, kFormat<X>, shape).run(x.raw);
+    ASSERT_EQ(got.size(), expected.size());
+    expect_same(got, expected.data(), std::string(op->keras_class()) + " " + names<X, A, R>(), x.raw);
+  }
+}
+
+template <class X, class A, class R, unsigned kHigh, unsigned kWide, unsigned kDown = kHigh, unsigned kAcross = kWide, bool kSame = false>
+void pooling() {
+  pooling_of<X, A, R, kHigh, kWide, kDown, kAcross, kSame, nnet::Max>(PoolKind::kMax);
+  pooling_of<X, A, R, kHigh, kWide, kDown, kAcross, kSame, nnet::Average>(PoolKind::kAverage);
+}
+
+template <class A, nnet::Pool_Op kOp = nnet::Average>
 struct PoolConfig {
   static const unsigned n_in = kRows;
   static const unsigned n_filt = kOut;
@@ -527,29 +603,35 @@ struct PoolConfig {
   static const unsigned stride_width = kRows;
   static const unsigned pad_left = 0;
   static const unsigned pad_right = 0;
-  static const nnet::Pool_Op pool_op = nnet::Average;
+  static const nnet::Pool_Op pool_op = kOp;
   static const unsigned reuse_factor = 1;
   using accum_t = A;
 };
 
 template <class X, class A, class R>
-void set_mean() {
+void set_mean_and_max() {
   LayerPrecision types;
   types.set(TypeName::kAccum, kFormat<A>);
   types.set(TypeName::kResult, kFormat<R>);
   for (int i = 0; i < kDraws && !testing::Test::HasFatalFailure(); ++i) {
     Values<X> x(kRows * kOut);
     hls::stream<nnet::array<X, kOut>> in;
+    hls::stream<nnet::array<X, kOut>> again;
     hls::stream<nnet::array<R, kOut>> out;
     for (unsigned r = 0; r < kRows; r++) {
       nnet::array<X, kOut> row;
       for (unsigned j = 0; j < kOut; j++) row[j] = x.amd[r * kOut + j];
       in.write(row);
+      again.write(row);
     }
     nnet::global_pooling1d_cl<nnet::array<X, kOut>, nnet::array<R, kOut>, PoolConfig<A>>(in, out);
     nnet::array<R, kOut> mean = out.read();
     expect_same(Narrow(std::make_shared<SetMean>(), types, kFormat<X>, {kRows, kOut}).run(x.raw), &mean[0], "SetMean " + names<X, A, R>(),
                 x.raw);
+    nnet::global_pooling1d_cl<nnet::array<X, kOut>, nnet::array<R, kOut>, PoolConfig<A, nnet::Max>>(again, out);
+    nnet::array<R, kOut> largest = out.read();
+    expect_same(Narrow(std::make_shared<SetMax>(false), types, kFormat<X>, {kRows, kOut}).run(x.raw), &largest[0],
+                "SetMax " + names<X, A, R>(), x.raw);
   }
 }
 
@@ -918,17 +1000,35 @@ TEST(Hls4ml, SetSum) {
   set_sum<F<8, -1>, F<8, -1>>();
 }
 
-TEST(Hls4ml, SetMean) {
-  set_mean<F<8, 3>, F<12, 5>, F<10, 4>>();
-  set_mean<F<8, 3>, F<7, 4, AP_RND_CONV, AP_SAT>, F<7, 3, AP_RND>>();
-  set_mean<U<8, 3>, F<7, 4, AP_RND_INF, AP_SAT_SYM>, U<6, 2>>();
-  set_mean<F<8, 0>, ap_int<5>, F<8, 5>>();
-  set_mean<F<8, 3>, ap_int<5>, ap_int<3>>();
-  set_mean<F<8, 3>, ap_uint<5>, F<8, 6>>();
-  set_mean<F<8, 3>, ap_int<31>, ap_int<31>>();
-  set_mean<F<8, 3>, ap_int<32>, ap_int<32>>();
-  set_mean<F<8, 3>, ap_int<33>, ap_int<33>>();
-  set_mean<F<8, 1>, F<8, 0>, ap_int<5>>();
+TEST(Hls4ml, Pooling) {
+  pooling<F<8, 3>, F<12, 5>, F<8, 3>, 2, 2>();
+  pooling<F<8, 3>, F<8, 3>, F<8, 3>, 1, 3>();
+  pooling<F<8, 3>, F<7, 4, AP_RND_CONV, AP_SAT>, F<7, 3, AP_RND>, 3, 2>();
+  pooling<U<8, 3>, F<7, 4, AP_RND_INF, AP_SAT_SYM>, U<6, 2>, 2, 3>();
+  pooling<F<8, 0>, ap_int<5>, F<8, 5>, 2, 2>();
+  pooling<F<8, 3>, ap_uint<5>, ap_int<4>, 5, 3>();
+  pooling<F<8, 1>, F<8, 0>, ap_int<5>, 2, 2>();
+  // io_parallel
+  pooling<F<8, 3>, F<12, 5>, F<8, 3>, 3, 2, 1, 2>();
+  pooling<F<8, 3>, F<7, 4, AP_RND_CONV, AP_SAT>, F<7, 3, AP_RND>, 2, 3, 2, 3, true>();
+  pooling<U<8, 3>, F<7, 4, AP_RND_INF, AP_SAT_SYM>, U<6, 2>, 3, 3, 2, 1, true>();
+  pooling<U<8, 3>, U<8, 3>, U<8, 3>, 2, 4, 2, 4, true>();
+  pooling<F<8, 3>, ap_int<6>, F<8, 5>, 3, 4, 3, 4, true>();
+  pooling<F<8, 3>, ap_int<33>, F<8, 5>, 3, 4, 3, 4, true>();
+  pooling<F<8, 1>, F<8, 0>, ap_int<5>, 4, 4, 2, 2, true>();
+}
+
+TEST(Hls4ml, SetMeanAndMax) {
+  set_mean_and_max<F<8, 3>, F<12, 5>, F<10, 4>>();
+  set_mean_and_max<F<8, 3>, F<7, 4, AP_RND_CONV, AP_SAT>, F<7, 3, AP_RND>>();
+  set_mean_and_max<U<8, 3>, F<7, 4, AP_RND_INF, AP_SAT_SYM>, U<6, 2>>();
+  set_mean_and_max<F<8, 0>, ap_int<5>, F<8, 5>>();
+  set_mean_and_max<F<8, 3>, ap_int<5>, ap_int<3>>();
+  set_mean_and_max<F<8, 3>, ap_uint<5>, F<8, 6>>();
+  set_mean_and_max<F<8, 3>, ap_int<31>, ap_int<31>>();
+  set_mean_and_max<F<8, 3>, ap_int<32>, ap_int<32>>();
+  set_mean_and_max<F<8, 3>, ap_int<33>, ap_int<33>>();
+  set_mean_and_max<F<8, 1>, F<8, 0>, ap_int<5>>();
 }
 
 TEST(Hls4ml, Merges) {

@@ -2,25 +2,28 @@
 
 #include <algorithm>
 
-#include "layers/turns.h"
-
 namespace narrow {
-namespace {
 
-// sum / n with hls4ml's n, an unsigned int. AMD's headers divide an ap_fixed, or an ap_int of at least 32 bits, toward zero; they make an
-// unsigned number of 33 bits of a narrower ap_int, so that a negative sum gives the low bits of (2^33 + sum) / n.
-Int128 divided(Int128 sum, Int128 n, const Format& accum) {
+Int128 quotient(Int128 sum, Int128 n, const Format& accum) {
   constexpr int kUnsignedInt = 32;
   if (!accum.is_integer || accum.width >= kUnsignedInt || sum >= 0) return sum / n;
   return cast(((Int128{1} << (kUnsignedInt + 1)) + sum) / n, 0, accum).raw;
 }
 
-}  // namespace
+Shape pooled_shape(const Shape& input, bool image) {
+  if (!image) return row_shape({input});
+  if (input.size() != 3) throw Misfit{"rows and columns of channels, such as 28x28x3"};
+  return {input.back()};
+}
+
+int pooled_count(const Shape& input) { return static_cast<int>(size_of(input)) / input.back(); }
 
 FloatFunction SetMean::float_function() const {
   return [sum = SetSum().float_function()](const FloatCall& call) {
-    sum(call);
-    for (float& v : call.y) v /= static_cast<float>(call.shapes.front().front());
+    const int count = pooled_count(call.shapes.front());
+    const std::vector<Shape> rows{{count, call.shapes.front().back()}};
+    sum({call.inputs, rows, call.samples, call.y});
+    for (float& v : call.y) v /= static_cast<float>(count);
   };
 }
 
@@ -52,7 +55,7 @@ void SetMean::compute(const ExactCall<Raw>& call) const {
       turns.bring(exact, accum.fraction(), total);
     }
     call.counts.accum_overflows += turns.left_range() ? 1 : 0;
-    const CastResult mean = cast(divided(total, set, accum), accum, call.place.types.result());
+    const CastResult mean = cast(quotient(total, set, accum), accum, call.place.types.result());
     count(call.counts, mean, total != 0);
     call.y[j] = static_cast<Raw>(mean.raw);
   }
@@ -66,7 +69,7 @@ Interval SetMean::bounds(const Place& place, const Step& step, const std::vector
   constexpr int kMaxBits = 100;
   // An ap_int has rules of its own for what it is made from (fixed/cast.h).
   if (step.bits > kMaxBits || accum.is_integer) return range_of(result);
-  const int set = place.shapes.front()->front();
+  const int set = pooled_count(*place.shapes.front());
   Interval term = cast_interval(inputs.front(), place.input().fraction(), unbounded(accum));
   if (!wraps(accum)) term = cast_interval(term, accum.fraction(), accum);
   const Interval sum = running_sum({}, term, accum.fraction(), set, accum);

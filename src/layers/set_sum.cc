@@ -4,17 +4,26 @@
 #include <bit>
 
 #include "layers/float_kernels.h"
-#include "layers/turns.h"
 
 namespace narrow {
 namespace {
 
 std::size_t set_size(const Place& place) { return static_cast<std::size_t>(place.shapes.front()->front()); }
 
-// s += x of an ap_int s makes an ap_int of x before it adds (ap_fixed_base.h, AF_ASSIGN_OP_WITH_AP_INT).
 constexpr Format kWholeNumbers{.width = kMaxSumWidth, .integer = kMaxSumWidth, .is_signed = true, .is_integer = true};
 
 }  // namespace
+
+AddAssign::AddAssign(const Format& x, const Format& sum)
+    : x_(x), sum_(sum), fraction_(sum.is_integer ? 0 : std::max(x.fraction(), sum.fraction())) {}
+
+Int128 AddAssign::operator()(Int128 total, Int128 x, Turns& turns) const {
+  const Int128 term = sum_.is_integer ? cast(x, x_, kWholeNumbers).raw : x << (fraction_ - x_.fraction());
+  const Int128 exact = (total << (fraction_ - sum_.fraction())) + term;
+  const Int128 next = cast(exact, fraction_, sum_).raw;
+  turns.bring(exact, fraction_, next);
+  return next;
+}
 
 Shape row_shape(const std::vector<Shape>& inputs) {
   if (inputs.front().size() != 2) throw Misfit{"a set of rows, such as 128x64"};
@@ -41,19 +50,13 @@ void SetSum::plan(const Place& place, Step& step) const {
 
 template <class Raw>
 void SetSum::compute(const ExactCall<Raw>& call) const {
-  const Format& x = call.place.input();
   const Format& sum = call.place.types.result();
-  const int fraction = sum.is_integer ? 0 : std::max(x.fraction(), sum.fraction());
-  const auto term = [&](Int128 raw) { return sum.is_integer ? cast(raw, x, kWholeNumbers).raw : raw << (fraction - x.fraction()); };
+  const AddAssign add(call.place.input(), sum);
   const std::size_t width = call.y.size();
   for (std::size_t j = 0; j < width; ++j) {
     Int128 total = 0;
     Turns turns(sum);
-    for (std::size_t i = j; i < call.x().size(); i += width) {
-      const Int128 exact = (total << (fraction - sum.fraction())) + term(static_cast<Int128>(call.x()[i]));
-      total = cast(exact, fraction, sum).raw;
-      turns.bring(exact, fraction, total);
-    }
+    for (std::size_t i = j; i < call.x().size(); i += width) total = add(total, static_cast<Int128>(call.x()[i]), turns);
     call.y[j] = static_cast<Raw>(total);
     call.counts.overflows += turns.left_range() ? 1 : 0;
   }

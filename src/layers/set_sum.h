@@ -2,8 +2,22 @@
 #define NARROW_LAYERS_SET_SUM_H_
 
 #include "layers/elementwise.h"
+#include "layers/turns.h"
 
 namespace narrow {
+
+// One step of hls4ml's `s += x`: the exact sum, brought into the type of s; of an ap_int s, x becomes an ap_int before it is added
+// (ap_fixed_base.h, AF_ASSIGN_OP_WITH_AP_INT).
+class AddAssign {
+ public:
+  AddAssign(const Format& x, const Format& sum);
+  Int128 operator()(Int128 total, Int128 x, Turns& turns) const;
+
+ private:
+  Format x_;
+  Format sum_;
+  int fraction_;  // of the exact sum
+};
 
 // The shape of a sum or mean over a set of rows: (set, n) -> (n). Throws Misfit for anything else.
 Shape row_shape(const std::vector<Shape>& inputs);

@@ -15,6 +15,10 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/merge.h"
+#include "layers/pooling.h"
+#include "layers/rearrangement.h"
+#include "layers/set_max.h"
+#include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
 
@@ -224,15 +228,21 @@ void eliminate_linear_activations(Resolved& resolved) {
   }
 }
 
+// A Flatten, or a Reshape to a vector.
+bool flattens(const Layer& layer) {
+  const auto* moved = as<Rearrangement>(layer);
+  return as<Flatten>(layer) != nullptr || (moved != nullptr && moved->move() == Move::kReshape && layer.shape.size() == 1);
+}
+
 // hls4ml's io_stream hands a Flatten's rows on as they come, and any layer but a Dense takes each of them for all the values.
 void note_layers_behind_flatten(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
     if (as<Dense>(layer) != nullptr || as<Concatenate>(layer) != nullptr) continue;
     for (const int input : layer.inputs) {
       const Layer& before = resolved.model.layers[static_cast<std::size_t>(input)];
-      if (as<Flatten>(before) == nullptr) continue;
-      resolved.notes.push_back(layer.name + " (" + layer.keras_class + ") behind " + before.name +
-                               " (Flatten) is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 " +
+      if (!flattens(before)) continue;
+      resolved.notes.push_back(layer.name + " (" + layer.keras_class + ") behind " + before.name + " (" + before.keras_class +
+                               ") is computed as in hls4ml's io_parallel; with io_stream hls4ml 1.3.0 " +
                                (layer.inputs.size() == 1 ? "gives wrong numbers there" : "stops there"));
       break;
     }
@@ -310,6 +320,41 @@ void note_convolutions(Resolved& resolved) {
         continue;
       resolved.notes.push_back(who + "pads " + other.name + " in its place, which reads the same values, and gives wrong numbers");
       break;
+    }
+  }
+}
+
+// Whether every value of a type is one of the other's.
+bool takes_all(const Format& from, const Format& to) {
+  const auto with = [&](Int128 raw) {
+    const CastResult value = cast(raw, from, to);
+    return !value.overflow && from.fraction() <= to.fraction();
+  };
+  return from == to || (!to.is_integer && with(min_raw(from)) && with(max_raw(from)));
+}
+
+void note_pooling(Resolved& resolved) {
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const std::string who = layer.name + " (" + layer.keras_class + ")";
+    const auto* pooling = as<Pooling>(layer);
+    const bool all = as<SetMean>(layer) != nullptr || as<SetMax>(layer) != nullptr;
+    if (pooling == nullptr && !all) continue;
+    const auto before = static_cast<std::size_t>(layer.inputs.front());
+    const Format& x = resolved.precision[before].result();
+    const Shape& shape = resolved.model.layers[before].shape;
+    if (pooling != nullptr && pooling->is_parallel(shape)) {
+      resolved.notes.push_back(who + ": hls4ml 1.3.0 has it with io_parallel alone, " +
+                               (pooling->pads(shape) ? "for it pads" : "for its windows do not lie side by side"));
+      if (pooling->kind() == PoolKind::kMax && pooling->pads(shape) && !x.is_signed) {
+        resolved.notes.push_back(who + ": hls4ml 1.3.0 pads with " + to_string(x) +
+                                 "'s bits 100..0, which are a large value of a type without "
+                                 "a sign: windows at the border have it");
+      }
+    } else if (!takes_all(x, resolved.precision[i][TypeName::kAccum])) {
+      resolved.notes.push_back(who +
+                               " is computed as with io_stream, where hls4ml casts each value to the accum type first; with "
+                               "io_parallel it does so later, and some numbers differ");
     }
   }
 }
@@ -409,6 +454,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   note_merges(resolved);
   note_readers(resolved);
   note_convolutions(resolved);
+  note_pooling(resolved);
   note_softmax(resolved);
   return resolved;
 }

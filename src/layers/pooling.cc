@@ -1,0 +1,229 @@
+#include "layers/pooling.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "layers/set_mean.h"
+#include "layers/turns.h"
+
+namespace narrow {
+namespace {
+
+// The pixels that each window covers, one window after the other.
+struct Covered {
+  explicit Covered(const std::vector<WindowAxis>& axes) : first(1, 0) {
+    const auto windows = static_cast<std::size_t>(axes[0].count) * static_cast<std::size_t>(axes[1].count);
+    first.reserve(windows + 1);
+    for_each_pixel(axes, [&](int window, int, int pixel) {
+      while (first.size() <= static_cast<std::size_t>(window)) first.push_back(pixels.size());
+      pixels.push_back(static_cast<std::size_t>(pixel));
+    });
+    while (first.size() <= windows) first.push_back(pixels.size());
+  }
+  std::span<const std::size_t> of(std::size_t window) const {
+    return std::span(pixels).subspan(first[window], first[window + 1] - first[window]);
+  }
+  std::size_t windows() const { return first.size() - 1; }
+  std::vector<std::size_t> pixels;
+  std::vector<std::size_t> first;
+};
+
+// What hls4ml puts where max pooling pads: the sign bit alone, the least value of a type with a sign.
+Int128 pad_value(const Format& x) { return x.is_signed ? min_raw(x) : Int128{1} << (x.width - 1); }
+
+// Where each value of x is one of accum's as well: how far it is shifted to the left there.
+std::optional<int> lossless_shift(const Format& x, const Format& accum) {
+  if (x == accum) return 0;
+  const int shift = accum.fraction() - x.fraction();
+  constexpr int kMost = 60;
+  if (accum.is_integer || shift < 0 || shift > kMost) return std::nullopt;
+  const Interval range = range_of(x);
+  if ((range.low << shift) < least_raw(accum) || (range.high << shift) > max_raw(accum)) return std::nullopt;
+  return shift;
+}
+
+// nnet_common.h, reduce: the left part is the largest power of two below the number of values.
+Int128 tree_sum(std::span<const Int128> terms, const Format& accum, Turns& turns) {
+  if (terms.size() == 1) return terms.front();
+  const std::size_t left = std::bit_floor(terms.size() - 1);
+  const Int128 exact = tree_sum(terms.first(left), accum, turns) + tree_sum(terms.subspan(left), accum, turns);
+  const Int128 sum = cast(exact, accum.fraction(), accum).raw;
+  turns.bring(exact, accum.fraction(), sum);
+  return sum;
+}
+Interval tree_sum(const Interval& term, std::size_t count, const Format& accum) {
+  if (count == 1) return term;
+  const std::size_t left = std::bit_floor(count - 1);
+  return cast_interval(tree_sum(term, left, accum) + tree_sum(term, count - left, accum), accum.fraction(), accum);
+}
+
+}  // namespace
+
+bool Pooling::pads(const Shape& input) const {
+  const std::vector<WindowAxis> axes = windows_.axes(input);
+  return axes[0].pads() || axes[1].pads();
+}
+
+bool Pooling::is_parallel(const Shape& input) const { return pads(input) || (!windows_.one_axis() && windows_.size != windows_.strides); }
+
+std::string_view Pooling::keras_class() const {
+  if (kind_ == PoolKind::kMax) return windows_.one_axis() ? "MaxPooling1D" : "MaxPooling2D";
+  return windows_.one_axis() ? "AveragePooling1D" : "AveragePooling2D";
+}
+
+std::vector<Setting> Pooling::settings() const {
+  return {{"pool_size", std::vector<std::int64_t>(windows_.size.begin(), windows_.size.end())},
+          {"strides", std::vector<std::int64_t>(windows_.strides.begin(), windows_.strides.end())},
+          {"padding", std::string(name_of(windows_.padding))},
+          {"data_format", std::string("channels_last")}};
+}
+
+FloatFunction Pooling::float_function() const {
+  return [this](const FloatCall& call) {
+    const Covered covered(windows_.axes(call.shapes.front()));
+    const auto channels = static_cast<std::size_t>(call.shapes.front().back());
+    const std::size_t size = size_of(call.shapes.front());
+    float* y = call.y.data();
+    for (std::size_t s = 0; s < call.samples; ++s) {
+      const float* x = call.inputs.front().data() + s * size;
+      for (std::size_t w = 0; w < covered.windows(); ++w) {
+        for (std::size_t c = 0; c < channels; ++c) {
+          float largest = -std::numeric_limits<float>::infinity();
+          float sum = 0;
+          for (const std::size_t pixel : covered.of(w)) {
+            largest = std::max(largest, x[pixel * channels + c]);
+            sum += x[pixel * channels + c];
+          }
+          *y++ = kind_ == PoolKind::kMax ? largest : sum / static_cast<float>(covered.of(w).size());
+        }
+      }
+    }
+  };
+}
+
+// infer_precision.py, _infer_pooling_precision: the maximum does not cut them.
+LayerPrecision Pooling::types(const TypeRequest& request) const {
+  LayerPrecision types;
+  const Format& x = request.inputs.front();
+  Format accum = x;
+  if (kind_ == PoolKind::kAverage) {
+    const int more = std::bit_width(static_cast<unsigned>(windows_.pixels() - 1));  // ceil(log2 n)
+    accum = {.width = x.width + 2 * more, .integer = x.integer + more, .is_signed = x.is_signed};
+  }
+  types.set(TypeName::kAccum, request.choice(TypeName::kAccum).value_or(accum));
+  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(x));
+  return types;
+}
+
+void Pooling::plan(const Place& place, Step& step) const {
+  const Format& x = place.input();
+  const Format& accum = place.types[TypeName::kAccum];
+  const int fraction = std::max(x.fraction(), accum.fraction());
+  step.bits = std::max(bits_at(x, fraction), bits_at(accum, fraction)) + 1;
+  step.word_bits = kMaxSumWidth;
+}
+
+template <class Raw>
+void Pooling::compute(const ExactCall<Raw>& call) const {
+  const Format& x = call.place.input();
+  const Format& accum = call.place.types[TypeName::kAccum];
+  const Format& result = call.place.types.result();
+  const Shape& shape = *call.place.shapes.front();
+  const bool parallel = is_parallel(shape);
+  const auto channels = static_cast<std::size_t>(shape.back());
+  const auto pixels = static_cast<std::size_t>(windows_.pixels());
+  const std::optional<int> shift = lossless_shift(x, accum);
+  const Covered covered(windows_.axes(shape));
+  // Of one type, whose least value the padding is, the largest is found for all channels together.
+  if (kind_ == PoolKind::kMax && x == accum && accum == result && (x.is_signed || covered.pixels.size() == covered.windows() * pixels)) {
+    for (std::size_t w = 0; w < covered.windows(); ++w) {
+      Raw* y = call.y.data() + w * channels;
+      std::copy_n(call.x().data() + covered.of(w).front() * channels, channels, y);
+      for (const std::size_t pixel : covered.of(w).subspan(1)) {
+        const Raw* values = call.x().data() + pixel * channels;
+        for (std::size_t c = 0; c < channels; ++c) y[c] = std::max(y[c], values[c]);
+      }
+    }
+    return;
+  }
+  const AddAssign add(x, accum);
+  std::vector<Int128> values;
+  std::vector<Int128> terms;
+  std::size_t at = 0;
+  for (std::size_t w = 0; w < covered.windows(); ++w) {
+    for (std::size_t c = 0; c < channels; ++c, ++at) {
+      values.clear();
+      for (const std::size_t pixel : covered.of(w)) values.push_back(static_cast<Int128>(call.x()[pixel * channels + c]));
+      const std::size_t real = values.size();
+      Turns turns(accum);
+      bool left = false;  // of a largest value, where no sum tells
+      const auto to_accum = [&](Int128 value) {
+        if (shift) return value << *shift;
+        const CastResult term = cast(value, x, accum);
+        if (kind_ == PoolKind::kMax) left |= term.overflow;
+        else turns.bring(value, x.fraction(), term.raw);
+        return term.raw;
+      };
+      Int128 y = 0;
+      bool was_nonzero = false;
+      if (kind_ == PoolKind::kMax) {
+        if (real < pixels) values.push_back(pad_value(x));
+        if (parallel || shift) {
+          y = to_accum(*std::max_element(values.begin(), values.end()));
+        } else {
+          std::transform(values.begin(), values.end(), values.begin(), to_accum);
+          y = *std::max_element(values.begin(), values.end());
+        }
+        was_nonzero = y != 0;
+      } else {
+        Int128 sum = 0;
+        if (parallel) {
+          for (const Int128 value : values) sum = add(sum, value, turns);
+          y = quotient(sum, static_cast<Int128>(real), accum);
+        } else {
+          terms.resize(real);
+          std::transform(values.begin(), values.end(), terms.begin(), to_accum);
+          sum = tree_sum(terms, accum, turns);
+          y = sum / static_cast<Int128>(real);
+        }
+        was_nonzero = sum != 0;
+      }
+      call.counts.accum_overflows += left || turns.left_range() ? 1 : 0;
+      const CastResult cast_y = cast(y, accum, result);
+      count(call.counts, cast_y, was_nonzero);
+      call.y[at] = static_cast<Raw>(cast_y.raw);
+    }
+  }
+}
+template void Pooling::compute(const ExactCall<std::int64_t>&) const;
+template void Pooling::compute(const ExactCall<Int128>&) const;
+
+Interval Pooling::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
+  const Format& x = place.input();
+  const Format& accum = place.types[TypeName::kAccum];
+  const Format& result = place.types.result();
+  constexpr int kMaxBits = 100;
+  // An ap_int has rules of its own for what it is made from (fixed/cast.h).
+  if (step.bits > kMaxBits || accum.is_integer) return range_of(result);
+  const Shape& shape = *place.shapes.front();
+  if (kind_ == PoolKind::kMax) {
+    Interval values = inputs.front();
+    if (pads(shape)) values.high = std::max(values.high, pad_value(x));
+    return cast_interval(cast_interval(values, x.fraction(), accum), accum.fraction(), result);
+  }
+  const auto mean = [&](const Interval& sum, int count) {
+    return cast_interval({sum.low / count, sum.high / count}, accum.fraction(), result);
+  };
+  const int pixels = windows_.pixels();
+  if (!is_parallel(shape)) {
+    return mean(tree_sum(cast_interval(inputs.front(), x.fraction(), accum), static_cast<std::size_t>(pixels), accum), pixels);
+  }
+  Interval all = mean(running_sum({}, inputs.front(), x.fraction(), pixels, accum), pixels);
+  for (int count = 1; pads(shape) && count < pixels; ++count) {
+    all = hull(all, mean(running_sum({}, inputs.front(), x.fraction(), count, accum), count));
+  }
+  return all;
+}
+
+}  // namespace narrow
