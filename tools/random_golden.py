@@ -257,6 +257,15 @@ def needs_parallel(model):
     return any(isinstance(layer, keras.layers.Dot) or layer.name == "repeated" for layer in model.layers)
 
 
+def fits_pointwise(layer, reuse):
+    """Of a Dense on a set or a window of one pixel hls4ml takes a reuse factor that does not fit as it is (docs/numerics.md)."""
+    dense = isinstance(layer, keras.layers.Dense) and len(layer.input.shape) > 2
+    if not dense and not (isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D)) and max(layer.kernel_size) == 1):
+        return True
+    n_in, n_out = layer.kernel.shape[-2:]
+    return (-(-n_in * n_out // min(n_in, reuse)) % n_out == 0 or reuse >= n_in) and (reuse % n_in == 0 or reuse < n_in) and n_in * n_out % reuse == 0
+
+
 def random_case(rng, model, name, uniform, special=False):
     case = {"name": name, "default": fixed(rng)}
     if uniform:
@@ -269,6 +278,8 @@ def random_case(rng, model, name, uniform, special=False):
         case["relu_rounding"], case["relu_saturation"] = rng.choice(["AP_RND", "AP_RND_CONV", "AP_TRN"]), rng.choice(["AP_SAT", "AP_SAT_SYM", "AP_WRAP"])
     if rng.random() < 0.5:
         case["strategy"], case["reuse"] = rng.choice(["Resource", "Latency"]), rng.randint(1, 12)
+        while case["strategy"] == "Resource" and not all(fits_pointwise(layer, case["reuse"]) for layer in model.layers):
+            case["reuse"] -= 1
     layers = {}
     if "cells" not in [i.name for i in model.inputs] and (needs_parallel(model) or rng.random() < 0.5):
         case["io"] = "io_parallel"

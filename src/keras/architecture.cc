@@ -253,7 +253,7 @@ OperationPtr permute_op(const KerasLayer& layer) {
 OperationPtr zero_padding_op(const KerasLayer& layer) {
   const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
   json value = layer.config.value("padding", json());
-  if (!value.is_array()) value = axes == 1 ? json::array({value, value}) : json::array({value, value});
+  if (!value.is_array()) value = json::array({value, value});
   json pairs = axes == 1 ? json::array({value}) : value;
   std::vector<int> zeros;
   for (const json& each : pairs) {
@@ -353,7 +353,7 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (layer.class_name == "PReLU") return prelu_op(layer, weights);
   if (layer.class_name == "Softmax") return std::make_shared<Softmax>(false);
   if (layer.class_name == "Flatten") return std::make_shared<Flatten>();
-  if (const OperationPtr moved = rearrangement_op(layer)) return moved;
+  if (OperationPtr moved = rearrangement_op(layer)) return moved;
   if (is_pooling(layer.class_name)) return pooling_op(layer);
   if (is_global_pooling(layer.class_name)) {
     const bool image = layer.class_name.ends_with("2D");
