@@ -199,8 +199,7 @@ of("layers/windows.h",
 of("layers/convolution.cc",
    ("bounds: zeros are not among the values", "pads(*place.shapes.front()) ? hull(inputs.front(), {}) : inputs.front()", "inputs.front()"),
    ("a run begins at the window's first column", "u * across.window + begin) * channels_", "u * across.window) * channels_"),
-   ("pointwise: strides are passed over", "if (is_pointwise() && every_pixel)", "if (is_pointwise())"),
-   ("hls4ml knows no pointwise layer", 'is_pointwise() ? "PointwiseConv1D" : "Conv1D"', '"Conv1D"'))
+   ("pointwise: strides are passed over", "if (is_pointwise() && every_pixel)", "if (is_pointwise())"))
 
 of("model/operation.h",
    ("zeros of the padding are what was there", "if (gather.pads) std::fill_n", "if (false) std::fill_n"))

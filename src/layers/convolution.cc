@@ -90,11 +90,6 @@ FloatFunction Convolution::float_function() const {
   };
 }
 
-std::string_view Convolution::hls4ml_class(const std::vector<Shape>&) const {
-  if (windows_.one_axis()) return is_pointwise() ? "PointwiseConv1D" : "Conv1D";
-  return is_pointwise() ? "PointwiseConv2D" : "Conv2D";
-}
-
 OperationPtr Convolution::scaled(std::span<const float> scale, std::span<const float> shift) const {
   const OperationPtr scaled = dense_.scaled(scale, shift);
   const auto& dense = static_cast<const Dense&>(*scaled);

@@ -26,7 +26,8 @@ class Convolution final : public ExactOperation<Convolution> {
   bool pads(const Shape& input) const;
   std::size_t multiplications(const Shape& shape) const override { return dense_.multiplications(shape); }
   FloatFunction float_function() const override;
-  std::string_view hls4ml_class(const std::vector<Shape>& inputs) const override;
+  // A pointwise one has the types of the Conv1D or Conv2D that it was.
+  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
   LayerPrecision types(const TypeRequest& request) const override { return dense_.types(request); }
   bool takes_linear() const override { return true; }
   OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;

@@ -81,7 +81,7 @@ FloatFunction Dense::float_function() const {
 }
 
 std::string_view Dense::hls4ml_class(const std::vector<Shape>& inputs) const {
-  constexpr std::array<std::string_view, 3> kClasses = {"Dense", "PointwiseConv1D", "PointwiseConv2D"};
+  constexpr std::array<std::string_view, 3> kClasses = {"Dense", "Conv1D", "Conv2D"};
   return kClasses[std::min(inputs.front().size() - 1, kClasses.size() - 1)];
 }
 

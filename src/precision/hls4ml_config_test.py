@@ -40,7 +40,7 @@ def edited(config, granularity):
 
 
 @pytest.mark.parametrize("granularity", ["name", "type", "model"])
-@pytest.mark.parametrize("name", ["ds16", "pool16", "jet_tagger", "merges"])
+@pytest.mark.parametrize("name", ["ds16", "pool16", "jet_tagger", "merges", "steps", "image"])
 def test_types_are_hls4mls(name, granularity, tmp_path):
     model = keras.models.load_model(ROOT / "golden" / f"{name}.keras", custom_objects={"KSum": reference.KSum}, compile=False)
     config = edited(
@@ -57,7 +57,8 @@ def test_types_are_hls4mls(name, granularity, tmp_path):
         for layer in converted.get_layers()
     }
     converted.write()  # with the project's own file of its configuration
-    expected = {name: types for name, types in expected.items() if not name.startswith("clone_")}
+    # io_stream copies what several layers read, pads in a layer of its own, and has another name for a Reshape.
+    expected = {name.removeprefix("repack_"): types for name, types in expected.items() if not name.startswith(("clone_", "zp1d_", "zp2d_"))}
     np.savez(tmp_path / "x.npz", **{each.name if len(model.inputs) > 1 else "x": np.zeros((1, *each.shape[1:]), np.float32) for each in model.inputs})
     for path in (tmp_path / "types.yml", tmp_path / "hls" / "hls4ml_config.yml"):
         command = [NARROW, "--quiet", "trace", ROOT / "golden" / f"{name}.keras", "--data", tmp_path / "x.npz", "--precision", path]
@@ -66,6 +67,8 @@ def test_types_are_hls4mls(name, granularity, tmp_path):
             found = json.loads(file.attrs["types"])
         if name == "merges":  # whose tanh has a table; those of a jet tagger's softmax are compared
             del found["event1_tanh"]["table_t"], found["event1_tanh"]["table_size"]
+        if name == "image":  # whose slope has a type that a plain relu of hls4ml's has too
+            del found["leaky"]["param_t"]
         assert found == expected
 
 

@@ -411,6 +411,12 @@ void check_width(const Layer& layer, TypeName type, const Format& format) {
               std::to_string(format.width) + " bits; narrow computes with 1 to " + std::to_string(limit));
 }
 
+// What hls4ml makes a PointwiseConv1D or 2D of.
+bool is_pointwise(const Layer& layer) {
+  const auto* convolution = as<Convolution>(layer);
+  return convolution != nullptr ? convolution->windows().pixels() == 1 : as<Dense>(layer) != nullptr && layer.shape.size() > 1;
+}
+
 // Each layer's types, from those of the layers before it.
 void infer_types(Resolved& resolved, const PrecisionConfig& config) {
   const Model& model = resolved.model;
@@ -434,13 +440,14 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
     request.table_size = first_of(entries, config, &ConfigEntry::table_size);
     request.softmax = first_of(entries, config, &ConfigEntry::softmax).value_or(SoftmaxKind::kStable);
     resolved.precision.push_back(layer.op->types(request));
-    const std::string hls4ml_class(layer.op->hls4ml_class(model.input_shapes(layer)));
     const LayerPrecision& types = resolved.precision.back();
-    if (hls4ml_class.starts_with("Pointwise") && types.strategy == Strategy::kResource && types.reuse_factor != request.reuse_factor) {
+    if (is_pointwise(layer) && types.strategy == Strategy::kResource && types.reuse_factor != request.reuse_factor) {
       // pointwise.py makes the layer anew, with the reuse factor of the configuration.
       resolved.notes.back() = "layer " + layer.name + ": reuse factor " + std::to_string(types.reuse_factor) + " instead of " +
-                              std::to_string(request.reuse_factor) + ", which does not fit; hls4ml 1.3.0 does not correct that of a " +
-                              hls4ml_class + ", and its program does not compile, stops or gives wrong numbers";
+                              std::to_string(request.reuse_factor) +
+                              ", which does not fit; hls4ml 1.3.0 does not correct that of a "
+                              "PointwiseConv" +
+                              std::to_string(layer.shape.size() - 1) + "D, and its program does not compile, stops or gives wrong numbers";
     }
     note_ignored_tables(resolved, entries, layer, resolved.precision.back());
     for (const auto& [type, format] : resolved.precision.back().all()) check_width(layer, type, format);
