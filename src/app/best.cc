@@ -16,7 +16,7 @@ namespace narrow {
 namespace {
 
 struct Best {
-  std::string study, metric, below = short_text(kDefaultBound);
+  std::string study, metric, below;
   Question question;
   bool pareto = false, steady = false;
 };
@@ -141,10 +141,12 @@ void add_best(CLI::App& app, const Globals&) {
   command->add_option("study", best->study, "a study's folder")->required();
   command->add_option("--metric", best->metric,
                       "metric that --below bounds: resolution_loss, turn_on_shift@50, or another of the study (default: mpe_target where a "
-                      "target is known, else mpe)");
-  command->add_option("--below", best->below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
-      ->check(bounds())
-      ->capture_default_str();
+                      "target is known, of a classifier accuracy_loss, or disagreement without true classes, else mpe)");
+  command
+      ->add_option(
+          "--below", best->below,
+          "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2 (default: 5; 1 of accuracy_loss and disagreement)")
+      ->check(bounds());
   command
       ->add_option("--overflow", best->question.most_overflow,
                    "largest share of a layer's values, sums or weights that may overflow at a recommended point, %")

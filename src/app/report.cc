@@ -36,7 +36,8 @@ Command command_of(const ReportArguments& arguments, const std::string& name, co
     for (const auto& value : values) text += (text.empty() ? "" : ",") + text_of(value);
     return text;
   };
-  Command command{"narrow " + name, "--below " + shell_quoted(options.below), ""};
+  Command command{"narrow " + name, "--below " + shell_quoted(options.below.empty() ? short_text(default_bound(metric)) : options.below),
+                  ""};
   if (options.below.find('=') == std::string::npos) command.bounds = "--metric " + shell_quoted(metric) + " " + command.bounds;
   if (options.most_overflow != kMostOverflow) command.bounds += " --overflow " + short_text(options.most_overflow);
   if (options.any) command.bounds += " --any";
@@ -134,11 +135,15 @@ void add(CLI::App& app, const Globals& globals, const std::string& name, const s
         ->allow_extra_args(false);
   }
   command->add_option("--out", arguments->out, "the page (default: report.html in the first folder, or here where that is read-only)");
-  command->add_option("--metric", arguments->options.metric,
-                      "metric that --below bounds, as of `best` (default: mpe_target where a target is known, else mpe)");
-  command->add_option("--below", arguments->options.below, "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2")
-      ->check(bounds())
-      ->capture_default_str();
+  command->add_option(
+      "--metric", arguments->options.metric,
+      "metric that --below bounds, as of `best` (default: mpe_target where a target is known, of a classifier accuracy_loss, or "
+      "disagreement without true classes, else mpe)");
+  command
+      ->add_option(
+          "--below", arguments->options.below,
+          "the bound, in the metric's unit; or several, as in mpe=5,rate_change@20=2 (default: 5; 1 of accuracy_loss and disagreement)")
+      ->check(bounds());
   command
       ->add_option("--overflow", arguments->options.most_overflow,
                    "largest share of a layer's values, sums or weights that may overflow at a recommended point, %")

@@ -63,6 +63,16 @@ void add_sweep(CLI::App& app, const Globals& globals) {
           "also measure the share of samples that are off by more than so many per cent (default: 1)");
   numbers("--threshold", definition.metrics.thresholds, "thresholds of a trigger, in the target's unit: also measure turn-on and rate");
   numbers("--bins", definition.metrics.bins, "edges of the target's bins for linearity (default: ten equally populated bins)");
+  command
+      ->add_option("--classes", definition.metrics.classes,
+                   "names of a classifier's classes, in the order of its outputs (of a single output background,signal); or none, where it "
+                   "is not to be taken for one (default: 0,1,... where it ends in a softmax, or its targets are 0 and 1 behind a sigmoid)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  numbers("--background", definition.metrics.backgrounds,
+          "of a classifier, background efficiencies in per cent at which each class's efficiency is measured (default: 1)");
+  numbers("--efficiency", definition.metrics.efficiencies,
+          "of a classifier, efficiencies in per cent at which each class's background is measured (default: 50)");
   command->add_option("--unit", definition.metrics.unit, "unit of the target, for tables and axes, such as GeV");
   command->add_option("--keep", sweep->keep, "what is kept of each point besides the store: predictions, trace, both, or none")
       ->delimiter(',')

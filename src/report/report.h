@@ -104,7 +104,7 @@ struct Report {
 
 struct ReportOptions {
   std::string metric;  // --metric and --below, as parse_bounds takes them
-  std::string below = short_text(kDefaultBound);
+  std::string below{};
   double most_overflow = kMostOverflow;
   bool any = false;
   // The heat maps' view; the first model at its best point where nothing is said.

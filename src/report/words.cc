@@ -86,6 +86,12 @@ std::string reason(const Highlight& worse, const Highlight& best) {
   return "";
 }
 
+bool is_of_class(const Metric& metric) {
+  return metric.name.starts_with("auc_loss@") ||
+         ((metric.name.starts_with("efficiency_loss@") || metric.name.starts_with("background_change@")) &&
+          metric.name.find(',') != std::string::npos);
+}
+
 template <class Of>
 std::string range(const Report& report, const Of& of) {
   int low = std::numeric_limits<int>::max();
@@ -211,11 +217,14 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
     said.push_back("What costs most per bit that is taken away: " + first->role + " gives " + with_unit(metric, value(*first)) +
                    (why.empty() ? "" : "; " + why) + ".");
   }
+  // Of a classifier's classes the means stand for all.
+  const bool has_mean =
+      std::any_of(report.metrics.begin(), report.metrics.end(), [](const Metric& each) { return each.name == "auc_loss"; });
   std::string costs;
   for (std::size_t i = 0; i < report.metrics.size(); ++i) {
     const MetricName& other = report.metrics[i];
     const double change = best.point.values[i];
-    if (!other.is_change || std::isnan(change)) continue;
+    if (!other.is_change || std::isnan(change) || (has_mean && is_of_class(other))) continue;
     costs += (costs.empty() ? "" : ", ") + title_of(other) + " " + change_in_words(other, change);
   }
   if (!costs.empty()) said.push_back("Against the float model: " + costs + ".");

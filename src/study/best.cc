@@ -42,9 +42,13 @@ std::vector<std::string> names_of(const std::vector<Metric>& metrics) {
 }
 
 std::string default_metric(const std::vector<Metric>& metrics) {
-  const bool known = std::any_of(metrics.begin(), metrics.end(), [](const Metric& metric) { return metric.name == "mpe_target"; });
-  return known ? "mpe_target" : "mpe";
+  for (const char* name : {"mpe_target", "accuracy_loss", "disagreement"}) {
+    if (std::any_of(metrics.begin(), metrics.end(), [&](const Metric& metric) { return metric.name == name; })) return name;
+  }
+  return "mpe";
 }
+
+double default_bound(const std::string& metric) { return metric == "accuracy_loss" || metric == "disagreement" ? 1 : kDefaultBound; }
 
 Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t samples) {
   Judgement judgement;
@@ -82,6 +86,12 @@ std::vector<Bound> parse_bounds(const std::string& text, const std::string& metr
     if (found->better == Better::kNeither) {
       throw Error(std::string(option) + ": no value of " + name + " is better than another; judge by its change, or by another metric");
     }
+    if (found->better == Better::kMore) {
+      const std::string loss = found->name == "agreement"
+                                   ? "disagreement"
+                                   : std::string(name).insert(name.find('@') < name.size() ? name.find('@') : name.size(), "_loss");
+      throw Error(std::string(option) + ": more " + name + " is better, and a bound is from above; bound " + loss);
+    }
     char* end = nullptr;
     const double most = std::strtod(number.c_str(), &end);
     if (number.empty() || *end != '\0' || std::isnan(most))
@@ -93,6 +103,7 @@ std::vector<Bound> parse_bounds(const std::string& text, const std::string& metr
     return Bound{*found, most, static_cast<std::size_t>(found - metrics.begin())};
   };
   const std::string judged = metric.empty() ? default_metric(metrics) : metric;
+  if (text.empty()) return {bound_on(judged, short_text(default_bound(judged)), "--metric")};
   if (text.find('=') == std::string::npos) return {bound_on(judged, text, "--metric")};
   if (!metric.empty()) throw Error("--metric: --below names its metrics itself; give one or the other");
   std::vector<Bound> bounds;
@@ -458,6 +469,21 @@ Answer best_of(const std::vector<StoredPoint>& points, const Question& question,
   return Judge(points, question, samples, has_more, bits).answer();
 }
 
+// Of a classifier, where the class of many samples is decided by the order of the outputs.
+static void say_ties(Answer& answer, const std::vector<Metric>& metrics) {
+  constexpr double kMany = 1;
+  const auto ties = std::find_if(metrics.begin(), metrics.end(), [](const Metric& metric) { return metric.name == "ties"; });
+  const std::optional<StoredPoint>& point = answer.point       ? answer.point
+                                            : answer.undecided ? answer.undecided
+                                            : answer.doubted   ? answer.doubted
+                                                               : answer.nearest;
+  if (ties == metrics.end() || !point) return;
+  const double share = point->values[static_cast<std::size_t>(ties - metrics.begin())];
+  if (!(share > kMany)) return;
+  answer.said.push_back("at " + types_of(*point) + " " + number(share) +
+                        " % of the samples have no single highest score, and are taken to be of the first class of these");
+}
+
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   const std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
   const bool has_more = store.known(fact_of_all_samples(scan.data_name)).empty();
@@ -467,6 +493,7 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
     answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
                           " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
+  say_ties(answer, store.metrics());
   answer.said.insert(answer.said.end(), scan.notes.begin(), scan.notes.end());
   return answer;
 }

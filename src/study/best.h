@@ -16,10 +16,13 @@ int bits_of(const StoredPoint& point);
 
 std::vector<std::string> names_of(const std::vector<Metric>& metrics);
 
-// What a point must keep to, unless the user says otherwise: in `best` and in the report alike.
+// What a point must keep to, unless the user says otherwise, in `best` and in the report alike.
 inline constexpr double kDefaultBound = 5;
-// The target's MPE where a target is known, else that of the network's output.
+// The target's MPE where a target is known, else a classifier's accuracy loss, or where no true classes are known its disagreement with the
+// float model; else the MPE of the network's output.
 std::string default_metric(const std::vector<Metric>& metrics);
+// kDefaultBound, but 1 of a classifier's accuracy loss and disagreement: percentage points.
+double default_bound(const std::string& metric);
 // Points of which a larger share of some layer's values, sums or weights overflows are not recommended, %.
 inline constexpr double kMostOverflow = 1;
 
@@ -49,9 +52,9 @@ struct Question {
   bool any = false;  // every point that meets the bounds counts, whatever overflows and whatever its neighbours do
 };
 
-// `text` is what --below says: `5`, a bound on `metric` (default_metric where that is empty), or `mpe=5,rate_change@20=2`. The bounds'
-// `at` is the place in `metrics`. Throws Error, naming --below or --metric, for a metric that is not there or cannot judge, and for what is
-// not a number.
+// `text` is what --below says: `5`, a bound on `metric` (default_metric where that is empty), nothing for default_bound, or
+// `mpe=5,rate_change@20=2`. The bounds' `at` is the place in `metrics`. Throws Error, naming --below or --metric, for a metric that is not
+// there or cannot judge, and for what is not a number.
 std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics);
 
 // Why a point that meets the bounds is not recommended.

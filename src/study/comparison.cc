@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "study/means.h"
+
 namespace narrow {
 namespace {
 
@@ -15,62 +17,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // One standard deviation of a normal distribution: the central 68.27 %.
 constexpr double kTail = 0.158655;
 constexpr std::array kShares{kTail, 0.5, 1 - kTail};
-
-// The mean of `value(i)` over the values for which it is not nothing, several of them a sample, and its error: that of a ratio of
-// two sums over samples, to first order.
-template <class Value>
-Estimate mean_over(std::size_t values, const Weighing& weighing, const Value& value) {
-  const std::size_t per_sample = weighing.per_sample;
-  double sum = 0;
-  double count = 0;  // of weights
-  for (std::size_t i = 0; i < values; ++i) {
-    const double weight = weighing.of_sample(i / per_sample);
-    if (weight == 0) continue;
-    if (const std::optional<double> own = value(i)) {
-      sum += weight * *own;
-      count += weight;
-    }
-  }
-  if (!(count > 0)) return {};
-  const double mean = sum / count;
-  double squares = 0;
-  std::size_t samples = 0;
-  for (std::size_t first = 0; first < values; first += per_sample) {
-    const double weight = weighing.of_sample(first / per_sample);
-    if (weight == 0) continue;
-    double departure = 0;
-    bool counted = false;
-    for (std::size_t i = first; i < std::min(values, first + per_sample); ++i) {
-      if (const std::optional<double> own = value(i)) {
-        departure += weight * (*own - mean);
-        counted = true;
-      }
-    }
-    squares += departure * departure;
-    samples += counted ? 1 : 0;
-  }
-  return {mean, std::isfinite(mean) && samples > 1 ? std::sqrt(squares) / count : kNan};
-}
-
-// Of `count` samples no one, or every one, has a property: its share has the spread 0 in all resamples of these, but not in others. The
-// error is then the upper limit of Wilson's score interval (Wilson 1927) at one standard deviation, z^2 / (n + z^2) with z = 1, to which
-// that of a single one of n, 1/n, leads on.
-double error_of_none(double count) { return count < 2 ? kNan : 1 / (count + 1); }
-
-// The share of values that `has` holds for, %, several of them a sample.
-template <class Has>
-Estimate share_of(std::size_t values, const Weighing& weighing, const Has& has) {
-  bool some = false;
-  bool all = true;
-  Estimate share = mean_over(values, weighing, [&](std::size_t i) {
-    const bool own = has(i);
-    some |= own;
-    all &= own;
-    return std::optional(own ? 100.0 : 0.0);
-  });
-  if ((some && !all) || std::isnan(share.value)) return share;
-  return {all ? 100.0 : 0.0, 100 * error_of_none(weighing.effective(values / weighing.per_sample))};
-}
 
 double width_of(double low, double high) { return std::isinf(low) || std::isinf(high) ? kInfinity : (high - low) / 2; }
 
@@ -217,24 +163,11 @@ TurnOn turn_on_at(double threshold, const Targets& targets, const Resamples& res
 
 }  // namespace
 
-double Weighing::effective(std::size_t samples) const {
-  if (weights.empty()) return static_cast<double>(samples);
-  double sum = 0;
-  double squares = 0;
-  for (const float each : weights) {
-    const auto weight = static_cast<double>(each);
-    sum += weight;
-    squares += weight * weight;
-  }
-  return sum * sum / squares;
-}
-
-bool Weighing::has_negative() const {
-  return std::any_of(weights.begin(), weights.end(), [](float weight) { return weight < 0; });
-}
+// So many samples have something to be held against that resampling tells the errors of.
+static std::size_t resampled(const Targets& targets) { return targets.classes ? targets.classes->truth.size() : targets.truth.size(); }
 
 Reference::Reference(const MetricOptions& options, std::vector<double> predictions, Targets of)
-    : outputs(std::move(predictions)), targets(std::move(of)), resamples(targets.truth.size(), Resamples::usual(targets.truth.size())) {
+    : outputs(std::move(predictions)), targets(std::move(of)), resamples(resampled(targets), Resamples::usual(resampled(targets))) {
   assert(targets.truth.empty() || targets.truth.size() == outputs.size());
   if (targets.of_model) {
     undone.reserve(outputs.size());
@@ -242,6 +175,10 @@ Reference::Reference(const MetricOptions& options, std::vector<double> predictio
     known = std::none_of(undone.begin(), undone.end(), [](double value) { return std::isnan(value); });
   }
   has_quantiles = !weighing().has_negative();
+  if (targets.classes) {
+    class_samples.emplace(*targets.classes, targets.outputs, outputs.size() / targets.outputs, targets.weights, options, resamples);
+    float_classes.emplace(*class_samples, outputs);
+  }
   if (targets.truth.empty()) return;
   assert(targets.of_model);
   truth.reserve(targets.truth.size());
@@ -264,6 +201,7 @@ Reference::Reference(const MetricOptions& options, std::vector<double> predictio
 
 Comparison::Comparison(const Reference& reference, std::span<const double> predictions) : reference_(reference), outputs_(predictions) {
   assert(predictions.size() == reference.outputs.size());
+  if (reference.class_samples) classes_.emplace(*reference.class_samples, predictions);
   if (!reference.targets.of_model) return;
   undone_.reserve(outputs_.size());
   for (const double output : outputs_) undone_.push_back(reference.targets.of_model->undo(output));
@@ -365,6 +303,13 @@ Estimate Comparison::mae() const {
                    [&](std::size_t i) { return std::optional(std::abs(outputs_[i] - reference_.outputs[i])); });
 }
 
+Estimate Comparison::mae(std::size_t output) const {
+  const std::size_t outputs = reference_.targets.outputs;
+  return mean_over(outputs_.size() / outputs, {1, reference_.targets.weights}, [&](std::size_t i) {
+    return std::optional(std::abs(outputs_[i * outputs + output] - reference_.outputs[i * outputs + output]));
+  });
+}
+
 Estimate Comparison::left_out() const {
   // A number of samples, whatever they weigh.
   const Estimate share = mean_over(outputs_.size(), Weighing{reference_.targets.outputs, {}},
@@ -416,6 +361,14 @@ Estimate Comparison::mpe(MetricSpace space) const {
   const auto [fixed, reference] = in(space);
   return mean_over(fixed.size(), reference_.weighing(), [&, fixed = fixed, reference = reference](std::size_t i) {
     return reference[i] == 0 ? std::nullopt : std::optional(std::abs(fixed[i] - reference[i]) / std::abs(reference[i]) * 100);
+  });
+}
+
+Estimate Comparison::mpe(std::size_t output) const {
+  const std::size_t outputs = reference_.targets.outputs;
+  return mean_over(outputs_.size() / outputs, {1, reference_.targets.weights}, [&](std::size_t i) {
+    const double exact = reference_.outputs[i * outputs + output];
+    return exact == 0 ? std::nullopt : std::optional(std::abs(outputs_[i * outputs + output] - exact) / std::abs(exact) * 100);
   });
 }
 
@@ -562,6 +515,10 @@ double Comparison::shift_of_one_sample(const TurnOn& turn_on) const {
     }
   }
   return largest;
+}
+
+Estimate Comparison::kl() const {
+  return divergence(outputs_, reference_.outputs, reference_.targets.outputs, {1, reference_.targets.weights});
 }
 
 std::vector<double> Comparison::efficiency(std::size_t threshold) const {

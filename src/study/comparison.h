@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "study/classes.h"
+#include "study/classification.h"
+#include "study/means.h"
 #include "study/metric.h"
 #include "study/resamples.h"
 
@@ -21,17 +24,8 @@ struct Targets {
   std::optional<Feature> of_model{};  // how the target was on which the model was trained; nothing where that is not known
   std::size_t outputs = 1;            // values of a prediction; several are compared, but have no target
   std::vector<float> weights{};       // one a sample; empty where all weigh the same
+  std::optional<Classes> classes{};   // of a classifier, whose `truth` is in there
   bool assumed = false;               // nothing says how `truth` was prepared: it is taken to be as the model's target
-};
-
-// The samples that a mean is over: several values each, and what each sample weighs.
-struct Weighing {
-  std::size_t per_sample = 1;
-  std::span<const float> weights;  // empty where all weigh the same
-  double of_sample(std::size_t sample) const { return weights.empty() ? 1 : static_cast<double>(weights[sample]); }
-  // So many samples of one weight would have means with the same error: (sum of w)^2 / sum of w^2 (Kish 1965).
-  double effective(std::size_t samples) const;
-  bool has_negative() const;
 };
 
 // A value for each bin of the true value; NaN for a bin without samples, and of a width for one with a single sample.
@@ -73,6 +67,12 @@ struct TurnOn {
 // What the predictions of all points are compared with: the float model's, and the truth, on one set of samples.
 struct Reference {
   Reference(const MetricOptions& options, std::vector<double> predictions, Targets of);
+  // What is known of classes points into it.
+  Reference(const Reference&) = delete;
+  Reference(Reference&&) = delete;
+  Reference& operator=(const Reference&) = delete;
+  Reference& operator=(Reference&&) = delete;
+  ~Reference() = default;
 
   std::vector<double> outputs;         // the float model's
   std::vector<double> undone;          // the same in the target's unit; empty where none is known
@@ -85,8 +85,10 @@ struct Reference {
   Bins bins;
   std::vector<TurnOn> turn_ons;
   Resamples resamples;
-  double float_scaled = 0;              // resolution_68 with the response scaled to 1
-  std::vector<double> float_scaled_of;  // of the replicas
+  double float_scaled = 0;                    // resolution_68 with the response scaled to 1
+  std::vector<double> float_scaled_of;        // of the replicas
+  std::optional<ClassSamples> class_samples;  // of a classifier
+  std::optional<Classification> float_classes;
 };
 
 // Predictions of a point beside a Reference: what metrics are made of. Each function is a metric of metrics_of, or two that differ in
@@ -96,10 +98,12 @@ class Comparison {
   Comparison(const Reference& reference, std::span<const double> predictions);
 
   Estimate mae() const;
+  Estimate mae(std::size_t output) const;
   Estimate left_out() const;
   Estimate rmse() const;
   Estimate largest() const;
   Estimate mpe(MetricSpace space) const;
+  Estimate mpe(std::size_t output) const;
   Estimate bias(MetricSpace space) const;
   Estimate beyond(MetricSpace space, double tolerance) const;
   Estimate resolution() const;
@@ -110,6 +114,10 @@ class Comparison {
   Estimate rate_change(std::size_t threshold) const;
   Estimate turn_on(std::size_t threshold) const;
   Estimate turn_on_shift(std::size_t threshold) const;
+  Estimate kl() const;
+  // Of a classifier alone.
+  ClassMetrics classes() const { return {*reference_.class_samples, *classes_, *reference_.float_classes}; }
+  const Classification& classification() const { return *classes_; }
 
   std::vector<double> medians() const { return medians_; }  // of the relative errors in each of Reference::bins
   std::vector<double> widths() const { return widths_; }
@@ -146,6 +154,7 @@ class Comparison {
   std::vector<double> medians_, widths_;
   std::vector<double> largest_median_of_;
   std::vector<Half> halves_;
+  std::optional<Classification> classes_;
 };
 
 }  // namespace narrow

@@ -293,6 +293,9 @@ Definition parse_definition(const std::string& content, const std::string& path)
                               {{"tolerance", [&](const YAML::Node& value) { metrics.tolerances = reader.numbers(value); }},
                                {"threshold", [&](const YAML::Node& value) { metrics.thresholds = reader.numbers(value); }},
                                {"bins", [&](const YAML::Node& value) { metrics.bins = reader.numbers(value); }},
+                               {"classes", [&](const YAML::Node& value) { metrics.classes = reader.texts(value); }},
+                               {"background", [&](const YAML::Node& value) { metrics.backgrounds = reader.numbers(value); }},
+                               {"efficiency", [&](const YAML::Node& value) { metrics.efficiencies = reader.numbers(value); }},
                                {"unit", [&](const YAML::Node& value) { metrics.unit = reader.text(value); }}});
                   reader.parsed(node, [&] { return check_metrics(metrics), 0; });
                 }},
@@ -346,6 +349,13 @@ void list(YAML::Emitter& out, const char* key, const Values& values) {
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) out << short_text(value);
     else out << value;
   }
+  out << YAML::EndSeq;
+}
+
+// None, too.
+void numbers(YAML::Emitter& out, const char* key, const std::vector<double>& values) {
+  out << YAML::Key << key << YAML::Value << YAML::Flow << YAML::BeginSeq;
+  for (const double value : values) out << short_text(value);
   out << YAML::EndSeq;
 }
 
@@ -430,11 +440,14 @@ std::string to_yaml(const Definition& definition) {
   for (const StudyGrid& grid : definition.grids) emit(out, grid);
   out << YAML::EndSeq;
   out << YAML::Key << "metrics" << YAML::Value << YAML::BeginMap;
-  out << YAML::Key << "tolerance" << YAML::Value << YAML::Flow << YAML::BeginSeq;
-  for (const double tolerance : definition.metrics.tolerances) out << short_text(tolerance);
-  out << YAML::EndSeq;
+  numbers(out, "tolerance", definition.metrics.tolerances);
   list(out, "threshold", definition.metrics.thresholds);
   list(out, "bins", definition.metrics.bins);
+  list(out, "classes", definition.metrics.classes);
+  if (const MetricOptions usual; definition.metrics.backgrounds != usual.backgrounds)
+    numbers(out, "background", definition.metrics.backgrounds);
+  if (const MetricOptions usual; definition.metrics.efficiencies != usual.efficiencies)
+    numbers(out, "efficiency", definition.metrics.efficiencies);
   if (!definition.metrics.unit.empty()) out << YAML::Key << "unit" << YAML::Value << definition.metrics.unit;
   out << YAML::EndMap;
   const Keep& keep = definition.keep;
@@ -515,12 +528,25 @@ void check_metrics(const MetricOptions& options) {
   for (const double tolerance : options.tolerances) {
     if (!(tolerance >= 0) || std::isinf(tolerance)) throw Error("a tolerance is a percentage of the prediction, at least 0");
   }
-  for (const auto* values : {&options.tolerances, &options.thresholds}) {
-    std::set<std::string> names;
-    for (const double value : *values) {
-      if (!names.insert(short_text(value)).second) throw Error("the tolerance or threshold " + short_text(value) + " is given twice");
-    }
+  for (const double share : options.backgrounds) {
+    if (!(share > 0 && share < 100))
+      throw Error("a background efficiency is a percentage between 0 and 100, and " + short_text(share) + " is given");
   }
+  for (const double share : options.efficiencies) {
+    if (!(share > 0 && share <= 100))
+      throw Error("a signal efficiency is a percentage above 0, at most 100, and " + short_text(share) + " is given");
+  }
+  check_classes(options.classes);
+  const auto refuse_twice = [](const std::vector<double>& values, const char* what) {
+    std::set<std::string> names;
+    for (const double value : values) {
+      if (!names.insert(short_text(value)).second) throw Error(std::string("the ") + what + " " + short_text(value) + " is given twice");
+    }
+  };
+  refuse_twice(options.tolerances, "tolerance or threshold");
+  refuse_twice(options.thresholds, "tolerance or threshold");
+  refuse_twice(options.backgrounds, "background efficiency");
+  refuse_twice(options.efficiencies, "signal efficiency");
   const bool finite = std::all_of(options.bins.begin(), options.bins.end(), [](double edge) { return std::isfinite(edge); });
   if (!finite || options.bins.size() == 1 ||
       std::adjacent_find(options.bins.begin(), options.bins.end(), std::greater_equal<>()) != options.bins.end()) {

@@ -112,6 +112,75 @@ constexpr std::array kKinds{
          .least_samples = 2,
          .is_change = true,
          .at_target = true},
+    Kind{.name = "accuracy",
+         .title = "accuracy",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .better = Better::kMore,
+         .scale = AxisScale::kLinear},
+    Kind{.name = "accuracy_loss",
+         .title = "accuracy loss",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog,
+         .is_change = true},
+    Kind{.name = "agreement",
+         .title = "agreement",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .better = Better::kMore,
+         .scale = AxisScale::kLinear},
+    Kind{.name = "disagreement",
+         .title = "disagreement",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog},
+    Kind{.name = "ties",
+         .title = "ties at the top",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .better = Better::kNeither,
+         .scale = AxisScale::kLinear},
+    Kind{.name = "kl", .title = "KL divergence", .space = MetricSpace::kTarget, .scale = AxisScale::kSymlog},
+    Kind{.name = "auc",
+         .title = "AUC",
+         .space = MetricSpace::kTarget,
+         .better = Better::kMore,
+         .scale = AxisScale::kLinear,
+         .least_samples = 2},
+    Kind{.name = "auc_loss",
+         .title = "AUC loss",
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog,
+         .least_samples = 2,
+         .is_change = true},
+    Kind{.name = "efficiency",
+         .title = "efficiency",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .better = Better::kMore,
+         .scale = AxisScale::kLinear,
+         .least_samples = 2},
+    Kind{.name = "efficiency_loss",
+         .title = "efficiency loss",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog,
+         .least_samples = 2,
+         .is_change = true},
+    Kind{.name = "background",
+         .title = "background",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog,
+         .least_samples = 2},
+    Kind{.name = "background_change",
+         .title = "background change",
+         .unit = Unit::kPercent,
+         .space = MetricSpace::kTarget,
+         .scale = AxisScale::kSymlog,
+         .least_samples = 2,
+         .is_change = true},
 };
 
 const Kind* kind_of(std::string_view name) {
@@ -123,6 +192,13 @@ const Kind* kind_of(std::string_view name) {
 std::string title_with(const std::string& title, const std::string& kind, const std::string& parameter) {
   if (parameter.empty()) return title;
   if (kind.starts_with("beyond")) return title + " " + parameter + " %";
+  if (kind == "mae" || kind == "mpe") return title + " of output " + parameter;
+  if (kind.starts_with("auc")) return title + " of " + parameter;
+  if (const bool signal = kind.starts_with("efficiency"); signal || kind.starts_with("background")) {
+    const std::size_t comma = parameter.rfind(',');
+    const std::string of = comma == std::string::npos ? "" : " of " + parameter.substr(0, comma);
+    return title + of + " at " + parameter.substr(comma + 1) + (signal ? " % background" : " % efficiency");
+  }
   return title + (kind == "linearity" ? " in bins " : " at ") + parameter;
 }
 
@@ -138,7 +214,8 @@ class List {
     Metric metric = metric_named(name);
     metric.meaning = meaning;
     if (kind.unit == Unit::kTarget) metric.unit = options_.unit;
-    if (kind.says_space) metric.title += " of " + (metric.space == MetricSpace::kOutput ? output_ : target_->name);
+    if (kind.says_space && metric.title.find(" of output ") == std::string::npos)
+      metric.title += " of " + (metric.space == MetricSpace::kOutput ? output_ : target_->name);
     metric.of = of;
     metrics.push_back(std::move(metric));
   }
@@ -186,6 +263,59 @@ class List {
       add("turn_on@" + text, target + " at which half of the samples pass a threshold of " + shown,
           [i](const Comparison& c) { return c.turn_on(i); });
       add("turn_on_shift@" + text, "the same less the float model's", [i](const Comparison& c) { return c.turn_on_shift(i); });
+    }
+  }
+
+  // Of one output of several.
+  void add_of_output(std::size_t output, const std::string& name) {
+    add("mae@" + name, "mean of |fixed - float|, of output " + name, [output](const Comparison& c) { return c.mae(output); });
+    add("mpe@" + name, "mean of |fixed - float| / |float|, of output " + name, [output](const Comparison& c) { return c.mpe(output); });
+  }
+
+  void add_of_classes(const Classes& classes, std::size_t outputs) {
+    const bool has_truth = !classes.truth.empty();
+    if (has_truth) {
+      add("accuracy", "samples whose class is right", [](const Comparison& c) { return c.classes().accuracy(); });
+      add("accuracy_loss", "the float model's accuracy less this one, in percentage points",
+          [](const Comparison& c) { return c.classes().accuracy_loss(); });
+    }
+    add("agreement", "samples of the same class as the float model's", [](const Comparison& c) { return c.classes().agreement(); });
+    add("disagreement", "samples of another class than the float model's", [](const Comparison& c) { return c.classes().disagreement(); });
+    add("ties", outputs == 1 ? "samples whose output is at the cut" : "samples whose highest score is that of several classes",
+        [](const Comparison& c) { return c.classes().ties(); });
+    if (classes.probabilities) {
+      add("kl", "mean Kullback-Leibler divergence from the float model's probabilities, in nats",
+          [](const Comparison& c) { return c.kl(); });
+    }
+    if (!has_truth) return;
+    if (outputs > 1) add_of_class(std::nullopt, "");
+    const std::size_t first = outputs == 1 ? 1 : 0;
+    for (std::size_t k = first; k < classes.names.size(); ++k) add_of_class(k - first, classes.names[k]);
+  }
+
+  void add_of_class(std::optional<std::size_t> which, const std::string& name) {
+    const std::string mean = which ? "" : "mean over classes: ";
+    const std::string signal = which ? name : "a class";
+    const std::string in_name = which ? "@" + name : "";
+    add("auc" + in_name, mean + "area under the ROC curve of " + signal + " against the others",
+        [which](const Comparison& c) { return c.classes().auc(which); });
+    add("auc_loss" + in_name, mean + "the float model's area less this one, " + signal + " against the others",
+        [which](const Comparison& c) { return c.classes().auc_loss(which); });
+    const std::string before = which ? "@" + name + "," : "@";
+    for (std::size_t i = 0; i < options_.backgrounds.size(); ++i) {
+      const std::string at = short_text(options_.backgrounds[i]);
+      const std::string where = signal + " that pass where at most " + at + " % of the others do";
+      add("efficiency" + before + at, mean + "samples of " + where,
+          [which, i](const Comparison& c) { return c.classes().efficiency(which, i); });
+      add("efficiency_loss" + before + at, mean + "loss, of the float model's, of samples of " + where,
+          [which, i](const Comparison& c) { return c.classes().efficiency_loss(which, i); });
+    }
+    for (std::size_t i = 0; i < options_.efficiencies.size(); ++i) {
+      const std::string at = short_text(options_.efficiencies[i]);
+      const std::string where = "samples of the others that pass where at least " + at + " % of " + signal + " do";
+      add("background" + before + at, mean + where, [which, i](const Comparison& c) { return c.classes().background(which, i); });
+      add("background_change" + before + at, mean + "change, of the float model's, of " + where,
+          [which, i](const Comparison& c) { return c.classes().background_change(which, i); });
     }
   }
 
@@ -251,11 +381,15 @@ Metric metric_named(const std::string& name) {
   return metric;
 }
 
-std::vector<Metric> metrics_of(const MetricOptions& options, const std::optional<Feature>& target, bool has_truth) {
+std::vector<Metric> metrics_of(const MetricOptions& options, const std::optional<Feature>& target, bool has_truth, std::size_t outputs,
+                               const Classes* classes) {
   List list(options, target);
   list.add_deviations(MetricSpace::kOutput);
   if (target) list.add_deviations(MetricSpace::kTarget);
   if (has_truth) list.add_against_truth();
+  if (classes != nullptr) list.add_of_classes(*classes, outputs);
+  for (std::size_t i = 0; outputs > 1 && i < outputs; ++i)
+    list.add_of_output(i, classes != nullptr ? classes->names[i] : std::to_string(i));
   return std::move(list.metrics);
 }
 

@@ -14,6 +14,7 @@
 namespace narrow {
 
 class Comparison;
+struct Classes;
 
 // A number computed from samples, and its statistical error: the standard deviation that it would have if the study were repeated on
 // other samples of the same kind. Estimated by resampling the samples (study/resamples.h), of the float model and of fixed point
@@ -23,7 +24,8 @@ struct Estimate {
   double error = std::numeric_limits<double>::quiet_NaN();
 };
 
-// In which values a metric is computed: the network's outputs, such as log(E)/10, or the target's own unit, such as GeV.
+// In which values a metric is computed: the network's outputs, such as log(E)/10, or the target's own unit, such as GeV, and what classes
+// samples are of.
 enum class MetricSpace : std::uint8_t { kOutput, kTarget };
 // Which values are better; `kNeither` describes a point and cannot judge it.
 enum class Better : std::uint8_t { kLess, kMore, kNeither };
@@ -72,10 +74,13 @@ bool can_be_negative(const Metric& metric);
 
 // What is measured of every point besides what always is.
 struct MetricOptions {
-  std::vector<double> tolerances = {1};  // per cent of the float prediction
-  std::vector<double> thresholds;        // of a trigger, in the target's unit
-  std::vector<double> bins;              // edges in the target's unit; none for ten bins with equally many samples
-  std::string unit;                      // the target's, as tables and axes call it
+  std::vector<double> tolerances = {1};     // per cent of the float prediction
+  std::vector<double> thresholds;           // of a trigger, in the target's unit
+  std::vector<double> bins;                 // edges in the target's unit; none for ten bins with equally many samples
+  std::vector<std::string> classes;         // names of a classifier's, or `none` for no classifier; none where its model tells (classes.h)
+  std::vector<double> backgrounds = {1};    // working points of a classifier: the background's efficiency,
+  std::vector<double> efficiencies = {50};  // and the signal's, both in per cent
+  std::string unit;                         // the target's, as tables and axes call it
   bool operator==(const MetricOptions&) const = default;
 };
 
@@ -95,9 +100,17 @@ struct MetricOptions {
 //   rate_change@X      change against the float model's rate, % of that
 //   turn_on@X          the E at which half of the samples pass
 //   turn_on_shift@X    the same less the float model's
+// With several outputs, `mae@NAME` and `mpe@NAME` are of the output of that name (a class's, or its number from 0). Of a classifier,
+//   agreement disagreement ties kl            against the float model (study/classification.h), and, with true classes,
+//   accuracy accuracy_loss                    %, and by how much it is below the float model's
+//   auc@CLASS auc_loss@CLASS
+//   efficiency@CLASS,B efficiency_loss@CLASS,B      of CLASS where at most B % of the others pass; and the loss, % of the float model's
+//   background@CLASS,E background_change@CLASS,E    of the others where at least E % of CLASS pass; and the change, % of the float model's
+// and without CLASS and its comma their means over classes.
 // Samples whose E is 0 have no relative error and are left out. A metric is infinite where what it is made of is, and NaN (unknown)
 // where a prediction is NaN, or too few samples remain.
-std::vector<Metric> metrics_of(const MetricOptions& options, const std::optional<Feature>& target, bool has_truth);
+std::vector<Metric> metrics_of(const MetricOptions& options, const std::optional<Feature>& target, bool has_truth, std::size_t outputs = 1,
+                               const Classes* classes = nullptr);
 
 // What is known of a metric by its name alone, as of a store of an older narrow: neither unit nor meaning.
 Metric metric_named(const std::string& name);

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "data/text.h"
@@ -73,6 +74,7 @@ std::vector<T> those(const std::vector<bool>& counted, std::vector<T> values, st
 Targets those(const std::vector<bool>& counted, Targets targets) {
   targets.truth = those(counted, std::move(targets.truth), 1);
   targets.weights = those(counted, std::move(targets.weights), 1);
+  if (targets.classes) targets.classes->truth = those(counted, std::move(targets.classes->truth), 1);
   return targets;
 }
 
@@ -83,7 +85,9 @@ Measure::Measure(const MetricOptions& options, std::vector<double> reference, Ta
       weightless_(static_cast<std::size_t>(std::count(targets.weights.begin(), targets.weights.end(), 0.0F))),
       counted_(counted(targets, weightless_)),
       reference_(options, those(counted_, std::move(reference), targets.outputs), completed(those(counted_, targets))),
-      metrics_(metrics_of(options_, reference_.targets.of_model, !reference_.truth.empty())) {
+      metrics_(metrics_of(options_, reference_.targets.of_model, !reference_.truth.empty(), reference_.targets.outputs,
+                          reference_.targets.classes ? &*reference_.targets.classes : nullptr)) {
+  add_class_curves();
   if (reference_.truth.empty()) return;
   std::string bins;
   for (const double edge : options_.bins) bins += (bins.empty() ? "@" : ",") + short_text(edge);
@@ -102,6 +106,31 @@ Measure::Measure(const MetricOptions& options, std::vector<double> reference, Ta
   }
 }
 
+// Of each class its ROC curve in bins of efficiency, and what its samples are taken for.
+void Measure::add_class_curves() {
+  if (!reference_.class_samples || reference_.class_samples->classes.truth.empty()) return;
+  const ClassSamples& samples = *reference_.class_samples;
+  const std::vector<std::string>& names = samples.classes.names;
+  std::vector<std::size_t> counts(names.size());
+  for (const std::uint16_t own : samples.classes.truth) ++counts[own];
+  const std::vector<std::vector<double>> values = class_curves(*reference_.float_classes);
+  std::vector<double> edges;
+  for (std::size_t i = 0; i <= Roc::kBins; ++i) edges.push_back(100.0 * static_cast<double>(i) / Roc::kBins);
+  for (const std::size_t k : samples.signals)
+    curves_.push_back({"roc@" + names[k], edges, std::vector(Roc::kBins, counts[k]), values[curves_.size()]});
+  edges.resize(names.size() + 1);
+  std::iota(edges.begin(), edges.end(), 0.0);
+  for (std::size_t k = 0; k < names.size(); ++k)
+    curves_.push_back({"confusion@" + names[k], edges, std::vector(names.size(), counts[k]), values[curves_.size()]});
+}
+
+std::vector<std::vector<double>> Measure::class_curves(const Classification& of) const {
+  std::vector<std::vector<double>> values;
+  for (const Roc& roc : of.rocs()) values.push_back(roc.curve);
+  for (std::size_t k = 0; k < reference_.class_samples->classes.names.size(); ++k) values.push_back(of.confusion(k));
+  return values;
+}
+
 Measure::Values Measure::measure(std::span<const double> fixed) const {
   if (counted_.empty()) return measured(fixed);
   return measured(those(counted_, std::vector(fixed.begin(), fixed.end()), reference_.targets.outputs));
@@ -113,6 +142,8 @@ Measure::Values Measure::measured(std::span<const double> fixed) const {
   values.metrics.reserve(metrics_.size());
   const std::size_t samples = fixed.size() / reference_.targets.outputs;
   for (const Metric& metric : metrics_) values.metrics.push_back(samples < metric.least_samples ? Estimate{} : metric.of(comparison));
+  if (reference_.class_samples && !reference_.class_samples->classes.truth.empty())
+    values.curves = class_curves(comparison.classification());
   if (reference_.truth.empty()) return values;
   values.curves = {comparison.medians(), comparison.widths()};
   for (std::size_t i = 0; i < reference_.turn_ons.size(); ++i) values.curves.push_back(comparison.efficiency(i));
@@ -149,6 +180,24 @@ std::string Measure::poor_float_model() const {
          "; is it (--target), and are the inputs prepared as the model's?";
 }
 
+void Measure::add_class_notes(std::vector<std::string>& notes) const {
+  if (!reference_.class_samples) return;
+  const ClassSamples& samples = *reference_.class_samples;
+  notes.insert(notes.end(), samples.classes.notes.begin(), samples.classes.notes.end());
+  for (std::size_t k = 0; k < samples.totals.of_class.size(); ++k) {
+    const std::uint16_t own = static_cast<std::uint16_t>(k);
+    if (std::find(samples.classes.truth.begin(), samples.classes.truth.end(), own) == samples.classes.truth.end())
+      notes.push_back("no sample is of class " + samples.classes.names[k] + ": it has no ROC curve, and no part in means over classes");
+  }
+  constexpr double kMany = 0.01;
+  const std::vector<bool>& tied = reference_.float_classes->tied();
+  const auto ties = static_cast<double>(std::count(tied.begin(), tied.end(), true));
+  if (ties > kMany * static_cast<double>(tied.size())) {
+    notes.push_back("the float model has no single highest score for " + count_text(ties) + " of " + std::to_string(tied.size()) +
+                    " samples: they are taken to be of the first class of these");
+  }
+}
+
 std::vector<std::string> Measure::notes() const {
   std::vector<std::string> notes;
   const std::size_t all = reference_.truth.size();
@@ -162,11 +211,7 @@ std::vector<std::string> Measure::notes() const {
   } else if (const std::string poor = poor_float_model(); !poor.empty()) {
     notes.push_back(poor);
   }
-  const auto zeros = std::count(reference_.undone.begin(), reference_.undone.end(), 0.0);
-  if (zeros > 0) {
-    notes.push_back("the float model predicts 0 in the target's unit for " + std::to_string(zeros) + " of " +
-                    std::to_string(reference_.undone.size()) + " samples, which have no part in mpe_target");
-  }
+  add_class_notes(notes);
   if (const Weighing weighing = reference_.weighing(); !weighing.weights.empty()) {
     const std::size_t samples = weighing.weights.size();
     const auto count = [&](const auto& which) {
@@ -177,7 +222,8 @@ std::vector<std::string> Measure::notes() const {
     const std::size_t negative = count([](float w) { return w < 0; });
     if (negative > 0) {
       notes.push_back(std::to_string(negative) + " of " + std::to_string(samples) +
-                      " samples have a negative weight: quantiles (central resolution, linearity) and 50 % points are unknown");
+                      " samples have a negative weight: quantiles (central resolution, linearity), 50 % points and a classifier's working "
+                      "points are unknown");
     }
     if (weightless_ > 0) {
       notes.push_back(

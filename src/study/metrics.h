@@ -52,6 +52,9 @@ class Measure {
   std::vector<std::string> notes() const;
 
  private:
+  void add_class_curves();
+  std::vector<std::vector<double>> class_curves(const Classification& of) const;
+  void add_class_notes(std::vector<std::string>& notes) const;
   Values measured(std::span<const double> fixed) const;  // of samples that have a weight
 
   MetricOptions options_;

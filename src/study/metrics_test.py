@@ -264,6 +264,9 @@ def test_several_targets(identity, tmp_path):
     for fixed, reference, stored, errors in measured(tmp_path):
         fixed, reference = fixed.reshape(500, 2), reference.reshape(500, 2)
         expected = deviations(fixed, reference)
+        for k in (0, 1):
+            of_output = deviations(fixed[:, k], reference[:, k])
+            expected |= {f"{name}@{k}": of_output[name] for name in ("mae", "mpe")}
         assert stored.keys() == expected.keys()
         for name, value in expected.items():
             agree(stored[name], value, name)

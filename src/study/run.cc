@@ -62,9 +62,18 @@ std::vector<ScanGrid> scan_grids(const Definition& definition, const Shard& shar
   return scans;
 }
 
-void check_targets(const MetricOptions& metrics, const Dataset& data, const Targets& targets) {
+void check_targets(const MetricOptions& metrics, const Dataset& data, const Model& model, const Targets& targets) {
   if (!targets.truth.empty()) check_target(targets, data.path);
+  const MetricOptions usual;
+  if (!targets.classes && (metrics.backgrounds != usual.backgrounds || metrics.efficiencies != usual.efficiencies)) {
+    throw Error("--background and --efficiency are working points of a classifier, and model " + model.name +
+                " is not taken for one; name its classes (--classes)");
+  }
   if (metrics.thresholds.empty()) return;
+  if (targets.classes) {
+    throw Error("--threshold is of a trigger on one target, and model " + model.name +
+                " is a classifier; its working points are --background and --efficiency");
+  }
   if (data.targets != 1) {
     throw Error(data.path + ": a trigger threshold needs one target per sample, and these data have " + std::to_string(data.targets));
   }
@@ -126,12 +135,13 @@ struct CheckedStudy {
 
 CheckedStudy checked(const Definition& definition, const RunOptions& options, const KnownModels& known) {
   CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known)};
-  check_metrics(definition.metrics);
+  const MetricOptions& metrics = definition.metrics;
+  check_metrics(metrics);
   for (const StudyData& each : definition.data) {
     const Dataset data = read_dataset(source_for(each.options, study.subjects), 1);
     for (const Subject& subject : study.subjects) {
       fit_to(data, subject.model);
-      check_targets(definition.metrics, data, targets_of(each.options, data, subject.model));
+      check_targets(metrics, data, subject.model, targets_of(each.options, data, subject.model, metrics.classes));
       for (const ScanGrid& grid : study.grids) {
         for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
       }
@@ -148,7 +158,7 @@ std::vector<FittedData> checked_data(const Definition& definition, const std::ve
   std::vector<FittedData> data;
   for (const StudyData& of : definition.data) {
     data.push_back(read_fitted(of, subjects));
-    check_study_data(store, definition.metrics.unit, of, subjects, data.back());
+    check_study_data(store, definition.metrics, of, subjects, data.back());
   }
   return data;
 }
@@ -354,7 +364,7 @@ void keep_trainings(Store& store, const Definition& definition, const std::vecto
 class Execution {
  public:
   Execution(const Definition& definition, const RunOptions& options, const RunWatch& watch, Store& store)
-      : definition_(definition), options_(options), watch_(watch), store_(store) {}
+      : definition_(definition), metrics_(with_known(definition.metrics, store)), options_(options), watch_(watch), store_(store) {}
 
   void train() {
     // Shards find the models trained: each would else train its own.
@@ -409,7 +419,8 @@ class Execution {
       SeenCount seen(subject.model);
       seen.add(own);
       seen_by[subject.label] = seen.notes();
-      if (std::string unused = unused_targets(of.options, own, subject.model); !unused.empty()) notes.push_back(std::move(unused));
+      const Targets targets = targets_of(of.options, own, subject.model, metrics_.classes);
+      if (std::string unused = unused_targets(of.options, own, subject.model, targets); !unused.empty()) notes.push_back(std::move(unused));
     }
     watch_.notes(notes);
     if (data.all) store_.set(fact_of_all_samples(of.name), std::to_string(data.samples));
@@ -431,13 +442,12 @@ class Execution {
 
   ScanResult run_scan_of(const StudyData& of, const Subject& subject, const Dataset& data, const std::vector<float>& reference,
                          const std::vector<std::string>& seen, const ScanGrid& grid, Teller& teller) {
-    const Targets targets = targets_of(of.options, data, subject.model);
+    const Targets targets = targets_of(of.options, data, subject.model, metrics_.classes);
     const std::vector<TargetFact> facts = target_facts(of, subject, data, targets);
     for (const TargetFact& fact : facts) store_.set(fact.name, fact.value);
     if (!facts.empty() && !definition_.metrics.unit.empty()) store_.set(kUnitFact, definition_.metrics.unit);
-    MetricOptions metric_options = definition_.metrics;
-    if (metric_options.unit.empty()) metric_options.unit = store_.known(kUnitFact);
-    const Measure measure(metric_options, {reference.begin(), reference.end()}, targets);
+    if (!definition_.metrics.classes.empty()) store_.set(kClassesFact, in_one_line(definition_.metrics.classes));
+    const Measure measure(with_known(metrics_, store_), {reference.begin(), reference.end()}, targets);
     store_.add_metric_names(measure.names());
     const Scan scan = scan_of(of, subject, data, grid);
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
@@ -470,6 +480,7 @@ class Execution {
   }
 
   const Definition& definition_;
+  const MetricOptions metrics_;
   const RunOptions& options_;
   const RunWatch& watch_;
   Store& store_;
@@ -495,12 +506,13 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
   }
   const std::vector<FittedData> data = checked_data(definition, study.subjects, store ? &*store : nullptr);
   const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
+  const MetricOptions options_of_metrics = store ? with_known(definition.metrics, *store) : definition.metrics;
   for (std::size_t i = 0; i < data.size(); ++i) {
     for (const Subject& subject : study.subjects) {
       const Dataset& own = data[i].of(subject.model);
       const std::vector<float> unknown(own.size * subject.model.output_size());
-      const Measure measure(definition.metrics, {unknown.begin(), unknown.end()},
-                            targets_of(definition.data[i].options, own, subject.model));
+      const Measure measure(options_of_metrics, {unknown.begin(), unknown.end()},
+                            targets_of(definition.data[i].options, own, subject.model, options_of_metrics.classes));
       const std::vector<std::string> metrics = metric_names(measure);
       for (const ScanGrid& grid : study.grids) {
         PlannedScan scan{subject.label, definition.data[i].name, describe(grid.precision), own.size, grid.points.size(), grid.skipped};

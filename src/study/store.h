@@ -95,6 +95,7 @@ struct PointResult {
 std::string fact_of_target(const std::string& data_name);
 // The same of what a model predicts on a data set.
 std::string fact_of_model_target(const std::string& label, const std::string& data_name);
+inline constexpr const char* kClassesFact = "classes";  // as --classes has them, where the user named them
 inline constexpr const char* kUnitFact = "unit of the target";
 // With which options the study began to read a data set (to_yaml(DataOptions)).
 std::string fact_of_reading(const std::string& data_name);

@@ -45,14 +45,19 @@ class Part {
         "SELECT theirs.value FROM study AS ours JOIN part.study AS theirs USING(name) WHERE name = 'unit of the target' AND ours.value != "
         "'' "
         "AND theirs.value != '' AND ours.value != theirs.value");
+    const std::string classes = first(
+        "SELECT theirs.value FROM study AS ours JOIN part.study AS theirs USING(name) WHERE name = 'classes' AND ours.value != "
+        "theirs.value");
+    if (!classes.empty()) throw Error(folder_ + ": its classes are " + classes + ", those of the other parts are others");
     if (!unit.empty()) throw Error(folder_ + ": the unit of its target is " + unit + ", that of the other parts is another");
     if (!target.empty()) throw Error(folder_ + ": its target is " + target + ", that of the other parts is another");
   }
 
   void take_study() const {
     database_.run(
-        "INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' OR name LIKE 'all samples of %' OR name = 'unit of the "
-        "target' ON CONFLICT DO UPDATE SET value = excluded.value WHERE name = 'unit of the target' AND study.value = ''");
+        "INSERT INTO study SELECT * FROM part.study WHERE name LIKE 'target of %' OR name LIKE 'all samples of %' OR name = 'classes' OR "
+        "name = 'unit of the target' ON CONFLICT DO UPDATE SET value = excluded.value WHERE name = 'unit of the target' AND study.value = "
+        "''");
     database_.run(
         "INSERT INTO definitions(definition, command, version, started) SELECT definition, command, version, started "
         "FROM part.definitions WHERE true ON CONFLICT DO NOTHING");

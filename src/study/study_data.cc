@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <sstream>
 
 #include "data/text.h"
 #include "error.h"
@@ -52,7 +53,7 @@ Dataset header_of(const Dataset& data) {
   return header;
 }
 
-Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model) {
+Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model, const std::vector<std::string>& classes) {
   const auto known = [](const std::optional<Preparation>& preparation) { return preparation ? preparation->target : std::nullopt; };
   std::optional<Feature> of_data = known(data.preparation);
   if (!options.target.empty() && options.target != "none") of_data = parse_feature(options.target);
@@ -63,8 +64,10 @@ Targets targets_of(const DataOptions& options, const Dataset& data, const Model&
   targets.of_model = of_model ? of_model : of_data;
   if (of_data || of_model) targets.of_data = of_data ? *of_data : *of_model;
   targets.assumed = !of_data && of_model;
-  if (targets.outputs != 1) {
+  targets.classes = classes_of(classes, data, model);
+  if (targets.outputs != 1 || targets.classes) {
     targets.of_model.reset();
+    targets.assumed = false;
   } else if (data.targets == 1) {
     targets.truth = data.y;
     if (!targets.of_model) targets.of_model = targets.of_data;
@@ -72,11 +75,13 @@ Targets targets_of(const DataOptions& options, const Dataset& data, const Model&
   return targets;
 }
 
-std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model) {
+std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model, const Targets& targets) {
+  if (targets.classes) return "";  // (It says itself where true classes are not known.)
   const std::size_t outputs = model.output_size();
   if (data.targets > 0 && (data.targets > 1 || outputs > 1)) {
     return data.path + " has " + std::to_string(data.targets) + " targets a sample and model " + model.name + " " +
-           std::to_string(outputs) + " outputs: they are not compared; resolution, linearity and turn-on are of one target and one output";
+           std::to_string(outputs) + " outputs: they are not compared; resolution, linearity and turn-on are of one target and one output" +
+           (outputs > 1 ? ", and accuracy and ROC curves of classes: is it a classifier? (--classes)" : "");
   }
   if (data.targets == 0 && !options.target.empty() && options.target != "none") {
     return data.path + " has no targets (y): with --target " + options.target +
@@ -93,13 +98,25 @@ std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject
   return facts;
 }
 
-void check_study_data(const Store* store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
+MetricOptions with_known(MetricOptions metrics, const Store& store) {
+  if (metrics.unit.empty()) metrics.unit = store.known(kUnitFact);
+  if (!metrics.classes.empty()) return metrics;
+  std::istringstream known(store.known(kClassesFact));
+  for (std::string name; std::getline(known, name, ',');) metrics.classes.push_back(name);
+  return metrics;
+}
+
+void check_study_data(const Store* store, const MetricOptions& metrics, const StudyData& of, const std::vector<Subject>& subjects,
                       const FittedData& data) {
   const auto known_of = [&](const std::string& fact) { return store == nullptr ? "" : store->known(fact); };
   std::map<std::string, std::pair<std::string, std::string>> asked;  // of each fact its value, and whose model has it
+  if (const std::string known = known_of(kClassesFact), classes = in_one_line(metrics.classes);
+      !known.empty() && !classes.empty() && known != classes) {
+    throw Error("--classes " + classes + ": the classes of this study are " + known + "; give another --out, or the same classes");
+  }
   for (const Subject& subject : subjects) {
     const Dataset& own = data.of(subject.model);
-    const Targets targets = targets_of(of.options, own, subject.model);
+    const Targets targets = targets_of(of.options, own, subject.model, metrics.classes);
     check_truth(own, targets);
     for (const TargetFact& fact : target_facts(of, subject, own, targets)) {
       const auto [same, is_new] = asked.emplace(fact.name, std::pair(fact.value, subject.model.name));
@@ -114,6 +131,7 @@ void check_study_data(const Store* store, const std::string& unit, const StudyDa
                   " is asked for; give another --out, or the same target");
     }
   }
+  const std::string& unit = metrics.unit;
   const std::string known = !asked.empty() && !unit.empty() ? known_of(kUnitFact) : "";
   if (!known.empty() && unit != known) {
     throw Error("--unit " + unit + ": the unit of the target in this study is " + known + "; give another --out, or the same unit");

@@ -30,9 +30,10 @@ Dataset header_of(const Dataset& data);
 
 // How targets were prepared, those of the data (as the user says, or they themselves) and those on which the model was trained; where only
 // one is known, the other is the same.
-Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model);
+// `classes` are those of MetricOptions.
+Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model, const std::vector<std::string>& classes);
 // Where true values, or a target that the user names, have no part in what is measured: why. Else empty.
-std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model);
+std::string unused_targets(const DataOptions& options, const Dataset& data, const Model& model, const Targets& targets);
 
 // What is in the store was measured in the target's own unit: another one would stand beside it under the same names. So would predictions
 // undone otherwise, whether or not the data have targets.
@@ -42,10 +43,13 @@ struct TargetFact {
 };
 std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject, const Dataset& data, const Targets& targets);
 
+// What was said of the unit and the classes when the study began, where `metrics` does not say it.
+MetricOptions with_known(MetricOptions metrics, const Store& store);
+
 // Throws Error, saying what differs, where the study (null for one that begins) has these data with other samples, another target or
 // another unit of it, where models that were trained on different targets are all that tells how it is prepared, and for true values that
 // cannot be undone.
-void check_study_data(const Store* store, const std::string& unit, const StudyData& of, const std::vector<Subject>& subjects,
+void check_study_data(const Store* store, const MetricOptions& metrics, const StudyData& of, const std::vector<Subject>& subjects,
                       const FittedData& data);
 
 }  // namespace narrow

@@ -395,6 +395,56 @@ TEST(Best, ABrokenNetworkIsNotRecommended) {
   EXPECT_EQ(broken.answer("turn_on_shift@20=0.5", true).point->point, (Point{24, 4, 16, 4})) << "on request";
 }
 
+TEST(Best, BoundsOfAClassifier) {
+  const std::vector<Metric> metrics{metric_named("mpe"), metric_named("accuracy"), metric_named("accuracy_loss"),
+                                    metric_named("efficiency_loss@t,1"), metric_named("auc_loss@t")};
+  const std::vector<Bound> usual = parse_bounds("", "", metrics);
+  ASSERT_EQ(usual.size(), 1U);
+  EXPECT_EQ(usual[0].metric.name, "accuracy_loss");
+  EXPECT_EQ(usual[0].most, 1);
+  EXPECT_EQ(parse_bounds("", "mpe", metrics)[0].most, 5);
+  const std::vector<Bound> both = parse_bounds("efficiency_loss@t,1=5,auc_loss@t=-0.01", "", metrics);
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[0].metric.name, "efficiency_loss@t,1");
+  EXPECT_EQ(both[1].most, -0.01) << "better than float";
+  EXPECT_THROW(parse_bounds("accuracy=5", "", metrics), Error);
+  EXPECT_THROW(parse_bounds("5", "accuracy", metrics), Error);
+}
+
+// Two classes by two scores: sample 0 is of class 0, 1 and 2 of class 1.
+TEST(Measure, ClassifierWithInfinityAndNan) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  Targets targets;
+  targets.outputs = 2;
+  targets.classes = Classes{{"b", "s"}, true, 0, {0, 1, 1}, {}};
+  const Measure measure({}, {1, 0, 0, 1, 0.25, 0.75}, targets);
+  const auto value = [&](const std::vector<double>& fixed, const std::string& name) {
+    const auto& names = measure.names();
+    const auto at = std::find_if(names.begin(), names.end(), [&](const Metric& metric) { return metric.name == name; });
+    EXPECT_NE(at, names.end()) << name;
+    return measure.values(fixed)[static_cast<std::size_t>(at - names.begin())];
+  };
+  const std::vector<double> infinite{kInfinity, -kInfinity, -kInfinity, kInfinity, 2, 1};
+  EXPECT_NEAR(value(infinite, "accuracy"), 200.0 / 3, 1e-12);
+  EXPECT_NEAR(value(infinite, "accuracy_loss"), 100.0 / 3, 1e-12);
+  EXPECT_EQ(value(infinite, "auc@s"), 1);
+  EXPECT_TRUE(std::isnan(value(infinite, "kl")));
+  const std::vector<double> unknown{1, 0, kNan, 1, 0, 1};
+  for (const char* name : {"accuracy", "accuracy_loss", "agreement", "disagreement", "ties", "auc", "auc@s", "auc_loss@b", "kl",
+                           "efficiency@s,1", "background_change@b,50", "efficiency@1"})
+    EXPECT_TRUE(std::isnan(value(unknown, name))) << name;
+  // A class that vanishes costs what 1e-7 would; sums other than 1 cost nothing.
+  EXPECT_NEAR(value({2, 0, 0, 2, 0.5, 1.5}, "kl"), 0, 1e-7);
+  EXPECT_NEAR(value({1, 0, 0, 1, 0, 1}, "kl"), (0.25 * std::log(0.25 / 1e-7) + 0.75 * std::log(0.75)) / 3, 1e-6);
+  // All equal: pairs are halves, and no threshold passes a part.
+  const std::vector<double> constant(6, 0.5);
+  EXPECT_EQ(value(constant, "auc"), 0.5);
+  EXPECT_EQ(value(constant, "ties"), 100);
+  EXPECT_EQ(value(constant, "efficiency@s,1"), 0);
+  EXPECT_EQ(value(constant, "background@s,50"), 100);
+}
+
 TEST(Best, AllBoundsAreKept) {
   Grid2 grid;
   for (int full = 10; full <= 16; ++full) grid.add({full, 4, 12, 2}, 32.0 / (1 << (full - 10)), 8.0 / (full - 9));
@@ -404,7 +454,7 @@ TEST(Best, AllBoundsAreKept) {
   const Answer one = grid.answer("mpe=5,turn_on_shift@20=1.7");
   EXPECT_EQ(one.undecided->point->v_full, 14);
   EXPECT_EQ(one.point->point->v_full, 15);
-  for (const char* bad : {"mpe", "mpe=", "mpe=x", "mpe=5,", "speed=3", "mpe=5,mpe=4", "nan", "", "5,mpe=3"})
+  for (const char* bad : {"mpe", "mpe=", "mpe=x", "mpe=5,", "speed=3", "mpe=5,mpe=4", "nan", "5,mpe=3"})
     EXPECT_THROW(grid.answer(bad), Error) << bad;
   const std::vector<Metric> metrics{metric_named("linearity@5,10,20"), metric_named("mpe")};
   const std::vector<Bound> bounds = parse_bounds("linearity@5,10,20=3,mpe=2", "", metrics);
