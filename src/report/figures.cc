@@ -115,6 +115,7 @@ class Figures {
     for (const ReportScan& scan : report_.scans) ranges(scan);
     for (const ReportScan& scan : report_.scans) differences(scan);
     physics();
+    for (const ReportScan& scan : report_.scans) roc(scan);
     training();
     return std::move(figures_);
   }
@@ -644,11 +645,49 @@ class Figures {
     std::vector<std::pair<std::string, std::string>> known;
     for (const ReportScan& scan : report_.scans) {
       for (const Curve& curve : scan.float_curves) {
+        if (curve.name.starts_with("roc@") || curve.name.starts_with("confusion@")) continue;
         const std::pair of(curve.name, scan.target);
         if (std::find(known.begin(), known.end(), of) == known.end()) known.push_back(of);
       }
     }
     for (const auto& [name, target] : known) physics_curve(name, target);
+  }
+
+  // Each class against the others, float and at the scan's best point.
+  void roc(const ReportScan& scan) {
+    if (scan.highlights.empty()) return;
+    const Highlight& best = scan.highlights.front();
+    Json rows = Json::array();
+    for (const std::string& name : scan.classes) {
+      const auto curve =
+          std::find_if(scan.float_curves.begin(), scan.float_curves.end(), [&](const Curve& each) { return each.name == "roc@" + name; });
+      if (curve == scan.float_curves.end()) continue;
+      const auto fixed = best.curves.find(curve->name);
+      const auto row = [&](std::size_t i, double background, const char* arithmetic) {
+        // (A logarithmic axis has no 0.)
+        if (!(background > 0)) return;
+        rows.push_back({{"efficiency", curve->edges[i + 1]}, {"value", background}, {"class", name}, {"arithmetic", arithmetic}});
+      };
+      for (std::size_t i = 0; i < curve->values.size(); ++i) {
+        row(i, curve->values[i], "float");
+        if (fixed != best.curves.end()) row(i, fixed->second[i], "fixed");
+      }
+    }
+    if (rows.empty()) return;
+    Json spec = base(std::move(rows));
+    const std::string efficiency = "efficiency of the class [%]";
+    const std::string background = "background: others that pass [%]";
+    spec["mark"] = {{"type", "line"}};
+    spec["encoding"] = {
+        {"x", field("efficiency", "quantitative", efficiency)},
+        {"y", axis_log(field("value", "quantitative", background))},
+        {"color", {{"field", "class"}, {"type", "nominal"}, {"title", "class"}, {"sort", nullptr}}},
+        {"strokeDash", dashed_by("arithmetic", "arithmetic", {"fixed", "float"}, solid_and_dashed())},
+        {"tooltip", tooltip({{"class", "class"}, {"arithmetic", "arithmetic"}, {"efficiency", efficiency}, {"value", background}})}};
+    add("roc-" + id_of(scan), "classes", "ROC curves of model " + scan.name,
+        "The least share of all other samples that pass where at least so much of a class does: fixed at " + types_of(*best.point.point) +
+            " (solid) and float (dashed). Samples of equal scores pass together; where no other sample passes there is no line.",
+        std::move(spec));
   }
 
   void predictions(const PredictionPair& pair) {

@@ -97,7 +97,8 @@ class Page {
            "</style>\n</head>\n<body>\n<header>\n<h1>" + escape_html(title) + "</h1>\n" + paragraphs(studied(report_)) + missing() +
            "</header>\n<nav aria-label=\"Contents\">" + contents() + "</nav>\n<main>\n" + summary() + error() +
            section("layers", "Layers", overflows() + traces()) + section("physics", "Resolution, linearity, turn-on", "") +
-           section("training", "Training", "") + commands() + "</main>\n" + scripts() + "</body>\n</html>\n";
+           section("classes", "Classes", classes()) + section("training", "Training", "") + commands() + "</main>\n" + scripts() +
+           "</body>\n</html>\n";
   }
 
  private:
@@ -125,7 +126,7 @@ class Page {
     std::string html = report_.pair ? "" : "<a href=\"#summary\">Best precision</a>";
     for (const auto& [id, name] :
          {std::pair("error", "Error and bits"), std::pair("layers", "Layers"), std::pair("physics", "Resolution and turn-on"),
-          std::pair("training", "Training"), std::pair("commands", "Commands")}) {
+          std::pair("classes", "Classes"), std::pair("training", "Training"), std::pair("commands", "Commands")}) {
       if (std::string(id) == "commands" || has(id)) html += std::string(" <a href=\"#") + id + "\">" + name + "</a>";
     }
     return html;
@@ -167,7 +168,8 @@ class Page {
 
   // What every table shows: what a bit costs a trigger.
   static bool is_physics(const MetricName& metric) {
-    return metric.name == "resolution_loss" || metric.name.starts_with("turn_on_shift") || metric.name.starts_with("rate_change");
+    return metric.name == "accuracy_loss" || metric.name == "disagreement" || metric.name == "auc_loss" ||
+           metric.name == "resolution_loss" || metric.name.starts_with("turn_on_shift") || metric.name.starts_with("rate_change");
   }
 
   std::string figure_html(const Figure& figure) const {
@@ -230,6 +232,65 @@ class Page {
           maps + "</div></div>\n";
     }
     return "<section id=\"error\"><h2>Error and bits</h2>\n" + figures_html("error") + explorer + "</section>\n";
+  }
+
+  // What each class is taken for, and how well it is told from the others, at each model's best point.
+  std::string classes() const {
+    std::string html;
+    for (std::size_t s = 0; s < report_.scans.size(); ++s) {
+      const ReportScan& scan = report_.scans[s];
+      if (scan.classes.empty() || scan.highlights.empty()) continue;
+      const Highlight& best = scan.highlights.front();
+      std::vector<Column> columns{{"class", true}, {"samples"}};
+      for (const std::string& name : scan.classes) {
+        columns.push_back({"taken for " + name + " [%]: float"});
+        columns.push_back({"fixed"});
+      }
+      // Of one class, with its name left out: `auc@`, `efficiency@,1`.
+      std::vector<std::string> kinds;
+      for (const Metric& metric : report_.metrics) {
+        const std::string& name = scan.classes.back();
+        const std::size_t at = metric.name.find("@" + name);
+        const std::string kind = metric.name.substr(0, at);
+        const std::string rest = at == std::string::npos ? "-" : metric.name.substr(at + 1 + name.size());
+        if ((kind != "auc" && kind != "efficiency" && kind != "background") || (!rest.empty() && rest.front() != ',')) continue;
+        kinds.push_back(kind + "@" + rest);
+        std::string title = title_of(metric);
+        if (const std::size_t of = title.find(" of " + name); of != std::string::npos) title.erase(of, 4 + name.size());
+        columns.push_back({title + (metric.unit.empty() ? "" : " [%]") + ": float"});
+        columns.push_back({"fixed"});
+      }
+      HtmlTable table("classes-" + std::to_string(s),
+                      "Classes of model " + scan.name +
+                          ": what their samples are taken for and how they are told from all others, float and fixed at " +
+                          types_of(*best.point.point),
+                      columns);
+      for (const std::string& name : scan.classes) {
+        const auto curve = std::find_if(scan.float_curves.begin(), scan.float_curves.end(),
+                                        [&](const Curve& each) { return each.name == "confusion@" + name; });
+        const auto fixed = best.curves.find("confusion@" + name);
+        std::vector<std::string> row{escape_html(name), std::to_string(curve->samples.front())};
+        for (std::size_t k = 0; k < scan.classes.size(); ++k) {
+          row.push_back(number(curve->values[k]));
+          row.push_back(fixed == best.curves.end() ? "" : number(fixed->second[k]));
+        }
+        for (std::string kind : kinds) {
+          const std::string metric = kind.insert(kind.find('@') + 1, name);
+          const auto own =
+              std::find_if(report_.metrics.begin(), report_.metrics.end(), [&](const Metric& each) { return each.name == metric; });
+          const auto exact = scan.float_metrics.find(metric);
+          const auto at = static_cast<std::size_t>(own - report_.metrics.begin());
+          const bool known = own != report_.metrics.end();
+          row.push_back(exact == scan.float_metrics.end() ? "" : number(exact->second));
+          row.push_back(!known ? ""
+                               : number(best.point.values[at]) +
+                                     (std::isfinite(best.point.errors[at]) ? " +- " + short_error(best.point.errors[at]) : ""));
+        }
+        table.add(row);
+      }
+      html += table.html();
+    }
+    return html;
   }
 
   // Overflow and underflow shares in the open.

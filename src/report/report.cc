@@ -11,6 +11,7 @@
 #include <optional>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "data/text.h"
@@ -166,6 +167,21 @@ void add_histories(Report& report, const ReportStudy& study, const Store& store)
   }
 }
 
+// As the user named them (`named`, as --classes has it), or by their numbers.
+std::vector<std::string> classes_in(const std::vector<Curve>& curves, const std::string& named) {
+  const auto has = [&](const std::string& name) {
+    return std::find_if(curves.begin(), curves.end(), [&](const Curve& curve) { return curve.name == "confusion@" + name; });
+  };
+  std::vector<std::string> classes;
+  std::istringstream words(named);
+  for (std::string name; std::getline(words, name, ',');) classes.push_back(name);
+  if (const auto first = has("0"); named.empty() && first != curves.end()) {
+    for (std::size_t i = 0; i < first->values.size(); ++i) classes.push_back(std::to_string(i));
+  }
+  const bool all = std::all_of(classes.begin(), classes.end(), [&](const std::string& name) { return has(name) != curves.end(); });
+  return all ? classes : std::vector<std::string>();
+}
+
 // A study as its store has it.
 class StoredStudy {
  public:
@@ -199,6 +215,7 @@ class StoredStudy {
       own.points.erase(labelled, own.points.end());
       own.float_metrics = store_.float_metrics(scan);
       own.float_curves = store_.float_curves(scan);
+      own.classes = classes_in(own.float_curves, store_.known(kClassesFact));
       own.profile = store_.profile(scan);
       const std::string files = folder_ + (scan.folder.empty() ? "" : "/" + scan.folder);
       for (const auto& [role, point, bits_less] : roles_of(report, own)) {
@@ -472,11 +489,18 @@ void note_missing(Report& report) {
                                " samples, that of the best point " + std::to_string(fixed_samples) + "; those that both have are compared");
     }
     for (const Curve& curve : scan.float_curves) {
-      if (!is_empty(curve)) continue;
+      if (!is_empty(curve) || curve.name.starts_with("confusion@")) continue;
+      if (curve.name.starts_with("roc@")) {
+        report.missing.push_back(scan.name + ": there are no samples of class " + curve.name.substr(curve.name.find('@') + 1) +
+                                 ", or of no other, so its ROC curve is not shown");
+        continue;
+      }
       report.missing.push_back(scan.name + ": " + curve.name + " has no value in any bin (are there targets near it?), so it is not shown");
     }
     if (stored && scan.float_curves.empty()) {
-      report.missing.push_back(scan.name + ": no target is known, so resolution, linearity and turn-on are not shown");
+      const bool classifier = scan.float_metrics.contains("agreement");
+      report.missing.push_back(scan.name + (classifier ? ": no true classes are known, so accuracy and ROC curves are not shown"
+                                                       : ": no target is known, so resolution, linearity and turn-on are not shown"));
     }
   }
 }

@@ -48,6 +48,7 @@ struct ReportScan {
   std::vector<StoredPoint> labelled;  // finished, without coordinates
   std::map<std::string, double> float_metrics;
   std::vector<Curve> float_curves;
+  std::vector<std::string> classes;  // of a classifier whose true classes are known, in the order of its outputs
   std::vector<Profile> profile;
   KeptTrace float_trace;
   std::vector<std::string> layers;  // of the model, in order; those of the types

@@ -2,9 +2,9 @@
 
 The networks are Dense layers with the identity as kernel: their float scores are their inputs, so a test decides what is predicted."""
 
+import json
 import math
 import pathlib
-import zipfile
 
 import h5py
 import keras
@@ -250,6 +250,29 @@ def test_roc_curves(models, tmp_path):
         confusion = rows(tmp_path / "study", f"SELECT value FROM curve_values WHERE curve = 'confusion@{name}' ORDER BY bin")
         own = fixed.argmax(1)[truth == k]
         assert [value for value, in confusion] == pytest.approx([100 * (own == j).mean() for j in range(3)], rel=1e-7)
+
+
+def test_the_report_has_roc_curves_and_a_table_of_classes(models, tmp_path):
+    rng = np.random.default_rng(10)
+    truth = rng.integers(0, 3, 200)
+    x = scores_like(rng, truth, 3)
+    succeed(sweep(tmp_path, models[3, "softmax"], x, one_hot(truth, 3), None, "--classes", "g,q,t", grid=("8:12:2", "4", "6:10:2", "2")))
+    (fixed, reference, *_), *_ = measured(tmp_path)
+    succeed([NARROW, "report", str(tmp_path / "study"), "--figures", "none"])
+    page = (tmp_path / "study" / "report.html").read_text()
+    data = json.loads(page.split('<script type="application/json" id="report">')[1].split("</script>")[0])
+    spec, = (figure["spec"] for figure in data["figures"] if figure["id"] == "roc-softmax3")
+    lines = spec["data"]["values"]
+    assert {(row["class"], row["arithmetic"]) for row in lines} == {(name, kind) for name in "gqt" for kind in ("float", "fixed")}
+    for row in lines:
+        if row["arithmetic"] == "float":
+            k = "gqt".index(row["class"])
+            assert row["value"] == pytest.approx(background(reference[:, k], truth == k, np.ones(200), row["efficiency"]), rel=1e-6)
+    table = page.split('id="classes-0"')[1].split("</table>")[0]
+    assert [cell.split("<")[0] for cell in table.split('<th scope="row" class="text">')[1:]] == ["g", "q", "t"]
+    cells = [cell.split("<")[0] for cell in table.split("<tbody>")[1].split("</tr>")[0].split("<td>")[1:]]
+    assert int(cells[0]) == (truth == 0).sum() and float(cells[1]) == pytest.approx(100 * (reference.argmax(1)[truth == 0] == 0).mean(), rel=1e-3)
+    assert float(cells[7]) == pytest.approx(area(reference[:, 0], truth == 0, np.ones(200)), rel=1e-3), cells
 
 
 def test_without_truth_there_is_agreement(models, tmp_path):

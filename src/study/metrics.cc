@@ -211,6 +211,11 @@ std::vector<std::string> Measure::notes() const {
   } else if (const std::string poor = poor_float_model(); !poor.empty()) {
     notes.push_back(poor);
   }
+  const auto zeros = std::count(reference_.undone.begin(), reference_.undone.end(), 0.0);
+  if (zeros > 0) {
+    notes.push_back("the float model predicts 0 in the target's unit for " + std::to_string(zeros) + " of " +
+                    std::to_string(reference_.undone.size()) + " samples, which have no part in mpe_target");
+  }
   add_class_notes(notes);
   if (const Weighing weighing = reference_.weighing(); !weighing.weights.empty()) {
     const std::size_t samples = weighing.weights.size();
