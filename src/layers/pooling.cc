@@ -108,7 +108,7 @@ LayerPrecision Pooling::types(const TypeRequest& request) const {
   const Format& x = request.inputs.front();
   Format accum = x;
   if (kind_ == PoolKind::kAverage) {
-    const int more = std::bit_width(static_cast<unsigned>(windows_.pixels() - 1));  // ceil(log2 n)
+    const int more = static_cast<int>(std::bit_width(static_cast<unsigned>(windows_.pixels() - 1)));  // ceil(log2 n)
     accum = {.width = x.width + 2 * more, .integer = x.integer + more, .is_signed = x.is_signed};
   }
   types.set(TypeName::kAccum, request.choice(TypeName::kAccum).value_or(accum));
