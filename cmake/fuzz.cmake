@@ -12,7 +12,8 @@ function(narrow_fuzzer name)
 endfunction()
 
 # Of a study what reads, without the engine.
-add_library(fuzzed_study STATIC EXCLUDE_FROM_ALL src/study/grid.cc src/study/definition.cc src/study/resamples.cc src/study/comparison.cc
+add_library(fuzzed_study STATIC EXCLUDE_FROM_ALL src/study/grid.cc src/study/definition.cc src/study/resamples.cc src/study/means.cc src/study/classes.cc
+  src/study/classification.cc src/study/comparison.cc
   src/study/metric.cc src/study/metrics.cc src/study/database.cc src/study/schema.cc src/study/store_lock.cc src/study/store.cc src/study/store_read.cc src/study/store_merge.cc)
 target_compile_definitions(fuzzed_study PRIVATE NARROW_VERSION="${PROJECT_VERSION}")
 target_link_libraries(fuzzed_study PUBLIC narrow_precision narrow_train SQLite::SQLite3)

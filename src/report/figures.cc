@@ -270,7 +270,7 @@ class Figures {
                    {"scale",
                     {{"type", scale_of(shown_metric)},
                      {"scheme", "viridis"},
-                     {"reverse", true},
+                     {"reverse", shown_metric.better != Better::kMore},
                      {"domain", Json::array({{{"expr", "low"}}, {{"expr", "high"}}})}}},
                    {"legend", {{"format", ".2~r"}, {"labelOverlap", "greedy"}, {"titleLimit", 400}}}};
     if (shown_metric.scale == AxisScale::kSymlog) colors["scale"]["constant"] = symlog_constant(std::max(std::abs(low), std::abs(high)));

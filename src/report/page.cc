@@ -450,6 +450,7 @@ class Page {
                                       {"label", label_of(metric)},
                                       {"unit", metric.unit},
                                       {"scale", scale_of(metric)},
+                                      {"more", metric.better == Better::kMore},
                                       {"signed", metric.is_signed}};
     }
     if (!report_.scans.empty()) {

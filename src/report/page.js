@@ -70,6 +70,7 @@
       const { color } = specs.get(id).layer[0].encoding;
       color.title = report.metrics[values.metric].label;
       color.scale.type = report.metrics[values.metric].scale;
+      color.scale.reverse = !report.metrics[values.metric].more;
       if (color.scale.type === 'symlog') color.scale.constant = Math.max(Math.abs(values.low), Math.abs(values.high)) * report.symlog_part || 1;
       else delete color.scale.constant;
       const view = views.get(id);

@@ -189,6 +189,7 @@ class StoredStudy {
 
   std::vector<MetricName> metrics() const { return store_.metrics(); }
   ReportStudy study(const std::string& label) const { return {label, folder_, store_.definitions()}; }
+  std::string unit() const { return store_.known(kUnitFact); }
 
   void add_histories_to(Report& report, const ReportStudy& study) const { add_histories(report, study, store_); }
 
@@ -231,13 +232,19 @@ class StoredStudy {
   }
 
  private:
+  // Whether this study's values of a metric are in another unit than the report's, or at another value: a threshold of 20 GeV is none of
+  // 20 MeV.
+  bool in_other_unit(const Report& report, const Metric& metric, const Metric& own) const {
+    return own.unit != metric.unit || (metric.at_target && metric.name.find('@') != std::string::npos && unit() != report.unit);
+  }
+
   // As `best` has it; nothing where this study lacks a metric of the bounds, or has it in another unit.
   Answer answer_for(const Report& report, const Scan& scan) const {
     const std::vector<Metric> own = store_.metrics();
     Question question = report.question;
     for (Bound& bound : question.bounds) {
       const auto same = std::find_if(own.begin(), own.end(), [&](const Metric& each) { return each.name == bound.metric.name; });
-      if (same == own.end() || same->unit != bound.metric.unit) return {};
+      if (same == own.end() || in_other_unit(report, bound.metric, *same)) return {};
       bound.at = static_cast<std::size_t>(same - own.begin());
     }
     return best_of(store_, scan, question);
@@ -246,13 +253,17 @@ class StoredStudy {
   // A metric in another unit than the report's is not a value of that metric.
   void forget_other_units(Report& report, ReportScan& scan) const {
     const std::vector<MetricName> own = store_.metrics();
+    const std::string own_unit = store_.known(kUnitFact);
     for (std::size_t i = 0; i < report.metrics.size(); ++i) {
       const MetricName& metric = report.metrics[i];
       const auto same = std::find_if(own.begin(), own.end(), [&](const MetricName& each) { return each.name == metric.name; });
-      if (same == own.end() || same->unit == metric.unit) continue;
+      if (same == own.end() || !in_other_unit(report, metric, *same)) continue;
+      const bool other_parameter = same->unit == metric.unit;
       for (StoredPoint& point : scan.points) point.values[i] = point.errors[i] = kNan;
-      const auto unit = [](const MetricName& each) { return each.unit.empty() ? std::string("no unit") : each.unit; };
-      report.missing.push_back(scan.study + ": its " + metric.name + " is in " + unit(*same) + ", not in " + unit(metric) +
+      const auto in_words = [](const std::string& unit) { return unit.empty() ? "no unit" : unit; };
+      report.missing.push_back(scan.study + ": its " + metric.name + " is " + (other_parameter ? "at a value in " : "in ") +
+                               in_words(other_parameter ? own_unit : same->unit) + ", not in " +
+                               in_words(other_parameter ? report.unit : metric.unit) +
                                " as the first study's, so it is not compared (model " + scan.scan.label + ")");
     }
   }
@@ -561,6 +572,7 @@ Report read_studies(const std::vector<std::string>& folders, const std::vector<s
     if (has_store) {
       stored.back().emplace(folders[i]);
       add_metrics(stored.back()->metrics());
+      if (report.unit.empty()) report.unit = stored.back()->unit();
       report.studies.push_back(stored.back()->study(labels[i]));
     } else {
       texts.back().emplace(folders[i]);

@@ -92,6 +92,7 @@ bool is_empty(const Curve& curve);
 struct Report {
   std::vector<ReportStudy> studies;
   std::vector<MetricName> metrics;
+  std::string unit;        // the target's, of the first study that has one
   Question question;       // the bounds' places are in `metrics`
   std::size_t metric = 0;  // of `metrics`: that of the first bound
   double bound = 0;        // what it may be at most

@@ -441,6 +441,15 @@ def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
     assert "it has 2 predictions, keras_predictions.txt 150" in narrow("compare", study, tmp_path / "hls4ml", status=1)
 
 
+def test_a_threshold_in_another_unit_is_another_threshold(tmp_path):
+    """20 GeV and 20 MeV have one name; so have the rates there, which are shares in both studies."""
+    for unit in ("GeV", "MeV"):
+        narrow("sweep", GOLDEN / "ds16.keras", "--data", GOLDEN / "clusters.h5", "--target", "true_energy:log/10", "--unit", unit, "--threshold", 20, "--samples", 60, *"--v-full 14:16 --v-int 6 --wb-full 12 --wb-int 2 --keep none".split(), "--out", tmp_path / unit)
+    said = narrow("compare", tmp_path / "GeV", tmp_path / "MeV", "--metric", "rate_change@20", "--below", 1e9, "--any", "--figures", "none", "--out", tmp_path / "both.html")
+    assert "its rate_change@20 is at a value in MeV, not in GeV as the first study's" in said and "its mpe_target" not in said, said
+    assert re.search(r"^16 \(GeV\): For rate change at 20 of at most", said, re.MULTILINE) and not re.search(r"^16 \(MeV\): For rate change", said, re.MULTILINE), said
+
+
 def test_predictions_are_compared(study, browser, tmp_path):
     folder = next(study.glob("8.12.7.wb_10.2.model"))
     files = [folder / "keras_predictions.txt", folder / "hls_predictions.txt"]

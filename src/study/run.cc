@@ -492,6 +492,9 @@ class Execution {
 std::string fact_of_history(const std::string& model_path) { return "history of " + model_path; }
 
 StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
+  if (fs::exists(definition.out) && !fs::is_directory(definition.out)) {
+    throw Error(definition.out + ": the study's folder cannot be made: something else has its name");
+  }
   const std::optional<Store> store =
       fs::exists(definition.out + "/study.db") ? std::optional<Store>(std::in_place, definition.out, Store::Mode::kRead) : std::nullopt;
   const CheckedStudy study = checked(definition, options, store ? store->models() : KnownModels());
