@@ -441,6 +441,18 @@ def test_studies_and_text_folders_are_compared(study, browser, tmp_path):
     assert "it has 2 predictions, keras_predictions.txt 150" in narrow("compare", study, tmp_path / "hls4ml", status=1)
 
 
+def test_figures_of_errors_have_their_statistical_errors(study, tmp_path):
+    narrow("report", study, "--figures", "none", "--out", tmp_path / "page.html")
+    page = json.loads(re.search(r'id="report">(.*?)</script>', (tmp_path / "page.html").read_text(), re.DOTALL)[1])
+    with sqlite3.connect(f"file:{study}/study.db?mode=ro", uri=True) as database:
+        known = {(round(value, 9), error) for value, error in database.execute("SELECT value, error FROM metrics WHERE error IS NOT NULL")}
+    for name in ("error-vectors", "error-weights", "model-size"):
+        [figure] = [each for each in page["figures"] if each["id"] == name]
+        shown = [row for row in figure["spec"]["data"]["values"] if row["error"] is not None]
+        assert shown and all((round(row["value"], 9), row["error"]) in known for row in shown), name
+        assert all(row["low"] <= row["shown"] <= row["high"] == pytest.approx(row["value"] + row["error"]) for row in shown)
+
+
 def test_a_threshold_in_another_unit_is_another_threshold(tmp_path):
     """20 GeV and 20 MeV have one name; so have the rates there, which are shares in both studies."""
     for unit in ("GeV", "MeV"):

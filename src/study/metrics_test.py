@@ -594,3 +594,46 @@ def test_other_data_leave_no_trace(identity, tmp_path):
     asked[asked.index("--samples") + 1] = "5"
     assert "these are not the data with which this study began" in refused(asked)
     assert dump(tmp_path) == before
+
+
+# --- what is said rather than measured wrongly
+
+
+def test_models_with_different_targets_need_data_that_say_theirs(identity, tmp_path):
+    line = sweep(tmp_path, identity[1, "log(E)/10"], np.linspace(0.2, 0.5, 20), np.linspace(0.2, 0.5, 20), None)
+    line.insert(3, str(identity[1, "log10(E)"]))
+    for _ in range(2):
+        done = run(line)
+        assert done.returncode == 1 and "the models were trained on different ones" in done.stderr and "--target" in done.stderr, done.stderr
+    succeed([*line, "--target", "E:log/10"])
+
+
+@pytest.mark.parametrize(("factor", "said"), [(1.1, False), (5, True), (1e-3, True)])
+def test_a_float_model_that_is_far_from_the_target_is_said(identity, tmp_path, factor, said):
+    energies = np.random.default_rng(5).uniform(10, 50, 200)
+    done = run(sweep(tmp_path, identity[1, "E"], factor * energies, energies, "E"))
+    assert done.returncode == 0 and ("the float model itself is far from the target" in done.stderr) == said, done.stderr
+
+
+def test_a_shift_of_no_sample_has_the_error_of_one(identity, tmp_path):
+    """By flipping each sample in turn."""
+    rng = np.random.default_rng(11)
+    truth = rng.uniform(10, 60, 300)
+    z = np.float32(np.log(truth * rng.normal(1, 0.15, 300)) / 10)
+    z = z[keep := np.abs(z - math.log(20) / 10) > 1e-3]  # no rounding crosses the threshold
+    prepared = np.float64(np.float32(np.log(truth[keep]) / 10))
+    succeed(sweep(tmp_path, identity[1, "log(E)/10"], z, prepared, "log(E)/10", "--threshold", "20", grid=("28", "9", "8", "2")))
+    passed = np.exp(10 * np.float64(z)) >= 20
+    at = lambda p: half_point(prepared, p, turn_on_edges(prepared, math.log(20) / 10), TRANSFORMS["log(E)/10"][2])
+    half = at(passed)
+    moved = [at(np.where(np.arange(len(z)) == i, ~passed, passed)) - half for i in range(len(z))]
+    [(_, _, values, errors)] = measured(tmp_path)
+    assert values["turn_on_shift@20"] == 0 and values["turn_on@20"] == pytest.approx(half, rel=1e-6)
+    assert errors["turn_on_shift@20"] == pytest.approx(np.max(np.abs(moved)), rel=1e-4) and errors["turn_on_shift@20"] > 0
+
+
+def test_an_error_beyond_all_numbers_is_unknown(identity, tmp_path):
+    z = np.linspace(90, 100, 40)
+    succeed(sweep(tmp_path, identity[1, "log10(E)"], z, np.linspace(1, 2, 40), "log10(E)", grid=("18", "9", "8", "2")))
+    [(_, _, values, errors)] = measured(tmp_path)
+    assert values["resolution"] > 1e90 and errors["resolution"] is None
