@@ -11,7 +11,6 @@
 #include <optional>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "data/text.h"
@@ -19,6 +18,7 @@
 #include "number.h"
 #include "report/words.h"
 #include "study/best.h"
+#include "study/classes.h"
 #include "study/definition.h"
 #include "study/kept.h"
 #include "study/layout.h"
@@ -172,9 +172,7 @@ std::vector<std::string> classes_in(const std::vector<Curve>& curves, const std:
   const auto has = [&](const std::string& name) {
     return std::find_if(curves.begin(), curves.end(), [&](const Curve& curve) { return curve.name == "confusion@" + name; });
   };
-  std::vector<std::string> classes;
-  std::istringstream words(named);
-  for (std::string name; std::getline(words, name, ',');) classes.push_back(name);
+  std::vector<std::string> classes = classes_in_line(named);
   if (const auto first = has("0"); named.empty() && first != curves.end()) {
     for (std::size_t i = 0; i < first->values.size(); ++i) classes.push_back(std::to_string(i));
   }

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <limits>
 #include <set>
+#include <sstream>
 #include <string_view>
 
 #include "data/text.h"
@@ -79,6 +80,13 @@ std::string in_one_line(const std::vector<std::string>& classes) {
   std::string text;
   for (const std::string& name : classes) text += (text.empty() ? "" : ",") + name;
   return text;
+}
+
+std::vector<std::string> classes_in_line(const std::string& line) {
+  std::vector<std::string> classes;
+  std::istringstream stream(line);
+  for (std::string name; std::getline(stream, name, ',');) classes.push_back(name);
+  return classes;
 }
 
 void check_classes(const std::vector<std::string>& asked) {

@@ -25,6 +25,8 @@ struct Classes {
 
 // As --classes takes them.
 std::string in_one_line(const std::vector<std::string>& classes);
+// The names again; none for an empty line.
+std::vector<std::string> classes_in_line(const std::string& line);
 // Of --classes: the names alone, or `none`. Throws Error for names that are empty, stand twice, or cannot be in a metric's name.
 void check_classes(const std::vector<std::string>& asked);
 

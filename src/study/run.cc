@@ -400,7 +400,7 @@ class Execution {
         for (const ScanGrid& grid : grids) {
           const Scan scan = scan_of(definition_.data[i], subject, data[i].of(subject.model), grid);
           if (joins_others(store_, scan)) joining_.insert(scan.id);
-          store_.plan(scan, planned(subject.model, grid), {});
+          planned_[scan.id] = store_.plan(scan, planned(subject.model, grid), {});
         }
       }
     }
@@ -470,7 +470,8 @@ class Execution {
     teller.begin_scan();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
     const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store_, options_};
-    std::vector<StoredPoint> points = store_.plan(scan, planned(subject.model, grid), metrics);
+    std::vector<StoredPoint> points = std::move(planned_.at(scan.id));
+    for (StoredPoint& point : points) point.measured = store_.is_measured(point, metrics);
     Outdated outdated;
     outdated.add(points);
     if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
@@ -484,7 +485,8 @@ class Execution {
   const RunOptions& options_;
   const RunWatch& watch_;
   Store& store_;
-  std::set<std::int64_t> joining_;  // scans that are new in the folder of others
+  std::set<std::int64_t> joining_;                            // scans that are new in the folder of others
+  std::map<std::int64_t, std::vector<StoredPoint>> planned_;  // of each scan that is still to be run
 };
 
 }  // namespace

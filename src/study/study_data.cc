@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <sstream>
 
 #include "data/text.h"
 #include "error.h"
+#include "study/classes.h"
 
 namespace narrow {
 namespace {
@@ -100,9 +100,7 @@ std::vector<TargetFact> target_facts(const StudyData& of, const Subject& subject
 
 MetricOptions with_known(MetricOptions metrics, const Store& store) {
   if (metrics.unit.empty()) metrics.unit = store.known(kUnitFact);
-  if (!metrics.classes.empty()) return metrics;
-  std::istringstream known(store.known(kClassesFact));
-  for (std::string name; std::getline(known, name, ',');) metrics.classes.push_back(name);
+  if (metrics.classes.empty()) metrics.classes = classes_in_line(store.known(kClassesFact));
   return metrics;
 }
 
