@@ -24,6 +24,7 @@ narrow_gtest(interpreter_test SOURCES engine/interpreter_test.cc engine/random_p
 narrow_gtest(engine_test SOURCES engine/engine_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(bounds_test SOURCES engine/bounds_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(matrix_product_test SOURCES engine/matrix_product_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
+narrow_gtest(quantizer_test SOURCES keras/quantizer_test.cc USES narrow_keras)
 narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
 narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(data_test SOURCES data/data_test.cc USES narrow_data)

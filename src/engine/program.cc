@@ -34,9 +34,10 @@ Program build_program(Resolved resolved, WeightCache* cache) {
     const Layer& layer = program.model().layers[i];
     const LayerPrecision& types = program.resolved.precision[i];
     Step step;
-    for (const auto& [type, values] : layer.op->weights()) {
-      step.weights.emplace_back(type, cache != nullptr ? cache->get(values, types[type])
-                                                       : std::make_shared<const QuantizedWeights>(quantize_weights(values, types[type])));
+    for (const WeightArray& weights : layer.op->weights()) {
+      const Format& type = types[weights.type];
+      step.weights.emplace_back(weights.type, cache != nullptr ? cache->get(weights, type)
+                                                               : std::make_shared<const QuantizedWeights>(quantize_weights(weights, type)));
     }
     layer.op->plan(program.place(i), step);
     constexpr int kWordBits = 128;

@@ -33,6 +33,14 @@ enum class Overflow : std::uint8_t {
 };
 inline constexpr int kOverflows = 5;
 
+// What the bits of a number stand for. hls4ml has types of its own for what binary quantizers and powers of two make, under C++ names
+// of integers (model/types.py: XnorPrecisionType, ExponentPrecisionType).
+enum class Meaning : std::uint8_t {
+  kNumber,
+  kSign,      // ap_uint<1>: 0 stands for -1, 1 for 1
+  kExponent,  // a sign and, in an ap_int, the exponent of a power of two
+};
+
 // One type: ap_fixed<W,I,Q,O,N>, ap_ufixed<...>, ap_int<W> or ap_uint<W>. A value of the type is an integer `raw` of
 // `width` bits that stands for raw * 2^-fraction(). `integer` may be negative or exceed `width`.
 struct Format {
@@ -44,6 +52,7 @@ struct Format {
   Rounding rounding = Rounding::kTrn;
   Overflow overflow = Overflow::kWrap;
   int saturated_bits = 0;  // N of the wrapping modes
+  Meaning meaning = Meaning::kNumber;
 
   int fraction() const { return width - integer; }
   bool operator==(const Format&) const = default;

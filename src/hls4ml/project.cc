@@ -29,7 +29,7 @@ std::string_view between(const char* begin, const char* end) { return {begin, st
 
 void fill(const Resolved& resolved, const std::string& folder) {
   // Of the network that is written nothing was folded or left out.
-  Resolved computed{resolved.model, resolved.precision, {}, resolved.maximum, {}, {}, {}};
+  Resolved computed{resolved.model, resolved.precision, {}, resolved.maximum, {}, {}, {}, {}, {}, {}};
   write_keras2(computed.model, folder + "/model.h5");
   write_file(folder + "/hls4ml_config.yml", to_yaml(computed));
   write_file(folder + "/convert.py", between(narrow_convert_begin, narrow_convert_end));

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "keras/layer_config.h"
+#include "keras/quantizer_config.h"
 #include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
 #include "layers/convolution.h"
@@ -169,7 +170,9 @@ std::vector<float> bias_of(const LayerWeights& weights) { return weights.size() 
 OperationPtr dense_op(const KerasLayer& layer, const LayerWeights& weights) {
   check_kernel(layer, weights, "units", 2);
   const Weight& kernel = weights.at(0);
-  return std::make_shared<Dense>(static_cast<int>(kernel.shape[0]), static_cast<int>(kernel.shape[1]), kernel.values, bias_of(weights));
+  const auto n_in = static_cast<int>(kernel.shape[0]);
+  const auto n_out = static_cast<int>(kernel.shape[1]);
+  return std::make_shared<Dense>(n_in, n_out, kernel.values, bias_of(weights), quantizers_of(layer, n_in, n_out));
 }
 
 // One number for each of `count` axes, from 1 on: a list, or one for all.
@@ -194,7 +197,7 @@ Padding padding_of(const KerasLayer& layer, bool causal) {
 }
 
 OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights) {
-  const std::size_t axes = layer.class_name == "Conv1D" ? 1 : 2;
+  const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
   check_kernel(layer, weights, "filters", axes + 2);
   Windows windows{sizes_of(layer, "kernel_size", axes), sizes_of(layer, "strides", axes), padding_of(layer, axes == 1)};
   const Weight& kernel = weights.at(0);
@@ -203,7 +206,7 @@ OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights
     throw Error(describe(layer) + ": its kernel_size is not that of its kernel");
   }
   return std::make_shared<Convolution>(std::move(windows), static_cast<int>(kernel.shape[axes]), static_cast<int>(kernel.shape[axes + 1]),
-                                       kernel.values, bias_of(weights));
+                                       kernel.values, bias_of(weights), quantizers_of(layer, 0, 0));
 }
 
 // Its strides are its pool_size where it does not say any.
@@ -342,9 +345,9 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
 }
 
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
-  if (layer.class_name == "Dense") return dense_op(layer, weights);
+  if (plain_class(layer.class_name) == "Dense") return dense_op(layer, weights);
   if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
-  if (layer.class_name == "BatchNormalization") return batch_norm_op(layer, weights);
+  if (plain_class(layer.class_name) == "BatchNormalization") return batch_norm_op(layer, weights);
   if (is_activation(layer.class_name)) {
     const OperationPtr op = activation_of(layer).op;
     return op != nullptr ? op : std::make_shared<Linear>();
@@ -387,7 +390,8 @@ class Builder {
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
-    if (layer.class_name == "BatchNormalization") require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
+    if (plain_class(layer.class_name) == "BatchNormalization")
+      require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
     if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
     if (is_activation_object(layer)) {
       model_.notes.push_back(describe(layer) +
@@ -395,12 +399,14 @@ class Builder {
                              "of its own behind it");
     }
     push(layer.name, layer.class_name, op, layer.inputs.front());
-    if (layer.class_name != "Dense" && !is_convolution(layer.class_name)) return;
+    if (is_activation(layer.class_name)) model_.layers.back().quantizer = activation_of(layer).quantizer;
+    if (plain_class(layer.class_name) != "Dense" && !is_convolution(layer.class_name)) return;
     const NamedOperation activation = activation_of(layer);
     if (activation.op == nullptr) return;
     // A layer of its own, as in hls4ml, behind the name of the Dense.
     const std::string name = layer.name + "_" + activation.name;
     push(name, std::string(activation.op->keras_class()), activation.op, layer.name);
+    model_.layers.back().quantizer = activation.quantizer;
     index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
     index_.erase(name);
   }
@@ -496,6 +502,7 @@ KerasLayer layer_from(const json& item) {
     throw Error(describe(layer) + ": it is an operation, such as a + b, which hls4ml 1.3.0 does not read; use keras.layers." +
                 layer.class_name);
   }
+  if (module.starts_with("qkeras") && is_quantized_layer(layer.class_name)) return layer;
   if (!module.starts_with("keras") && !module.starts_with("tf_keras") && !module.starts_with("tensorflow")) {
     layer.class_name = module + "." + layer.class_name;
   }
@@ -580,10 +587,10 @@ Architecture parse_architecture(const json& json, std::string_view version) {
 }
 
 std::vector<std::string> weight_names(const KerasLayer& layer) {
-  if (layer.class_name == "Dense" || is_convolution(layer.class_name)) {
+  if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name)) {
     return flag(layer, "use_bias", true) ? std::vector<std::string>{"kernel", "bias"} : std::vector<std::string>{"kernel"};
   }
-  if (layer.class_name == "BatchNormalization") {
+  if (plain_class(layer.class_name) == "BatchNormalization") {
     std::vector<std::string> names;
     if (flag(layer, "scale", true)) names.emplace_back("gamma");
     if (flag(layer, "center", true)) names.emplace_back("beta");

@@ -7,11 +7,13 @@
 #include <optional>
 #include <string_view>
 
+#include "keras/quantizer_config.h"
 #include "layers/exponential_unit.h"
 #include "layers/hard_sigmoid.h"
 #include "layers/leaky_relu.h"
 #include "layers/relu.h"
 #include "layers/relu_max.h"
+#include "layers/sign_activation.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
 #include "layers/thresholded_relu.h"
@@ -31,6 +33,7 @@ constexpr std::array<std::string_view, 2> kConvolutions = {"Conv1D", "Conv2D"};
 constexpr std::array<std::string_view, 4> kPoolings = {"MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"};
 constexpr std::array<std::string_view, 4> kGlobalPoolings = {"GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
                                                              "GlobalMaxPooling2D"};
+// QActivation is one too.
 constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
 template <std::size_t N>
@@ -93,6 +96,13 @@ const Options* options_of(const std::string& class_name) {
                                                    {"renorm_clipping", Option::kNoMatter},
                                                    {"renorm_momentum", Option::kNoMatter}},
                                                   {"beta", "gamma", "moving_mean", "moving_variance"});
+  static const Options kQBatchNormalization = [] {
+    Options options = kBatchNormalization;
+    for (const char* each : {"beta_quantizer", "gamma_quantizer", "mean_quantizer", "variance_quantizer"})
+      options[each] = Option::kHonoured;
+    for (const char* each : {"beta_range", "gamma_range", "fused", "virtual_batch_size", "adjustment"}) options[each] = Option::kNoMatter;
+    return options;
+  }();
   static const Options kActivation = {{"activation", Option::kHonoured}};
   static const Options kRelu = {{"max_value", Option::kHonoured}, {"negative_slope", Option::kHonoured}, {"threshold", Option::kHonoured}};
   static const Options kLeakyRelu = {{"negative_slope", Option::kHonoured}, {"alpha", Option::kHonoured}};  // alpha: Keras 2
@@ -119,13 +129,30 @@ const Options* options_of(const std::string& class_name) {
                                   {"stddev", Option::kNoMatter}, {"data_format", Option::kNoMatter}, {"l1", Option::kNoMatter},
                                   {"l2", Option::kNoMatter}};
   static const Options kMerge;
+  static const Options kQuantizers = {{"kernel_quantizer", Option::kHonoured},
+                                      {"bias_quantizer", Option::kHonoured},
+                                      {"kernel_range", Option::kNoMatter},  // QKeras ignores both
+                                      {"bias_range", Option::kNoMatter},
+                                      {"H", Option::kHonoured},
+                                      {"kernel_lr_multiplier", Option::kNoMatter},
+                                      {"bias_lr_multiplier", Option::kNoMatter},
+                                      {"input_dim", Option::kNoMatter}};
+  const auto quantizing = [](Options options) {
+    options.insert(kQuantizers.begin(), kQuantizers.end());
+    return options;
+  };
+  static const Options kQDense = quantizing(kDense);
+  static const Options kQConvolution = quantizing(kConvolution);
   static const Options kConcatenate = {{"axis", Option::kHonoured}};
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
   if (is_convolution(class_name)) return &kConvolution;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
-  if (class_name == "Activation") return &kActivation;
+  if (is_quantized_layer(class_name) && plain_class(class_name) == "Dense") return &kQDense;
+  if (class_name == "QConv1D" || class_name == "QConv2D") return &kQConvolution;
+  if (class_name == "QBatchNormalization") return &kQBatchNormalization;
+  if (class_name == "Activation" || class_name == "QActivation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
   if (class_name == "LeakyReLU") return &kLeakyRelu;
   if (class_name == "ELU") return &kElu;
@@ -247,6 +274,10 @@ std::optional<NamedOperation> function_of(const KerasLayer& layer, const json& n
   if (name == "elu") return NamedOperation{"elu", std::make_shared<ExponentialUnit>(1.0)};
   if (name == "selu") return NamedOperation{"selu", std::make_shared<ExponentialUnit>()};
   if (name == "relu6") return NamedOperation{"relu6", std::make_shared<ReluMax>()};
+  for (const bool ternary : {false, true}) {
+    const auto sign = std::make_shared<SignActivation>(ternary);
+    if (name == sign->name()) return NamedOperation{std::string(sign->name()), sign};
+  }
   if (name == "hard_sigmoid") {
     return NamedOperation{"hard_sigmoid", std::make_shared<HardSigmoid>(layer.keras2 ? HardSigmoid::kKeras2 : HardSigmoid::kKeras3)};
   }
@@ -261,8 +292,16 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
   const auto unknown = [&](const json& name) {
     return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
                  " is not supported; these are: linear, relu, relu6, leaky_relu, elu, selu, hard_sigmoid, sigmoid, tanh, softplus, "
-                 "softsign, softmax");
+                 "softsign, softmax, binary_tanh, ternary_tanh");
   };
+  if (is_quantized_layer(layer.class_name) && is_quantizer(activation)) {
+    // hls4ml's name for a text's layer is no name in C++.
+    if (activation.is_string() && layer.class_name != "QActivation") {
+      throw Error(describe(layer) + ": its activation is the text '" + activation.get<std::string>() +
+                  "', of which hls4ml 1.3.0 makes a function that does not compile; give the quantizer itself, or a QActivation");
+    }
+    return activation_of(layer, *quantizer_of(layer, "activation"));
+  }
   if (const auto function = function_of(layer, activation.is_null() ? json("linear") : activation)) return *function;
   if (!activation.is_object()) throw unknown(activation);
   const json class_name = activation.value("class_name", json());
@@ -292,7 +331,7 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
 bool passes_on(const std::string& class_name) { return contains(kPassOn, class_name); }
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
 bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
-bool is_convolution(const std::string& class_name) { return contains(kConvolutions, class_name); }
+bool is_convolution(const std::string& class_name) { return contains(kConvolutions, plain_class(class_name)); }
 bool is_pooling(const std::string& class_name) { return contains(kPoolings, class_name); }
 bool is_global_pooling(const std::string& class_name) { return contains(kGlobalPoolings, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
@@ -306,7 +345,8 @@ Error unsupported(const KerasLayer& layer) {
                "(or GlobalSumPooling1D), " +
                "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
                "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, "
-               "UpSampling1D, UpSampling2D, Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
+               "UpSampling1D, UpSampling2D, QDense, QConv1D, QConv2D, QActivation, QBatchNormalization, BinaryDense, TernaryDense, Add, "
+               "Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
                "and Dropout and others that do nothing at inference");
 }
 
@@ -316,11 +356,11 @@ bool flag(const KerasLayer& layer, const char* key, bool fallback) {
   return value.get<bool>();
 }
 
-bool is_activation(const std::string& class_name) { return contains(kActivations, class_name); }
+bool is_activation(const std::string& class_name) { return contains(kActivations, class_name) || class_name == "QActivation"; }
 
 bool is_activation_object(const KerasLayer& layer) {
   const json activation = layer.config.value("activation", json());
-  return activation.is_object() && activation.value("class_name", json()) != "function";
+  return activation.is_object() && activation.value("class_name", json()) != "function" && !is_quantizer(activation);
 }
 
 NamedOperation activation_of(const KerasLayer& layer) {

@@ -1,6 +1,8 @@
 #ifndef NARROW_KERAS_LAYER_CONFIG_H_
 #define NARROW_KERAS_LAYER_CONFIG_H_
 
+#include <optional>
+
 #include "error.h"
 #include "keras/architecture.h"
 
@@ -35,6 +37,7 @@ void check_config(const KerasLayer& layer);
 struct NamedOperation {
   std::string name;
   OperationPtr op;
+  std::optional<TrainedQuantizer> quantizer = {};  // of QKeras
 };
 // The activation of a layer that has one, or that is one; its operation is null where it is linear. Throws Error for one that narrow
 // does not support.

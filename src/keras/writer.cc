@@ -14,6 +14,7 @@
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "layers/convolution.h"
 #include "layers/hard_sigmoid.h"
 
 namespace narrow {
@@ -240,8 +241,20 @@ void require_version(const Model& model, bool keras2) {
   }
 }
 
+// Layers of QKeras are written by QKeras alone.
+void require_plain(const Model& model) {
+  for (const Layer& layer : model.layers) {
+    const auto* convolution = as<Convolution>(layer);
+    const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+    if (!layer.quantizer && (dense == nullptr || !dense->quantizers.any())) continue;
+    throw Error("layer " + layer.name + " (" + layer.keras_class +
+                ") has quantized weights or values, which narrow does not write; give hls4ml the file that it was read from");
+  }
+}
+
 void write_keras(const Model& model, const std::string& path) {
   require_model_path(path);
+  require_plain(model);
   require_version(model, false);
   if (path.ends_with(".keras")) write_archive(model, path);
   else if (path.ends_with(".h5")) write_legacy(model, path, architecture_of(model), kKerasVersion);
@@ -254,6 +267,7 @@ void write_keras2(const Model& model, const std::string& path) {
     const auto* hard = as<HardSigmoid>(layer);
     return hard != nullptr && !hard->is_keras2();
   });
+  require_plain(model);
   require_version(model, !keras3);
   write_legacy(model, path, keras2_architecture_of(model), keras3 ? kKerasVersion : "2.15.0");
 }

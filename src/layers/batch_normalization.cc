@@ -27,6 +27,26 @@ std::vector<float> bias_of(const std::vector<float>& scale, const std::vector<fl
   return result;
 }
 
+// What a quantizer makes of numbers, in float32; numbers without one stay.
+NumpyArray through(const std::optional<TrainedQuantizer>& quantizer, const NumpyArray& numbers, std::size_t columns) {
+  if (!quantizer) return numbers;
+  const std::vector<float> values = quantized(*quantizer, numbers.floats(), columns).values;
+  return {{values.begin(), values.end()}, false};
+}
+
+template <class Operator>
+NumpyArray each(const NumpyArray& a, const NumpyArray& b, const Operator& of) {
+  NumpyArray result{std::vector<double>(std::max(a.values.size(), b.values.size())), a.is_double || b.is_double};
+  for (std::size_t i = 0; i < result.values.size(); ++i) {
+    const double x = a.values[i % a.values.size()];
+    const double y = b.values[i % b.values.size()];
+    result.values[i] = result.is_double ? of(x, y) : of(static_cast<float>(x), static_cast<float>(y));
+  }
+  return result;
+}
+
+std::vector<double> if_double(const NumpyArray& numbers) { return numbers.is_double ? numbers.values : std::vector<double>(); }
+
 // The number of the fewest digits that is this float32: 0.001, as Keras has it, not 0.0010000000474974513.
 double decimal(float value) {
   std::array<char, 32> text{};
@@ -41,13 +61,15 @@ struct Sum {
   explicit Sum(const Place& place) {
     const Format& scale = place.types[TypeName::kScale];
     const Format& bias = place.types[TypeName::kBias];
-    const int product = place.input().fraction() + scale.fraction();
+    const int product = product_fraction(place.input(), scale);
     fraction = std::max(product, bias.fraction());
     product_up = fraction - product;
     bias_up = fraction - bias.fraction();
     no_integer_bits = std::max(product_integer(place.input(), scale), bias.integer) + 1 <= 0;
   }
-  Int128 operator()(Int128 x, Int128 scale, Int128 bias) const { return ((x * scale) << product_up) + (bias << bias_up); }
+  Int128 operator()(const Place& place, Int128 x, Int128 scale, Int128 bias) const {
+    return (product_of(place.input(), place.types[TypeName::kScale], x, scale) << product_up) + (bias << bias_up);
+  }
 
   int fraction = 0, product_up = 0, bias_up = 0;
   bool no_integer_bits = false;
@@ -65,6 +87,37 @@ BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<fl
       training(training_),
       scale(scale_of(gamma, variance, epsilon)),
       bias(bias_of(scale, beta, mean)) {}
+
+// gamma and beta stand for the scale and the bias.
+BatchNormalization::BatchNormalization(Extracted extracted, std::string_view hls4ml_class)
+    : gamma(extracted.scale.floats()),
+      beta(extracted.bias.floats()),
+      mean(gamma.size(), 0.F),
+      variance(gamma.size(), 1.F),
+      epsilon(0),
+      training{},
+      scale(through(extracted.scale_quantizer, extracted.scale, gamma.size()).floats()),
+      bias(through(extracted.bias_quantizer, extracted.bias, 0).floats()),
+      hls4ml_class_(hls4ml_class),
+      extracted_(std::move(extracted)),
+      wide_scale_(if_double(written_scale())),
+      wide_bias_(if_double(written_bias())) {}
+
+NumpyArray times(const NumpyArray& a, const NumpyArray& b) {
+  return each(a, b, [](auto x, auto y) { return x * y; });
+}
+NumpyArray plus(const NumpyArray& a, const NumpyArray& b) {
+  return each(a, b, [](auto x, auto y) { return x + y; });
+}
+
+NumpyArray BatchNormalization::given_scale() const { return extracted_ ? extracted_->scale : NumpyArray{{scale.begin(), scale.end()}}; }
+NumpyArray BatchNormalization::given_bias() const { return extracted_ ? extracted_->bias : NumpyArray{{bias.begin(), bias.end()}}; }
+NumpyArray BatchNormalization::written_scale() const {
+  return extracted_ ? through(extracted_->scale_quantizer, extracted_->scale, scale.size()) : given_scale();
+}
+NumpyArray BatchNormalization::written_bias() const {
+  return extracted_ ? through(extracted_->bias_quantizer, extracted_->bias, 0) : given_bias();
+}
 
 std::vector<Setting> BatchNormalization::settings() const {
   return {{"axis", std::int64_t{-1}},
@@ -100,29 +153,35 @@ FloatFunction BatchNormalization::float_function() const {
 
 LayerPrecision BatchNormalization::types(const TypeRequest& request) const {
   LayerPrecision types;
-  const Format scale_type = request.asked(TypeName::kScale);
-  const Format bias_type = request.asked(TypeName::kBias);
+  const auto quantized_or_asked = [&](const std::optional<TrainedQuantizer>& quantizer, TypeName type) {
+    return quantizer ? weight_format(*quantizer, false) : request.asked(type);
+  };
+  const Format scale_type = quantized_or_asked(extracted_ ? extracted_->scale_quantizer : std::nullopt, TypeName::kScale);
+  const Format bias_type = quantized_or_asked(extracted_ ? extracted_->bias_quantizer : std::nullopt, TypeName::kBias);
   types.set(TypeName::kScale, scale_type);
   types.set(TypeName::kBias, bias_type);
   const Format& x = request.inputs.front();
   // _infer_bn_precision.
-  types.set(TypeName::kResult, request.choice(TypeName::kResult)
-                                   .value_or(inferred_sum(x.width + scale_type.width, x.integer + scale_type.integer,
-                                                          x.is_signed || scale_type.is_signed, bias_type, request.maximum)));
+  const bool numbers = is_number(x) && is_number(scale_type) && is_number(bias_type);
+  const Format inferred = numbers ? inferred_sum(x.width + scale_type.width, x.integer + scale_type.integer,
+                                                 x.is_signed || scale_type.is_signed, bias_type, request.maximum)
+                                  : request.fallback;
+  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(inferred));
   return types;
 }
 
 void BatchNormalization::plan(const Place& place, Step& step) const {
   const Format& scale_type = place.types[TypeName::kScale];
-  read_ternary(step, TypeName::kScale, scale_type);
+  read_weights(step, TypeName::kScale, place.input(), scale_type);
   const Sum sum(place);
   step.bits =
-      std::max(place.input().width + scale_type.width + 1 + sum.product_up, bits_at(place.types[TypeName::kBias], sum.fraction)) + 1;
+      std::max(product_bits(place.input(), scale_type) + 1 + sum.product_up, bits_at(place.types[TypeName::kBias], sum.fraction)) + 1;
   step.word_bits = cast_bits(step.bits, sum.fraction, place.types.result());
 }
 
 Form BatchNormalization::form(const Place& place) const {
   const Sum sum(place);
+  if (!is_plain(place.input(), place.types[TypeName::kScale])) return Form::kAny;
   return std::max(sum.product_up, sum.bias_up) <= kMaxAffineShift ? Form::kAffine : Form::kAny;
 }
 
@@ -141,7 +200,7 @@ void BatchNormalization::compute(const ExactCall<Raw>& call) const {
   const std::vector<Int128>& scales = call.step[TypeName::kScale].raw;
   const std::vector<Int128>& biases = call.step[TypeName::kBias].raw;
   for (std::size_t i = 0; i < call.y.size(); ++i) {
-    const Int128 exact = sum(static_cast<Int128>(call.x()[i]), scales[i % scales.size()], biases[i % scales.size()]);
+    const Int128 exact = sum(call.place, static_cast<Int128>(call.x()[i]), scales[i % scales.size()], biases[i % scales.size()]);
     const CastResult result = cast(exact, sum.fraction, call.place.types.result(), sum.no_integer_bits);
     count(call.counts, result, exact != 0);
     call.y[i] = static_cast<Raw>(result.raw);
@@ -151,13 +210,14 @@ template void BatchNormalization::compute(const ExactCall<std::int64_t>&) const;
 template void BatchNormalization::compute(const ExactCall<Int128>&) const;
 
 Interval BatchNormalization::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
+  if (!is_plain(place.input(), place.types[TypeName::kScale])) return range_of(place.types.result());
   const Sum sum(place);
   const std::vector<Int128>& scales = step[TypeName::kScale].raw;
   const std::vector<Int128>& biases = step[TypeName::kBias].raw;
   Interval all;
   for (std::size_t i = 0; i < scales.size(); ++i) {
-    const Int128 a = sum(inputs.front().low, scales[i], biases[i]);
-    const Int128 b = sum(inputs.front().high, scales[i], biases[i]);
+    const Int128 a = sum(place, inputs.front().low, scales[i], biases[i]);
+    const Int128 b = sum(place, inputs.front().high, scales[i], biases[i]);
     const Interval value{std::min(a, b), std::max(a, b)};
     all = i == 0 ? value : hull(all, value);
   }

@@ -11,13 +11,16 @@ std::vector<std::int64_t> wide(const std::vector<int>& values) { return {values.
 
 }  // namespace
 
-Convolution::Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias)
-    : windows_(std::move(windows)), channels_(channels), dense_(windows_.pixels() * channels, filters, std::move(kernel), std::move(bias)) {
+Convolution::Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias,
+                         Quantizers quantizers)
+    : windows_(std::move(windows)),
+      channels_(channels),
+      dense_(windows_.pixels() * channels, filters, std::move(kernel), std::move(bias), std::move(quantizers)) {
   assert(windows_.size.size() == windows_.strides.size());
 }
 
-std::shared_ptr<const Convolution> Convolution::with(std::vector<float> kernel, std::vector<float> bias) const {
-  return std::make_shared<Convolution>(windows_, channels_, dense_.n_out, std::move(kernel), std::move(bias));
+std::shared_ptr<const Convolution> Convolution::with(std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers) const {
+  return std::make_shared<Convolution>(windows_, channels_, dense_.n_out, std::move(kernel), std::move(bias), std::move(quantizers));
 }
 
 std::vector<Setting> Convolution::settings() const {
@@ -79,19 +82,20 @@ std::optional<Gather> Convolution::gather(const Place& place) const {
 }
 
 FloatFunction Convolution::float_function() const {
-  return [this, packed = pack(dense_.n_in, dense_.n_out, dense_.kernel)](const FloatCall& call) {
+  return [this, packed = pack(dense_.n_in, dense_.n_out, dense_.float_kernel())](const FloatCall& call) {
     const Gather gather = gather_from(call.shapes.front());
     const std::size_t size = size_of(call.shapes.front());
     std::vector<float> rows(gather.rows() * gather.width);
     for (std::size_t s = 0; s < call.samples; ++s) {
       gather_rows(gather, call.inputs.front().data() + s * size, 0, gather.rows(), rows.data());
-      dense_float(packed, dense_.bias, rows.data(), gather.rows(), call.y.data() + s * (call.y.size() / call.samples));
+      dense_float(packed, dense_.float_bias(), rows.data(), gather.rows(), call.y.data() + s * (call.y.size() / call.samples));
     }
   };
 }
 
 OperationPtr Convolution::scaled(std::span<const float> scale, std::span<const float> shift) const {
   const OperationPtr scaled = dense_.scaled(scale, shift);
+  if (scaled == nullptr) return nullptr;
   const auto& dense = static_cast<const Dense&>(*scaled);
   return with(dense.kernel, dense.bias);
 }

@@ -11,12 +11,12 @@ namespace narrow {
 class Convolution final : public ExactOperation<Convolution> {
  public:
   // kernel (size..., channels, filters), row major; bias (filters), or empty where the layer has none.
-  Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias);
+  Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {});
 
   const Windows& windows() const { return windows_; }
   const Dense& dense() const { return dense_; }  // over a window
   // The same with other numbers.
-  std::shared_ptr<const Convolution> with(std::vector<float> kernel, std::vector<float> bias) const;
+  std::shared_ptr<const Convolution> with(std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {}) const;
 
   std::string_view keras_class() const override { return windows_.one_axis() ? "Conv1D" : "Conv2D"; }
   std::vector<Setting> settings() const override;

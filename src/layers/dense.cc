@@ -36,8 +36,13 @@ int closest_reuse_factor(int n_in, int n_out, int asked) {
 // The products of a place, as C++ types them.
 struct Product {
   explicit Product(const Place& place)
-      : fraction(place.input().fraction() + place.types[TypeName::kWeight].fraction()),
-        no_integer_bits(product_integer(place.input(), place.types[TypeName::kWeight]) <= 0) {}
+      : x(place.input()),
+        w(place.types[TypeName::kWeight]),
+        fraction(product_fraction(x, w)),
+        no_integer_bits(product_integer(x, w) <= 0) {}
+  Int128 of(Int128 value, Int128 weight) const { return product_of(x, w, value, weight); }
+  const Format& x;
+  const Format& w;
   int fraction;
   bool no_integer_bits;
 };
@@ -46,14 +51,59 @@ Interval times(const Interval& x, Int128 w) { return w < 0 ? Interval{x.high * w
 
 }  // namespace
 
-Dense::Dense(int n_in_, int n_out_, std::vector<float> kernel_, std::vector<float> bias_)
+// model/quantizers.py and Layer.add_weights_variable.
+std::optional<Dense::Typed> Dense::typed(const std::optional<TrainedQuantizer>& quantizer, const std::vector<float>& values, int columns) {
+  if (!quantizer || values.empty()) return std::nullopt;
+  QuantizedArray array = quantized(*quantizer, values, static_cast<std::size_t>(columns));
+  Typed typed{weight_format(*quantizer, columns > 0), std::move(array.values), {}, std::move(array.scales), array.one_scale};
+  typed.written = typed.values;
+  const bool binary = quantizer->kind == TrainedQuantizer::Kind::kBinary || quantizer->kind == TrainedQuantizer::Kind::kSign;
+  const float low = typed.type.meaning == Meaning::kSign ? 0.F : -1.F;
+  for (float& value : typed.written) {
+    if (binary) value = value >= 0 ? 1.F : low;
+    else if (quantizer->kind == TrainedQuantizer::Kind::kThirds) value = value > 0 ? 1.F : value < 0 ? -1.F : 0.F;
+  }
+  return typed;
+}
+
+Dense::Dense(int n_in_, int n_out_, std::vector<float> kernel_values, std::vector<float> bias_values, Quantizers quantizers_)
     : n_in(n_in_),
       n_out(n_out_),
-      kernel(std::move(kernel_)),
-      bias(std::move(bias_)),
-      added_(bias.empty() ? std::vector<float>(static_cast<std::size_t>(n_out), 0.F) : bias) {
+      kernel(std::move(kernel_values)),
+      bias(std::move(bias_values)),
+      quantizers(std::move(quantizers_)),
+      kernel_(typed(quantizers.kernel, kernel, n_out)),
+      bias_(typed(quantizers.bias, bias, 0)),
+      added_(bias.empty() || quantizers.bias_moved ? std::vector<float>(static_cast<std::size_t>(n_out), 0.F)
+             : bias_                               ? bias_->written
+                                                   : bias) {
   assert(kernel.size() == static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
   assert(added_.size() == static_cast<std::size_t>(n_out));
+}
+
+bool Dense::has_scale() const {
+  // Those of a BinaryDense and of powers of two have no scale for hls4ml.
+  const auto scales = [](const std::optional<TrainedQuantizer>& quantizer) {
+    if (!quantizer || !quantizer->alpha.scales()) return false;
+    const TrainedQuantizer::Kind kind = quantizer->kind;
+    return kind == TrainedQuantizer::Kind::kBits || kind == TrainedQuantizer::Kind::kBinary || kind == TrainedQuantizer::Kind::kTernary;
+  };
+  return scales(quantizers.kernel) || scales(quantizers.bias);
+}
+
+Dense::Factors Dense::factors() const {
+  assert(kernel_);
+  const auto outputs = static_cast<std::size_t>(n_out);
+  Factors factors{kernel_->values, kernel_->scales, kernel_->one_scale, bias_ ? bias_->written : bias};
+  if (factors.scales.size() == 1) factors.scales.assign(outputs, factors.scales.front());
+  if (factors.bias.empty()) factors.bias.assign(outputs, 0.F);
+  for (std::size_t k = 0; k < factors.kernel.size(); ++k) {
+    const double scale = factors.scales[k % outputs];
+    // 1 / scale is made in the scale's own type, the product in float32.
+    const float unscale = factors.scales_are_double ? static_cast<float>(1.0 / scale) : 1.F / static_cast<float>(scale);
+    factors.kernel[k] = unscale * factors.kernel[k];
+  }
+  return factors;
 }
 
 std::vector<Setting> Dense::settings() const { return {{"units", std::int64_t{n_out}}, {"use_bias", !bias.empty()}}; }
@@ -74,9 +124,9 @@ Shape Dense::shape(const std::vector<Shape>& inputs) const {
 }
 
 FloatFunction Dense::float_function() const {
-  return [this, packed = pack(n_in, n_out, kernel)](const FloatCall& call) {
+  return [this, packed = pack(n_in, n_out, float_kernel())](const FloatCall& call) {
     const std::span<const float> x = call.inputs.front();
-    dense_float(packed, bias, x.data(), x.size() / static_cast<std::size_t>(n_in), call.y.data());
+    dense_float(packed, float_bias(), x.data(), x.size() / static_cast<std::size_t>(n_in), call.y.data());
   };
 }
 
@@ -87,15 +137,17 @@ std::string_view Dense::hls4ml_class(const std::vector<Shape>& inputs) const {
 
 LayerPrecision Dense::types(const TypeRequest& request) const {
   LayerPrecision types;
-  const Format weight = request.asked(TypeName::kWeight);
-  const Format bias_type = bias.empty() ? parse_format("uint<1>") : request.asked(TypeName::kBias);
+  const Format weight = kernel_ ? kernel_->type : request.asked(TypeName::kWeight);
+  const Format bias_type = bias.empty() ? parse_format("uint<1>") : bias_ ? bias_->type : request.asked(TypeName::kBias);
   types.set(TypeName::kWeight, weight);
   types.set(TypeName::kBias, bias_type);
   // _infer_common_precision.
   const Format& x = request.inputs.front();
   const int log = log2_ceil(static_cast<std::size_t>(n_in));
-  const Format inferred = inferred_sum(weight.width + x.width + log, weight.integer + x.integer + log, weight.is_signed || x.is_signed,
-                                       bias_type, request.maximum);
+  const bool numbers = is_number(weight) && is_number(x) && is_number(bias_type);
+  const Format inferred = !numbers ? request.fallback
+                                   : inferred_sum(weight.width + x.width + log, weight.integer + x.integer + log,
+                                                  weight.is_signed || x.is_signed, bias_type, request.maximum);
   types.set(TypeName::kAccum, request.choice(TypeName::kAccum).value_or(inferred));
   types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(inferred));
   types.strategy = request.strategy;
@@ -111,6 +163,7 @@ LayerPrecision Dense::types(const TypeRequest& request) const {
 }
 
 OperationPtr Dense::scaled(std::span<const float> scale, std::span<const float> shift) const {
+  if (quantizers.any()) return nullptr;
   std::vector<float> weights = kernel;
   for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = scale[k % scale.size()] * weights[k];
   std::vector<float> biases(scale.size());
@@ -121,11 +174,13 @@ OperationPtr Dense::scaled(std::span<const float> scale, std::span<const float> 
   return std::make_shared<Dense>(n_in, n_out, std::move(weights), std::move(biases));
 }
 
-std::vector<WeightArray> Dense::weights() const { return {{TypeName::kWeight, kernel}, {TypeName::kBias, added_}}; }
+std::vector<WeightArray> Dense::weights() const {
+  return {{TypeName::kWeight, kernel_ ? kernel_->written : kernel}, {TypeName::kBias, added_}};
+}
 
 void Dense::plan(const Place& place, Step& step) const {
   const LayerPrecision& types = place.types;
-  read_ternary(step, TypeName::kWeight, types[TypeName::kWeight]);
+  read_weights(step, TypeName::kWeight, place.input(), types[TypeName::kWeight]);
   step.order.resize(static_cast<std::size_t>(n_in));
   std::iota(step.order.begin(), step.order.end(), 0);
   // A reuse factor above n_in is a multiple of it (valid_reuse_factor), which leaves the order as it is.
@@ -134,7 +189,7 @@ void Dense::plan(const Place& place, Step& step) const {
   }
   const Format& accum = types[TypeName::kAccum];
   const Format& weight = types[TypeName::kWeight];
-  const int product = place.input().width + weight.width + (place.input().is_signed || weight.is_signed ? 0 : 1);
+  const int product = product_bits(place.input(), weight);
   // A binary network's sum is doubled, with whole numbers in its steps.
   const int doubled = is_binary(place.input(), weight) ? 1 + std::max(0, -accum.fraction()) : 0;
   step.bits = std::max(product, accum.width + 2 + doubled);
@@ -144,6 +199,7 @@ void Dense::plan(const Place& place, Step& step) const {
 // From the largest input and the weights as they are: no sum is larger than the largest |x| times the sum of the |w|.
 int Dense::word_bits(const Place& place, const Step& step) const {
   const Format& accum = place.types[TypeName::kAccum];
+  if (!is_plain(place.input(), place.types[TypeName::kWeight])) return kMaxSumWidth;
   const int up = accum.fraction() - Product(place).fraction;
   if (up > kMaxSumWidth || -up > kMaxSumWidth || step.bits > kMaxSumWidth / 2) return kMaxSumWidth;
   const Int128 x = std::max(max_raw(place.input()), -min_raw(place.input()));
@@ -175,7 +231,8 @@ int Dense::word_bits(const Place& place, const Step& step) const {
 }
 
 Form Dense::form(const Place& place) const {
-  return is_binary(place.input(), place.types[TypeName::kWeight]) ? Form::kAny : Form::kMatrixProduct;
+  const Format& weight = place.types[TypeName::kWeight];
+  return is_binary(place.input(), weight) || !is_plain(place.input(), weight) ? Form::kAny : Form::kMatrixProduct;
 }
 
 template <class Raw>
@@ -202,7 +259,7 @@ void Dense::compute(const ExactCall<Raw>& call) const {
     turns.bring(biases[j], bias_type.fraction(), sum);
     for (const int k : call.step.order) {
       const auto i = static_cast<std::size_t>(k);
-      const Int128 exact = static_cast<Int128>(x[i]) * weights[i * outputs + j];
+      const Int128 exact = product.of(static_cast<Int128>(x[i]), weights[i * outputs + j]);
       const Int128 term = cast(exact, product.fraction, accum, product.no_integer_bits).raw;
       turns.bring(exact, product.fraction, term);
       const Int128 next = sum + term;
@@ -234,7 +291,7 @@ template void Dense::compute(const ExactCall<Int128>&) const;
 Interval Dense::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
   const Format& accum = place.types[TypeName::kAccum];
   const Format& result = place.types.result();
-  if (is_binary(place.input(), place.types[TypeName::kWeight])) return range_of(result);
+  if (form(place) == Form::kAny) return range_of(result);
   const Interval sum = accumulated(*this, place, step, inputs.front());
   return accum == result ? sum : cast_interval(sum, accum.fraction(), result);
 }

@@ -2,18 +2,44 @@
 #define NARROW_LAYERS_DENSE_H_
 
 #include "model/operation.h"
+#include "model/quantizer.h"
 
 namespace narrow {
+
+// Of a layer that is trained with quantized weights (QKeras): what stands before its arrays. hls4ml gives them the quantizers' types,
+// whatever the configuration says.
+struct Quantizers {
+  std::optional<TrainedQuantizer> kernel, bias;
+  bool bias_moved = false;  // to the layer behind it; zeros are left
+  bool any() const { return kernel || bias; }
+};
 
 // y[j] = bias[j] + sum over i of x[i] * kernel[i * n_out + j], on the last axis.
 // hls4ml: sum = (accum_t) bias; for k in order: sum = (accum_t)(sum + (accum_t)(x[k] * w[k])); y = (result_t) sum.
 class Dense final : public ExactOperation<Dense> {
  public:
   // kernel (n_in, n_out), row major; bias (n_out), or empty where the layer has none.
-  Dense(int n_in, int n_out, std::vector<float> kernel, std::vector<float> bias);
+  Dense(int n_in, int n_out, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {});
 
   const int n_in, n_out;
-  const std::vector<float> kernel, bias;
+  const std::vector<float> kernel, bias;  // as trained
+  const Quantizers quantizers;
+
+  // What the layer computes with in float32: the kernel and bias, quantized.
+  std::span<const float> float_kernel() const { return kernel_ ? kernel_->values : kernel; }
+  std::span<const float> float_bias() const { return bias_ ? bias_->values : bias; }
+  std::shared_ptr<const Dense> with(Quantizers other) const { return std::make_shared<Dense>(n_in, n_out, kernel, bias, std::move(other)); }
+
+  // Of a layer whose quantizers have a scale (qkeras.py, QKerasFactorizeAlpha): the kernel without it, and what is done with the sums:
+  // y * scales + bias. hls4ml has numpy's float64 in scales that are a number of the configuration.
+  struct Factors {
+    std::vector<float> kernel;
+    std::vector<double> scales;  // one for each output
+    bool scales_are_double;
+    std::vector<float> bias;
+  };
+  bool has_scale() const;
+  Factors factors() const;
 
   std::string_view keras_class() const override { return "Dense"; }
   std::vector<Setting> settings() const override;
@@ -34,7 +60,18 @@ class Dense final : public ExactOperation<Dense> {
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
 
  private:
+  // What a quantizer makes of an array.
+  struct Typed {
+    Format type;
+    std::vector<float> values;   // as QKeras has them
+    std::vector<float> written;  // as hls4ml has them: a binary kernel's -1 is 0
+    std::vector<double> scales;
+    bool one_scale = true;
+  };
+  static std::optional<Typed> typed(const std::optional<TrainedQuantizer>& quantizer, const std::vector<float>& values, int columns);
+
   int word_bits(const Place& place, const Step& step) const;
+  const std::optional<Typed> kernel_, bias_;
   const std::vector<float> added_;  // the bias, zeros where there is none
 };
 

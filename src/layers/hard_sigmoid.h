@@ -15,10 +15,19 @@ class HardSigmoid final : public Elementwise<HardSigmoid> {
   // The setting that holds it, which Keras itself does not write: the version of the file says it.
   static constexpr std::string_view kSlope = "slope";
   explicit HardSigmoid(double slope) : slope_(slope) {}
+  // QKeras' quantized_sigmoid and quantized_tanh: slope 0.5 in ap_ufixed<2,0>; tanh is 2 v - 1.
+  static constexpr double kQKeras = 0.5;
+  static std::shared_ptr<const HardSigmoid> of_quantizer(bool tanh) {
+    auto made = std::make_shared<HardSigmoid>(kQKeras);
+    made->tanh_ = tanh;
+    return made;
+  }
   bool is_keras2() const { return slope_ == kKeras2; }
 
   std::string_view keras_class() const override { return "Activation"; }
-  std::vector<Setting> settings() const override { return {{"activation", std::string("hard_sigmoid")}, {kSlope, slope_}}; }
+  std::vector<Setting> settings() const override {
+    return {{"activation", std::string(tanh_ ? "hard_tanh" : "hard_sigmoid")}, {kSlope, slope_}};
+  }
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "HardActivation"; }
   LayerPrecision types(const TypeRequest& request) const override;
@@ -31,6 +40,7 @@ class HardSigmoid final : public Elementwise<HardSigmoid> {
 
  private:
   double slope_;
+  bool tanh_ = false;
 };
 
 }  // namespace narrow

@@ -17,11 +17,23 @@ inline bool is_binary(const Format& x, const Format& w) {
   return is_bit(x) && is_bit(w);
 }
 
-// Integer bits of the product's C++ type, which decide how it becomes an ap_int (fixed/cast.h).
-inline int product_integer(const Format& x, const Format& w) { return x.integer + (is_ternary(w) ? 1 : w.integer); }
+// Fixed-point and integer types, not what quantizers make signs and powers of two of.
+inline bool is_number(const Format& format) { return format.meaning == Meaning::kNumber; }
 
-// Replaces weights of ap_int<2> by the factors that they count as.
-void read_ternary(Step& step, TypeName type, const Format& format);
+// Whether the product is x times the factor that a weight counts as (read_weights). Otherwise x or both are signs (data_binary, which
+// negates w, and both_binary, which is 1 where they are equal), or w is a power of two (weight_exponential: x is shifted in a type of its
+// own, which may lose bits).
+inline bool is_plain(const Format& x, const Format& w) { return is_number(x) && w.meaning != Meaning::kExponent; }
+
+// Of a product: fractional bits, bits that hold it with its sign, and the value.
+int product_fraction(const Format& x, const Format& w);
+int product_bits(const Format& x, const Format& w);
+Int128 product_of(const Format& x, const Format& w, Int128 value, Int128 weight);
+// Integer bits of its C++ type, which decide how it becomes an ap_int (fixed/cast.h).
+int product_integer(const Format& x, const Format& w);
+
+// Replaces weights of ap_int<2>, and signs that numbers are multiplied by, by the factors that they count as.
+void read_weights(Step& step, TypeName type, const Format& x, const Format& format);
 
 // Bits, sign included, that a cast to `to` of a value of `bits` bits, `fraction` of them fractional, needs in one machine word: room to
 // align, and a bit for rounding up.

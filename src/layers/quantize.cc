@@ -14,14 +14,15 @@ namespace narrow {
 namespace {
 
 // `'{:.Nf}'.format(value)` of Python, read back as a double: both round correctly, ties to even on the exact value.
-double through_text(float value, int decimals) {
+double through_text(double value, int decimals) {
   // value * 10^decimals, rounded to even, is a whole number; as long as it and 10^decimals are doubles, their quotient is the
   // double nearest to the text.
   constexpr int kMaxDecimals = 22;
   constexpr double kExact = 9007199254740992.0;  // 2^53
+  constexpr int kMantissaBits = 53;
   int exponent = 0;
-  const auto mantissa = static_cast<Int128>(std::ldexp(std::frexp(value, &exponent), 24));
-  const int shift = 24 - exponent;  // value = mantissa / 2^shift
+  const auto mantissa = static_cast<Int128>(std::ldexp(std::frexp(value, &exponent), kMantissaBits));
+  const int shift = kMantissaBits - exponent;  // value = mantissa / 2^shift
   constexpr int kMaxShift = 120;
   if (decimals <= kMaxDecimals && shift > 0 && shift < kMaxShift) {
     double power = 1;
@@ -35,17 +36,26 @@ double through_text(float value, int decimals) {
     if (std::abs(whole) < kExact) return whole / power;
   }
   std::array<char, 512> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", decimals, static_cast<double>(value));
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
   return std::strtod(text.data(), nullptr);
 }
 
-}  // namespace
+// A sign and an exponent, as hls4ml writes a power of two (model/types.py, ExponentWeightVariable).
+Int128 exponent_of(double value, const Format& format) {
+  const auto log = static_cast<double>(std::trunc(std::log2(static_cast<float>(std::abs(value)))));
+  return 2 * cast(log, format).raw + (value < 0 ? 0 : 1);
+}
 
-QuantizedWeights quantize_weights(std::span<const float> values, const Format& format) {
+template <class Value>
+QuantizedWeights quantize(std::span<const Value> values, const Format& format) {
   QuantizedWeights weights;
   weights.raw.reserve(values.size());
   const int decimals = format.is_integer ? 0 : std::max(0, format.fraction());
-  for (const float value : values) {
+  for (const Value value : values) {
+    if (format.meaning == Meaning::kExponent) {
+      weights.raw.push_back(exponent_of(static_cast<double>(value), format));
+      continue;
+    }
     const CastResult result = cast(through_text(value, decimals), format);
     weights.raw.push_back(result.raw);
     weights.overflows += result.overflow ? 1 : 0;
@@ -54,10 +64,22 @@ QuantizedWeights quantize_weights(std::span<const float> values, const Format& f
   return weights;
 }
 
-std::shared_ptr<const QuantizedWeights> WeightCache::get(std::span<const float> values, const Format& format) {
-  const XXH128_hash_t hash = XXH3_128bits(values.data(), values.size_bytes());
-  auto& found = known_[{hash.low64, hash.high64, values.size(), to_string(format)}];
-  if (!found) found = std::make_shared<const QuantizedWeights>(quantize_weights(values, format));
+}  // namespace
+
+QuantizedWeights quantize_weights(std::span<const float> values, const Format& format) { return quantize(values, format); }
+
+QuantizedWeights quantize_weights(const WeightArray& weights, const Format& format) {
+  return weights.doubles.empty() ? quantize(weights.values, format) : quantize(weights.doubles, format);
+}
+
+std::shared_ptr<const QuantizedWeights> WeightCache::get(const WeightArray& weights, const Format& format) {
+  const bool wide = !weights.doubles.empty();
+  const XXH128_hash_t hash = wide ? XXH3_128bits(weights.doubles.data(), weights.doubles.size_bytes())
+                                  : XXH3_128bits(weights.values.data(), weights.values.size_bytes());
+  std::string type = to_string(format) + (wide ? ", double" : "");
+  if (format.meaning == Meaning::kExponent) type += ", exponent";
+  auto& found = known_[{hash.low64, hash.high64, weights.values.size(), std::move(type)}];
+  if (!found) found = std::make_shared<const QuantizedWeights>(quantize_weights(weights, format));
   return found;
 }
 

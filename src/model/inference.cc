@@ -13,6 +13,13 @@ namespace {
 // Samples at a time: enough rows for the matrix product, few enough for the caches.
 constexpr std::size_t kBlock = 16;
 
+FloatFunction quantizing(const TrainedQuantizer& quantizer) {
+  return [&quantizer](const FloatCall& call) {
+    std::transform(call.inputs.front().begin(), call.inputs.front().end(), call.y.begin(),
+                   [&](float x) { return quantized(quantizer, x); });
+  };
+}
+
 }  // namespace
 
 std::vector<float> infer(const Model& model, std::span<const float> x, std::size_t n, const FloatObserver& observe) {
@@ -26,7 +33,7 @@ std::vector<float> infer(const Model& model, std::span<const float> x, std::size
   std::vector<FloatFunction> functions;
   std::vector<std::vector<Shape>> shapes;
   for (const Layer& layer : model.layers) {
-    functions.push_back(layer.op->float_function());
+    functions.push_back(layer.quantizer ? quantizing(*layer.quantizer) : layer.op->float_function());
     shapes.push_back(model.input_shapes(layer));
   }
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n, kBlock), [&](const tbb::blocked_range<std::size_t>& range) {

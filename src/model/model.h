@@ -9,6 +9,7 @@
 
 #include "model/operation.h"
 #include "model/preparation.h"
+#include "model/quantizer.h"
 #include "model/seen.h"
 
 namespace narrow {
@@ -19,6 +20,8 @@ struct Layer {
   OperationPtr op;
   std::vector<int> inputs;  // indices of earlier layers
   Shape shape;              // of the output
+  // Of an activation of QKeras: it computes y = the quantized x in float32, and hls4ml's configuration gives its result a type.
+  std::optional<TrainedQuantizer> quantizer = {};
 };
 
 // A float network: a graph of layers in topological order (each layer's inputs come before it). Copies share their weights.

@@ -84,6 +84,7 @@ struct TypeRequest {
 struct WeightArray {
   TypeName type;
   std::span<const float> values;
+  std::span<const double> doubles = {};  // the same where hls4ml has them in float64
 };
 
 // One array of weights in its type, and what quantizing did to it.

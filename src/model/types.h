@@ -14,9 +14,24 @@
 namespace narrow {
 
 // The types that a layer may have, under hls4ml's names: `weight` of a configuration is `weight_t` of hls4ml's C++.
-enum class TypeName : std::uint8_t { kResult, kWeight, kBias, kAccum, kScale, kParam, kTable, kExpTable, kInvTable, kInvInp };
-inline constexpr std::array<std::string_view, 10> kTypeNames = {"result", "weight", "bias",      "accum",     "scale",
-                                                                "param",  "table",  "exp_table", "inv_table", "inv_inp"};
+enum class TypeName : std::uint8_t {
+  kResult,
+  kWeight,
+  kBias,
+  kAccum,
+  kScale,
+  kParam,
+  kThreshold,
+  kThresholdHigh,
+  kThresholdLow,
+  kTable,
+  kExpTable,
+  kInvTable,
+  kInvInp
+};
+inline constexpr std::array<std::string_view, 13> kTypeNames = {"result",    "weight",    "bias",         "accum",        "scale",
+                                                                "param",     "threshold", "threshold_hi", "threshold_lo", "table",
+                                                                "exp_table", "inv_table", "inv_inp"};
 inline constexpr std::string_view name_of(TypeName type) { return kTypeNames[static_cast<std::size_t>(type)]; }
 
 // Types of tables, and of what is looked up in one. hls4ml takes them from keys of the layer itself (`exp_table_t:`), and ignores those

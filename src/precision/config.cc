@@ -379,7 +379,8 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
     if (has_kernel && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
-    if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
+    if (layer.quantizer && !options.uniform) entry.types["result"] = activation_format(*layer.quantizer);
+    else if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
       Format result = options.vector;
       if (options.relu_rounding) result.rounding = *options.relu_rounding;
       if (options.relu_overflow) result.overflow = *options.relu_overflow;

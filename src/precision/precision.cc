@@ -21,6 +21,7 @@
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
+#include "precision/quantized_layers.h"
 
 namespace narrow {
 namespace {
@@ -46,6 +47,8 @@ std::vector<const ConfigEntry*> entries_of(const PrecisionConfig& config, const 
 // HLSConfig.get_precision: the layer's own entry, then its class's, then the model's; in each the type's own name before
 // `default`.
 TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Layer& layer, TypeName type) {
+  if (const auto* norm = as<BatchNormalization>(layer); norm != nullptr && norm->is_extracted() && norm->extracted()->is_open)
+    return std::nullopt;
   const std::string keys[] = {std::string(name_of(type)), "default"};
   for (const ConfigEntry* entry : entries) {
     for (const std::string& key : keys) {
@@ -113,8 +116,9 @@ class Passes {
   Passes(Resolved& resolved, const PrecisionConfig& config) : resolved_(resolved), config_(config) {}
 
   void run() {
-    while (any_layer(&Passes::fuse_consecutive_norms) || any_layer(&Passes::fuse_norm) || any_layer(&Passes::replace_dense) ||
-           any_layer(&Passes::eliminate_linear) || any_layer(&Passes::merge_linear)) {
+    while (any_layer(&Passes::factorize) || any_layer(&Passes::extract) || any_layer(&Passes::fuse_consecutive_norms) ||
+           any_layer(&Passes::fuse_norm) || any_layer(&Passes::replace_dense) || any_layer(&Passes::eliminate_linear) ||
+           any_layer(&Passes::merge_linear)) {
     }
   }
 
@@ -132,11 +136,15 @@ class Passes {
   TypeChoice asked(int i) { return configured(entries_of(config_, model(), layer(i)), layer(i), TypeName::kResult); }
   bool is_open(int i) { return !asked(i); }  // its result is left to `auto`
 
+  bool factorize(int i) { return factorize_alpha(resolved_, i); }
+  bool extract(int i) { return extract_threshold(resolved_, i); }
+
   // FuseConsecutiveBatchNormalization: the second takes in the first.
   bool fuse_consecutive_norms(int i) {
     const auto* second = as<BatchNormalization>(layer(i));
     const auto* first = second != nullptr ? as<BatchNormalization>(layer(before(i))) : nullptr;
     if (first == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
+    if (first->is_extracted() || second->is_extracted()) return fuse_extracted(i, *first, *second);
     const std::size_t size = first->scale.size();
     std::vector<float> scale(size);
     std::vector<float> bias(size);
@@ -151,11 +159,45 @@ class Passes {
     return true;
   }
 
+  // The same of what hls4ml made itself, in numpy's types, from the numbers before any quantizer. What is left keeps the second's class.
+  bool fuse_extracted(int i, const BatchNormalization& first, const BatchNormalization& second) {
+    const auto ones = [](const NumpyArray& numbers) { return is_all(numbers, 1); };
+    const auto zeros = [](const NumpyArray& numbers) { return is_all(numbers, 0); };
+    const NumpyArray scales[] = {first.given_scale(), second.given_scale()};
+    const NumpyArray biases[] = {first.given_bias(), second.given_bias()};
+    const auto quantizer = [](const BatchNormalization& norm, auto which) {
+      return norm.is_extracted() ? *norm.extracted().*which : std::nullopt;
+    };
+    const auto scale_of = [&](const BatchNormalization& norm) { return quantizer(norm, &BatchNormalization::Extracted::scale_quantizer); };
+    const auto bias_of = [&](const BatchNormalization& norm) { return quantizer(norm, &BatchNormalization::Extracted::bias_quantizer); };
+    if (scale_of(first) && scale_of(second) && !ones(scales[0]) && !ones(scales[1])) return false;
+    if (bias_of(first) && bias_of(second) && !zeros(biases[0]) && !zeros(biases[1])) return false;
+    BatchNormalization::Extracted both{times(scales[0], scales[1]),
+                                       plus(times(scales[1], biases[0]), biases[1]),
+                                       {},
+                                       {},
+                                       second.is_extracted() && second.extracted()->is_open};
+    if (ones(scales[0])) both.scale_quantizer = scale_of(second);
+    else if (ones(scales[1])) both.scale_quantizer = scale_of(first);
+    // hls4ml looks for ones here as well.
+    if (ones(biases[0])) both.bias_quantizer = bias_of(second);
+    else if (ones(biases[1])) both.bias_quantizer = bias_of(first);
+    resolved_.absorbed.push_back(layer(before(i)).name);
+    layer(i).op = std::make_shared<BatchNormalization>(std::move(both), second.hls4ml_class({}));
+    remove_layer(model(), before(i), layer(before(i)).inputs.front());
+    return true;
+  }
+
+  static bool is_all(const NumpyArray& numbers, double value) {
+    return std::all_of(numbers.values.begin(), numbers.values.end(), [&](double each) { return each == value; });
+  }
+
   // FuseBatchNormalization: a layer whose result type is left to `auto` takes in the normalization behind it.
   bool fuse_norm(int i) {
     const auto* norm = as<BatchNormalization>(layer(i));
     if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
     Layer& parent = layer(before(i));
+    require_unfused(parent, layer(i));
     OperationPtr scaled = parent.op->scaled(norm->scale, norm->bias);
     if (scaled == nullptr) return false;
     parent.op = std::move(scaled);
@@ -176,7 +218,9 @@ class Passes {
 
   // ReplaceMultidimensionalDenseWithConv: what is fused into it from then on is kept.
   bool replace_dense(int i) {
-    return as<Dense>(layer(i)) != nullptr && layer(i).shape.size() > 1 && replaced_.insert(layer(i).name).second;
+    if (as<Dense>(layer(i)) == nullptr || layer(i).shape.size() == 1 || !replaced_.insert(layer(i).name).second) return false;
+    forget_quantizers(resolved_, i);
+    return true;
   }
 
   // EliminateLinearActivation: where the configuration gives both the same type, which a Flatten will not keep, or leaves both open.
@@ -188,6 +232,7 @@ class Passes {
   }
 
   bool drop_linear(int i) {
+    note_dropped_quantizer(resolved_, layer(i));
     resolved_.merged.emplace_back(layer(i).name, layer(before(i)).name);
     remove_layer(model(), i, before(i));
     return true;
@@ -457,7 +502,7 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
 }  // namespace
 
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
-  Resolved resolved{model, {}, config.notes, {}, {}, {}, {}};
+  Resolved resolved{model, {}, config.notes, {}, {}, {}, {}, {}, {}, {}};
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
   Passes(resolved, config).run();
   infer_types(resolved, config);
@@ -465,6 +510,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   eliminate_linear_activations(resolved);
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
+  merge_sign_activations(resolved);
   note_layers_behind_flatten(resolved);
   note_merges(resolved);
   note_readers(resolved);
@@ -564,6 +610,7 @@ std::string to_yaml(const Resolved& resolved) {
   for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
     const Layer& layer = resolved.model.layers[i];
     const LayerPrecision& types = resolved.precision[i];
+    if (is_made(layer)) continue;                        // by hls4ml itself
     if (layer.op->keras_class() == "Flatten") continue;  // it has its input's type, whatever is asked
     // A layer takes in its BatchNormalization again only where its result is left to be inferred.
     const bool fused =

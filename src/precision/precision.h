@@ -31,6 +31,14 @@ struct Resolved {
   std::vector<std::pair<std::string, std::string>> merged;
   std::vector<std::string> absorbed;  // normalizations that the one behind took in
   std::vector<std::string> skipped;   // of those merged, softmaxes that the configuration leaves out
+  // Layers that apply the scale of a layer's quantized weights, with that layer: their values are the ones that it has in float.
+  std::vector<std::pair<std::string, std::string>> scaled;
+  // Of a normalization and a sign activation that became thresholds.
+  struct Merged {
+    std::string name, norm, activation;
+    bool operator==(const Merged&) const = default;
+  };
+  std::vector<Merged> thresholds;
 };
 
 // Gives every tensor its type by hls4ml's rules (hls4ml 1.3.0, model/optimizer/passes/infer_precision.py and

@@ -1,0 +1,262 @@
+#include "precision/quantized_layers.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "error.h"
+#include "layers/batch_normalization.h"
+#include "layers/convolution.h"
+#include "layers/dense.h"
+#include "layers/linear.h"
+#include "layers/sign_activation.h"
+#include "layers/sign_thresholds.h"
+
+namespace narrow {
+namespace {
+
+Layer& layer_at(Resolved& resolved, int i) { return resolved.model.layers[static_cast<std::size_t>(i)]; }
+
+std::string describe(const Layer& layer) { return "layer " + layer.name + " (" + layer.keras_class + ")"; }
+
+// The matrix of a Dense or a convolution; null for others.
+const Dense* matrix_of(const Layer& layer) {
+  const auto* convolution = as<Convolution>(layer);
+  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+}
+
+OperationPtr with(const Layer& layer, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers) {
+  if (const auto* convolution = as<Convolution>(layer)) return convolution->with(std::move(kernel), std::move(bias), std::move(quantizers));
+  const auto* dense = as<Dense>(layer);
+  return std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias), std::move(quantizers));
+}
+
+// Puts a layer at `at`; references to layers from there on follow them.
+void insert_layer(Model& model, int at, Layer layer) {
+  const auto moved = [&](int index) { return index >= at ? index + 1 : index; };
+  for (Layer& other : model.layers) std::transform(other.inputs.begin(), other.inputs.end(), other.inputs.begin(), moved);
+  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), moved);
+  model.layers.insert(model.layers.begin() + at, std::move(layer));
+}
+
+int uses(const Model& model, int index) {
+  int count = 0;
+  for (const Layer& layer : model.layers) count += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), index));
+  return count;
+}
+
+void require_new(const Model& model, const std::string& name) {
+  if (model.find(name) >= 0) throw Error("the model has a layer " + name + ", and hls4ml 1.3.0 makes one of that name; rename it");
+}
+
+// QKerasPO2Quantizer of a scale that was made a power of two.
+TrainedQuantizer quantizer_of_powers(const std::vector<double>& scales) {
+  float most = 0;
+  for (const double scale : scales) most = std::max(most, std::abs(std::log2(static_cast<float>(scale))));
+  return {.kind = TrainedQuantizer::Kind::kPowerOfTwo, .name = "quantized_po2", .bits = std::max(static_cast<int>(most) + 1, 2)};
+}
+
+bool all(std::span<const float> values, float value) {
+  return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
+}
+
+// Removes layer i, whose readers read what it read.
+void remove_layer(Resolved& resolved, int i) {
+  Model& model = resolved.model;
+  const int before = layer_at(resolved, i).inputs.front();
+  const auto moved = [&](int index) {
+    const int target = index == i ? before : index;
+    return target > i ? target - 1 : target;
+  };
+  for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), moved);
+  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), moved);
+  model.layers.erase(model.layers.begin() + i);
+  resolved.precision.erase(resolved.precision.begin() + i);
+}
+
+// MergeBatchNormAndQuantizedTanh: activation i and the normalization before it.
+void merge_with_norm(Resolved& resolved, int i) {
+  const int before = layer_at(resolved, i).inputs.front();
+  const Layer activation = layer_at(resolved, i);
+  const Layer norm_layer = layer_at(resolved, before);
+  const auto* norm = as<BatchNormalization>(norm_layer);
+  const auto* sign = as<SignActivation>(activation);
+  const auto input = static_cast<std::size_t>(norm_layer.inputs.front());
+  const Format& x = resolved.precision[input].result();
+  if (x.meaning != Meaning::kNumber) throw Error(describe(norm_layer) + ": it normalizes signs, and hls4ml 1.3.0 stops there");
+  if (uses(resolved.model, before) > 1 || std::count(resolved.model.outputs.begin(), resolved.model.outputs.end(), before) > 0) {
+    throw Error(describe(norm_layer) + ": hls4ml 1.3.0 makes one layer of it and " + activation.name +
+                " behind it, and gives the others that read it what it reads; narrow does not follow that");
+  }
+  const NumpyArray scale = norm->written_scale();
+  const NumpyArray bias = norm->written_bias();
+  const std::optional<double> threshold = sign->is_ternary() ? std::optional(SignActivation::kHalf) : std::nullopt;
+  for (const double each : scale.values) {
+    if (each == 0 || !std::isfinite(each))
+      throw Error(describe(norm_layer) + ": a scale of it is 0, and hls4ml 1.3.0's threshold is infinite");
+    if (each < 0) {
+      resolved.notes.push_back(
+          norm_layer.name + " and " + activation.name +
+          ": a scale of the normalization is below 0; hls4ml 1.3.0 does not look at its sign, and its answers have the other");
+      break;
+    }
+  }
+  Layer& merged = layer_at(resolved, before);
+  merged.op = std::make_shared<SignThresholds>(scale, bias, threshold, x.fraction());
+  merged.name = "bnbt_" + norm_layer.name;
+  merged.keras_class = "BatchNormalization";
+  require_new(resolved.model, merged.name + " ");
+  std::vector<std::string> notes;
+  const TypeRequest request{.layer = merged.name,
+                            .inputs = {x},
+                            .choice = [](TypeName) { return std::optional<Format>(); },
+                            .fallback = x,
+                            .maximum = {},
+                            .notes = notes};
+  resolved.precision[static_cast<std::size_t>(before)] = merged.op->types(request);
+  resolved.thresholds.push_back({merged.name, norm_layer.name, activation.name});
+  remove_layer(resolved, i);
+}
+
+// QuantizeDenseOutput: a BinaryDense or TernaryDense behind such a layer counts signs.
+void count_signs(Resolved& resolved, int i) {
+  Layer& layer = layer_at(resolved, i);
+  const auto* dense = as<Dense>(layer);
+  if (dense == nullptr || layer.shape.size() != 1 || !dense->quantizers.kernel) return;
+  const TrainedQuantizer::Kind kind = dense->quantizers.kernel->kind;
+  const bool binary = kind == TrainedQuantizer::Kind::kSign;
+  if ((!binary && kind != TrainedQuantizer::Kind::kThirds) || as<SignThresholds>(layer_at(resolved, layer.inputs.front())) == nullptr)
+    return;
+  TrainedQuantizer kernel = *dense->quantizers.kernel;
+  if (binary) kernel = {.kind = TrainedQuantizer::Kind::kBinary, .name = kernel.name};
+  const int bits = static_cast<int>(dense->n_in < 2 ? 0 : std::bit_width(static_cast<unsigned>(dense->n_in - 1))) + 2;
+  const Format sum{.width = bits, .integer = bits, .is_integer = true};
+  const Format weight = weight_format(kernel, true);
+  LayerPrecision& types = resolved.precision[static_cast<std::size_t>(i)];
+  layer.op = dense->with({kernel, std::nullopt, true});
+  types.set(TypeName::kWeight, weight);
+  types.set(TypeName::kBias, weight);
+  types.set(TypeName::kAccum, sum);
+  types.set(TypeName::kResult, sum);
+  for (std::size_t k = 0; k < resolved.model.layers.size(); ++k) {
+    Layer& reader = resolved.model.layers[k];
+    const auto* thresholds = as<SignThresholds>(reader);
+    if (thresholds == nullptr || reader.inputs.front() != i) continue;
+    if (thresholds->is_ternary() == binary) {
+      throw Error(describe(layer) + ": it is " + (binary ? "binary" : "ternary") + ", " + reader.name +
+                  " behind it is not; hls4ml 1.3.0 stops there");
+    }
+    reader.op = thresholds->whole();
+    for (const auto& [name, format] : resolved.precision[k].all()) {
+      if (name != TypeName::kResult) resolved.precision[k].set(name, sum);
+    }
+  }
+}
+
+}  // namespace
+
+bool factorize_alpha(Resolved& resolved, int i) {
+  Layer& layer = layer_at(resolved, i);
+  const Dense* matrix = matrix_of(layer);
+  if (matrix == nullptr || !matrix->has_scale()) return false;
+  if (as<Dense>(layer) != nullptr && layer.shape.size() > 1) {
+    throw Error(describe(layer) +
+                ": its quantizers have a scale and it works on a set or an image, where hls4ml 1.3.0 reads past the scales; "
+                "give the quantizers alpha=1, or use a QConv1D or QConv2D with a window of one pixel");
+  }
+  Dense::Factors factors = matrix->factors();
+  if (!std::all_of(factors.kernel.begin(), factors.kernel.end(), [](float each) { return std::isfinite(each); })) {
+    throw Error(describe(layer) +
+                ": a column of its kernel is 0 throughout, and its scale too, by which hls4ml 1.3.0 divides; leave that output out");
+  }
+  BatchNormalization::Extracted extracted{{std::move(factors.scales), factors.scales_are_double}, {}, {}, {}, true};
+  extracted.bias = {{factors.bias.begin(), factors.bias.end()}, matrix->bias.empty()};
+  if (!matrix->bias.empty()) extracted.bias_quantizer = matrix->quantizers.bias;
+  if (matrix->quantizers.kernel->alpha.kind == Alpha::Kind::kAutoPowerOfTwo) {
+    extracted.scale_quantizer = quantizer_of_powers(extracted.scale.values);
+  }
+  Quantizers left = matrix->quantizers;
+  left.kernel->alpha = {Alpha::Kind::kNumber, 1};
+  if (left.bias) left.bias->alpha = {Alpha::Kind::kNumber, 1};
+  left.bias_moved = true;
+  std::vector<float> bias = matrix->bias;
+  layer.op = with(layer, std::move(factors.kernel), std::move(bias), std::move(left));
+  const std::string name = layer.name + "_alpha";
+  require_new(resolved.model, name);
+  Layer alpha{name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(extracted)), {i}, layer.shape};
+  resolved.scaled.emplace_back(name, layer.name);
+  const std::string scaled = layer.name;
+  insert_layer(resolved.model, i + 1, std::move(alpha));
+  // What read the layer reads the scaled values.
+  Model& model = resolved.model;
+  for (std::size_t k = static_cast<std::size_t>(i) + 2; k < model.layers.size(); ++k) {
+    std::replace(model.layers[k].inputs.begin(), model.layers[k].inputs.end(), i, i + 1);
+  }
+  std::replace(model.outputs.begin(), model.outputs.end(), i, i + 1);
+  return true;
+}
+
+bool extract_threshold(Resolved& resolved, int i) {
+  const Layer& layer = layer_at(resolved, i);
+  const auto* sign = as<SignActivation>(layer);
+  if (sign == nullptr || !sign->is_ternary() || sign->threshold() == SignActivation::kHalf) return false;
+  const std::size_t size = size_of(layer.shape);
+  const std::string name = layer.name + "_scale";
+  require_new(resolved.model, name);
+  BatchNormalization::Extracted extracted{
+      {std::vector<double>(size, SignActivation::kHalf / sign->threshold()), true}, {std::vector<double>(size, 0.0), true}, {}, {}, false};
+  Layer scale{name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(extracted)), layer.inputs, layer.shape};
+  insert_layer(resolved.model, i, std::move(scale));
+  Layer& activation = layer_at(resolved, i + 1);
+  activation.op = std::make_shared<SignActivation>(true, sign->is_quantizer());
+  activation.inputs = {i};
+  return true;
+}
+
+void forget_quantizers(Resolved& resolved, int i) {
+  Layer& layer = layer_at(resolved, i);
+  const auto* dense = as<Dense>(layer);
+  if (dense == nullptr || !dense->quantizers.any()) return;
+  resolved.notes.push_back(
+      layer.name + " (" + layer.keras_class +
+      "): on a set or an image hls4ml 1.3.0 forgets its quantizers and casts the weights as they were trained, which cuts "
+      "them off where QKeras rounds; a QConv1D or QConv2D with a window of one pixel keeps them");
+  layer.op = dense->with({});
+}
+
+void merge_sign_activations(Resolved& resolved) {
+  for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) {
+    if (as<SignActivation>(layer_at(resolved, i)) == nullptr) continue;
+    if (as<BatchNormalization>(layer_at(resolved, layer_at(resolved, i).inputs.front())) == nullptr) continue;
+    merge_with_norm(resolved, i--);
+  }
+  for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) count_signs(resolved, i);
+}
+
+void note_dropped_quantizer(Resolved& resolved, const Layer& layer) {
+  if (!layer.quantizer) return;
+  resolved.notes.push_back(
+      layer.name + " (" + layer.quantizer->name +
+      "): hls4ml 1.3.0 leaves it out, its type too, behind a layer whose result type is inferred; nothing is quantized there");
+}
+
+bool is_made(const Layer& layer) {
+  const auto* norm = as<BatchNormalization>(layer);
+  return (norm != nullptr && norm->is_extracted()) || as<SignThresholds>(layer) != nullptr;
+}
+
+void require_unfused(const Layer& layer, const Layer& norm_layer) {
+  const Dense* matrix = matrix_of(layer);
+  const auto* norm = as<BatchNormalization>(norm_layer);
+  if (matrix == nullptr || !matrix->quantizers.any() || !all(norm->scale, 1.F)) return;
+  const auto& extracted = norm->extracted();
+  if (extracted && extracted->scale_quantizer) return;
+  if (matrix->quantizers.kernel && weight_format(*matrix->quantizers.kernel, true).meaning != Meaning::kNumber) return;
+  const bool no_quantizer = !extracted || !extracted->bias_quantizer;
+  const bool biases = (!matrix->quantizers.bias && (no_quantizer || all(matrix->bias, 0.F))) || (all(norm->bias, 0.F) && no_quantizer);
+  if (!biases) return;
+  throw Error(describe(layer) + ": the normalization " + norm_layer.name +
+              " behind it has scales of exactly 1, and hls4ml 1.3.0 folds it into quantized weights; narrow does not follow that");
+}
+
+}  // namespace narrow

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""Reference answers of hls4ml for networks of QKeras and for BinaryDense and TernaryDense layers: golden/qkeras.
+
+    python3 -m venv build/venv-qkeras
+    build/venv-qkeras/bin/pip install hls4ml==1.3.0 qkeras==0.9.0 pyparsing tensorflow-cpu==2.17.1 tf_keras==2.17.0 'numpy<2' h5py
+    build/venv-qkeras/bin/python tools/qkeras_reference.py golden/qkeras [NAME ...]
+
+QKeras 0.9 is for Keras 2, so hls4ml reads these networks with its reader of Keras 2. For each network below: NAME.keras (or, of layers that
+no Keras has, NAME.json and NAME_weights.h5 as Keras 2.1 wrote them), NAME.cases.json and NAME.h5, as tools/hls4ml_reference.py writes them.
+NAME.quantized.h5 holds what QKeras' quantizers make of each layer's arrays, and NAME_whole.h5, NAME_arch.json and NAME_arch_weights.h5 are
+the same network in the other forms, where --forms is given.
+"""
+import argparse
+import contextlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import h5py
+import hls4ml
+import numpy as np
+import tf_keras
+from hls4ml.converters.keras_v2_to_hls import KerasFileReader, keras_v2_to_hls, parse_keras_model
+from qkeras import QActivation, QBatchNormalization, QConv1D, QConv2D, QDense
+from qkeras.quantizers import (binary, quantized_bits, quantized_po2, quantized_relu, quantized_sigmoid, quantized_tanh, stochastic_binary,
+                               stochastic_ternary, ternary)
+
+layers = tf_keras.layers
+BITS = lambda: quantized_bits(6, 1, alpha=1)
+
+
+def chain(shape, *rest):
+    x = first = layers.Input(shape, name="inp")
+    for layer in rest:
+        x = layer(x)
+    return tf_keras.Model(first, x)
+
+
+def dense(n, name, kernel, bias=BITS, **more):
+    return QDense(n, kernel_quantizer=kernel, bias_quantizer=bias() if callable(bias) else bias, name=name, **more)
+
+
+NETWORKS = {
+    # Quantized bits and relus, as most are trained: no scale.
+    "bits": lambda: chain(
+        (10,),
+        dense(12, "d1", quantized_bits(6, 0, alpha=1)), QActivation(quantized_relu(6, 2), name="r1"),
+        dense(9, "d2", quantized_bits(5, 1, symmetric=1, alpha=1)), QActivation("quantized_relu(7, 3)", name="r2"),
+        dense(8, "d3", quantized_bits(4, 0, alpha=1), bias=None, use_bias=False), QActivation(quantized_bits(8, 3, alpha=1), name="b3"),
+        dense(5, "d4", quantized_bits(7, 2, alpha=1), activation=quantized_relu(8, 4, negative_slope=0.25)),
+        dense(4, "d5", quantized_bits(6, 0, alpha=1)), layers.Activation("softmax", name="s")),
+    "kinds": lambda: chain(
+        (8,),
+        dense(6, "q0", quantized_bits(6, 1, alpha=1)), QActivation(quantized_tanh(7, use_real_tanh=True), name="rt"),
+        dense(7, "q1", binary(alpha=1)), QActivation(quantized_sigmoid(7, use_real_sigmoid=True), name="rs"),
+        dense(6, "q2", ternary(alpha=1)), QActivation(quantized_tanh(6, symmetric=True), name="ht"),
+        dense(6, "q3", stochastic_ternary(alpha=1, threshold=0.4)), QActivation(quantized_sigmoid(6), name="hs"),
+        dense(6, "q4", stochastic_binary(alpha=1)), QActivation(binary(alpha=1), name="bi"),
+        dense(6, "q5", binary(alpha=1)), QActivation(ternary(alpha=1), name="te"),
+        dense(6, "q6", quantized_po2(4)), QActivation(quantized_relu(4, 4), name="r6"),
+        dense(5, "q7", quantized_po2(5, max_value=2))),
+    "scales": lambda: chain(
+        (8,),
+        dense(6, "qa", quantized_bits(4, 0, alpha="auto")), QActivation(quantized_relu(6, 2), name="r1"),
+        dense(6, "qp", quantized_bits(4, 0, alpha="auto_po2")), QActivation(quantized_bits(8, 3, alpha=1), name="qb"),
+        dense(17, "qt", ternary(alpha="auto")), QActivation(quantized_relu(6, 3, negative_slope=0.25), name="r2"),
+        dense(10, "qbin", binary(alpha="auto")), QActivation(quantized_tanh(6), name="th"),
+        dense(9, "qhalf", quantized_bits(5, 1, alpha=0.3)), QActivation(quantized_relu(6, 1), name="r3"),
+        dense(6, "qtp", ternary(alpha="auto_po2")), QActivation(quantized_relu(6, 2), name="r4"),
+        dense(5, "qbp", binary(alpha="auto_po2"), use_bias=False), QActivation(quantized_sigmoid(6), name="sg"),
+        dense(4, "qba", quantized_bits(5, 0, alpha=1), bias=lambda: quantized_bits(5, 1, alpha="auto"))),
+    "norms": lambda: chain(
+        (8,),
+        dense(6, "q", quantized_bits(4, 0, alpha=1)), layers.BatchNormalization(name="bn"), QActivation(binary(alpha=1), name="bi"),
+        dense(6, "q2", binary(alpha=1), use_bias=False), layers.BatchNormalization(name="bn2"), QActivation(ternary(alpha=1), name="te"),
+        dense(6, "q3", ternary(alpha="auto"), use_bias=False), layers.BatchNormalization(name="bn3"), QActivation(quantized_relu(6, 2), name="r"),
+        dense(6, "q4", quantized_bits(4, 0, alpha="auto_po2")), layers.BatchNormalization(name="bn4"), QActivation(ternary(alpha=1, threshold=0.2), name="te2"),
+        layers.Dense(5, name="plain"), layers.BatchNormalization(name="bn5")),
+    "conv2": lambda: chain(
+        (8, 8, 2),
+        QConv2D(9, 3, kernel_quantizer=quantized_bits(4, 0, alpha="auto"), bias_quantizer=BITS(), name="c"), QActivation(quantized_relu(5, 2), name="r"),
+        layers.MaxPooling2D(2, name="mp"),
+        QConv2D(3, (2, 2), padding="same", kernel_quantizer=binary(alpha=1), bias_quantizer=BITS(), name="c2"), layers.BatchNormalization(name="bn"),
+        QActivation(quantized_relu(5, 2), name="r2"), layers.Flatten(name="f"),
+        dense(4, "d", quantized_bits(5, 0, alpha=1, symmetric=1)), layers.Activation("softmax", name="s")),
+    "conv1": lambda: chain(
+        (12, 3),
+        QConv1D(4, 3, kernel_quantizer=ternary(alpha=1), bias_quantizer=BITS(), name="c"), QActivation(quantized_tanh(6), name="t"),
+        QConv1D(5, 2, strides=2, kernel_quantizer=quantized_po2(4), bias_quantizer=BITS(), name="c2"), QActivation(quantized_relu(6, 3), name="r"),
+        layers.GlobalAveragePooling1D(name="gap"), dense(3, "d", quantized_bits(6, 0, alpha=1))),
+}
+
+# Of classes that no Keras has, written as Keras 2.1 wrote them: (name, class, configuration).
+FULL = lambda n, **more: dict({"units": n, "activation": "linear", "use_bias": True, "trainable": True, "kernel_initializer": {"class_name": "VarianceScaling", "config": {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None}}, "bias_initializer": {"class_name": "Zeros", "config": {}}, "kernel_regularizer": None, "bias_regularizer": None, "activity_regularizer": None, "kernel_constraint": None, "bias_constraint": None}, **more)
+SIGNED = lambda n, **more: FULL(n, H=1.0, kernel_lr_multiplier="Glorot", bias_lr_multiplier=None, use_bias=False, **more)
+NORM = {"axis": -1, "momentum": 0.99, "epsilon": 1e-3, "center": True, "scale": True, "trainable": True, "beta_initializer": {"class_name": "Zeros", "config": {}}, "gamma_initializer": {"class_name": "Ones", "config": {}}, "moving_mean_initializer": {"class_name": "Zeros", "config": {}}, "moving_variance_initializer": {"class_name": "Ones", "config": {}}, "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None}
+ACT = lambda f: {"activation": f, "trainable": True}
+BY_HAND = {
+    "binary_dense": (14, [("fc1", "BinaryDense", SIGNED(12)), ("bn1", "BatchNormalization", NORM), ("act1", "Activation", ACT("binary_tanh")),
+                          ("fc2", "BinaryDense", SIGNED(9)), ("bn2", "BatchNormalization", NORM), ("act2", "Activation", ACT("binary_tanh")),
+                          ("fc3", "BinaryDense", SIGNED(5)), ("bn3", "BatchNormalization", NORM)]),
+    "ternary_dense": (14, [("fc1", "TernaryDense", SIGNED(12)), ("bn1", "BatchNormalization", NORM), ("act1", "Activation", ACT("ternary_tanh")),
+                           ("fc2", "TernaryDense", SIGNED(9)), ("bn2", "BatchNormalization", NORM), ("act2", "Activation", ACT("ternary_tanh")),
+                           ("fc3", "TernaryDense", SIGNED(5)), ("bn3", "BatchNormalization", NORM)]),
+    "binary_relu": (14, [("fc1", "BinaryDense", SIGNED(12)), ("bn1", "BatchNormalization", NORM), ("act1", "Activation", ACT("relu")),
+                         ("fc2", "BinaryDense", FULL(9, H=1.0)), ("act2", "Activation", ACT("binary_tanh")),
+                         ("fc3", "TernaryDense", SIGNED(5)), ("act3", "Activation", ACT("relu")),
+                         ("out", "Dense", FULL(4, activation="softmax"))]),
+}
+
+CASES = [
+    {"name": "name_16_6", "granularity": "name", "default": "ap_fixed<16,6>", "io": "io_parallel"},
+    {"name": "name_12_5", "granularity": "name", "default": "ap_fixed<12,5>", "io": "io_parallel"},
+    {"name": "name_24_10_cut", "granularity": "name", "default": "ap_fixed<24,10>", "maximum": "ap_fixed<20,8>", "io": "io_parallel"},
+    {"name": "model_16_6", "granularity": "model", "default": "ap_fixed<16,6>", "io": "io_parallel"},
+    {"name": "model_10_4_sat", "granularity": "model", "default": "ap_fixed<10,4,AP_RND,AP_SAT>", "io": "io_parallel"},
+    {"name": "stream", "granularity": "name", "default": "ap_fixed<18,8>", "io": "io_stream"},
+]
+# Where hls4ml's io_stream is not what narrow computes: a ternary activation that is not merged into thresholds.
+NO_STREAM = {"kinds", "binary_relu"}
+
+
+def quiet():
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def build(name, rng):
+    tf_keras.utils.set_random_seed(3)
+    model = NETWORKS[name]()
+    for layer in model.layers:
+        weights = layer.get_weights()
+        if "BatchNormalization" in type(layer).__name__:
+            n = weights[0].shape
+            layer.set_weights([rng.uniform(0.5, 2, n), rng.normal(0, 0.5, n), rng.normal(0, 0.3, n), rng.uniform(0.5, 2, n)])
+        elif weights:
+            # Some weights lie on the steps of coarse types and between them, and some far outside.
+            layer.set_weights([np.where(rng.random(v.shape) < 0.2, rng.integers(-40, 40, v.shape) / 32, rng.normal(0, 0.6, v.shape)) for v in weights])
+    return model
+
+
+def write_by_hand(name, folder, rng):
+    n_in, rest = BY_HAND[name]
+    config = [{"class_name": "InputLayer", "name": "input_1", "inbound_nodes": [], "config": {"batch_input_shape": [None, n_in], "dtype": "float32", "sparse": False, "name": "input_1"}}]
+    before, width, arrays = "input_1", n_in, {}
+    for layer, class_name, options in rest:
+        config.append({"class_name": class_name, "name": layer, "config": dict(options, name=layer), "inbound_nodes": [[[before, 0, 0, {}]]]})
+        if "Dense" in class_name:
+            n = options["units"]
+            arrays[layer] = {"kernel": rng.normal(0, 0.6, (width, n))}
+            if options["use_bias"]:
+                arrays[layer]["bias"] = rng.normal(0, 0.6, n)
+            width = n
+        elif class_name == "BatchNormalization":
+            arrays[layer] = {"gamma": rng.uniform(0.5, 2, width), "beta": rng.normal(0, 0.5, width), "moving_mean": rng.normal(0, 2, width), "moving_variance": rng.uniform(0.5, 4, width)}
+        before = layer
+    model = {"class_name": "Model", "keras_version": "2.1.5", "backend": "tensorflow", "config": {"name": "model_1", "layers": config, "input_layers": [["input_1", 0, 0]], "output_layers": [[before, 0, 0]]}}
+    (folder / f"{name}.json").write_text(json.dumps(model))
+    with h5py.File(folder / f"{name}_weights.h5", "w") as file:
+        file.attrs["layer_names"] = [layer["name"].encode() for layer in config]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.5"
+        for layer in config:
+            group = file.create_group(layer["name"])
+            held = arrays.get(layer["name"], {})
+            group.attrs["weight_names"] = [f"{layer['name']}/{key}:0".encode() for key in held]
+            for key, values in held.items():
+                group[f"{layer['name']}/{key}:0"] = values.astype(np.float32)
+    return model, arrays
+
+
+def float_by_hand(name, arrays, x):
+    x = x.astype(np.float32)
+    for layer, class_name, options in BY_HAND[name][1]:
+        held = {k: v.astype(np.float32) for k, v in arrays.get(layer, {}).items()}
+        if "Dense" in class_name:
+            w = held["kernel"]
+            if class_name == "BinaryDense":
+                w = np.where(w >= 0, 1, -1).astype(np.float32)
+            if class_name == "TernaryDense":
+                w = np.where(w > 0.5, 1, np.where(w <= -0.5, -1, 0)).astype(np.float32)
+            x = x @ w
+            if "bias" in held:
+                b = held["bias"]
+                x = x + (np.where(b >= 0, 1, -1) if class_name == "BinaryDense" else b)
+            if options["activation"] == "softmax":
+                e = np.exp(x - x.max(-1, keepdims=True))
+                x = e / e.sum(-1, keepdims=True)
+        elif class_name == "BatchNormalization":
+            x = (x - held["moving_mean"]) / np.sqrt(held["moving_variance"] + np.float32(1e-3)) * held["gamma"] + held["beta"]
+        else:
+            x = {"relu": lambda v: np.maximum(v, 0), "binary_tanh": lambda v: np.where(v > 0, 1, -1).astype(np.float32),
+                 "ternary_tanh": lambda v: np.where(v > 0.5, 1, np.where(v <= -0.5, -1, 0)).astype(np.float32)}[options["activation"]](x)
+    return x
+
+
+def run_case(architecture, weights, x, case, folder, n_trace):
+    reader = KerasFileReader({"KerasH5": str(weights)})
+    kept = hls4ml.converters.KerasModelReader
+    hls4ml.converters.KerasModelReader = lambda model: reader
+    try:
+        with quiet():
+            config = hls4ml.utils.config_from_keras_model(json.loads(Path(architecture).read_text()), granularity=case["granularity"], default_precision=case["default"], max_precision=case.get("maximum"), backend="Vitis")
+            names = [layer["name"] for layer in parse_keras_model(json.loads(Path(architecture).read_text()), reader)[0]]
+    finally:
+        hls4ml.converters.KerasModelReader = kept
+    for name in names:
+        config.setdefault("LayerName", {}).setdefault(name, {})["Trace"] = True
+    whole = hls4ml.utils.config.create_config(output_dir=str(folder), backend="Vitis", io_type=case["io"], part="xcvu13p-flga2577-2-e")
+    whole.update({"KerasJson": str(architecture), "KerasH5": str(weights), "HLSConfig": config, "InputData": None, "OutputPredictions": None})
+    with quiet():
+        hls = keras_v2_to_hls(whole)
+        start = time.perf_counter()
+        hls.compile()
+    compiled = time.perf_counter()
+    types = {layer.name: {k: str(v.precision) for k, v in layer.attributes.items() if k.endswith("_t") and hasattr(v, "precision")} for layer in hls.get_layers()}
+    x = np.ascontiguousarray(x, dtype=np.float64)
+    predictions = hls.predict(x)
+    trace = hls.trace(x[:n_trace])[1]
+    return types, np.asarray(predictions).reshape(len(x), -1), trace, compiled - start, time.perf_counter() - compiled
+
+
+def quantized_arrays(model, path):
+    with h5py.File(path, "w") as file:
+        for layer in model.layers:
+            for quantizer, array in zip(getattr(layer, "quantizers", []), ("kernel", "bias")):
+                values = getattr(layer, array, None)
+                if quantizer is None or values is None or "BatchNormalization" in type(layer).__name__:
+                    continue
+                file[f"{layer.name}/{array}"] = np.asarray(quantizer(values))
+                if getattr(quantizer, "scale", None) is not None:
+                    file[f"{layer.name}/{array}_scale"] = np.asarray(quantizer.scale, dtype=np.float32).reshape(-1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--trace", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=13)
+    args = parser.parse_args()
+    for name in args.names or [*NETWORKS, *BY_HAND]:
+        rng = np.random.default_rng(args.seed)
+        work = Path(tempfile.mkdtemp(prefix="qkeras_reference_"))
+        if name in NETWORKS:
+            model = build(name, rng)
+            shape = model.input_shape[1:]
+            architecture, weights = work / "model.json", work / "weights.h5"
+            architecture.write_text(model.to_json())
+            model.save_weights(weights)
+            model.save(args.folder / f"{name}.keras")
+            quantized_arrays(model, args.folder / f"{name}.quantized.h5")
+        else:
+            _, arrays = write_by_hand(name, args.folder, rng)
+            shape = (BY_HAND[name][0],)
+            architecture, weights = args.folder / f"{name}.json", args.folder / f"{name}_weights.h5"
+        # Ends of the default types' ranges among ordinary values.
+        x = rng.normal(0, 1, (args.samples, *shape))
+        x = np.where(rng.random(x.shape) < 0.02, rng.choice([-32, -8, 7.9375, 31.9990234375, 0], x.shape), x).astype(np.float32)
+        cases = [case for case in CASES if case["io"] == "io_parallel" or name not in NO_STREAM]
+        (args.folder / f"{name}.cases.json").write_text(json.dumps(cases, indent=1) + "\n")
+        with h5py.File(args.folder / f"{name}.h5", "w") as out:
+            out["input"] = x
+            out["float"] = (model.predict(x, verbose=0) if name in NETWORKS else float_by_hand(name, arrays, x)).astype(np.float64)
+            for case in cases:
+                try:
+                    types, predictions, trace, compile_s, predict_s = run_case(architecture, weights, x, case, work / case["name"], args.trace)
+                except Exception as error:  # a case that hls4ml itself cannot build is reported, never dropped in silence
+                    print(f"{name} {case['name']}: hls4ml failed: {type(error).__name__} {str(error)[-300:]}", flush=True)
+                    continue
+                group = out.create_group(f"cases/{case['name']}")
+                group.attrs.update(case=json.dumps(case), types=json.dumps(types), compile_s=compile_s, predict_s=predict_s)
+                group.create_dataset("predictions", data=predictions, compression="gzip")
+                for layer, values in trace.items():
+                    group.create_dataset(f"trace/{layer}", data=np.asarray(values, dtype=np.float64), compression="gzip")
+                print(f"{name} {case['name']}: compile {compile_s:.1f} s, mean |hls - float| {np.abs(predictions - out['float'][:]).mean():.5f}", flush=True)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
