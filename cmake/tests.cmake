@@ -26,7 +26,7 @@ narrow_gtest(bounds_test SOURCES engine/bounds_test.cc engine/random_program.cc 
 narrow_gtest(matrix_product_test SOURCES engine/matrix_product_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(quantizer_test SOURCES keras/quantizer_test.cc USES narrow_keras)
 narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
-narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
+narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine narrow_keras)
 narrow_gtest(data_test SOURCES data/data_test.cc USES narrow_data)
 if(TARGET narrow_torch)
   narrow_gtest(train_test SOURCES train/train_test.cc USES narrow_train)

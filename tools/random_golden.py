@@ -6,6 +6,7 @@
 
 Every draw comes from the seed, which is printed. The networks use each layer that narrow supports. Not drawn: a
 BatchNormalization behind a Dense on sets with inferred types, or one, a cast or a merge behind a Flatten, where hls4ml 1.3.0 itself is wrong (docs/numerics.md).
+With --keras2 the networks are of tf_keras and read by hls4ml's reader for Keras 2, which knows no KSum, and has SeparableConv layers.
 With --special every case has weights of ap_int<2> somewhere, or inputs and weights of ap_uint<1>: the products of ternary and
 binary networks. golden/special was made so.
 """
@@ -18,10 +19,15 @@ import sys
 from pathlib import Path
 
 import hls4ml_reference as reference  # sets the Keras backend
-import keras
+
+if "--keras2" in sys.argv:
+    import tf_keras as keras
+else:
+    import keras
 import numpy as np
 
 
+KERAS2 = "--keras2" in sys.argv
 TABLES = ["sigmoid", "tanh", "softplus", "softsign", "elu", "selu"]  # activations that hls4ml looks up in tables
 FUNCTIONS = [*TABLES, "softmax", "hard_sigmoid"]  # relu6 is not of io_stream
 
@@ -43,8 +49,15 @@ def products(rng, x, name, batch_norm, seen=None):
         padding = rng.choice(["valid", "same", "causal"][: 4 - axes])
         if axes == 1 and seen is not None:
             padding = "valid"  # with io_stream hls4ml may pad another layer that reads the same values
-        kind = keras.layers.Conv1D if axes == 1 else keras.layers.Conv2D
-        x = kind(rng.choice([1, 2, 3, 4]), size, strides=strides, padding=padding, **options)(x)
+        kind = rng.choice(["Conv", "Conv", "DepthwiseConv", *(["SeparableConv"] if KERAS2 else [])])
+        if kind == "DepthwiseConv":
+            batch_norm = batch_norm and x.shape[-1] == 1  # hls4ml folds it along the wrong axis
+            options |= {"padding": "valid" if padding == "causal" else padding}
+        else:
+            options |= {"filters": rng.choice([1, 2, 3, 4]), "padding": padding}
+        if kind != "Conv" and axes == 2:
+            strides, size = (1, size) if "same" in options["padding"] and rng.random() < 0.5 else (strides, size)
+        x = getattr(keras.layers, f"{kind}{axes}D")(kernel_size=size, strides=strides, **options)(x)
     if seen is not None and rng.random() < 0.3:
         seen.append(x)
     if rng.random() < 0.2:
@@ -58,7 +71,7 @@ def products(rng, x, name, batch_norm, seen=None):
         kind = rng.choice(["relu", "relu", "ReLU", "LeakyReLU", "leaky_relu", "linear", "Softmax", "PReLU", "ELU", "threshold", *FUNCTIONS])
         slope = rng.choice([rng.uniform(0.01, 0.6), rng.uniform(0.5, 3), 0.5, 0.125, 1.5, 1e-3])
         if kind == "LeakyReLU":
-            x = keras.layers.LeakyReLU(negative_slope=slope, name=name + "_act")(x)
+            x = keras.layers.LeakyReLU(slope, name=name + "_act")(x)
         elif kind == "PReLU":
             x = keras.layers.PReLU(name=name + "_act")(x)
         elif kind == "ELU":
@@ -91,7 +104,7 @@ def moved(rng, x, name):
     axes = len(x.shape) - 2
     if axes == 0 or rng.random() < 0.8:
         return x
-    kind = rng.choice(["Reshape", "Permute", "ZeroPadding", "UpSampling"][(axes == 2) * 2 :])
+    kind = rng.choice(["Reshape", "Permute", "ZeroPadding", "UpSampling", "Cropping"][(axes == 2) * 2 :])
     if kind == "Reshape":
         return keras.layers.Reshape((x.shape[2], x.shape[1]), name=name)(x)
     if kind == "Permute":
@@ -99,6 +112,9 @@ def moved(rng, x, name):
     if kind == "ZeroPadding":
         zeros = [[rng.randint(0, 2), rng.randint(0, 2)] for _ in range(axes)]
         return getattr(keras.layers, f"ZeroPadding{axes}D")(zeros if axes == 2 else zeros[0], name=name)(x)
+    if kind == "Cropping":
+        cut = [[rng.randint(0, (n - 1) // 2), rng.randint(0, (n - 1) // 2)] for n in x.shape[1:-1]]
+        return getattr(keras.layers, f"Cropping{axes}D")(cut if axes == 2 else cut[0], name=name)(x)
     return getattr(keras.layers, f"UpSampling{axes}D")(2 if axes == 1 else (rng.randint(1, 2), 2), name=name)(x)
 
 
@@ -167,7 +183,7 @@ def random_model(rng, uniform):
         if merging and rng.random() < 0.7:
             x = merge(rng, x, seen, f"phi_merge{i + 1}")
         seen.append(x)
-    pool = rng.choice(["flatten", "flatten", "mean", "max"] if image else ["KSum", "KSum", "KSum", "mean", "max", "flatten"])
+    pool = rng.choice(["flatten", "flatten", "mean", "max"] if image or KERAS2 else ["KSum", "KSum", "KSum", "mean", "max", "flatten"])
     if pool == "KSum":
         x = reference.KSum(name="KSum")(x)
     elif pool == "mean":
@@ -314,6 +330,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--special", action="store_true")
+    parser.add_argument("--keras2", action="store_true")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -332,6 +349,7 @@ def main():
             shutil.copy(f"{stem}.keras", f"{name}.keras")
             Path(f"{name}.cases.json").write_text(json.dumps([random_case(rng, model, f"case{c}", uniform, args.special)]))
             command = [sys.executable, reference.__file__, f"{name}.keras", f"{stem}.npz", f"{name}.cases.json", f"{name}.h5", "--trace", "5"]
+            command += ["--keras2"] * KERAS2
             run = subprocess.run(command, capture_output=True, text=True)
             answer = [line for line in run.stdout.splitlines() if line.startswith(f"case{c}:")]
             if run.returncode != 0 or "failed" in "".join(answer):

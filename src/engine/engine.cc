@@ -632,12 +632,18 @@ void Engine::Impl::run_cast(std::size_t index, std::size_t rows, Workspace& work
              work);
 }
 
+// 2^shift; 0 where the word has no such value, as only zeros are shifted so far.
+template <class Word>
+Word power(int shift) {
+  return shift < static_cast<int>(8 * sizeof(Word)) - 1 ? Word{1} << shift : Word{0};
+}
+
 // What the values a and b of each pair make, at their common step.
 template <class Word>
 void pair_up(const Pairing& pairing, Word* a, const Word* b, std::size_t size) {
   const auto each = [&](const auto& f) {
-    const Word p = Word{1} << pairing.shifts[0];
-    const Word q = Word{1} << pairing.shifts[1];
+    const auto p = power<Word>(pairing.shifts[0]);
+    const auto q = power<Word>(pairing.shifts[1]);
     for (std::size_t i = 0; i < size; ++i) a[i] = f(static_cast<Word>(a[i] * p), static_cast<Word>(b[i] * q));
   };
   switch (pairing.kind) {
@@ -654,7 +660,7 @@ void pair_up(const Pairing& pairing, Word* a, const Word* b, std::size_t size) {
 template <class Word>
 void put_beside(const Pairing& pairing, const Word* a, std::size_t first, const Word* b, std::size_t second, std::size_t rows, Word* y) {
   const auto copy = [](const Word* from, std::size_t count, int shift, Word* to) {
-    for (std::size_t i = 0; i < count; ++i) to[i] = from[i] * (Word{1} << shift);
+    for (std::size_t i = 0; i < count; ++i) to[i] = from[i] * power<Word>(shift);
   };
   for (std::size_t row = 0; row < rows; ++row) {
     copy(a + row * first, first, pairing.shifts[0], y + row * (first + second));

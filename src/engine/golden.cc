@@ -94,12 +94,13 @@ PrecisionConfig config_of(const GoldenCase& golden, const Model& model) {
       if (description.contains("relu_saturation")) result.overflow = parse_overflow(description.at("relu_saturation").get<std::string>());
       entry.types["result"] = result;
     }
-    const json layers = description.value("layers", json::object());
-    if (layers.contains(layer.name)) {
-      for (const auto& [type, text] : layers.at(layer.name).items()) entry.types[type] = parse_format(text.get<std::string>());
-    }
     const json keys = description.value("keys", json::object());
     if (keys.contains(layer.name)) read_keys(keys.at(layer.name), entry);
+  }
+  // Of layers too that hls4ml's reader of Keras 2 adds.
+  const json layers = description.value("layers", json::object());
+  for (const auto& [name, types] : layers.items()) {
+    for (const auto& [type, text] : types.items()) config.by_name[lower(name)].types[type] = parse_format(text.get<std::string>());
   }
   return config;
 }

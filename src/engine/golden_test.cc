@@ -52,7 +52,9 @@ class GoldenTest : public testing::Test {
     expect_types(golden_, program.resolved);
     std::size_t traced = 0;
     for (const auto& [name, values] : golden_.trace) {
-      traced = std::max(traced, values.size() / size_of(model_.layers[static_cast<std::size_t>(model_.find(name))].shape));
+      ASSERT_GE(program.model().find(name), 0) << name;
+      traced =
+          std::max(traced, values.size() / size_of(program.model().layers[static_cast<std::size_t>(program.model().find(name))].shape));
     }
     {
       SCOPED_TRACE("interpreter");

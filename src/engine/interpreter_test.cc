@@ -16,6 +16,7 @@
 #include "layers/relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
 
 namespace narrow {
 namespace {
@@ -98,6 +99,22 @@ TEST(Counts, RowsOfAMeanThatDoNotFitAreSeen) {
   const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{5.F, 0.F, 1.F, 0.5F}, 2);
   EXPECT_EQ(run.predictions, (std::vector<double>{0.5, 0.75}));  // 5 is 1
   EXPECT_EQ(run.counts[1].accum_overflows, 1U);
+}
+
+// A difference of scores from which the key of a stable softmax wraps is an overflow.
+TEST(Counts, KeysOfASoftmaxThatWrapAreSeen) {
+  Model model;
+  model.name = "softmax";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{2}), {}, {2}});
+  model.layers.push_back({"y", "Softmax", std::make_shared<Softmax>(false), {0}, {2}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);  // differences below 8
+  config.by_name["y"].types["accum"] = Softmax::default_type();
+  const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{4.F, -3.9375F, 4.F, -4.F}, 2);
+  EXPECT_EQ(run.counts[1].accum_overflows, 2U);  // of the second sample, whose difference of 8 counts as 0
+  EXPECT_EQ(run.predictions[2], run.predictions[3]);
+  EXPECT_GT(run.predictions[0], run.predictions[1]);
 }
 
 // Input of `x` -> LeakyReLU with a slope of type `param`.

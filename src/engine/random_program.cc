@@ -10,6 +10,7 @@
 #include "layers/concatenate.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/depthwise.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
 #include "layers/flatten.h"
@@ -143,9 +144,12 @@ class Generator {
       windows.strides.push_back(one_in(2) ? 1 : number(1, 3));
       n_in *= windows.size.back();
     }
-    const int n_out = nodes();
-    std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
-    auto op = std::make_shared<Convolution>(std::move(windows), input.back(), n_out, std::move(kernel), bias(n_out));
+    const bool depthwise = one_in(4);
+    const int n_out = depthwise ? input.back() : nodes();
+    std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(depthwise ? 1 : n_out));
+    OperationPtr op;
+    if (depthwise) op = std::make_shared<Depthwise>(std::move(windows), n_out, std::move(kernel), bias(n_out));
+    else op = std::make_shared<Convolution>(std::move(windows), input.back(), n_out, std::move(kernel), bias(n_out));
     const std::string keras_class(op->keras_class());
     push(model, name, std::move(op), keras_class);
     push_behind(model, name, n_out);
@@ -171,7 +175,7 @@ class Generator {
     const Shape& input = model.layers.back().shape;
     if (input.size() < 2 || limits_.sums_alone || !one_in(6)) return;
     const std::size_t axes = input.size() - 1;
-    auto move = static_cast<Move>(number(0, 3));
+    auto move = static_cast<Move>(number(0, 4));
     std::vector<int> numbers;
     switch (move) {
       case Move::kReshape:
@@ -184,6 +188,12 @@ class Generator {
         break;
       case Move::kZeroPad:
         for (std::size_t i = 0; i < 2 * axes; ++i) numbers.push_back(number(0, 2));
+        break;
+      case Move::kCrop:
+        for (std::size_t i = 0; i < axes; ++i) {
+          const int front = number(0, input[i] - 1);
+          numbers.insert(numbers.end(), {front, number(0, input[i] - 1 - front)});
+        }
         break;
       case Move::kRepeat:
         for (std::size_t i = 0; i < axes; ++i) numbers.push_back(number(1, 2));

@@ -5,6 +5,7 @@
 
 #include "data/text.h"
 #include "error.h"
+#include "keras/architecture.h"
 #include "keras/writer.h"
 
 // The project's own files, put into the program by the assembler.
@@ -27,9 +28,20 @@ namespace fs = std::filesystem;
 
 std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
 
+// Throws Error for a layer whose types hls4ml would not find.
+void require_names(const Model& model) {
+  for (const Layer& layer : model.layers) {
+    if (is_renamed(layer.name)) {
+      throw Error("layer " + layer.name + " (" + layer.keras_class + "): hls4ml 1.3.0's reader of Keras 3 calls it " + layer.name +
+                  "_0, and finds none of its types; give it a longer name");
+    }
+  }
+}
+
 void fill(const Resolved& resolved, const std::string& folder) {
+  require_names(resolved.model);
   // Of the network that is written nothing was folded or left out.
-  Resolved computed{resolved.model, resolved.precision, {}, resolved.maximum, {}, {}, {}, {}, {}, {}};
+  const Resolved computed{.model = resolved.model, .precision = resolved.precision, .notes = {}, .maximum = resolved.maximum};
   write_keras2(computed.model, folder + "/model.h5");
   write_file(folder + "/hls4ml_config.yml", to_yaml(computed));
   write_file(folder + "/convert.py", between(narrow_convert_begin, narrow_convert_end));

@@ -14,6 +14,7 @@
 #include "layers/concatenate.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/depthwise.h"
 #include "layers/dot.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
@@ -39,6 +40,9 @@ std::string text_or(const json& object, const char* key, const std::string& fall
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : fallback;
 }
+
+// Of a sample, and of anything in a configuration.
+constexpr int kLargestSize = 1 << 28;
 
 // The name in a reference to a tensor, [name, node, tensor, ...]: layers are used once and have one output.
 std::string endpoint(const json& reference) {
@@ -181,9 +185,9 @@ std::vector<int> sizes_of(const KerasLayer& layer, const char* key, std::size_t 
   if (!value.is_array()) value = json(count, value);
   std::vector<int> sizes;
   for (const json& each : value) sizes.push_back(small_int(each).value_or(0));
-  if (sizes.size() != count || std::any_of(sizes.begin(), sizes.end(), [](int size) { return size < 1; })) {
+  if (sizes.size() != count || std::any_of(sizes.begin(), sizes.end(), [](int size) { return size < 1 || size > kLargestSize; })) {
     throw Error(describe(layer) + ": its " + key + " should be " + (count == 1 ? "a number" : std::to_string(count) + " numbers") +
-                " from 1 on");
+                " from 1 to 2^28");
   }
   return sizes;
 }
@@ -196,17 +200,55 @@ Padding padding_of(const KerasLayer& layer, bool causal) {
   throw Error(describe(layer) + ": its padding should be valid or same" + (causal ? " or causal" : ""));
 }
 
-OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights) {
+// Of a convolution whose kernel is the first of its weights, (size..., channels, filters).
+Windows windows_of(const KerasLayer& layer, const LayerWeights& weights) {
   const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
-  check_kernel(layer, weights, "filters", axes + 2);
-  Windows windows{sizes_of(layer, "kernel_size", axes), sizes_of(layer, "strides", axes), padding_of(layer, axes == 1)};
-  const Weight& kernel = weights.at(0);
-  if (!std::equal(windows.size.begin(), windows.size.end(), kernel.shape.begin(),
+  Windows windows{sizes_of(layer, "kernel_size", axes), sizes_of(layer, "strides", axes),
+                  padding_of(layer, layer.class_name == "Conv1D" || layer.class_name == "SeparableConv1D")};
+  const std::vector<std::size_t>& shape = weights.at(0).shape;
+  if (shape.size() != axes + 2) throw Error(describe(layer) + ": its kernel should have " + std::to_string(axes + 2) + " dimensions");
+  if (!std::equal(windows.size.begin(), windows.size.end(), shape.begin(),
                   [](int size, std::size_t of) { return static_cast<std::size_t>(size) == of; })) {
     throw Error(describe(layer) + ": its kernel_size is not that of its kernel");
   }
-  return std::make_shared<Convolution>(std::move(windows), static_cast<int>(kernel.shape[axes]), static_cast<int>(kernel.shape[axes + 1]),
-                                       kernel.values, bias_of(weights), quantizers_of(layer, 0, 0));
+  return windows;
+}
+
+OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights) {
+  Windows windows = windows_of(layer, weights);
+  check_kernel(layer, weights, "filters", windows.size.size() + 2);
+  const Weight& kernel = weights.at(0);
+  const auto channels = static_cast<int>(kernel.shape[windows.size.size()]);
+  return std::make_shared<Convolution>(std::move(windows), channels, static_cast<int>(kernel.shape.back()), kernel.values, bias_of(weights),
+                                       quantizers_of(layer, 0, 0));
+}
+
+// One filter for each channel. `has_bias` is false of the first half of a SeparableConv, whose second array is no bias.
+OperationPtr depthwise_op(const KerasLayer& layer, const LayerWeights& weights, bool has_bias) {
+  Windows windows = windows_of(layer, weights);
+  const Weight& kernel = weights.at(0);
+  const auto channels = static_cast<int>(kernel.shape[windows.size.size()]);
+  if (kernel.shape.back() != 1) throw Error(describe(layer) + ": its kernel should have one filter for each channel");
+  std::vector<float> bias = has_bias ? bias_of(weights) : std::vector<float>();
+  if (!bias.empty() && bias.size() != static_cast<std::size_t>(channels)) {
+    throw Error(describe(layer) + ": its bias has " + std::to_string(bias.size()) + " values for " + std::to_string(channels) +
+                " channels");
+  }
+  return std::make_shared<Depthwise>(std::move(windows), channels, kernel.values, bias);
+}
+
+// The second half of a SeparableConv: a Conv of windows of one pixel.
+OperationPtr pointwise_op(const KerasLayer& layer, const LayerWeights& weights) {
+  const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
+  const LayerWeights own(weights.begin() + 1, weights.end());
+  check_kernel(layer, own, "filters", axes + 2);
+  const Weight& kernel = own.at(0);
+  if (kernel.values.size() != kernel.shape[axes] * kernel.shape[axes + 1]) {
+    throw Error(describe(layer) + ": its pointwise kernel should cover one pixel");
+  }
+  const std::vector<int> ones(axes, 1);
+  return std::make_shared<Convolution>(Windows{ones, ones}, static_cast<int>(kernel.shape[axes]), static_cast<int>(kernel.shape[axes + 1]),
+                                       kernel.values, bias_of(own));
 }
 
 // Its strides are its pool_size where it does not say any.
@@ -224,9 +266,9 @@ std::vector<int> numbers_of(const KerasLayer& layer, const char* key, const json
   bool fits = value.is_array() && !value.empty();
   for (const json& each : value) {
     numbers.push_back(small_int(each).value_or(least - 1));
-    fits &= numbers.back() >= least;
+    fits &= numbers.back() >= least && numbers.back() <= kLargestSize;
   }
-  if (!fits) throw Error(describe(layer) + ": its " + key + " should be numbers from " + std::to_string(least) + " on");
+  if (!fits) throw Error(describe(layer) + ": its " + key + " should be numbers from " + std::to_string(least) + " to 2^28");
   return numbers;
 }
 
@@ -252,25 +294,28 @@ OperationPtr permute_op(const KerasLayer& layer) {
   return std::make_shared<Rearrangement>(Move::kPermute, std::move(dims));
 }
 
-// Zeros for each axis: one number for all sides, one for each axis, or a pair for each; of one axis a number or a pair.
-OperationPtr zero_padding_op(const KerasLayer& layer) {
+// Zeros for each axis, or what is cut off there: one number for all sides, one for each axis, or a pair for each; of one axis a number or a
+// pair.
+OperationPtr sides_op(const KerasLayer& layer, Move move) {
   const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
-  json value = layer.config.value("padding", json());
+  const char* const key = move == Move::kCrop ? "cropping" : "padding";
+  json value = layer.config.value(key, json());
   if (!value.is_array()) value = json::array({value, value});
   json pairs = axes == 1 ? json::array({value}) : value;
-  std::vector<int> zeros;
+  std::vector<int> sides;
   for (const json& each : pairs) {
-    for (const int number : numbers_of(layer, "padding", each.is_array() ? each : json::array({each, each}), 0)) zeros.push_back(number);
+    for (const int number : numbers_of(layer, key, each.is_array() ? each : json::array({each, each}), 0)) sides.push_back(number);
   }
-  if (zeros.size() != 2 * axes) throw Error(describe(layer) + ": its padding should be a pair of numbers for each axis");
-  return std::make_shared<Rearrangement>(Move::kZeroPad, std::move(zeros));
+  if (sides.size() != 2 * axes) throw Error(describe(layer) + ": its " + key + " should be a pair of numbers for each axis");
+  return std::make_shared<Rearrangement>(move, std::move(sides));
 }
 
 // Of the layers that only move values; null for others.
 OperationPtr rearrangement_op(const KerasLayer& layer) {
   if (layer.class_name == "Reshape") return reshape_op(layer);
   if (layer.class_name == "Permute") return permute_op(layer);
-  if (layer.class_name.starts_with("ZeroPadding")) return zero_padding_op(layer);
+  if (layer.class_name.starts_with("ZeroPadding")) return sides_op(layer, Move::kZeroPad);
+  if (layer.class_name.starts_with("Cropping")) return sides_op(layer, Move::kCrop);
   if (!layer.class_name.starts_with("UpSampling")) return nullptr;
   if (layer.config.value("interpolation", json("nearest")) != "nearest") {
     throw Error(describe(layer) + ": its interpolation should be nearest, which hls4ml 1.3.0 computes whatever it says");
@@ -346,6 +391,7 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
 
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   if (plain_class(layer.class_name) == "Dense") return dense_op(layer, weights);
+  if (layer.class_name.starts_with("DepthwiseConv")) return depthwise_op(layer, weights, true);
   if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
   if (plain_class(layer.class_name) == "BatchNormalization") return batch_norm_op(layer, weights);
   if (is_activation(layer.class_name)) {
@@ -377,11 +423,13 @@ class Builder {
   }
 
   void add(const KerasLayer& layer) {
+    note_name(layer);
     if (layer.class_name == "InputLayer") return add_input(layer);
     if (is_merge(layer.class_name)) return add_merge(layer);
     if (layer.inputs.size() != 1)
       throw Error(describe(layer) + ": it has " + std::to_string(layer.inputs.size()) + " inputs; layers with one are supported");
-    if (passes_on(layer.class_name)) {
+    // hls4ml's reader of Keras 2 leaves out Dropout, that of Keras 3 makes a linear activation of it.
+    if (passes_on(layer.class_name) || (layer.keras2 && layer.class_name == "Dropout")) {
       require_new(layer.name);
       index_[layer.name] = index_.at(layer.inputs.front());
       model_.dropped.push_back(layer.name);
@@ -389,6 +437,7 @@ class Builder {
     }
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
+    if (is_separable(layer.class_name)) return add_separable(layer, weights == weights_.end() ? kNone : weights->second);
     const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
     if (plain_class(layer.class_name) == "BatchNormalization")
       require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
@@ -400,15 +449,7 @@ class Builder {
     }
     push(layer.name, layer.class_name, op, layer.inputs.front());
     if (is_activation(layer.class_name)) model_.layers.back().quantizer = activation_of(layer).quantizer;
-    if (plain_class(layer.class_name) != "Dense" && !is_convolution(layer.class_name)) return;
-    const NamedOperation activation = activation_of(layer);
-    if (activation.op == nullptr) return;
-    // A layer of its own, as in hls4ml, behind the name of the Dense.
-    const std::string name = layer.name + "_" + activation.name;
-    push(name, std::string(activation.op->keras_class()), activation.op, layer.name);
-    model_.layers.back().quantizer = activation.quantizer;
-    index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
-    index_.erase(name);
+    if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name)) add_activation(layer);
   }
 
   Model finish(const std::vector<std::string>& outputs) {
@@ -435,6 +476,38 @@ class Builder {
     index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
   }
 
+  // Of another layer: a layer of its own, as in hls4ml, behind the name of the other.
+  void add_activation(const KerasLayer& layer) {
+    const NamedOperation activation = activation_of(layer);
+    if (activation.op == nullptr) {
+      if (layer.keras2) model_.linear.push_back(layer.name);
+      return;
+    }
+    const std::string name = layer.name + "_" + activation.name;
+    push(name, std::string(activation.op->keras_class()), activation.op, layer.name);
+    model_.layers.back().quantizer = activation.quantizer;
+    index_[layer.name] = static_cast<int>(model_.layers.size()) - 1;
+    index_.erase(name);
+  }
+
+  void add_separable(const KerasLayer& layer, const LayerWeights& weights) {
+    const std::string kind = "Conv" + layer.class_name.substr(layer.class_name.size() - 2);
+    if (!layer.keras2) {
+      model_.notes.push_back(describe(layer) + ": hls4ml 1.3.0 reads it from Keras 2 alone; with Keras 3 use Depthwise" + kind + " and " +
+                             kind + " of one pixel, which compute the same");
+    }
+    require_new(layer.name);
+    const std::string depthwise = layer.name + "_depthwise";
+    const std::string pointwise = layer.name + "_pointwise";
+    push(depthwise, "Depthwise" + kind, depthwise_op(layer, weights, false), layer.inputs.front());
+    push(pointwise, kind, pointwise_op(layer, weights), depthwise);
+    model_.separable.push_back(layer.name);
+    index_[layer.name] = index_.at(pointwise);
+    index_.erase(depthwise);
+    index_.erase(pointwise);
+    add_activation(layer);
+  }
+
   void add_merge(const KerasLayer& layer) {
     if (layer.inputs.size() != 2) {
       throw Error(describe(layer) + ": it has " + std::to_string(layer.inputs.size()) +
@@ -453,8 +526,16 @@ class Builder {
     require_new(name);
     layer.shape = output_shape(layer, model_.input_shapes(layer));
     require_size(layer);
+    // With the shape itself in the place of -1, which hls4ml's reader of Keras 2 does not resolve.
+    if (keras_class == "Reshape") layer.op = std::make_shared<Rearrangement>(Move::kReshape, layer.shape);
     model_.layers.push_back(std::move(layer));
     index_[name] = static_cast<int>(model_.layers.size()) - 1;
+  }
+
+  void note_name(const KerasLayer& layer) {
+    if (layer.keras2 || !is_renamed(layer.name)) return;
+    model_.notes.push_back(describe(layer) + ": hls4ml 1.3.0's reader of Keras 3 calls it " + layer.name + "_0, and finds no entry of " +
+                           layer.name + " in a configuration; give it a longer name");
   }
 
   // hls4ml looks layers up by name, in lower case.
@@ -469,11 +550,10 @@ class Builder {
   }
 
   static void require_size(const Layer& layer) {
-    constexpr std::size_t kMost = std::size_t{1} << 28;
     std::size_t size = 1;
     for (const int d : layer.shape) {
       size *= static_cast<std::size_t>(d);
-      if (d <= 0 || size > kMost) {
+      if (d <= 0 || size > std::size_t{kLargestSize}) {
         throw Error("layer " + layer.name + " (" + layer.keras_class + "): a sample of shape " + to_string(layer.shape) + " is too large");
       }
     }
@@ -565,6 +645,8 @@ json parse_json(std::string_view text) {
   });
 }
 
+bool is_renamed(const std::string& name) { return name.size() == 1 && std::string_view("input").find(name) != std::string_view::npos; }
+
 std::string snake_case(const std::string& class_name) {
   const std::string words = std::regex_replace(class_name, std::regex("\\W+"), "");
   const std::string split = std::regex_replace(words, std::regex("(.)([A-Z][a-z]+)"), "$1_$2");
@@ -587,8 +669,11 @@ Architecture parse_architecture(const json& json, std::string_view version) {
 }
 
 std::vector<std::string> weight_names(const KerasLayer& layer) {
-  if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name)) {
-    return flag(layer, "use_bias", true) ? std::vector<std::string>{"kernel", "bias"} : std::vector<std::string>{"kernel"};
+  if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name) || is_separable(layer.class_name)) {
+    std::vector<std::string> names{"kernel"};
+    if (is_separable(layer.class_name)) names.emplace_back("pointwise_kernel");
+    if (flag(layer, "use_bias", true)) names.emplace_back("bias");
+    return names;
   }
   if (plain_class(layer.class_name) == "BatchNormalization") {
     std::vector<std::string> names;

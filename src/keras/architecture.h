@@ -44,6 +44,9 @@ Architecture parse_architecture(const nlohmann::json& json, std::string_view ver
 // Throws Error for a layer that narrow does not support, naming it and its class.
 std::vector<std::string> weight_names(const KerasLayer& layer);
 
+// Whether hls4ml's reader of Keras 3 calls a layer NAME_0: keras_v3_to_hls.py takes the letters of "input" for names that are used already.
+bool is_renamed(const std::string& name);
+
 // Keras' keras.src.utils.naming.to_snake_case: the name of a layer's group in a Keras 3 weights file, from its class.
 std::string snake_case(const std::string& class_name);
 

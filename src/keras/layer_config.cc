@@ -29,7 +29,8 @@ constexpr std::array<std::string_view, 6> kDropouts = {"Dropout",          "Spat
                                                        "SpatialDropout3D", "GaussianDropout",  "AlphaDropout"};
 constexpr std::array<std::string_view, 6> kSetSums = {"KSum", "HSum", "SetSum", "SumPooling1D", "GlobalSumPooling", "GlobalSumPooling1D"};
 constexpr std::array<std::string_view, 8> kMerges = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"};
-constexpr std::array<std::string_view, 2> kConvolutions = {"Conv1D", "Conv2D"};
+constexpr std::array<std::string_view, 4> kConvolutions = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"};
+constexpr std::array<std::string_view, 2> kSeparables = {"SeparableConv1D", "SeparableConv2D"};
 constexpr std::array<std::string_view, 4> kPoolings = {"MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"};
 constexpr std::array<std::string_view, 4> kGlobalPoolings = {"GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
                                                              "GlobalMaxPooling2D"};
@@ -83,9 +84,10 @@ const Options* options_of(const std::string& class_name) {
                                             {"data_format", Option::kLastChannels},
                                             {"dilation_rate", Option::kOnes},
                                             {"groups", Option::kOnes},
+                                            {"depth_multiplier", Option::kOnes},
                                             {"activation", Option::kHonoured},
                                             {"use_bias", Option::kHonoured}},
-                                           {"kernel", "bias"});
+                                           {"kernel", "depthwise", "pointwise", "bias"});
   static const Options kBatchNormalization = with({{"axis", Option::kHonoured},
                                                    {"momentum", Option::kNoMatter},
                                                    {"epsilon", Option::kHonoured},
@@ -117,6 +119,7 @@ const Options* options_of(const std::string& class_name) {
   static const Options kReshape = {{"target_shape", Option::kHonoured}};
   static const Options kPermute = {{"dims", Option::kHonoured}};
   static const Options kZeroPadding = {{"padding", Option::kHonoured}, {"data_format", Option::kLastChannels}};
+  static const Options kCropping = {{"cropping", Option::kHonoured}, {"data_format", Option::kLastChannels}};
   static const Options kUpSampling = {
       {"size", Option::kHonoured}, {"interpolation", Option::kHonoured}, {"data_format", Option::kLastChannels}};
   static const Options kFlatten = {{"data_format", Option::kLastChannels}};
@@ -147,7 +150,7 @@ const Options* options_of(const std::string& class_name) {
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
-  if (is_convolution(class_name)) return &kConvolution;
+  if (is_convolution(class_name) || is_separable(class_name)) return &kConvolution;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
   if (is_quantized_layer(class_name) && plain_class(class_name) == "Dense") return &kQDense;
   if (class_name == "QConv1D" || class_name == "QConv2D") return &kQConvolution;
@@ -163,6 +166,7 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Reshape") return &kReshape;
   if (class_name == "Permute") return &kPermute;
   if (class_name == "ZeroPadding1D" || class_name == "ZeroPadding2D") return &kZeroPadding;
+  if (class_name == "Cropping1D" || class_name == "Cropping2D") return &kCropping;
   if (class_name == "UpSampling1D" || class_name == "UpSampling2D") return &kUpSampling;
   if (is_pooling(class_name)) return &kWindowPooling;
   if (is_global_pooling(class_name)) return &kPooling;
@@ -332,6 +336,7 @@ bool passes_on(const std::string& class_name) { return contains(kPassOn, class_n
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
 bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
 bool is_convolution(const std::string& class_name) { return contains(kConvolutions, plain_class(class_name)); }
+bool is_separable(const std::string& class_name) { return contains(kSeparables, class_name); }
 bool is_pooling(const std::string& class_name) { return contains(kPoolings, class_name); }
 bool is_global_pooling(const std::string& class_name) { return contains(kGlobalPoolings, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
@@ -339,15 +344,15 @@ bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
 
 Error unsupported(const KerasLayer& layer) {
-  return Error(describe(layer) +
-               " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, "
-               "Softmax, KSum "
-               "(or GlobalSumPooling1D), " +
-               "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
-               "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, "
-               "UpSampling1D, UpSampling2D, QDense, QConv1D, QConv2D, QActivation, QBatchNormalization, BinaryDense, TernaryDense, Add, "
-               "Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot, "
-               "and Dropout and others that do nothing at inference");
+  return Error(
+      describe(layer) +
+      " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, "
+      "SeparableConv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum (or GlobalSumPooling1D), " +
+      "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
+      "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, QDense, QConv1D, QConv2D, "
+      "QActivation, QBatchNormalization, BinaryDense, TernaryDense, Add, Subtract, Multiply, Average, Maximum, Minimum, "
+      "Concatenate, Dot, "
+      "and Dropout and others that do nothing at inference");
 }
 
 bool flag(const KerasLayer& layer, const char* key, bool fallback) {

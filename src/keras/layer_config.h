@@ -16,6 +16,7 @@ bool passes_on(const std::string& class_name);  // does nothing at inference, an
 bool is_dropout(const std::string& class_name);
 bool is_merge(const std::string& class_name);  // of two layers' outputs
 bool is_convolution(const std::string& class_name);
+bool is_separable(const std::string& class_name);       // a depthwise convolution and one of single pixels behind it
 bool is_pooling(const std::string& class_name);         // over windows
 bool is_global_pooling(const std::string& class_name);  // over all rows or pixels
 // Layers that sum over the set axis; users write them themselves, under these names.

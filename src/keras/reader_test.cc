@@ -77,7 +77,7 @@ TEST(ReadKeras, MergesAreWrittenAsTheyAreRead) {
 
 // Convolutions, pooling, and what moves values: settings that are lists, and lists of lists.
 TEST(ReadKeras, LayersOverWindowsAreWrittenAsTheyAreRead) {
-  for (const std::string name : {"steps", "image"}) {
+  for (const std::string name : {"steps", "image", "depthwise", "depthwise_1d", "separable"}) {
     const Model model = read_keras(kGolden + name + ".keras");
     const std::string path = (fs::temp_directory_path() / ("narrow_windows_" + std::to_string(getpid()))).string();
     for (const char* ending : {".keras", ".h5", ".json", "_2.h5"}) {
@@ -90,6 +90,20 @@ TEST(ReadKeras, LayersOverWindowsAreWrittenAsTheyAreRead) {
       for (const std::string& file : files_written(path + ending)) fs::remove(file);
     }
   }
+}
+
+// A SeparableConv is two layers, as in hls4ml, and its name that of the second or of the activation behind it; of Keras 2 a Dropout is
+// none.
+TEST(ReadKeras, SeparableConvolutionsAreTwoLayers) {
+  const Model model = read_keras(kGolden + "separable.keras");
+  std::vector<std::string> names;
+  for (const Layer& layer : model.layers) names.push_back(layer.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"in0", "sep_depthwise", "sep_pointwise", "sep_relu", "conv", "sep_sum_depthwise",
+                                             "sep_sum_pointwise", "bn", "flat", "d", "act", "out"}));
+  EXPECT_EQ(model.dropped, (std::vector<std::string>{"drop"}));
+  EXPECT_EQ(model.linear, (std::vector<std::string>{"conv", "sep_sum", "d", "out"}));
+  EXPECT_EQ(multiplications(model.layers[1]), 6U * 6U * 3U * 9U);
+  EXPECT_EQ(parameters(model.layers[1]), 27U);
 }
 
 TEST(ReadKeras, LayersAreAsInKeras) {

@@ -106,12 +106,16 @@ void Convolution::compute(const ExactCall<Raw>& call) const {
   const auto channels = static_cast<std::size_t>(channels_);
   const auto width = static_cast<std::size_t>(dense_.n_in);
   std::vector<Raw> rows(call.y.size() / static_cast<std::size_t>(dense_.n_out) * width);
-  for_each_pixel(windows_.axes(*call.place.shapes.front()), [&](int window, int of_window, int pixel) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      rows[static_cast<std::size_t>(window) * width + static_cast<std::size_t>(of_window) * channels + c] =
-          call.x()[static_cast<std::size_t>(pixel) * channels + c];
-    }
-  });
+  const std::vector<WindowAxis> axes = windows_.axes(*call.place.shapes.front());
+  for (std::size_t window = 0; window * width < rows.size(); ++window) {
+    const auto across = static_cast<std::size_t>(axes[1].count);
+    for_each_pixel(axes, static_cast<int>(window / across), static_cast<int>(window % across), [&](int of_window, int pixel) {
+      for (std::size_t c = 0; c < channels; ++c) {
+        rows[window * width + static_cast<std::size_t>(of_window) * channels + c] =
+            call.x()[static_cast<std::size_t>(pixel) * channels + c];
+      }
+    });
+  }
   dense_.compute<Raw>({call.place, call.step, {rows}, {}, call.y, call.counts});
 }
 template void Convolution::compute(const ExactCall<std::int64_t>&) const;

@@ -8,13 +8,14 @@ namespace narrow {
 
 // Conv1D, (steps, channels) -> (steps', filters), and Conv2D, (rows, columns, channels) -> (rows', columns', filters): a Dense over each
 // window, whose values are in the order (row, column, channel), zeros of the padding among them.
-class Convolution final : public ExactOperation<Convolution> {
+class Convolution : public ExactOperation<Convolution> {
  public:
   // kernel (size..., channels, filters), row major; bias (filters), or empty where the layer has none.
   Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {});
 
   const Windows& windows() const { return windows_; }
   const Dense& dense() const { return dense_; }  // over a window
+  int channels() const { return channels_; }     // of the input
   // The same with other numbers.
   std::shared_ptr<const Convolution> with(std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {}) const;
 

@@ -135,7 +135,7 @@ std::string_view Dense::hls4ml_class(const std::vector<Shape>& inputs) const {
   return kClasses[std::min(inputs.front().size() - 1, kClasses.size() - 1)];
 }
 
-LayerPrecision Dense::types(const TypeRequest& request) const {
+LayerPrecision Dense::types(const TypeRequest& request, int terms) const {
   LayerPrecision types;
   const Format weight = kernel_ ? kernel_->type : request.asked(TypeName::kWeight);
   const Format bias_type = bias.empty() ? parse_format("uint<1>") : bias_ ? bias_->type : request.asked(TypeName::kBias);
@@ -143,7 +143,7 @@ LayerPrecision Dense::types(const TypeRequest& request) const {
   types.set(TypeName::kBias, bias_type);
   // _infer_common_precision.
   const Format& x = request.inputs.front();
-  const int log = log2_ceil(static_cast<std::size_t>(n_in));
+  const int log = log2_ceil(static_cast<std::size_t>(terms));
   const bool numbers = is_number(weight) && is_number(x) && is_number(bias_type);
   const Format inferred = !numbers ? request.fallback
                                    : inferred_sum(weight.width + x.width + log, weight.integer + x.integer + log,
@@ -166,12 +166,16 @@ OperationPtr Dense::scaled(std::span<const float> scale, std::span<const float> 
   if (quantizers.any()) return nullptr;
   std::vector<float> weights = kernel;
   for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = scale[k % scale.size()] * weights[k];
+  return std::make_shared<Dense>(n_in, n_out, std::move(weights), scaled_bias(scale, shift));
+}
+
+std::vector<float> Dense::scaled_bias(std::span<const float> scale, std::span<const float> shift) const {
   std::vector<float> biases(scale.size());
   for (std::size_t j = 0; j < scale.size(); ++j) {
     const float product = scale[j] * added_[j];
     biases[j] = product + shift[j];
   }
-  return std::make_shared<Dense>(n_in, n_out, std::move(weights), std::move(biases));
+  return biases;
 }
 
 std::vector<WeightArray> Dense::weights() const {

@@ -49,9 +49,12 @@ class Dense final : public ExactOperation<Dense> {
   std::size_t multiplications(const Shape& shape) const override { return size_of(shape) * static_cast<std::size_t>(n_in); }
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>& inputs) const override;
-  LayerPrecision types(const TypeRequest& request) const override;
+  LayerPrecision types(const TypeRequest& request) const override { return types(request, n_in); }
+  // Where a sum has `terms` products, and the others of its n_in are none.
+  LayerPrecision types(const TypeRequest& request, int terms) const;
   bool takes_linear() const override { return true; }
   OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
+  std::vector<float> scaled_bias(std::span<const float> scale, std::span<const float> shift) const;
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
   Form form(const Place& place) const override;

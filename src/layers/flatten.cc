@@ -10,10 +10,13 @@ FloatFunction Flatten::float_function() const {
 
 LayerPrecision Flatten::types(const TypeRequest& request) const {
   LayerPrecision types;
-  types.set(TypeName::kResult, request.inputs.front());
+  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(request.inputs.front()));
   return types;
 }
 
-Interval Flatten::bounds(const Place&, const Step&, const std::vector<Interval>& inputs) const { return inputs.front(); }
+Interval Flatten::bounds(const Place& place, const Step&, const std::vector<Interval>& inputs) const {
+  const Format& x = place.input();
+  return x == place.types.result() ? inputs.front() : cast_interval(inputs.front(), x.fraction(), place.types.result());
+}
 
 }  // namespace narrow

@@ -7,7 +7,7 @@
 
 namespace narrow {
 
-// (set, n) -> (set * n). hls4ml passes the values on as they are.
+// (set, n) -> (set * n). hls4ml passes the values on as they are; at an output of the model, y = (result_t) x.
 class Flatten final : public Elementwise<Flatten> {
  public:
   std::string_view keras_class() const override { return "Flatten"; }
@@ -22,7 +22,8 @@ class Flatten final : public Elementwise<Flatten> {
   Form form(const Place&) const override { return Form::kAny; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const {
-    std::copy(call.x().begin(), call.x().end(), call.y.begin());
+    if (call.place.input() == call.place.types.result()) std::copy(call.x().begin(), call.x().end(), call.y.begin());
+    else compute_cast(call, false);
   }
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
 };

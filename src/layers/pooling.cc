@@ -10,23 +10,23 @@
 namespace narrow {
 namespace {
 
-// The pixels that each window covers, one window after the other.
-struct Covered {
-  explicit Covered(const std::vector<WindowAxis>& axes) : first(1, 0) {
-    const auto windows = static_cast<std::size_t>(axes[0].count) * static_cast<std::size_t>(axes[1].count);
-    first.reserve(windows + 1);
-    for_each_pixel(axes, [&](int window, int, int pixel) {
-      while (first.size() <= static_cast<std::size_t>(window)) first.push_back(pixels.size());
-      pixels.push_back(static_cast<std::size_t>(pixel));
-    });
-    while (first.size() <= windows) first.push_back(pixels.size());
+// The windows over an input, and the pixels that the one at hand covers.
+class Covered {
+ public:
+  explicit Covered(const std::vector<WindowAxis>& axes) : axes_(axes) {}
+  std::size_t windows() const { return static_cast<std::size_t>(axes_[0].count) * static_cast<std::size_t>(axes_[1].count); }
+  bool covers_all() const { return !axes_[0].pads() && !axes_[1].pads(); }
+  const std::vector<std::size_t>& of(std::size_t window) {
+    pixels_.clear();
+    const auto across = static_cast<std::size_t>(axes_[1].count);
+    for_each_pixel(axes_, static_cast<int>(window / across), static_cast<int>(window % across),
+                   [&](int, int pixel) { pixels_.push_back(static_cast<std::size_t>(pixel)); });
+    return pixels_;
   }
-  std::span<const std::size_t> of(std::size_t window) const {
-    return std::span(pixels).subspan(first[window], first[window + 1] - first[window]);
-  }
-  std::size_t windows() const { return first.size() - 1; }
-  std::vector<std::size_t> pixels;
-  std::vector<std::size_t> first;
+
+ private:
+  const std::vector<WindowAxis> axes_;
+  std::vector<std::size_t> pixels_;
 };
 
 // What hls4ml puts where max pooling pads: the sign bit alone, the least value of a type with a sign.
@@ -81,21 +81,22 @@ std::vector<Setting> Pooling::settings() const {
 
 FloatFunction Pooling::float_function() const {
   return [this](const FloatCall& call) {
-    const Covered covered(windows_.axes(call.shapes.front()));
+    Covered covered(windows_.axes(call.shapes.front()));
     const auto channels = static_cast<std::size_t>(call.shapes.front().back());
     const std::size_t size = size_of(call.shapes.front());
     float* y = call.y.data();
     for (std::size_t s = 0; s < call.samples; ++s) {
       const float* x = call.inputs.front().data() + s * size;
       for (std::size_t w = 0; w < covered.windows(); ++w) {
+        const std::vector<std::size_t>& pixels = covered.of(w);
         for (std::size_t c = 0; c < channels; ++c) {
           float largest = -std::numeric_limits<float>::infinity();
           float sum = 0;
-          for (const std::size_t pixel : covered.of(w)) {
+          for (const std::size_t pixel : pixels) {
             largest = std::max(largest, x[pixel * channels + c]);
             sum += x[pixel * channels + c];
           }
-          *y++ = kind_ == PoolKind::kMax ? largest : sum / static_cast<float>(covered.of(w).size());
+          *y++ = kind_ == PoolKind::kMax ? largest : sum / static_cast<float>(pixels.size());
         }
       }
     }
@@ -134,13 +135,14 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
   const auto channels = static_cast<std::size_t>(shape.back());
   const auto pixels = static_cast<std::size_t>(windows_.pixels());
   const std::optional<int> shift = lossless_shift(x, accum);
-  const Covered covered(windows_.axes(shape));
+  Covered covered(windows_.axes(shape));
   // Of one type, whose least value the padding is, the largest is found for all channels together.
-  if (kind_ == PoolKind::kMax && x == accum && accum == result && (x.is_signed || covered.pixels.size() == covered.windows() * pixels)) {
+  if (kind_ == PoolKind::kMax && x == accum && accum == result && (x.is_signed || covered.covers_all())) {
     for (std::size_t w = 0; w < covered.windows(); ++w) {
       Raw* y = call.y.data() + w * channels;
-      std::copy_n(call.x().data() + covered.of(w).front() * channels, channels, y);
-      for (const std::size_t pixel : covered.of(w).subspan(1)) {
+      const std::vector<std::size_t>& of_window = covered.of(w);
+      std::copy_n(call.x().data() + of_window.front() * channels, channels, y);
+      for (const std::size_t pixel : of_window) {
         const Raw* values = call.x().data() + pixel * channels;
         for (std::size_t c = 0; c < channels; ++c) y[c] = std::max(y[c], values[c]);
       }
@@ -152,9 +154,10 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
   std::vector<Int128> terms;
   std::size_t at = 0;
   for (std::size_t w = 0; w < covered.windows(); ++w) {
+    const std::vector<std::size_t>& of_window = covered.of(w);
     for (std::size_t c = 0; c < channels; ++c, ++at) {
       values.clear();
-      for (const std::size_t pixel : covered.of(w)) values.push_back(static_cast<Int128>(call.x()[pixel * channels + c]));
+      for (const std::size_t pixel : of_window) values.push_back(static_cast<Int128>(call.x()[pixel * channels + c]));
       const std::size_t real = values.size();
       Turns turns(accum);
       bool left = false;  // of a largest value, where no sum tells
@@ -220,8 +223,13 @@ Interval Pooling::bounds(const Place& place, const Step& step, const std::vector
     return mean(tree_sum(cast_interval(inputs.front(), x.fraction(), accum), static_cast<std::size_t>(pixels), accum), pixels);
   }
   Interval all = mean(running_sum({}, inputs.front(), x.fraction(), pixels, accum), pixels);
-  for (int count = 1; pads(shape) && count < pixels; ++count) {
-    all = hull(all, mean(running_sum({}, inputs.front(), x.fraction(), count, accum), count));
+  if (!pads(shape)) return all;
+  // Of every number of pixels that a window at the border may have; a sum that is followed step by step goes on from the last.
+  Interval sum;
+  for (int count = 1; count < pixels; ++count) {
+    const bool goes_on = !wraps(accum);
+    sum = running_sum(goes_on ? sum : Interval{}, inputs.front(), x.fraction(), goes_on ? 1 : count, accum);
+    all = hull(all, mean(sum, count));
   }
   return all;
 }

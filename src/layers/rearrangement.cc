@@ -12,6 +12,7 @@ std::string_view Rearrangement::keras_class() const {
     case Move::kReshape: return "Reshape";
     case Move::kPermute: return "Permute";
     case Move::kZeroPad: return axes() == 1 ? "ZeroPadding1D" : "ZeroPadding2D";
+    case Move::kCrop: return axes() == 1 ? "Cropping1D" : "Cropping2D";
     case Move::kRepeat: break;
   }
   return axes() == 1 ? "UpSampling1D" : "UpSampling2D";
@@ -22,6 +23,7 @@ std::string_view Rearrangement::hls4ml_class(const std::vector<Shape>&) const {
     case Move::kReshape: return "Reshape";
     case Move::kPermute: return "Transpose";
     case Move::kZeroPad: return axes() == 1 ? "ZeroPadding1D" : "ZeroPadding2D";
+    case Move::kCrop: return axes() == 1 ? "Cropping1D" : "Cropping2D";
     case Move::kRepeat: break;
   }
   return "Resize";
@@ -33,14 +35,32 @@ std::vector<Setting> Rearrangement::settings() const {
     case Move::kReshape: return {{"target_shape", all}};
     case Move::kPermute: return {{"dims", all}};
     case Move::kZeroPad:
-      if (axes() == 1) return {{"padding", all}};
-      return {{"padding", std::vector<std::vector<std::int64_t>>{{all[0], all[1]}, {all[2], all[3]}}},
+    case Move::kCrop: {
+      const std::string_view name = move_ == Move::kCrop ? "cropping" : "padding";
+      if (axes() == 1) return {{name, all}};
+      return {{name, std::vector<std::vector<std::int64_t>>{{all[0], all[1]}, {all[2], all[3]}}},
               {"data_format", std::string("channels_last")}};
+    }
     case Move::kRepeat: break;
   }
   if (axes() == 1) return {{"size", all.front()}};
   return {{"size", all}, {"data_format", std::string("channels_last")}, {"interpolation", std::string("nearest")}};
 }
+
+namespace {
+
+// Of a shape's axes; throws Misfit where no sample is so large.
+std::int64_t product(const Shape& shape) {
+  constexpr std::int64_t kMost = 1 << 30;
+  std::int64_t size = 1;
+  for (const int d : shape) {
+    size *= d;
+    if (size > kMost) throw Misfit{"a smaller output: a sample has at most 2^28 values"};
+  }
+  return size;
+}
+
+}  // namespace
 
 Shape Rearrangement::shape(const std::vector<Shape>& inputs) const {
   const Shape& input = inputs.front();
@@ -50,9 +70,9 @@ Shape Rearrangement::shape(const std::vector<Shape>& inputs) const {
       const auto open = std::find(shape.begin(), shape.end(), -1);
       if (open != shape.end()) {
         *open = 1;
-        *open = static_cast<int>(size_of(input) / size_of(shape));
+        *open = static_cast<int>(product(input) / product(shape));
       }
-      if (size_of(shape) != size_of(input)) throw Misfit{"as many values as " + to_string(shape)};
+      if (product(shape) != product(input)) throw Misfit{"as many values as " + to_string(shape)};
       return shape;
     }
     case Move::kPermute:
@@ -60,14 +80,16 @@ Shape Rearrangement::shape(const std::vector<Shape>& inputs) const {
       for (int& axis : shape) axis = input[static_cast<std::size_t>(axis - 1)];
       return shape;
     case Move::kZeroPad:
+    case Move::kCrop:
     case Move::kRepeat: break;
   }
   if (input.size() != axes() + 1)
     throw Misfit{axes() == 1 ? "steps of channels, such as 100x3" : "rows and columns of channels, such as 28x28x3"};
   shape = input;
   for (std::size_t i = 0; i < axes(); ++i) {
-    if (move_ == Move::kZeroPad) shape[i] += numbers_[2 * i] + numbers_[2 * i + 1];
-    else shape[i] *= numbers_[i];
+    if (has_sides()) shape[i] += added(i, 0) + added(i, 1);
+    else shape[i] = static_cast<int>(product({shape[i], numbers_[i]}));
+    if (shape[i] < 1) throw Misfit{"more than the " + std::to_string(input[i] - shape[i]) + " values that are cut off along an axis"};
   }
   return shape;
 }
@@ -92,7 +114,7 @@ std::vector<std::ptrdiff_t> Rearrangement::sources(const Shape& input) const {
       std::size_t axis = i;
       if (move_ == Move::kPermute) axis = static_cast<std::size_t>(numbers_[i] - 1);
       else if (i < axes() && move_ == Move::kRepeat) place /= numbers_[i];
-      else if (i < axes()) place -= numbers_[2 * i];
+      else if (i < axes()) place -= added(i, 0);
       inside &= place >= 0 && place < input[axis];
       source += place * steps[axis];
     }
@@ -116,9 +138,8 @@ FloatFunction Rearrangement::float_function() const {
 
 LayerPrecision Rearrangement::types(const TypeRequest& request) const {
   LayerPrecision types;
-  std::optional<Format> given;
-  if (move_ == Move::kReshape) given = request.choice(TypeName::kResult);
-  types.set(TypeName::kResult, given.value_or(request.inputs.front()));
+  const Format& open = move_ == Move::kCrop ? request.fallback : request.inputs.front();
+  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(open));
   return types;
 }
 

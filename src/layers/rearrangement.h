@@ -5,14 +5,14 @@
 
 namespace narrow {
 
-enum class Move : std::uint8_t { kReshape, kPermute, kZeroPad, kRepeat };
+enum class Move : std::uint8_t { kReshape, kPermute, kZeroPad, kCrop, kRepeat };
 
-// Reshape, Permute, ZeroPadding1D and 2D, UpSampling1D and 2D (nearest): values move, and compute nothing. y[i] = (result_t) x[j], or 0.
-// hls4ml: result_t is the input's type; of a Reshape it may be given.
+// Reshape, Permute, ZeroPadding1D and 2D, Cropping1D and 2D, UpSampling1D and 2D (nearest): values move, and compute nothing.
+// y[i] = (result_t) x[j], or 0. hls4ml: result_t is the input's type where that is inferred, and of a Cropping the default precision.
 class Rearrangement final : public Elementwise<Rearrangement> {
  public:
-  // Of a Reshape the shape, one of which may be -1; of a Permute its axes, from 1 on; zeros in front and behind each of one or two axes;
-  // how often values are repeated along each.
+  // Of a Reshape the shape, one of which may be -1; of a Permute its axes, from 1 on; zeros in front and behind each of one or two axes,
+  // or what is cut off there; how often values are repeated along each.
   Rearrangement(Move move, std::vector<int> numbers) : move_(move), numbers_(std::move(numbers)) {}
 
   Move move() const { return move_; }
@@ -32,7 +32,10 @@ class Rearrangement final : public Elementwise<Rearrangement> {
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
 
  private:
-  std::size_t axes() const { return move_ == Move::kZeroPad ? numbers_.size() / 2 : numbers_.size(); }
+  bool has_sides() const { return move_ == Move::kZeroPad || move_ == Move::kCrop; }
+  std::size_t axes() const { return has_sides() ? numbers_.size() / 2 : numbers_.size(); }
+  // Of the output in front of the input's first value (side 0), or behind its last, along an axis.
+  int added(std::size_t axis, std::size_t side) const { return (move_ == Move::kCrop ? -1 : 1) * numbers_[2 * axis + side]; }
   // Of each value of the output where it lies in the input; -1 for 0.
   std::vector<std::ptrdiff_t> sources(const Shape& input) const;
 

@@ -82,8 +82,10 @@ class Row {
     const Int128 highest = kind == SoftmaxKind::kStable ? *std::max_element(x.begin(), x.end()) : 0;
     left_ = false;
     terms_.clear();
+    const Int128 largest_key = max_raw(key);
     for (const Int128 score : x) {
       const Int128 raw = kind == SoftmaxKind::kStable ? highest - score : score;
+      left_ |= raw > largest_key;  // a difference that wraps
       const std::size_t index = top_bits(raw, key, bits_of(static_cast<int>(exps.size())));
       terms_.push_back(brought(cast(exps[index], types_[TypeName::kExpTable], accum)));
     }

@@ -40,19 +40,14 @@ struct Windows {
   Shape shape(const Shape& input, int channels) const;
 };
 
-// For each pixel of each window whose values are to be read, calls pixel(window, in the window, in the input).
+// For each pixel of the window (i, j) whose values are to be read, calls pixel(in the window, in the input).
 template <class Function>
-void for_each_pixel(const std::vector<WindowAxis>& axes, const Function& pixel) {
+void for_each_pixel(const std::vector<WindowAxis>& axes, int i, int j, const Function& pixel) {
   const WindowAxis& down = axes[0];
   const WindowAxis& across = axes[1];
-  for (int i = 0; i < down.count; ++i) {
-    for (int j = 0; j < across.count; ++j) {
-      for (int u = down.begin(i); u < down.end(i); ++u) {
-        for (int v = across.begin(j); v < across.end(j); ++v) {
-          pixel(i * across.count + j, u * across.window + v,
-                (i * down.stride - down.before + u) * across.size + j * across.stride - across.before + v);
-        }
-      }
+  for (int u = down.begin(i); u < down.end(i); ++u) {
+    for (int v = across.begin(j); v < across.end(j); ++v) {
+      pixel(u * across.window + v, (i * down.stride - down.before + u) * across.size + j * across.stride - across.before + v);
     }
   }
 }

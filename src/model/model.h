@@ -29,6 +29,8 @@ struct Model {
   std::string name;  // what the user calls it: the file's name without its ending
   std::vector<Layer> layers;
   std::vector<std::string> dropped;        // names of Keras layers that do nothing at inference
+  std::vector<std::string> linear;         // of those behind which hls4ml's reader of Keras 2 puts a linear activation, NAME_linear
+  std::vector<std::string> separable;      // of those that are two layers here, NAME_depthwise and NAME_pointwise, as in hls4ml
   std::optional<Preparation> preparation;  // how its inputs were made from clusters, where that is known
   std::optional<SeenSamples> seen;         // what it was trained on, where that is known
   std::vector<std::string> notes;          // what a user should know of the file, one line each

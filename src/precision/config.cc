@@ -31,6 +31,8 @@ const Words kEntryKeys = {"Precision",
                           "BramFactor",
                           "TableSize",
                           "ParallelizationFactor",
+                          "DepthwiseReuseFactor",
+                          "PointwiseReuseFactor",
                           "PipelineStyle",
                           "PipelineInterval",
                           "ConvImplementation",
@@ -53,7 +55,11 @@ const Words kLayerTypes = {"Activation",
                            "Concatenate",
                            "Conv1D",
                            "Conv2D",
+                           "Cropping1D",
+                           "Cropping2D",
                            "Dense",
+                           "DepthwiseConv1D",
+                           "DepthwiseConv2D",
                            "Dot",
                            "ELU",
                            "GlobalAveragePooling1D",
@@ -89,6 +95,26 @@ const Words kLayerTypes = {"Activation",
                            "ZeroPadding2D"};
 // Of layers that narrow's models do not have, and of the model alone.
 const Words kOtherTypes = {"index", "maximum"};
+// The two layers of a SeparableConv, and types of theirs alone by what they end in: depthwise, depthwise_accum, ...
+constexpr std::string_view kHalves[] = {"depthwise", "pointwise"};
+constexpr std::pair<std::string_view, std::string_view> kOfHalf[] = {{"", "weight"}, {"_accum", "accum"}, {"_result", "result"}};
+
+const Words kTypesOfHalves = {"depthwise", "depthwise_accum", "depthwise_result", "pointwise", "pointwise_accum", "pointwise_result"};
+
+std::string of_half(std::string_view half, std::string_view ending) { return std::string(half) + std::string(ending); }
+
+// The entry of one of the two, from that of the whole (seperable_to_dw_conv.py).
+ConfigEntry entry_of_half(const ConfigEntry& whole, std::string_view half) {
+  ConfigEntry entry = whole;
+  for (const std::string_view each : kHalves) {
+    for (const auto& [ending, type] : kOfHalf) entry.types.erase(of_half(each, ending));
+  }
+  for (const auto& [ending, type] : kOfHalf) {
+    if (const auto found = whole.types.find(of_half(half, ending)); found != whole.types.end())
+      entry.types[std::string(type)] = found->second;
+  }
+  return entry;
+}
 
 Words layer_types() {
   Words types{"default"};
@@ -172,13 +198,27 @@ class ConfigReader {
     for (const auto& item : children(root, "LayerName")) {
       const std::string name = scalar(item.first);
       if (!known_layer(name)) throw fault(item.first, "the model has no layer " + name + "; it has " + layer_names());
-      config.by_name[lower(name)] = entry(item.second, name, types_of_name(name));
+      if (is_separable(name)) {
+        const ConfigEntry whole = entry(item.second, name, types_of_name(name));
+        for (const std::string_view half : kHalves) add(item.first, name + "_" + std::string(half), entry_of_half(whole, half), config);
+        continue;
+      }
+      add(item.first, name, entry(item.second, name, types_of_name(name)), config);
       if (model_.find(name) < 0) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
     }
     return config;
   }
 
  private:
+  bool is_separable(const std::string& name) const {
+    return std::find(model_.separable.begin(), model_.separable.end(), name) != model_.separable.end();
+  }
+
+  void add(const YAML::Node& node, const std::string& name, ConfigEntry entry, PrecisionConfig& config) const {
+    if (!config.by_name.emplace(lower(name), std::move(entry)).second)
+      throw fault(node, "the entry of a SeparableConv is that of its " + name + " too; give one of them");
+  }
+
   // Of a map: Python takes the last of equal keys, yaml-cpp the first; and yaml-cpp does not know `<<`, which adds another map's keys.
   // Names of layers are looked up in lower case.
   void check_keys(const YAML::Node& map) const {
@@ -237,6 +277,11 @@ class ConfigReader {
   }
 
   Words types_of_name(const std::string& name) const {
+    if (is_separable(name)) {
+      Words types{"default", "result", "weight", "bias", "accum"};
+      types.insert(types.end(), kTypesOfHalves.begin(), kTypesOfHalves.end());
+      return types;
+    }
     for (const Layer& layer : model_.layers) {
       if (lower(layer.name) == lower(name)) return types_of(layer, model_);
     }
@@ -245,6 +290,7 @@ class ConfigReader {
 
   bool known_layer(const std::string& name) const {
     const auto is = [&](const std::string& other) { return lower(other) == lower(name) || lower(other + "_linear") == lower(name); };
+    if (is_separable(name)) return true;
     return std::any_of(model_.layers.begin(), model_.layers.end(), [&](const Layer& layer) { return is(layer.name); }) ||
            std::any_of(model_.dropped.begin(), model_.dropped.end(), is);
   }
@@ -280,7 +326,7 @@ class ConfigReader {
       check_keys(precision);
       for (const auto& item : precision) {
         const std::string name = scalar(item.first);
-        if (!contains(layer_types(), name) && !contains(kOtherTypes, name)) {
+        if (!contains(layer_types(), name) && !contains(kOtherTypes, name) && !contains(types, name)) {
           throw fault(item.first, "'" + name + "' is not a type of a layer; there are " + listed(layer_types()));
         }
         if (!contains(types, name)) throw fault(item.first, owner + " has no type '" + name + "'; it has " + listed(types));
@@ -305,6 +351,11 @@ class ConfigReader {
       if (*entry.reuse_factor < 1) throw fault(reuse, "ReuseFactor should be at least 1");
     }
     read_tables(node, owner, types, entry);
+    for (const char* key : {"DepthwiseReuseFactor", "PointwiseReuseFactor"}) {
+      const YAML::Node value = node[key];
+      if (value && !value.IsNull() && scalar(value) != "1")
+        throw fault(value, std::string(key) + " is ignored by hls4ml 1.3.0; give ReuseFactor");
+    }
     for (const char* key : {"Compression", "TargetCycles", "BitExact"}) {
       const YAML::Node value = node[key];
       if (value && !value.IsNull() && scalar(value) != "0" && lower(scalar(value)) != "false") {

@@ -10,6 +10,7 @@
 #include "layers/concatenate.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/depthwise.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
 #include "layers/flatten.h"
@@ -109,11 +110,47 @@ int uses(const Model& model, int index) {
   return count;
 }
 
+// The types that hls4ml gives results when it builds the graph. What moves values, but for a Reshape, then takes that of the layer before
+// it, and keeps it whatever becomes of that layer; its own configuration is not read (model/layers.py).
+class BuiltTypes {
+ public:
+  BuiltTypes(const Model& model, const PrecisionConfig& config) : config_(config) {
+    for (const Layer& layer : model.layers) {
+      const auto* moved = as<Rearrangement>(layer);
+      if (moved == nullptr || moved->move() == Move::kReshape) continue;
+      kept_[layer.name] = of(model, model.layers[static_cast<std::size_t>(layer.inputs.front())]);
+    }
+  }
+  TypeChoice of(const Model& model, const Layer& layer) const {
+    const auto kept = kept_.find(layer.name);
+    return kept != kept_.end() ? kept->second : configured(entries_of(config_, model, layer), layer, TypeName::kResult);
+  }
+
+ private:
+  const PrecisionConfig& config_;
+  std::map<std::string, TypeChoice> kept_;
+};
+
+// keras_v2_to_hls.py: a linear activation behind each layer that could have an activation and has none.
+void add_linear_activations(Resolved& resolved) {
+  Model& model = resolved.model;
+  for (const std::string& name : model.linear) {
+    const int before = model.find(name) >= 0 ? model.find(name) : model.find(name + "_pointwise");
+    const int added = before + 1;
+    const auto move = [&](int index) { return index >= before ? index + 1 : index; };
+    for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), move);
+    std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), move);
+    Layer layer{name + "_linear", "Activation", std::make_shared<Linear>(), {before}, model.layers[static_cast<std::size_t>(before)].shape};
+    model.layers.insert(model.layers.begin() + added, std::move(layer));
+    resolved.added.emplace_back(name + "_linear", model.layers[static_cast<std::size_t>(before)].name);
+  }
+}
+
 // What hls4ml's optimize_model makes of the graph before it infers types: passes in their order, from the first again after every
 // change, until none matches.
 class Passes {
  public:
-  Passes(Resolved& resolved, const PrecisionConfig& config) : resolved_(resolved), config_(config) {}
+  Passes(Resolved& resolved, const BuiltTypes& built) : resolved_(resolved), built_(built) {}
 
   void run() {
     while (any_layer(&Passes::factorize) || any_layer(&Passes::extract) || any_layer(&Passes::fuse_consecutive_norms) ||
@@ -133,7 +170,7 @@ class Passes {
   Model& model() { return resolved_.model; }
   Layer& layer(int i) { return model().layers[static_cast<std::size_t>(i)]; }
   int before(int i) { return layer(i).inputs.empty() ? -1 : layer(i).inputs.front(); }
-  TypeChoice asked(int i) { return configured(entries_of(config_, model(), layer(i)), layer(i), TypeName::kResult); }
+  TypeChoice asked(int i) { return built_.of(model(), layer(i)); }
   bool is_open(int i) { return !asked(i); }  // its result is left to `auto`
 
   bool factorize(int i) { return factorize_alpha(resolved_, i); }
@@ -203,8 +240,15 @@ class Passes {
     parent.op = std::move(scaled);
     const std::string name = layer(i).name;
     resolved_.fused.emplace_back(parent.name, name);
-    // multi_dense.py rebuilds a Dense on a tensor of several dimensions from the weights before the fusion.
-    if (parent.shape.size() > 1 && !replaced_.contains(parent.name)) {
+    if (const auto* depthwise = as<Depthwise>(parent)) {
+      // bn_fuse.py: (rows, columns, channels, 1) times (channels).
+      if (depthwise->channels() > 1) {
+        resolved_.notes.push_back(
+            name + " (BatchNormalization) is folded into " + parent.name +
+            ", as hls4ml means to; hls4ml 1.3.0 multiplies its weights along the wrong axis, and its answers are wrong");
+      }
+    } else if (as<Dense>(parent) != nullptr && parent.shape.size() > 1 && !replaced_.contains(parent.name)) {
+      // multi_dense.py rebuilds a Dense on a tensor of several dimensions from the weights before the fusion.
       resolved_.notes.push_back(name + " (BatchNormalization) is folded into " + parent.name +
                                 ", as hls4ml means to; hls4ml 1.3.0 loses it behind a Dense on a set, and its answers differ");
     }
@@ -239,7 +283,7 @@ class Passes {
   }
 
   Resolved& resolved_;
-  const PrecisionConfig& config_;
+  const BuiltTypes& built_;
   std::set<std::string> replaced_;
 };
 
@@ -458,24 +502,37 @@ void check_width(const Layer& layer, TypeName type, const Format& format) {
 
 // What hls4ml makes a PointwiseConv1D or 2D of.
 bool is_pointwise(const Layer& layer) {
+  if (as<Depthwise>(layer) != nullptr) return false;
   const auto* convolution = as<Convolution>(layer);
   return convolution != nullptr ? convolution->windows().pixels() == 1 : as<Dense>(layer) != nullptr && layer.shape.size() > 1;
 }
 
 // Each layer's types, from those of the layers before it.
-void infer_types(Resolved& resolved, const PrecisionConfig& config) {
+void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltTypes& built) {
   const Model& model = resolved.model;
   resolved.notes.insert(resolved.notes.end(), model.notes.begin(), model.notes.end());
-  for (const Layer& layer : model.layers) {
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const Layer& layer = model.layers[i];
     const std::vector<const ConfigEntry*> entries = entries_of(config, model, layer);
-    TypeRequest request{
-        .layer = layer.name,
-        .inputs = {},
-        .choice = [&](TypeName type) { return is_of_table(type) ? configured_table(entries, type) : configured(entries, layer, type); },
-        .fallback = *config.model.types.at("default"),
-        .maximum = resolved.maximum,
-        .notes = resolved.notes};
-    for (const int input : layer.inputs) request.inputs.push_back(resolved.precision[static_cast<std::size_t>(input)].result());
+    // inplace_stream_flatten.py
+    const bool in_place =
+        flattens(layer) && std::find(model.outputs.begin(), model.outputs.end(), static_cast<int>(i)) == model.outputs.end();
+    TypeRequest request{.layer = layer.name,
+                        .inputs = {},
+                        .choice =
+                            [&](TypeName type) {
+                              if (type == TypeName::kResult) return in_place ? std::nullopt : built.of(model, layer);
+                              return is_of_table(type) ? configured_table(entries, type) : configured(entries, layer, type);
+                            },
+                        .fallback = *config.model.types.at("default"),
+                        .maximum = resolved.maximum,
+                        .notes = resolved.notes};
+    for (const int input : layer.inputs) {
+      const auto declared = resolved.in_place.find(model.layers[static_cast<std::size_t>(input)].name);
+      request.inputs.push_back(declared != resolved.in_place.end() ? declared->second
+                                                                   : resolved.precision[static_cast<std::size_t>(input)].result());
+    }
+    if (in_place) resolved.in_place.emplace(layer.name, built.of(model, layer).value_or(request.inputs.front()));
     const auto strategy =
         std::find_if(entries.begin(), entries.end(), [](const ConfigEntry* entry) { return entry->strategy.has_value(); });
     if (strategy != entries.end() && lower(*(*strategy)->strategy) == "resource") request.strategy = Strategy::kResource;
@@ -502,15 +559,18 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config) {
 }  // namespace
 
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
-  Resolved resolved{model, {}, config.notes, {}, {}, {}, {}, {}, {}, {}};
+  Resolved resolved{.model = model, .precision = {}, .notes = config.notes};
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
-  Passes(resolved, config).run();
-  infer_types(resolved, config);
+  add_linear_activations(resolved);
+  const BuiltTypes built(resolved.model, config);
+  Passes(resolved, built).run();
+  infer_types(resolved, config, built);
   remove_skipped(resolved, config);
   eliminate_linear_activations(resolved);
   remove_idle_norms(resolved);
   eliminate_linear_activations(resolved);
   merge_sign_activations(resolved);
+  std::erase_if(resolved.added, [&](const auto& each) { return resolved.model.find(each.first) < 0; });
   note_layers_behind_flatten(resolved);
   note_merges(resolved);
   note_readers(resolved);
@@ -553,7 +613,8 @@ bool answers_for(const Resolved& from, const Resolved& to) {
   // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
   // rounding that looks at their sign.
   const auto carries = [](const Layer& layer, TypeName name, const Format& a, const Format& b) {
-    const bool rounded = name == TypeName::kResult && as<SetSum>(layer) != nullptr;  // s = (result)(s + x)
+    // s = (result)(s + x), s = (accum)(s + x)
+    const bool rounded = (name == TypeName::kResult && as<SetSum>(layer) != nullptr) || as<Pooling>(layer) != nullptr;
     if (a == b || !wraps(a) || !(name == TypeName::kAccum || rounded)) return true;
     return wraps(b) && !(rounded && rounds_by_sign(a));
   };
@@ -610,14 +671,18 @@ std::string to_yaml(const Resolved& resolved) {
   for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
     const Layer& layer = resolved.model.layers[i];
     const LayerPrecision& types = resolved.precision[i];
-    if (is_made(layer)) continue;                        // by hls4ml itself
-    if (layer.op->keras_class() == "Flatten") continue;  // it has its input's type, whatever is asked
+    if (is_made(layer)) continue;  // by hls4ml itself
     // A layer takes in its BatchNormalization again only where its result is left to be inferred.
     const bool fused =
         std::any_of(resolved.fused.begin(), resolved.fused.end(), [&](const auto& pair) { return pair.first == layer.name; });
     out << YAML::Key << layer.name << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    const auto declared = resolved.in_place.find(layer.name);
     for (const auto& [name, format] : types.all()) {
       if (is_of_table(name)) continue;
+      if (name == TypeName::kResult && declared != resolved.in_place.end()) {
+        type("result", to_string(declared->second));
+        continue;
+      }
       const bool inferred = fused && (name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()));
       type(std::string(name_of(name)), inferred ? "auto" : to_string(format));
     }
@@ -632,9 +697,10 @@ std::string to_yaml(const Resolved& resolved) {
       out << YAML::Key << "ReuseFactor" << YAML::Value << types.reuse_factor;
     }
     out << YAML::EndMap;
-    // hls4ml's reader of Keras 2 puts a linear activation behind every Dense, which goes where it is asked for the same type.
+    // hls4ml's reader of Keras 2 puts a linear activation behind these, which goes where it is asked for the same type.
     const std::string linear = layer.name + "_linear";
-    if (as<Dense>(layer) == nullptr || resolved.model.find(linear) >= 0 || is_merged(resolved, linear)) continue;
+    const bool activates = as<Dense>(layer) != nullptr || as<Convolution>(layer) != nullptr;
+    if (!activates || resolved.model.find(linear) >= 0 || is_merged(resolved, linear)) continue;
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     type("result", fused ? "auto" : to_string(types.result()));
     out << YAML::EndMap << YAML::EndMap;

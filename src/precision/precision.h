@@ -1,6 +1,7 @@
 #ifndef NARROW_PRECISION_PRECISION_H_
 #define NARROW_PRECISION_PRECISION_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,6 +30,11 @@ struct Resolved {
   std::vector<std::pair<std::string, std::string>> fused;
   // Removed layers that did nothing (linear activations, normalizations by 1), with the layer before each.
   std::vector<std::pair<std::string, std::string>> merged;
+  // Linear activations that hls4ml's reader of Keras 2 adds, with the layer before each, where they are still there.
+  std::vector<std::pair<std::string, std::string>> added;
+  // Layers that pass values on in place, with the type from which hls4ml infers those behind them: that of a Flatten's configuration, where
+  // it is given, which its values do not have.
+  std::map<std::string, Format> in_place;
   std::vector<std::string> absorbed;  // normalizations that the one behind took in
   std::vector<std::string> skipped;   // of those merged, softmaxes that the configuration leaves out
   // Layers that apply the scale of a layer's quantized weights, with that layer: their values are the ones that it has in float.

@@ -11,14 +11,18 @@
 
 #include "engine/random_program.h"
 #include "error.h"
+#include "keras/reader.h"
 #include "layers/batch_normalization.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/depthwise.h"
 #include "layers/dot.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
 #include "layers/linear.h"
 #include "layers/merge.h"
+#include "layers/pooling.h"
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
@@ -216,6 +220,77 @@ TEST(AnswersFor, SumsThatWrapAnswerForSumsThatWrap) {
     // Sums on the way are rounded by their sign, which a wrap turns; products of a Dense by their own.
     EXPECT_EQ(answers_for_sums("ap_fixed<8,4,AP_TRN_ZERO>", "ap_fixed<9,5,AP_TRN_ZERO>", dense), dense);
   }
+}
+
+// A padded average is summed in accum's steps: rounded by the sign of a sum, which a wrap turns.
+TEST(AnswersFor, AveragesThatAreRoundedByTheirSign) {
+  const auto with = [](const char* type) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 1}), {}, {3, 1}});
+    const auto op = std::make_shared<Pooling>(PoolKind::kAverage, Windows{{2}, {2}, Padding::kSame});
+    model.layers.push_back({"y", "AveragePooling1D", op, {0}, {2, 1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(8, 3);
+    config.by_name["y"].types["accum"] = parse_format(type);
+    return resolve(model, config);
+  };
+  EXPECT_TRUE(narrow::answers_for(with("ap_fixed<6,3>"), with("ap_fixed<7,4>")));
+  EXPECT_FALSE(narrow::answers_for(with("ap_fixed<6,3,AP_TRN_ZERO>"), with("ap_fixed<7,4,AP_TRN_ZERO>")));
+}
+
+// Of a SeparableConv: hls4ml gives both of its layers the whole entry, and each its own types.
+TEST_F(ConfigFile, AnEntryOfASeparableConvolutionIsThatOfItsTwoLayers) {
+  const Model model = read_keras(NARROW_SOURCE_DIR "/golden/separable.keras");
+  const std::string start = "Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n";
+  const auto types_of = [&](const std::string& text) {
+    const Resolved resolved = resolve(model, read_config(write(start + text), model));
+    return std::pair(resolved.precision[static_cast<std::size_t>(resolved.model.find("sep_depthwise"))],
+                     resolved.precision[static_cast<std::size_t>(resolved.model.find("sep_pointwise"))]);
+  };
+  const auto [depthwise, pointwise] = types_of(
+      "  sep: {Precision: {depthwise: 'ap_fixed<7,2>', pointwise: 'ap_fixed<8,3>', pointwise_accum: 'ap_fixed<20,9>', depthwise_result: "
+      "'ap_fixed<9,4>'}}\n");
+  EXPECT_EQ(depthwise[TypeName::kWeight], fixed(7, 2));
+  EXPECT_EQ(depthwise.result(), fixed(9, 4));
+  EXPECT_EQ(depthwise[TypeName::kAccum], fixed(16, 6));
+  EXPECT_EQ(pointwise[TypeName::kWeight], fixed(8, 3));
+  EXPECT_EQ(pointwise[TypeName::kAccum], fixed(20, 9));
+  EXPECT_EQ(pointwise.result(), fixed(16, 6));
+  const auto [first, second] = types_of("  sep: {Precision: {weight: 'ap_fixed<7,2>'}}\n");
+  EXPECT_EQ(first[TypeName::kWeight], fixed(7, 2));
+  EXPECT_EQ(second[TypeName::kWeight], fixed(7, 2));
+  try {
+    types_of("  sep: {Precision: {weight: 'ap_fixed<7,2>'}}\n  sep_depthwise: {Precision: {weight: 'ap_fixed<7,2>'}}\n");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("line 4: the entry of a SeparableConv is that of its sep_depthwise too"), std::string::npos)
+        << error.what();
+  }
+}
+
+// hls4ml loses a normalization behind a Dense on a set, not behind a convolution.
+TEST(Fusion, OfAConvolutionIsAsHls4mlMeansIt) {
+  const auto notes_of = [](const OperationPtr& op, Shape shape) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4, 2}), {}, {4, 2}});
+    model.layers.push_back({"y", std::string(op->keras_class()), op, {0}, shape});
+    const std::vector<float> two(2, 1.F);
+    model.layers.push_back({"norm", "BatchNormalization", std::make_shared<BatchNormalization>(two, two, two, two), {1}, shape});
+    model.outputs = {2};
+    return resolve(model,
+                   make_config(model, {.vector = fixed(16, 6), .weight = {}, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}}))
+        .notes;
+  };
+  const std::vector<float> kernel(8, 1.F);
+  EXPECT_TRUE(notes_of(std::make_shared<Convolution>(Windows{{2}, {1}}, 2, 2, kernel, std::vector<float>()), {3, 2}).empty());
+  const auto of_dense = notes_of(std::make_shared<Dense>(2, 2, std::vector<float>(4, 1.F), std::vector<float>()), {4, 2});
+  ASSERT_EQ(of_dense.size(), 1U);
+  EXPECT_NE(of_dense.front().find("loses it behind a Dense on a set"), std::string::npos);
+  const auto of_depthwise =
+      notes_of(std::make_shared<Depthwise>(Windows{{2}, {1}}, 2, std::vector<float>(4, 1.F), std::vector<float>()), {3, 2});
+  ASSERT_EQ(of_depthwise.size(), 1U);
+  EXPECT_NE(of_depthwise.front().find("along the wrong axis"), std::string::npos);
 }
 
 // The same network with one result type and another.

@@ -70,6 +70,7 @@ void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& mo
 std::string float_layers_json(const Resolved& resolved) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::object();
   for (const auto& [layer, norm] : resolved.fused) layers[layer] = norm;  // of several the last
+  for (const auto& [linear, before] : resolved.added) layers[linear] = layers.value(before, before);
   return layers.dump();
 }
 

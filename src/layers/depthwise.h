@@ -1,0 +1,31 @@
+#ifndef NARROW_LAYERS_DEPTHWISE_H_
+#define NARROW_LAYERS_DEPTHWISE_H_
+
+#include "layers/convolution.h"
+
+namespace narrow {
+
+// DepthwiseConv1D and 2D, of one filter for each channel: a convolution whose other weights are zeros, which change no sum. It computes as
+// one, so C channels cost what C filters do.
+class Depthwise final : public Convolution {
+ public:
+  // kernel (size..., channels), row major; bias (channels), or empty where the layer has none.
+  Depthwise(Windows windows, int channels, std::vector<float> kernel, const std::vector<float>& bias);
+
+  std::string_view keras_class() const override { return windows().one_axis() ? "DepthwiseConv1D" : "DepthwiseConv2D"; }
+  std::vector<Setting> settings() const override;
+  std::vector<ParameterArray> parameters() const override;
+  std::size_t multiplications(const Shape& shape) const override;
+  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
+  LayerPrecision types(const TypeRequest& request) const override;
+  OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
+  std::vector<WeightArray> weights() const override;
+  void plan(const Place& place, Step& step) const override;
+
+ private:
+  std::vector<float> kernel_;
+};
+
+}  // namespace narrow
+
+#endif  // NARROW_LAYERS_DEPTHWISE_H_
