@@ -273,7 +273,7 @@ of("layers/dot.cc",
    ("bounds: -2 counts as itself", "if (is_ternary(b)) second =", "if (false) second ="))
 
 of("layers/relu_max.cc",
-   ("6 itself is cast as 6", "x > below ? cast(Int128{kMost}, 0, to)", "x >= below ? cast(Int128{kMost}, 0, to)",
+   ("6 itself is cast as 6", "x > below ? cast(Int128{most_}, 0, to)", "x >= below ? cast(Int128{most_}, 0, to)",
     "6 is 6 in either type"),
    ("bounds: the maximum alone", "return high > below ? hull(rest, most) : rest;", "return high > below ? most : rest;"))
 

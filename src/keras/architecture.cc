@@ -220,7 +220,7 @@ OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights
   const Weight& kernel = weights.at(0);
   const auto channels = static_cast<int>(kernel.shape[windows.size.size()]);
   return std::make_shared<Convolution>(std::move(windows), channels, static_cast<int>(kernel.shape.back()), kernel.values, bias_of(weights),
-                                       quantizers_of(layer, 0, 0));
+                                       quantizers_of(layer, 0, static_cast<int>(kernel.shape.back())));
 }
 
 // One filter for each channel. `has_bias` is false of the first half of a SeparableConv, whose second array is no bias.
@@ -343,10 +343,22 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
   const auto finite = [](const std::vector<float>& values) {
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   };
+  std::optional<BatchNormalization::FloatForm> float_form;
+  if (is_quantized_layer(layer.class_name)) {
+    const auto quantized_by = [&](const char* key, const std::vector<float>& values) {
+      const std::optional<TrainedQuantizer> quantizer = quantizer_of(layer, key);
+      return quantizer ? quantized(*quantizer, values, 0).values : values;
+    };
+    const BatchNormalization rounded(quantized_by("gamma_quantizer", gamma), quantized_by("beta_quantizer", beta),
+                                     quantized_by("mean_quantizer", mean), quantized_by("variance_quantizer", variance),
+                                     epsilon.get<float>());
+    float_form = {rounded.scale, rounded.bias};
+  }
   auto norm =
       std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>(),
                                            BatchNormalization::Training{flag(layer, "center", true), flag(layer, "scale", true),
-                                                                        momentum.is_number() ? momentum.get<double>() : kKerasMomentum});
+                                                                        momentum.is_number() ? momentum.get<double>() : kKerasMomentum},
+                                           std::move(float_form));
   if (!finite(norm->scale) || !finite(norm->bias)) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
   return norm;
 }
@@ -413,6 +425,8 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
   return std::make_shared<SetSum>();
 }
 
+constexpr const char* kNormQuantizers[] = {"gamma_quantizer", "beta_quantizer", "mean_quantizer", "variance_quantizer"};
+
 // Builds the graph layer by layer; layers that do nothing become another name for their input.
 class Builder {
  public:
@@ -442,13 +456,22 @@ class Builder {
     if (plain_class(layer.class_name) == "BatchNormalization")
       require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
     if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
+    if (layer.class_name == "QBatchNormalization" &&
+        std::any_of(std::begin(kNormQuantizers), std::end(kNormQuantizers),
+                    [&](const char* key) { return !layer.config.value(key, json()).is_null(); })) {
+      model_.notes.push_back(describe(layer) + ": hls4ml 1.3.0 leaves its quantizers out");
+    }
     if (is_activation_object(layer)) {
       model_.notes.push_back(describe(layer) +
                              ": its activation is a layer, which hls4ml 1.3.0 refuses; give a function, as activation=\"relu\", or a layer "
                              "of its own behind it");
     }
     push(layer.name, layer.class_name, op, layer.inputs.front());
-    if (is_activation(layer.class_name)) model_.layers.back().quantizer = activation_of(layer).quantizer;
+    if (is_activation(layer.class_name)) {
+      const NamedOperation made = activation_of(layer);
+      model_.layers.back().quantizer = made.quantizer;
+      if (!made.note.empty()) model_.notes.push_back(made.note);
+    }
     if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name)) add_activation(layer);
   }
 

@@ -150,10 +150,10 @@ const Options* options_of(const std::string& class_name) {
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
+  if (class_name == "QConv1D" || class_name == "QConv2D") return &kQConvolution;
   if (is_convolution(class_name) || is_separable(class_name)) return &kConvolution;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
   if (is_quantized_layer(class_name) && plain_class(class_name) == "Dense") return &kQDense;
-  if (class_name == "QConv1D" || class_name == "QConv2D") return &kQConvolution;
   if (class_name == "QBatchNormalization") return &kQBatchNormalization;
   if (class_name == "Activation" || class_name == "QActivation") return &kActivation;
   if (class_name == "ReLU") return &kRelu;
@@ -254,6 +254,13 @@ NamedOperation relu_of(const KerasLayer& layer, const std::string& class_name, c
   const bool leaky = class_name == "LeakyReLU";
   if (!leaky) {
     const json most = unwrapped(config.value("max_value", json()));
+    const bool alone = is_off(config.value("negative_slope", json())) && is_off(config.value("threshold", json()));
+    if (!most.is_null() && layer.keras2 && layer.class_name == "ReLU" && alone && most.is_number() && most.get<double>() > 0) {
+      return {"relu",
+              Relu::with_maximum(most.get<float>()),
+              {},
+              describe(layer) + ": hls4ml 1.3.0's reader of Keras 2 leaves its max_value out"};
+    }
     if (!most.is_null()) {
       throw Error(describe(layer) + ": narrow does not support max_value = " + short_text(most) +
                   ", nor does hls4ml 1.3.0; it takes the activation function relu6");
@@ -278,6 +285,7 @@ std::optional<NamedOperation> function_of(const KerasLayer& layer, const json& n
   if (name == "elu") return NamedOperation{"elu", std::make_shared<ExponentialUnit>(1.0)};
   if (name == "selu") return NamedOperation{"selu", std::make_shared<ExponentialUnit>()};
   if (name == "relu6") return NamedOperation{"relu6", std::make_shared<ReluMax>()};
+  if (name == "relu1") return NamedOperation{"relu1", std::make_shared<ReluMax>(1)};
   for (const bool ternary : {false, true}) {
     const auto sign = std::make_shared<SignActivation>(ternary);
     if (name == sign->name()) return NamedOperation{std::string(sign->name()), sign};

@@ -39,6 +39,7 @@ struct NamedOperation {
   std::string name;
   OperationPtr op;
   std::optional<TrainedQuantizer> quantizer = {};  // of QKeras
+  std::string note = {};                           // what a user should know of it
 };
 // The activation of a layer that has one, or that is one; its operation is null where it is linear. Throws Error for one that narrow
 // does not support.

@@ -46,6 +46,9 @@ const std::map<std::string, KnownQuantizer>& known_quantizers() {
       {"stochastic_ternary", {Kind::kTernary, {"alpha", "threshold", "temperature", "use_real_sigmoid", "number_of_unrolls"}}},
       {"quantized_po2",
        {Kind::kPowerOfTwo, with({"bits", "max_value", "use_stochastic_rounding", "quadratic_approximation", "log2_rounding"}, kNoise)}},
+      {"quantized_relu_po2",
+       {Kind::kReluPower,
+        with({"bits", "max_value", "negative_slope", "use_stochastic_rounding", "quadratic_approximation", "log2_rounding"}, kNoise)}},
       {"binary_tanh", {Kind::kSign, {}}},  // a function of QKeras
   };
   return kKnown;
@@ -125,6 +128,7 @@ class Reader {
       options_[key] = value.is_object() ? value.value("config", json::object()).value("value", value) : value;
     }
     TrainedQuantizer quantizer{.kind = known->second.kind, .name = name};
+    if (quantizer.kind == Kind::kReluPower) require("negative_slope", json(0), "it is for the parameters of a normalization");
     require("qnoise_factor", json(1), "hls4ml has no noise");
     require("use_01", json(false), "hls4ml takes the weights for -1 and 1");
     require("use_sigmoid", json(false), "hls4ml leaves the sigmoid out");
@@ -247,6 +251,12 @@ Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out) {
     const bool fits = kind == Kind::kBits || kind == Kind::kBinary || kind == Kind::kTernary ||
                       (kind == Kind::kPowerOfTwo && quantizer == &quantizers.kernel);
     if (!fits) throw Error(describe(layer) + ": its " + key + " is " + (*quantizer)->name + ", which hls4ml 1.3.0 does not take there");
+  }
+  const bool means = quantizers.kernel && quantizers.kernel->alpha.kind == Alpha::Kind::kAuto && quantizers.kernel->kind != Kind::kBits;
+  if (means && n_out == 1) {
+    throw Error(describe(layer) + ": the scale of its " + quantizers.kernel->name +
+                " kernel is a mean over a single column, which TensorFlow sums up in an order that narrow does not follow; give it "
+                "alpha=\"auto_po2\" or a number");
   }
   if (!quantizers.kernel && quantizers.bias && quantizers.bias->alpha.scales()) {
     throw Error(describe(layer) + ": its bias_quantizer has a scale, its kernel has no quantizer; hls4ml 1.3.0 stops there");

@@ -78,7 +78,8 @@ struct Sum {
 }  // namespace
 
 BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<float> beta_, std::vector<float> mean_,
-                                       std::vector<float> variance_, float epsilon_, Training training_)
+                                       std::vector<float> variance_, float epsilon_, Training training_,
+                                       std::optional<FloatForm> float_form)
     : gamma(std::move(gamma_)),
       beta(std::move(beta_)),
       mean(std::move(mean_)),
@@ -86,7 +87,8 @@ BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<fl
       epsilon(epsilon_),
       training(training_),
       scale(scale_of(gamma, variance, epsilon)),
-      bias(bias_of(scale, beta, mean)) {}
+      bias(bias_of(scale, beta, mean)),
+      float_form_(std::move(float_form)) {}
 
 // gamma and beta stand for the scale and the bias.
 BatchNormalization::BatchNormalization(Extracted extracted, std::string_view hls4ml_class)
@@ -147,7 +149,9 @@ Shape BatchNormalization::shape(const std::vector<Shape>& inputs) const {
 FloatFunction BatchNormalization::float_function() const {
   return [this](const FloatCall& call) {
     const std::span<const float> x = call.inputs.front();
-    for (std::size_t i = 0; i < x.size(); ++i) call.y[i] = x[i] * scale[i % scale.size()] + bias[i % scale.size()];
+    const std::vector<float>& factors = float_form_ ? float_form_->scale : scale;
+    const std::vector<float>& summands = float_form_ ? float_form_->bias : bias;
+    for (std::size_t i = 0; i < x.size(); ++i) call.y[i] = x[i] * factors[i % factors.size()] + summands[i % summands.size()];
   };
 }
 

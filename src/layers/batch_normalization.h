@@ -25,9 +25,13 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
     bool center = true, scale = true;  // without, beta or gamma is no parameter; it is all 0, or all 1
     double momentum = 0.99;
   };
+  // Of a QBatchNormalization, whose quantizers hls4ml leaves out: what it computes with in float32.
+  struct FloatForm {
+    std::vector<float> scale, bias;
+  };
   // All of one length.
   BatchNormalization(std::vector<float> gamma, std::vector<float> beta, std::vector<float> mean, std::vector<float> variance,
-                     float epsilon = 1e-3F, Training training = {true, true, 0.99});
+                     float epsilon = 1e-3F, Training training = {true, true, 0.99}, std::optional<FloatForm> float_form = {});
 
   // hls4ml's ApplyAlpha: the scale that it takes out of a layer's quantized weights, and the bias; or the threshold of a ternary
   // activation, as a factor.
@@ -39,6 +43,7 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   // Of a layer that a BatchNormalization took such a one in, the class is its own.
   explicit BatchNormalization(Extracted extracted, std::string_view hls4ml_class = "ApplyAlpha");
   bool is_extracted() const { return extracted_.has_value(); }
+  bool is_made() const { return hls4ml_class_ == "ApplyAlpha"; }  // by hls4ml, not a layer of the model
   const std::optional<Extracted>& extracted() const { return extracted_; }
   // As hls4ml has them: of quantized ones what the quantizer makes of them, or what it was given.
   NumpyArray written_scale() const;
@@ -73,6 +78,7 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
 
  private:
+  const std::optional<FloatForm> float_form_;
   const std::string_view hls4ml_class_ = "BatchNormalization";
   const std::optional<Extracted> extracted_;
   const std::vector<double> wide_scale_, wide_bias_;  // where they are float64

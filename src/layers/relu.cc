@@ -1,12 +1,14 @@
 #include "layers/relu.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace narrow {
 
 FloatFunction Relu::float_function() const {
-  return [](const FloatCall& call) {
-    std::transform(call.inputs.front().begin(), call.inputs.front().end(), call.y.begin(), [](float v) { return v > 0.F ? v : 0.F; });
+  return [most = most_.value_or(std::numeric_limits<float>::infinity())](const FloatCall& call) {
+    std::transform(call.inputs.front().begin(), call.inputs.front().end(), call.y.begin(),
+                   [=](float v) { return v > 0.F ? std::min(v, most) : 0.F; });
   };
 }
 

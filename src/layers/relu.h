@@ -10,10 +10,17 @@ class Relu final : public Elementwise<Relu> {
  public:
   // `parametrized`: hls4ml's class for keras.layers.ReLU, which it takes for a thresholded one of theta 0.
   explicit Relu(bool parametrized = false) : parametrized_(parametrized) {}
+  // A ReLU of Keras 2 with a maximum, which hls4ml's reader of Keras 2 leaves out; it has it in float.
+  static std::shared_ptr<const Relu> with_maximum(float most) {
+    auto relu = std::make_shared<Relu>();
+    relu->most_ = most;
+    return relu;
+  }
 
-  std::string_view keras_class() const override { return parametrized_ ? "ReLU" : "Activation"; }
+  std::string_view keras_class() const override { return parametrized_ || most_ ? "ReLU" : "Activation"; }
   std::vector<Setting> settings() const override {
     if (parametrized_) return {{"negative_slope", 0.0}, {"threshold", 0.0}};
+    if (most_) return {{"max_value", static_cast<double>(*most_)}};
     return {{"activation", std::string("relu")}};
   }
   FloatFunction float_function() const override;
@@ -32,6 +39,7 @@ class Relu final : public Elementwise<Relu> {
 
  private:
   bool parametrized_;
+  std::optional<float> most_;
 };
 
 }  // namespace narrow

@@ -5,13 +5,16 @@
 
 namespace narrow {
 
-// Keras' function relu6: y = min(max(x, 0), 6); hls4ml: y = (result_t) 6 where x > 6, else (result_t) max(x, 0) (nnet_activation.h).
+// Keras' function relu6: y = min(max(x, 0), 6); hls4ml: y = (result_t) 6 where x > 6, else (result_t) max(x, 0) (nnet_activation.h). It has
+// relu1 as well, a function of users' own.
 class ReluMax final : public Elementwise<ReluMax> {
  public:
   static constexpr int kMost = 6;
+  explicit ReluMax(int most = kMost) : most_(most) {}
+  std::string name() const { return "relu" + std::to_string(most_); }
 
   std::string_view keras_class() const override { return "Activation"; }
-  std::vector<Setting> settings() const override { return {{"activation", std::string("relu6")}}; }
+  std::vector<Setting> settings() const override { return {{"activation", name()}}; }
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "Activation"; }
   LayerPrecision types(const TypeRequest& request) const override;
@@ -21,6 +24,9 @@ class ReluMax final : public Elementwise<ReluMax> {
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
+
+ private:
+  int most_;
 };
 
 }  // namespace narrow

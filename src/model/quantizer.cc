@@ -58,21 +58,26 @@ float tanh_or_sigmoid(const TrainedQuantizer& q, float x) {
   return std::clamp(rounded(p * m) / m, least, 1.F - 1.F / m);
 }
 
-float power(const TrainedQuantizer& q, float x) {
+// _clip_power_of_two: the exponent for a number of at least 0.
+float exponent_of(const TrainedQuantizer& q, float magnitude) {
   const bool signed_exponent = !q.max_value || *q.max_value > 1;
-  const int effective = q.bits - 1 - (signed_exponent ? 1 : 0);
-  const float least = -std::pow(2.F, static_cast<float>(effective));
-  float most = std::pow(2.F, static_cast<float>(effective)) - 1.F;
-  if (q.even) most = 2.F * std::floor(most / 2.F);
-  const float magnitude = std::abs(x);
-  float exponent = least;
-  if (!(magnitude < kEpsilon)) {
-    const float bound = q.max_value ? std::min(magnitude, static_cast<float>(*q.max_value)) : magnitude;
-    const float log = std::log(q.even ? std::sqrt(bound) : bound) / kLog2;
-    const float whole = q.floors ? straight_through(log, std::floor(log)) : rounded(log);
-    exponent = (q.even ? 2.F : 1.F) * std::clamp(whole, least, most);
-  }
-  return straight_through(x, sign_or_one(x) * std::pow(2.F, exponent));
+  const int sign_bits = (q.kind == TrainedQuantizer::Kind::kPowerOfTwo ? 1 : 0) + (signed_exponent ? 1 : 0);
+  const float range = std::pow(2.F, static_cast<float>(q.bits - sign_bits));
+  const float least = -range;
+  const float most = q.even ? 2.F * std::floor((range - 1.F) / 2.F) : range - 1.F;
+  if (magnitude < kEpsilon) return least;
+  const float bound = q.max_value ? std::min(magnitude, static_cast<float>(*q.max_value)) : magnitude;
+  const float log = std::log(q.even ? std::sqrt(bound) : bound) / kLog2;
+  const float whole = q.floors ? straight_through(log, std::floor(log)) : rounded(log);
+  return (q.even ? 2.F : 1.F) * std::clamp(whole, least, most);
+}
+
+float power(const TrainedQuantizer& q, float x) { return straight_through(x, sign_or_one(x) * std::pow(2.F, exponent_of(q, std::abs(x)))); }
+
+float relu_power(const TrainedQuantizer& q, float x) {
+  const float positive = std::max(x, 0.F);
+  const float cut = q.max_value && x > static_cast<float>(*q.max_value) ? static_cast<float>(*q.max_value) : positive;
+  return straight_through(cut, std::pow(2.F, exponent_of(q, positive)));
 }
 
 // Of ternary, without a scale.
@@ -281,6 +286,7 @@ float quantized(const TrainedQuantizer& q, float x) {
     case TrainedQuantizer::Kind::kTernary:
       return straight_through(q.alpha.kind == Alpha::Kind::kNone ? std::tanh(x) : x, scale * third(q, x));
     case TrainedQuantizer::Kind::kPowerOfTwo: return power(q, x);
+    case TrainedQuantizer::Kind::kReluPower: return relu_power(q, x);
     case TrainedQuantizer::Kind::kSign: return x >= 0 ? scale : -scale;
     case TrainedQuantizer::Kind::kThirds: return x > kHalf * scale ? scale : x <= -kHalf * scale ? -scale : 0.F;
   }

@@ -32,6 +32,7 @@ struct TrainedQuantizer {
     kBinary,      // binary, stochastic_binary
     kTernary,     // ternary, stochastic_ternary
     kPowerOfTwo,  // quantized_po2
+    kReluPower,   // quantized_relu_po2, of a normalization's parameters
     kSign,        // of a BinaryDense: -1 or 1; of an activation QKeras' function binary_tanh
     kThirds,      // of a TernaryDense: -1, 0 or 1
   };

@@ -431,10 +431,11 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
     if (has_kernel && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
     if (layer.quantizer && !options.uniform) entry.types["result"] = activation_format(*layer.quantizer);
-    else if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
-      Format result = options.vector;
-      if (options.relu_rounding) result.rounding = *options.relu_rounding;
-      if (options.relu_overflow) result.overflow = *options.relu_overflow;
+    if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
+      const auto given = entry.types.find("result");
+      Format result = given == entry.types.end() ? options.vector : given->second.value_or(options.vector);
+      if (options.relu_rounding && !result.is_integer) result.rounding = *options.relu_rounding;
+      if (options.relu_overflow && !result.is_integer) result.overflow = *options.relu_overflow;
       entry.types["result"] = result;
     }
     if (!entry.types.empty()) config.by_name[lower(layer.name)] = std::move(entry);

@@ -219,7 +219,12 @@ class Passes {
     // hls4ml looks for ones here as well.
     if (ones(biases[0])) both.bias_quantizer = bias_of(second);
     else if (ones(biases[1])) both.bias_quantizer = bias_of(first);
-    resolved_.absorbed.push_back(layer(before(i)).name);
+    const std::string name = layer(before(i)).name;
+    if (!first.is_made()) resolved_.absorbed.push_back(name);
+    // What applied a scale does so under the name of the normalization, whose values are its own.
+    for (auto& [alpha, scaled] : resolved_.scaled) {
+      if (alpha == name) alpha.clear();
+    }
     layer(i).op = std::make_shared<BatchNormalization>(std::move(both), second.hls4ml_class({}));
     remove_layer(model(), before(i), layer(before(i)).inputs.front());
     return true;
@@ -560,6 +565,7 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltT
 
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
   Resolved resolved{.model = model, .precision = {}, .notes = config.notes};
+  resolved.fallback = *config.model.types.at("default");
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
   add_linear_activations(resolved);
   const BuiltTypes built(resolved.model, config);
@@ -662,7 +668,8 @@ std::string to_yaml(const Resolved& resolved) {
   out << YAML::BeginMap << YAML::Key << "Model" << YAML::Value << YAML::BeginMap;
   // Every layer below names its own types; the default is what a layer added later would get.
   out << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap << YAML::Key << "default" << YAML::Value
-      << to_string(resolved.precision.front().result());
+      << to_string(std::any_of(resolved.model.layers.begin(), resolved.model.layers.end(), is_made) ? resolved.fallback
+                                                                                                    : resolved.precision.front().result());
   if (resolved.maximum) out << YAML::Key << "maximum" << YAML::Value << to_string(*resolved.maximum);
   out << YAML::EndMap << YAML::Key << "ReuseFactor" << YAML::Value << 1 << YAML::Key << "Strategy" << YAML::Value << "Latency"
       << YAML::EndMap;
@@ -703,6 +710,11 @@ std::string to_yaml(const Resolved& resolved) {
     if (!activates || resolved.model.find(linear) >= 0 || is_merged(resolved, linear)) continue;
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     type("result", fused ? "auto" : to_string(types.result()));
+    out << YAML::EndMap << YAML::EndMap;
+  }
+  for (const Resolved::Merged& merged : resolved.thresholds) {
+    out << YAML::Key << merged.activation << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    type("result", to_string(merged.type));
     out << YAML::EndMap << YAML::EndMap;
   }
   for (const std::string& norm : resolved.absorbed) {

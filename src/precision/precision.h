@@ -37,14 +37,18 @@ struct Resolved {
   std::map<std::string, Format> in_place;
   std::vector<std::string> absorbed;  // normalizations that the one behind took in
   std::vector<std::string> skipped;   // of those merged, softmaxes that the configuration leaves out
-  // Layers that apply the scale of a layer's quantized weights, with that layer: their values are the ones that it has in float.
+  // Layers that apply the scale of a layer's quantized weights, with that layer: their values are the ones that it has in float. No name
+  // where a normalization took the scale in.
   std::vector<std::pair<std::string, std::string>> scaled;
   // Of a normalization and a sign activation that became thresholds.
   struct Merged {
     std::string name, norm, activation;
+    bool ternary;
+    Format type;  // of the activation, from which those behind it were inferred
     bool operator==(const Merged&) const = default;
   };
   std::vector<Merged> thresholds;
+  Format fallback;  // the default precision
 };
 
 // Gives every tensor its type by hls4ml's rules (hls4ml 1.3.0, model/optimizer/passes/infer_precision.py and

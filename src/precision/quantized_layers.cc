@@ -114,7 +114,8 @@ void merge_with_norm(Resolved& resolved, int i) {
                             .maximum = {},
                             .notes = notes};
   resolved.precision[static_cast<std::size_t>(before)] = merged.op->types(request);
-  resolved.thresholds.push_back({merged.name, norm_layer.name, activation.name});
+  resolved.thresholds.push_back(
+      {merged.name, norm_layer.name, activation.name, threshold.has_value(), resolved.precision[static_cast<std::size_t>(i)].result()});
   remove_layer(resolved, i);
 }
 
@@ -242,7 +243,7 @@ void note_dropped_quantizer(Resolved& resolved, const Layer& layer) {
 
 bool is_made(const Layer& layer) {
   const auto* norm = as<BatchNormalization>(layer);
-  return (norm != nullptr && norm->is_extracted()) || as<SignThresholds>(layer) != nullptr;
+  return (norm != nullptr && norm->is_made()) || as<SignThresholds>(layer) != nullptr;
 }
 
 void require_unfused(const Layer& layer, const Layer& norm_layer) {

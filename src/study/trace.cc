@@ -71,6 +71,12 @@ std::string float_layers_json(const Resolved& resolved) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::object();
   for (const auto& [layer, norm] : resolved.fused) layers[layer] = norm;  // of several the last
   for (const auto& [linear, before] : resolved.added) layers[linear] = layers.value(before, before);
+  // A layer whose scale was taken out of its weights has no values of its own in float; nor have thresholds that give signs as bits.
+  for (const auto& [alpha, layer] : resolved.scaled) {
+    layers[layer] = "";
+    if (!alpha.empty()) layers[alpha] = layer;
+  }
+  for (const Resolved::Merged& merged : resolved.thresholds) layers[merged.name] = merged.ternary ? merged.activation : "";
   return layers.dump();
 }
 
