@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "error.h"
+#include "layers/convolution.h"
 #include "layers/relu.h"
 #include "layers/softmax.h"
 #include "layers/table.h"
@@ -429,6 +430,18 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     const std::vector<WeightArray> weights = layer.op->weights();
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
+    // config_from_keras_model writes the quantizers' types; a layer that keeps its quantizers has them anyway.
+    const auto* convolution = as<Convolution>(layer);
+    const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+    if (dense != nullptr && !options.uniform) {
+      const auto plain = [](const TrainedQuantizer& quantizer, bool of_kernel) {
+        Format format = weight_format(quantizer, of_kernel);
+        format.meaning = Meaning::kNumber;
+        return format;
+      };
+      if (dense->quantizers.kernel) entry.types["weight"] = plain(*dense->quantizers.kernel, true);
+      if (dense->quantizers.bias) entry.types["bias"] = plain(*dense->quantizers.bias, false);
+    }
     if (has_kernel && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
     if (layer.quantizer && !options.uniform) entry.types["result"] = activation_format(*layer.quantizer);
     if (as<Relu>(layer) != nullptr && (options.relu_rounding || options.relu_overflow)) {
