@@ -101,10 +101,23 @@ class Narrow {
     const Interval bounds =
         op_->bounds(place, step_, {Interval{*std::min_element(x.begin(), x.end()), *std::max_element(x.begin(), x.end())}});
     for (const Int128 value : y) EXPECT_TRUE(value >= bounds.low && value <= bounds.high) << "outside its bounds";
+    expect_same_in_64_bits(x, y, counts);
     return y;
   }
 
  private:
+  // Where the engine computes in words of 64 bits (engine/machine.h).
+  void expect_same_in_64_bits(const std::vector<Int128>& x, const std::vector<Int128>& y, const LayerCounts& counts) const {
+    constexpr int kWord = 63;
+    if (step_.bits > kWord || input_.width > kWord || types_.result().width > kWord) return;
+    const std::vector<std::int64_t> narrow_x(x.begin(), x.end());
+    std::vector<std::int64_t> narrow_y(y.size());
+    LayerCounts narrow_counts;
+    op_->exact(ExactCall<std::int64_t>{{types_, shape_, {&input_}, {&from_}}, step_, {narrow_x}, {}, narrow_y, narrow_counts});
+    EXPECT_TRUE(std::equal(y.begin(), y.end(), narrow_y.begin())) << "in 64 bits";
+    EXPECT_EQ(narrow_counts, counts) << "in 64 bits";
+  }
+
   OperationPtr op_;
   LayerPrecision types_;
   Format input_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <type_traits>
 
 #include "error.h"
 #include "layers/product.h"
@@ -132,6 +133,89 @@ class Row {
   bool left_ = false;  // a sum left its range, or a term of it
 };
 
+// Rows of scores in words of 64 bits, where no sum leaves its range: terms are not negative, so sums of any order are the exact one.
+class FastRow {
+ public:
+  FastRow(const Place& place, const Step& step)
+      : x_(place.input()),
+        stable_(*place.types.softmax == SoftmaxKind::kStable),
+        key_(key_type(*place.types.softmax, x_)),
+        result_(place.types.result()) {
+    const Format& accum = place.types[TypeName::kAccum];
+    const Format& inverted = place.types[TypeName::kInvInp];
+    const Format& inverse = place.types[TypeName::kInvTable];
+    if (!has_tables(*place.types.softmax)) return;
+    terms_ = step[TypeName::kAccum].raw;
+    inverses_ = step[TypeName::kInvTable].raw;
+    shift_ = accum.fraction() + inverse.fraction() - result_.fraction();
+    const bool plain = !accum.is_integer && !inverted.is_integer && !result_.is_integer && accum.integer + inverse.integer > 0;
+    const bool rounded = result_.rounding == Rounding::kTrn || result_.rounding == Rounding::kRnd;
+    const int row = static_cast<int>(std::bit_width(static_cast<unsigned>(place.shape.back())));
+    fits_ = plain && rounded && shift_ >= 0 && shift_ < kWord && x_.width < kWord && accum.width + row < kWord &&
+            accum.width + inverse.width < kWord && result_.width < kWord && accum.fraction() == inverted.fraction();
+    if (!fits_) return;
+    largest_key_ = static_cast<std::int64_t>(max_raw(key_));
+    mask_ = (std::uint64_t{1} << key_.width) - 1;
+    key_shift_ = key_.width - bits_of(static_cast<int>(terms_.size()));
+    largest_sum_ = static_cast<std::int64_t>(std::min(max_raw(accum), max_raw(inverted)));
+    inverse_shift_ = inverted.width - bits_of(static_cast<int>(inverses_.size()));
+    half_ = result_.rounding == Rounding::kRnd && shift_ > 0 ? std::int64_t{1} << (shift_ - 1) : 0;
+    low_ = static_cast<std::int64_t>(least_raw(result_));
+    high_ = static_cast<std::int64_t>(max_raw(result_));
+    chosen_.resize(static_cast<std::size_t>(place.shape.back()));
+  }
+
+  bool fits() const { return fits_; }
+
+  // False, with nothing counted, for a row in which something leaves its range.
+  bool run(std::span<const std::int64_t> x, std::span<std::int64_t> y, LayerCounts& counts) {
+    const std::int64_t highest = stable_ ? *std::max_element(x.begin(), x.end()) : 0;
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::int64_t key = stable_ ? highest - x[i] : x[i];
+      if (key > largest_key_) return false;
+      const auto term = static_cast<std::int64_t>(terms_[(static_cast<std::uint64_t>(key) & mask_) >> key_shift_]);
+      if (term < 0) return false;
+      sum += term;
+      chosen_[i] = term;
+    }
+    if (sum > largest_sum_) return false;
+    const auto inverse = static_cast<std::int64_t>(inverses_[static_cast<std::uint64_t>(sum) >> inverse_shift_]);
+    std::uint64_t zeros = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::int64_t product = chosen_[i] * inverse;
+      y[i] = (product + half_) >> shift_;
+      if (y[i] < low_ || y[i] > high_) return false;
+      zeros += product != 0 && y[i] == 0 ? 1 : 0;
+    }
+    counts.zeros += zeros;
+    return true;
+  }
+
+ private:
+  static constexpr int kWord = 62;
+  const Format& x_;
+  bool stable_;
+  Format key_;
+  const Format& result_;
+  std::span<const Int128> terms_, inverses_;
+  bool fits_ = false;
+  int shift_ = 0, key_shift_ = 0, inverse_shift_ = 0;
+  std::uint64_t mask_ = 0;
+  std::int64_t largest_key_ = 0, largest_sum_ = 0, half_ = 0, low_ = 0, high_ = 0;
+  std::vector<std::int64_t> chosen_;
+};
+
+// Of the exp table what each entry is in accum's type, -1 for one that does not fit it.
+Table terms_of(const Table& exps, const Format& from, const Format& accum) {
+  QuantizedWeights terms;
+  for (const Int128 raw : exps->raw) {
+    const CastResult term = cast(raw, from, accum);
+    terms.raw.push_back(term.overflow ? -1 : term.raw);
+  }
+  return std::make_shared<const QuantizedWeights>(std::move(terms));
+}
+
 }  // namespace
 
 int Softmax::step_exponent(const LayerPrecision& types, const Format& input) {
@@ -195,18 +279,30 @@ void Softmax::plan(const Place& place, Step& step) const {
     step.weights = {{TypeName::kExpTable,
                      exp_table(key, kind == SoftmaxKind::kStable, exp_size(kind, *types.table_size, x), types[TypeName::kExpTable])},
                     {TypeName::kInvTable, inverse_table(types[TypeName::kInvInp], *types.table_size, inverse)}};
+    step.weights.emplace_back(TypeName::kAccum, terms_of(step.weights.front().second, types[TypeName::kExpTable], types[TypeName::kAccum]));
     step.bits = std::max({step.bits, types[TypeName::kExpTable].width + 1, types[TypeName::kAccum].width + inverse.width + 2});
   }
 }
 
 template <class Raw>
 void Softmax::compute(const ExactCall<Raw>& call) const {
-  const std::vector<Int128> x(call.x().begin(), call.x().end());
-  std::vector<Int128> y(x.size());
   const auto width = static_cast<std::size_t>(call.place.shape.back());
-  Row row(call.place, call.step);
-  for (std::size_t i = 0; i < x.size(); i += width) row.run(std::span(x).subspan(i, width), std::span(y).subspan(i, width), call.counts);
-  std::transform(y.begin(), y.end(), call.y.begin(), [](Int128 raw) { return static_cast<Raw>(raw); });
+  std::optional<FastRow> fast;
+  if (std::is_same_v<Raw, std::int64_t>) fast.emplace(call.place, call.step);
+  std::optional<Row> exact;
+  std::vector<Int128> x;
+  std::vector<Int128> y(width);
+  for (std::size_t i = 0; i < call.x().size(); i += width) {
+    const std::span<const Raw> from = call.x().subspan(i, width);
+    const std::span<Raw> to = call.y.subspan(i, width);
+    if constexpr (std::is_same_v<Raw, std::int64_t>) {
+      if (fast->fits() && fast->run(from, to, call.counts)) continue;
+    }
+    if (!exact) exact.emplace(call.place, call.step);
+    x.assign(from.begin(), from.end());
+    exact->run(x, y, call.counts);
+    std::transform(y.begin(), y.end(), to.begin(), [](Int128 raw) { return static_cast<Raw>(raw); });
+  }
 }
 template void Softmax::compute(const ExactCall<std::int64_t>&) const;
 template void Softmax::compute(const ExactCall<Int128>&) const;

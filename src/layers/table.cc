@@ -108,6 +108,14 @@ int TableIndex::of(Int128 raw, const Format& format) const {
   return std::clamp(index, 0, size - 1);
 }
 
+std::optional<TableIndex::Fast> TableIndex::fast(const Format& format) const {
+  constexpr int kMost = 62;
+  const int shift = std::countr_zero(static_cast<unsigned>(std::abs(span))) + format.fraction();
+  const bool no_integer_bits = !format.is_integer && format.integer + kInt.width + 1 <= 0;
+  if (no_integer_bits || shift < 0 || shift > kMost || bits(format) > kMost) return std::nullopt;
+  return Fast{size, offset, shift, span < 0};
+}
+
 std::pair<int, int> TableIndex::range(const Interval& values, const Format& format) const {
   // Below this many integer bits nothing wraps, and the index climbs or falls with x.
   const int integer = format.integer + static_cast<int>(std::bit_width(static_cast<unsigned>(size)));

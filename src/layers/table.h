@@ -3,6 +3,9 @@
 
 #include <memory>
 
+#include <algorithm>
+#include <optional>
+
 #include "model/operation.h"
 
 namespace narrow {
@@ -37,6 +40,21 @@ struct TableIndex {
   int offset;
 
   int of(Int128 raw, const Format& format) const;
+  // The same for values of a type in words of 64 bits, of which `raw * size` takes at most 62: index(raw) is of(raw, format). Nothing where
+  // it is not so simple.
+  struct Fast {
+    int size, offset, shift;
+    bool negated;
+    int operator()(std::int64_t raw) const {
+      const std::int64_t product = raw * size;
+      const std::int64_t toward_zero = product < 0 ? (std::int64_t{1} << shift) - 1 : 0;
+      const std::int64_t whole = (product + toward_zero) >> shift;
+      const auto index =
+          static_cast<std::int32_t>(static_cast<std::uint32_t>(negated ? -whole : whole) + static_cast<std::uint32_t>(offset));
+      return std::clamp(index, 0, size - 1);
+    }
+  };
+  std::optional<Fast> fast(const Format& format) const;
   // Of values in an interval: the lowest and the highest index that any has.
   std::pair<int, int> range(const Interval& values, const Format& format) const;
   // Bits, sign included, that hold x * size.

@@ -3,11 +3,21 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <type_traits>
 
 #include "layers/product.h"
 #include "layers/turns.h"
 
 namespace narrow {
+
+namespace {
+
+// What a table's entry becomes, its raw above what was seen on the way.
+constexpr int kFlagBits = 2;
+constexpr Int128 kOverflow = 2;
+constexpr Int128 kZero = 1;
+
+}  // namespace
 
 std::string_view TableActivation::name() const {
   switch (function_) {
@@ -44,21 +54,32 @@ LayerPrecision TableActivation::types(const TypeRequest& request) const {
 void TableActivation::plan(const Place& place, Step& step) const {
   const Format& table = place.types[TypeName::kTable];
   step.weights = {{TypeName::kTable, function_table(function_, *place.types.table_size, table)}};
+  QuantizedWeights results;
+  for (const Int128 entry : step.weights.front().second->raw) {
+    const CastResult y = cast(entry, table, place.types.result());
+    results.raw.push_back((y.raw << kFlagBits) + (y.overflow ? kOverflow : 0) + (entry != 0 && y.raw == 0 && !y.overflow ? kZero : 0));
+  }
+  step.weights.emplace_back(TypeName::kResult, std::make_shared<const QuantizedWeights>(std::move(results)));
   step.bits = std::max(TableIndex(function_, *place.types.table_size).bits(place.input()), table.width + 1);
   step.word_bits = std::max(step.bits, cast_bits(table.width + 1, table.fraction(), place.types.result()));
 }
 
 template <class Raw>
 void TableActivation::compute(const ExactCall<Raw>& call) const {
-  const Format& table = call.place.types[TypeName::kTable];
-  const std::vector<Int128>& entries = call.step[TypeName::kTable].raw;
+  const std::vector<Int128>& results = call.step[TypeName::kResult].raw;
+  const auto look_up = [&](const auto& index) {
+    for (std::size_t i = 0; i < call.y.size(); ++i) {
+      const Int128 result = results[static_cast<std::size_t>(index(call.x()[i]))];
+      call.counts.overflows += (result & kOverflow) != 0 ? 1 : 0;
+      call.counts.zeros += (result & kZero) != 0 ? 1 : 0;
+      call.y[i] = static_cast<Raw>(result >> kFlagBits);
+    }
+  };
   const TableIndex index(function_, *call.place.types.table_size);
-  for (std::size_t i = 0; i < call.y.size(); ++i) {
-    const Int128 entry = entries[static_cast<std::size_t>(index.of(static_cast<Int128>(call.x()[i]), call.place.input()))];
-    const CastResult y = cast(entry, table, call.place.types.result());
-    count(call.counts, y, entry != 0);
-    call.y[i] = static_cast<Raw>(y.raw);
-  }
+  const Format& from = call.place.input();
+  const auto fast = index.fast(from);
+  if (std::is_same_v<Raw, std::int64_t> && fast) return look_up([&](Raw x) { return (*fast)(static_cast<std::int64_t>(x)); });
+  look_up([&](Raw x) { return index.of(static_cast<Int128>(x), from); });
 }
 template void TableActivation::compute(const ExactCall<std::int64_t>&) const;
 template void TableActivation::compute(const ExactCall<Int128>&) const;

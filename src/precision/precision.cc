@@ -328,6 +328,25 @@ bool flattens(const Layer& layer) {
   return as<Flatten>(layer) != nullptr || (moved != nullptr && moved->move() == Move::kReshape && layer.shape.size() == 1);
 }
 
+// nnet_stream.h, repack_stream: of io_stream, where neither number of channels divides the other.
+bool loses_values(const Layer& layer, const Model& model) {
+  const auto* moved = as<Rearrangement>(layer);
+  if (moved == nullptr || moved->move() != Move::kReshape || flattens(layer)) return false;
+  const int from = model.input_shapes(layer).front().back();
+  const int to = layer.shape.back();
+  return from % to != 0 && to % from != 0;
+}
+
+void note_reshapes(Resolved& resolved) {
+  for (const Layer& layer : resolved.model.layers) {
+    if (!loses_values(layer, resolved.model)) continue;
+    resolved.notes.push_back(layer.name + " (" + layer.keras_class +
+                             ") is computed as with io_parallel; with io_stream hls4ml 1.3.0 loses values where rows of " +
+                             std::to_string(resolved.model.input_shapes(layer).front().back()) + " become rows of " +
+                             std::to_string(layer.shape.back()) + ", and gives wrong numbers");
+  }
+}
+
 // hls4ml's io_stream hands a Flatten's rows on as they come, and any layer but a Dense takes each of them for all the values.
 void note_layers_behind_flatten(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
@@ -519,9 +538,9 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltT
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const Layer& layer = model.layers[i];
     const std::vector<const ConfigEntry*> entries = entries_of(config, model, layer);
-    // inplace_stream_flatten.py
-    const bool in_place =
-        flattens(layer) && std::find(model.outputs.begin(), model.outputs.end(), static_cast<int>(i)) == model.outputs.end();
+    // inplace_stream_flatten.py, inplace_parallel_reshape.py
+    const bool is_output = std::find(model.outputs.begin(), model.outputs.end(), static_cast<int>(i)) != model.outputs.end();
+    const bool in_place = (flattens(layer) && !is_output) || loses_values(layer, model);
     TypeRequest request{.layer = layer.name,
                         .inputs = {},
                         .choice =
@@ -578,6 +597,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   merge_sign_activations(resolved);
   std::erase_if(resolved.added, [&](const auto& each) { return resolved.model.find(each.first) < 0; });
   note_layers_behind_flatten(resolved);
+  note_reshapes(resolved);
   note_merges(resolved);
   note_readers(resolved);
   note_convolutions(resolved);
