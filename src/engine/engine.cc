@@ -884,9 +884,9 @@ EngineResult Engine::Impl::run_prepared(const PreparedInput& prepared, bool trac
   const auto write = [&](const Workspace& work, std::size_t index, std::size_t samples, double* to, std::size_t stride) {
     const Tensor& tensor = work.tensors[index];
     const std::size_t size = size_of(layer(index).shape);
-    const int fraction = program_.format(index).fraction();
+    const ToDouble value_of(program_.format(index).fraction());
     for (std::size_t s = 0; s < samples; ++s) {
-      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = to_double(tensor[s * size + k], fraction);
+      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = value_of(tensor[s * size + k]);
     }
   };
   Tally tally = prepared.tally;

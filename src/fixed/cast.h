@@ -30,6 +30,21 @@ CastResult cast(double value, const Format& to);
 
 // raw * 2^-fraction as the nearest double, ties to even, as ap_fixed::to_double().
 double to_double(Int128 raw, int fraction);
+// The same for many values of one type.
+class ToDouble {
+ public:
+  explicit ToDouble(int fraction) : fraction_(fraction), step_(to_double(1, fraction)) {}
+  double operator()(Int128 raw) const {
+    constexpr Int128 kExact = Int128{1} << 53;
+    constexpr int kNormal = 900;  // of the exponents of double
+    const bool exact = raw <= kExact && raw >= -kExact && fraction_ < kNormal && fraction_ > -kNormal;
+    return exact ? static_cast<double>(static_cast<std::int64_t>(raw)) * step_ : to_double(raw, fraction_);
+  }
+
+ private:
+  int fraction_;
+  double step_;
+};
 
 }  // namespace narrow
 
