@@ -25,11 +25,12 @@ int bits_of(const StoredPoint& point) { return point.point ? bits_of(*point.poin
 namespace {
 
 // Of points of a grid; others cannot be compared.
-bool has_no_fewer_bits(const StoredPoint& point, const StoredPoint& than) {
+bool has_no_fewer_bits(const StoredPoint& point, const StoredPoint& than, const MoreIntegerBits& more) {
   if (!point.point || !than.point) return false;
   const Point& p = *point.point;
   const Point& from = *than.point;
-  return p.v_int >= from.v_int && p.wb_int >= from.wb_int && p.v_full - p.v_int >= from.v_full - from.v_int &&
+  return (more.of_vectors ? p.v_int >= from.v_int : p.v_int == from.v_int) &&
+         (more.of_weights ? p.wb_int >= from.wb_int : p.wb_int == from.wb_int) && p.v_full - p.v_int >= from.v_full - from.v_int &&
          p.wb_full - p.wb_int >= from.wb_full - from.wb_int;
 }
 
@@ -154,8 +155,8 @@ constexpr std::array<Side, 2> kSides{
 class Judge {
  public:
   Judge(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
-        const std::vector<double>& bits)
-      : points_(points), question_(question), samples_(samples), has_more_(has_more), bits_(bits) {
+        const std::vector<double>& bits, const MoreIntegerBits& more)
+      : points_(points), question_(question), samples_(samples), has_more_(has_more), bits_(bits), more_(more) {
     for (std::size_t s = 0; s < kSides.size(); ++s) {
       for (const StoredPoint& point : points_) {
         if (!point.point) continue;
@@ -249,11 +250,11 @@ class Judge {
     const Doubt remaining = decided(point) ? Doubt::kNone : Doubt::kUndecided;
     if (!point.point) return remaining;
     for (const StoredPoint* offender : offenders_) {
-      if (offender == &point || !has_no_fewer_bits(*offender, point)) continue;
+      if (offender == &point || !has_no_fewer_bits(*offender, point, more_)) continue;
       const double own = cost(*offender);
       if (worse == nullptr || std::isnan(own) || own > cost(*worse)) worse = offender;
     }
-    if (worse != nullptr) return Doubt::kChance;
+    if (worse != nullptr) return Doubt::kFailsAbove;
     bool unfinished = false;
     for (std::size_t s = 0; s < kSides.size(); ++s) {
       for (const bool integer : {false, true}) unfinished |= !has_neighbour(point, s, integer, extend);
@@ -265,13 +266,13 @@ class Judge {
   // grid has none, the options that would give one.
   bool has_neighbour(const StoredPoint& point, std::size_t s, bool integer, std::vector<std::string>& extend) const {
     const Side& side = kSides[s];
-    if (full_[s].size() < 2 || (integer && integer_[s].size() < 2)) return true;  // the grid does not vary it
-    if (integer && point.clean) return true;                                      // the same bits result
+    if (full_[s].size() < 2 || (integer && integer_[s].size() < 2)) return true;                   // the grid does not vary it
+    if (integer && (point.clean || !(s == 0 ? more_.of_vectors : more_.of_weights))) return true;  // the same bits result, or worse ones
     const Point& own = *point.point;
     const auto fraction = [&](const Point& p) { return side.full(p) - side.integer(p); };
     bool planned = false;
     for (const StoredPoint& other : points_) {
-      if (!other.point || !has_no_fewer_bits(other, point)) continue;
+      if (!other.point || !has_no_fewer_bits(other, point, more_)) continue;
       const Point& p = *other.point;
       if (integer ? side.integer(p) <= side.integer(own) : fraction(p) <= fraction(own)) continue;
       if (other.finished) return true;
@@ -384,6 +385,13 @@ class Judge {
       if (integer_[s].size() == 1 && !answer_.point->clean) add(kSides[s].integer_option);
     }
     if (!fixed.empty()) answer_.said.push_back("the grid has one value of " + fixed + ": more bits there were not tried");
+    std::string coarser;
+    if (!more_.of_vectors && integer_[0].size() > 1) coarser = kSides[0].integer_option;
+    if (!more_.of_weights && integer_[1].size() > 1) coarser += (coarser.empty() ? "" : " and ") + std::string(kSides[1].integer_option);
+    if (!coarser.empty()) {
+      answer_.said.push_back("the softmax looks its scores up in a table whose steps grow with integer bits: points with more of " +
+                             coarser + " are not expected to be better, and are not asked for confirmation");
+    }
   }
 
   void say_lower_edge() {
@@ -436,8 +444,8 @@ class Judge {
       text += point.overflow ? ", more than " + number(question_.most_overflow) + " % (--overflow)"
                              : " (--overflow 100 recommends it all the same)";
     }
-    if (answer_.doubt == Doubt::kChance) {
-      text += "the bound is met by chance there; with more bits, " + types_of(*answer_.worse);
+    if (answer_.doubt == Doubt::kFailsAbove) {
+      text += "a point with more bits fails: " + types_of(*answer_.worse);
       for (const Bound& bound : question_.bounds) {
         const Standing standing = judge(*answer_.worse, bound, samples_).standing;
         if (standing == Standing::kMissed || standing == Standing::kUnknown) text += ", " + value_in_words(*answer_.worse, bound);
@@ -457,6 +465,7 @@ class Judge {
   std::size_t samples_;
   bool has_more_;
   const std::vector<double>& bits_;
+  MoreIntegerBits more_;
   std::array<std::set<int>, 2> full_, integer_;  // of vectors, of weights
   std::vector<const StoredPoint*> offenders_;
   Answer answer_;
@@ -464,9 +473,19 @@ class Judge {
 
 }  // namespace
 
+MoreIntegerBits more_integer_bits(const std::string& types, const std::string& options) {
+  const nlohmann::json layers = nlohmann::json::parse(types, nullptr, false);
+  const bool has_table = std::any_of(layers.begin(), layers.end(), [](const nlohmann::json& layer) {
+    if (!layer.is_object() || !layer.contains("implementation")) return false;
+    return layer["implementation"] == "stable" || layer["implementation"] == "latency";
+  });
+  // Where types are inferred, scores have the integer bits of the weights too.
+  return {!has_table, !has_table || options.starts_with("uniform")};
+}
+
 Answer best_of(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
-               const std::vector<double>& bits) {
-  return Judge(points, question, samples, has_more, bits).answer();
+               const std::vector<double>& bits, const MoreIntegerBits& more) {
+  return Judge(points, question, samples, has_more, bits, more).answer();
 }
 
 // Of a classifier, where the class of many samples is decided by the order of the outputs.
@@ -487,7 +506,9 @@ static void say_ties(Answer& answer, const std::vector<Metric>& metrics) {
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   const std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
   const bool has_more = store.known(fact_of_all_samples(scan.data_name)).empty();
-  Answer answer = best_of(points, question, scan.samples, has_more, bits_without_coordinates(store, points));
+  const auto done = std::find_if(points.begin(), points.end(), [](const StoredPoint& point) { return point.finished; });
+  const MoreIntegerBits more = done == points.end() ? MoreIntegerBits() : more_integer_bits(store.types(*done), scan.options);
+  Answer answer = best_of(points, question, scan.samples, has_more, bits_without_coordinates(store, points), more);
   const auto old = std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished && !p.measured; });
   if (old > 0) {
     answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
@@ -499,7 +520,7 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
 }
 
 Front pareto_front(const std::vector<StoredPoint>& points, const Question& question, const std::vector<double>& bits) {
-  const Judge judge(points, question, 0, false, bits);
+  const Judge judge(points, question, 0, false, bits, {});
   struct {
     std::size_t finished = 0, unknown = 0, overflowing = 0, beyond = 0, undecided = 0;
   } left_out;

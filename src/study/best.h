@@ -45,6 +45,14 @@ struct Judgement {
 };
 Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t samples);
 
+// Of which tensors more integer bits bring a point no further from the float model, as long as nothing overflows. Where a softmax looks its
+// scores up in a table, steps of the table grow with the integer bits of the scores (docs/numerics.md, Softmax).
+struct MoreIntegerBits {
+  bool of_vectors = true, of_weights = true;
+};
+// Of the types of a point, as Store::types has them, that follow from its bits as `options` say (Scan::options).
+MoreIntegerBits more_integer_bits(const std::string& types, const std::string& options);
+
 // What is asked of a study.
 struct Question {
   std::vector<Bound> bounds{};  // all at once; of points with equal bits the first decides
@@ -58,15 +66,15 @@ struct Question {
 std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics);
 
 // Why a point that meets the bounds is not recommended.
-enum class Doubt : std::uint8_t { kNone, kOverflow, kChance, kEdge, kUnfinished, kUndecided };
+enum class Doubt : std::uint8_t { kNone, kOverflow, kFailsAbove, kEdge, kUnfinished, kUndecided };
 
 // Which precision is best, for one scan.
 struct Answer {
   // The fewest bits that meet the bounds and are recommended: each bound by at least its error (where that is known); the point overflows
   // no more than is allowed; in every direction in which the grid varies bits (integer and fractional, of vectors and of weights) there are
   // finished points with more of them; and no point with at least as many bits of every kind misses a bound beyond its error. (More integer
-  // bits change nothing where nothing overflows, so there need be no such points then.) Points without coordinates have no neighbours and
-  // are held against bounds and overflows alone.
+  // bits change nothing where nothing overflows, so there need be no such points then; where they may harm, MoreIntegerBits, points with
+  // more of them do not count.) Points without coordinates have no neighbours and are held against bounds and overflows alone.
   std::optional<StoredPoint> point;
   double bits = 0;                    // v_full + wb_full; of a point without coordinates bits_in its types
   std::vector<Judgement> judgements;  // of its bounds
@@ -76,7 +84,7 @@ struct Answer {
   // The fewest bits that would be recommended but for a bound that they meet by less than its error, where none that are have fewer.
   std::optional<StoredPoint> undecided;
   std::optional<double> samples;         // that would decide
-  std::optional<StoredPoint> worse;      // kChance: with more bits, beyond a bound
+  std::optional<StoredPoint> worse;      // kFailsAbove: with more bits, beyond a bound
   std::optional<StoredPoint> nearest;    // where none meets the bounds: the finished point that misses them least, relative to each
   std::vector<std::string> extend;       // kEdge: options that extend the grid, such as `--v-full 8:26:2`
   std::vector<std::string> extend_down;  // of `point`: those that extend the grid where no fewer bits were tried, such as `--v-full 6:8`
@@ -87,7 +95,7 @@ struct Answer {
 // `points` have values of the metrics for which the question's bounds were parsed. `bits` are those of points without coordinates, in
 // the order of `points` (others are ignored), empty where there are none. `has_more`: the data may hold more samples.
 Answer best_of(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
-               const std::vector<double>& bits = {});
+               const std::vector<double>& bits = {}, const MoreIntegerBits& more = {});
 // The same of a scan in a store, with its notes among what is said.
 Answer best_of(const Store& store, const Scan& scan, const Question& question);
 

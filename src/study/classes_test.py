@@ -234,6 +234,31 @@ def test_a_jet_tagger_goes_through_a_study(tmp_path):
     assert len(confusion) == 10 and all(a is None or (a == pytest.approx(100) and b == pytest.approx(100)) for _, a, b in confusion), confusion
 
 
+def jets(folder):
+    """Jets of the golden tagger, with classes drawn as it says."""
+    with h5py.File(GOLDEN / "jet_tagger.h5") as file:
+        x, reference = file["input"][:], file["float"][:].astype(float)
+    rng = np.random.default_rng(8)
+    y = one_hot(np.array([rng.choice(5, p=p / p.sum()) for p in reference]), 5).astype(np.float32)
+    np.savez(folder / "jets.npz", x=x, y=y)
+    return x, y
+
+
+def test_a_wider_grid_of_integer_bits_does_not_change_the_best(tmp_path):
+    """Integer bits coarsen a softmax's table: points with many of them miss the bound, and say nothing of those with few."""
+    jets(tmp_path)
+    command = lambda v_int, out: [NARROW, "sweep", str(GOLDEN / "jet_tagger.keras"), "--data", str(tmp_path / "jets.npz"), "--v-full", "12:30:6", "--v-int", v_int, "--wb-full", "12",
+                                  "--wb-int", "4", "--types", "uniform", "--keep", "none", "--out", str(tmp_path / out)]
+    best = {}
+    for out, v_int in (("few", "6"), ("many", "6,15")):
+        succeed(command(v_int, out))
+        best[out] = succeed([NARROW, "best", str(tmp_path / out), "--below", "disagreement=4"]).splitlines()
+    coarse = rows(tmp_path / "many", "SELECT max(disagreement) FROM results WHERE v_int = 15")[0][0]
+    assert coarse > 6, coarse
+    assert best["few"][1] == best["many"][1] and best["few"][1].split()[3] != "-", best
+    assert any("points with more of --v-int are not expected to be better" in line for line in best["many"])
+
+
 def test_roc_curves(models, tmp_path):
     rng = np.random.default_rng(9)
     truth = rng.integers(0, 3, 150)
@@ -309,6 +334,18 @@ def test_what_is_no_classifier_is_said(models, tmp_path):
     assert "agreement" not in names and "resolution" in names
     done, names = said(models[1, "linear"], np.arange(20) % 2, x=x[:, 0])
     assert "agreement" not in names, "a regression of 0 and 1"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_one_row_does_not_make_a_classifier(models, tmp_path, first):
+    """Targets in [0, 1] that begin with an end of it."""
+    y = np.r_[first, np.linspace(0.1, 0.9, 29)]
+    succeed(sweep(tmp_path, models[1, "sigmoid"], y, y, None, "--threshold", "0.5", grid=("8", "4", "6", "2")))
+    names = {name for name, in rows(tmp_path / "study", "SELECT name FROM metric_names")}
+    assert "rate_change@0.5" in names and "accuracy" not in names
+    said = fail(sweep(tmp_path, models[1, "sigmoid"], y, y, None, "--background", "5", grid=("8", "4", "6", "2"), out="refused"))
+    assert "--background and --efficiency are working points of a classifier, and model sigmoid1 is not taken for one" in said, said
+    assert not (tmp_path / "refused").exists()
 
 
 @pytest.mark.parametrize("targets, options, words", [

@@ -131,36 +131,36 @@ class Trainer : public FamilyWatch {
 struct CheckedStudy {
   std::vector<ScanGrid> grids;
   std::vector<Subject> subjects;  // those that are to be trained, with their first weights
+  std::vector<FittedData> data;
 };
 
+// All data are read: a single row does not tell whether targets are classes.
 CheckedStudy checked(const Definition& definition, const RunOptions& options, const KnownModels& known) {
-  CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known)};
+  CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known), {}};
   const MetricOptions& metrics = definition.metrics;
   check_metrics(metrics);
+  for (const Subject& subject : study.subjects) {
+    for (const ScanGrid& grid : study.grids) {
+      for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
+    }
+  }
   for (const StudyData& each : definition.data) {
-    const Dataset data = read_dataset(source_for(each.options, study.subjects), 1);
+    const FittedData& data = study.data.emplace_back(read_fitted(each, study.subjects));
     for (const Subject& subject : study.subjects) {
-      fit_to(data, subject.model);
-      check_targets(metrics, data, subject.model, targets_of(each.options, data, subject.model, metrics.classes));
-      for (const ScanGrid& grid : study.grids) {
-        for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
-      }
+      const Dataset& own = data.of(subject.model);
+      check_targets(metrics, own, subject.model, targets_of(each.options, own, subject.model, metrics.classes));
     }
   }
   return study;
 }
 
-// The data sets, read, and held against what the study has, where there is one: the models that are not to be trained, too.
-std::vector<FittedData> checked_data(const Definition& definition, const std::vector<Subject>& subjects, const Store* store) {
+// The data sets held against what the study has, where there is one, and so are the models that are not to be trained.
+void check_known(const Definition& definition, const std::vector<Subject>& subjects, const std::vector<FittedData>& data,
+                 const Store* store) {
   if (store != nullptr) {
     for (std::size_t i = 0; i < definition.models.size(); ++i) store->check_model(subjects[i].model, subjects[i].label);
   }
-  std::vector<FittedData> data;
-  for (const StudyData& of : definition.data) {
-    data.push_back(read_fitted(of, subjects));
-    check_study_data(store, definition.metrics, of, subjects, data.back());
-  }
-  return data;
+  for (std::size_t i = 0; i < data.size(); ++i) check_study_data(store, definition.metrics, definition.data[i], subjects, data[i]);
 }
 
 // Notes which models were trained before, and trains none.
@@ -509,7 +509,8 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
     plan.files = files_of(definition, plan);
     return plan;
   }
-  const std::vector<FittedData> data = checked_data(definition, study.subjects, store ? &*store : nullptr);
+  const std::vector<FittedData>& data = study.data;
+  check_known(definition, study.subjects, data, store ? &*store : nullptr);
   const std::vector<Scan> known = store ? store->scans() : std::vector<Scan>();
   const MetricOptions options_of_metrics = store ? with_known(definition.metrics, *store) : definition.metrics;
   for (std::size_t i = 0; i < data.size(); ++i) {
@@ -548,8 +549,8 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
     refuse_other_trainings(definition, store, planned_trainings(definition, &store));
   }
   // Everything that could refuse models and data comes before anything is trained, computed or written.
-  std::vector<FittedData> data;
-  if (!options.train_only) data = checked_data(definition, all_models(definition, options.shard.of > 1, store.models()), &store);
+  const std::vector<FittedData>& data = study.data;
+  if (!options.train_only) check_known(definition, all_models(definition, options.shard.of > 1, store.models()), data, &store);
   if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
   Definition whole = definition;
   if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();

@@ -305,7 +305,7 @@ def test_best_is_what_the_table_says(whole):
             assert needed is None or exact <= float(needed[1].replace(",", "")) * (1 + 1e-9) and float(needed[1].replace(",", "")) <= max(exact * 1.1, exact + 1), said
         if not candidates or min(good) != min(candidates):
             chances += worst[min(good)] <= 1 and bool(worse(min(good), bound))
-            reason = "(--overflow)" if worst[min(good)] > 1 else "met by chance there" if worse(min(good), bound) else "the grid ends there"
+            reason = "(--overflow)" if worst[min(good)] > 1 else "a point with more bits fails: " if worse(min(good), bound) else "the grid ends there"
             assert f"the {min(good)[0]}-bit point" in said and reason in said, (reason, said)
     assert chances > 0 and len(answers) > 1 and undecided > 0
     front = [(int(line.split()[3]), float(line.split()[6])) for line in succeed([NARROW, "best", str(whole), "--metric", "mpe", "--pareto", "--any"]).splitlines()[1:]]

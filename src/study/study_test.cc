@@ -503,7 +503,7 @@ TEST(Best, AnswersAreSettledByErrorsAndNeighbours) {
   errors({9, 4, 7, 3, 1});
   const Answer chance = grid.answer("mpe=5");
   EXPECT_EQ(chance.point->point->v_full, 13);
-  EXPECT_EQ(chance.doubt, Doubt::kChance);
+  EXPECT_EQ(chance.doubt, Doubt::kFailsAbove);
   EXPECT_EQ(chance.worse->point->v_full, 12);
   EXPECT_EQ(joined(grid.answer("mpe=5", true).said).find("not recommended"), std::string::npos);
   EXPECT_EQ(grid.answer("mpe=5", true).point->point->v_full, 11);
@@ -525,6 +525,31 @@ TEST(Best, AnswersAreSettledByErrorsAndNeighbours) {
   EXPECT_EQ(grid.answer("mpe=5").nearest->point->v_full, 14);
   EXPECT_NE(joined(grid.answer("mpe=5").said).find("is missed, but by less than the statistical error of 1,000 samples"),
             std::string::npos);
+}
+
+// Where integer bits coarsen a softmax's table, a point that has more of them and misses the bound says nothing of one that has fewer.
+TEST(Best, MoreIntegerBitsMayBeWorse) {
+  Grid2 grid;
+  for (int fraction = 6; fraction <= 8; ++fraction) {
+    grid.add({fraction + 5, 5, 12, 2}, 6.5 - fraction * 0.5, 0);
+    grid.add({fraction + 12, 12, 12, 2}, 12, 0);
+  }
+  EXPECT_EQ(grid.answer("mpe=5").doubt, Doubt::kFailsAbove);
+  const std::string types = R"({"out":{"result_t":"fixed<8,4,TRN,WRAP,0>"},"softmax":{"implementation":")";
+  const auto answer = [&](const char* implementation, const char* options) {
+    const MoreIntegerBits more = more_integer_bits(types + implementation + "\"}}", options);
+    return best_of(grid.points, {parse_bounds("mpe=5", "", {metric_named("mpe")})}, 1000, true, {}, more);
+  };
+  for (const char* with_table : {"stable", "latency"}) {
+    EXPECT_EQ(answer(with_table, "uniform").point->point->v_full, 11);
+    EXPECT_NE(joined(answer(with_table, "auto").said).find("steps grow with integer bits: points with more of --v-int are not"),
+              std::string::npos);
+  }
+  for (const char* other : {"argmax", "legacy"}) EXPECT_FALSE(answer(other, "uniform").point);
+  // Of weights only where the scores' type follows from theirs.
+  EXPECT_TRUE(more_integer_bits(types + "stable\"}}", "uniform maximum:24,10").of_weights);
+  EXPECT_FALSE(more_integer_bits(types + "stable\"}}", "auto maximum:24,10").of_weights);
+  EXPECT_TRUE(more_integer_bits("", "auto").of_vectors);
 }
 
 // Over random errors: fewer samples, whose errors are larger, never give an answer of fewer bits.
