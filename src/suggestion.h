@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,13 +28,18 @@ inline std::size_t distance_of(const std::string& from, const std::string& to) {
   return row.back();
 }
 
-// `; did you mean predict?`, or what there is.
-inline std::string suggestion(const std::string& word, const std::vector<std::string>& known, const std::string& otherwise = "there are") {
+// The word that was meant, if one is near enough.
+inline std::optional<std::string> nearest_word(const std::string& word, const std::vector<std::string>& known) {
   constexpr std::size_t kNear = 3;  // of three letters one may be wrong
   const auto nearest = std::min_element(known.begin(), known.end(),
                                         [&](const auto& a, const auto& b) { return distance_of(word, a) < distance_of(word, b); });
-  if (nearest != known.end() && distance_of(word, *nearest) <= std::max<std::size_t>(1, word.size() / kNear))
-    return "; did you mean " + *nearest + "?";
+  if (nearest == known.end() || distance_of(word, *nearest) > std::max<std::size_t>(1, word.size() / kNear)) return std::nullopt;
+  return *nearest;
+}
+
+// `; did you mean predict?`, or what there is.
+inline std::string suggestion(const std::string& word, const std::vector<std::string>& known, const std::string& otherwise = "there are") {
+  if (const auto nearest = nearest_word(word, known)) return "; did you mean " + *nearest + "?";
   return "; " + otherwise + " " + listed(known);
 }
 

@@ -19,15 +19,20 @@ void Progress::show(const State& state) {
   if (done < all && since < (terminal_ ? kBarSeconds : kLineSeconds)) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const auto rate_of = [&](std::size_t number) { return seconds > 0 ? static_cast<double>(number) / seconds : 0; };
-  const double rate = rate_of(done - found);
+  // Of a shorter time no rate can be told: it would be that of the clock.
+  constexpr double kLeastSeconds = 0.01;
+  const auto rate_of = [&](std::size_t number) { return static_cast<double>(number) / seconds; };
+  const double rate = seconds < kLeastSeconds ? 0 : rate_of(done - found);
   std::array<char, 128> numbers{};
-  int size = std::snprintf(numbers.data(), numbers.size(), "%zu/%zu %s, %.1f/s", done, all, unit_.c_str(), rate);
+  int size = std::snprintf(numbers.data(), numbers.size(), "%zu/%zu %s", done, all, unit_.c_str());
   const auto add = [&](const char* format, double value) {
     size += std::snprintf(numbers.data() + size, numbers.size() - static_cast<std::size_t>(size), format, value);
   };
-  if (samples > 0) add(", %.0f samples/s", rate_of(samples));
-  add(", %.0f s left", rate > 0 ? static_cast<double>(all - done) / rate : 0);
+  if (seconds >= kLeastSeconds) {
+    add(", %.1f/s", rate);
+    if (samples > 0) add(", %.0f samples/s", rate_of(samples));
+    add(", %.0f s left", rate > 0 ? static_cast<double>(all - done) / rate : 0);
+  }
   const std::string text = numbers.data() + (more.empty() ? "" : "; " + more);
   if (terminal_) {
     constexpr std::size_t kWidth = 20;

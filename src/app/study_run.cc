@@ -1,6 +1,7 @@
 #include "app/study_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "app/inputs.h"
@@ -17,6 +18,8 @@ namespace {
 void print_results(const std::string& study, const std::vector<ScanResult>& results) {
   const Store store(study, Store::Mode::kRead);
   Table table({"model", "data", "types", "lowest MPE at", "MPE of the output [%]", "lowest MAE at", "MAE of the output"});
+  Table classifiers({"model", "data", "types", "lowest accuracy loss at", "percentage points", "lowest disagreement at", "%"});
+  std::size_t regressions = 0;
   ScanResult sum;
   for (const ScanResult& result : results) {
     const Scan& scan = result.scan;
@@ -26,12 +29,21 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
     sum.followed += result.followed;
     sum.measured += result.measured;
     sum.skipped += result.skipped;
-    const std::vector<StoredPoint> points = store.points(scan, {"mpe", "mae"});
-    const std::size_t by_mpe = least(points, 0);
-    const std::size_t by_mae = least(points, 1);
-    if (by_mpe == points.size()) continue;
-    table.add({scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options, types_of(points[by_mpe]),
-               short_number(points[by_mpe].values[0]), types_of(points[by_mae]), short_number(points[by_mae].values[1])});
+    const auto add = [&](Table& to, const std::string& first, const std::string& second) {
+      const std::vector<StoredPoint> points = store.points(scan, {first, second});
+      std::vector<std::string> row{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
+      for (const std::size_t at : {std::size_t{0}, std::size_t{1}}) {
+        const std::size_t best = least(points, at);
+        if (best == points.size()) return false;
+        const bool known = !std::isnan(points[best].values[at]);
+        row.push_back(known ? types_of(points[best]) : "-");
+        row.push_back(known ? short_number(points[best].values[at]) : "-");
+      }
+      to.add(std::move(row));
+      return true;
+    };
+    if (store.float_metrics(scan).contains("agreement")) add(classifiers, "accuracy_loss", "disagreement");
+    else regressions += add(table, "mpe", "mae") ? 1 : 0;
   }
   const auto same = [&](const ScanResult& result) { return result.scan.samples == results.front().scan.samples; };
   const bool of_one_size = std::all_of(results.begin(), results.end(), same);
@@ -41,7 +53,9 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
   if (sum.measured > 0) std::printf("%zu points were done before; new metrics were computed from their predictions\n", sum.measured);
   std::printf("%zu points were computed, %zu follow from one with the same fractional bits and no overflow (points_*.txt)\n", sum.computed,
               sum.followed);
-  std::printf("%sresults in %s: study.db, results_*.txt; narrow report %s makes a page of them\n", table.text().c_str(), study.c_str(),
+  if (regressions > 0 || classifiers.rows() == 0) std::printf("%s", table.text().c_str());
+  if (classifiers.rows() > 0) std::printf("%s", classifiers.text().c_str());
+  std::printf("results in %s: study.db, results_*.txt; narrow report %s makes a page of them\n", study.c_str(),
               shell_quoted(study).c_str());
 }
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import awkward
@@ -765,3 +766,46 @@ def test_a_study_of_several_inputs(two_inputs, tmp_path):
             succeed("--quiet", "predict", GOLDEN / "merges.keras", "--data", tmp_path / "x.npz", "--v", bits, "--wb", "10,4", "--out", tmp_path / "p.txt")
             np.testing.assert_array_equal(np.loadtxt(tmp_path / "p.txt"), file["predictions"][:])
     assert "takes other inputs than model" in fail("sweep", GOLDEN / "merges.keras", GOLDEN / "in_parallel.keras", "--data", tmp_path / "x.npz", "--v-full", "12", "--v-int", "6", "--wb-full", "10", "--wb-int", "4", "--out", tmp_path / "other")
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "?"])
+@pytest.mark.parametrize("how", ["npy", "npz", "compressed"])
+def test_arrays_as_numpy_may_store_them(tmp_path, kind, how):
+    """In Fortran order, and bools, as numpy reads them: x and y of two and three axes."""
+    import keras
+
+    seed = int(os.environ.get("NARROW_SEED", time.time_ns() % 10**6))
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    model = keras.Sequential([keras.Input((3, 4)), keras.layers.Flatten(), keras.layers.Dense(2, name="out")])
+    kernel = np.linspace(-1, 1, 24).reshape(12, 2).astype(np.float32)
+    model.set_weights([kernel, np.zeros(2)])
+    model.save(tmp_path / "m.keras")
+    low, high = (0, 2) if kind == "?" else (np.iinfo(kind).min, np.iinfo(kind).max) if kind[1] == "1" else (0 if kind[0] == "u" else -99, 100)
+    x = rng.integers(low, high, (37, 3, 4), endpoint=kind != "?").astype(kind)
+    outputs = []
+    for order in ("C", "F"):
+        stored = np.asarray(x, order=order)
+        path = tmp_path / f"{order}.{how[:3]}"
+        if how == "npy":
+            np.save(path, stored)
+        else:
+            (np.savez if how == "npz" else np.savez_compressed)(tmp_path / f"{order}.npz", x=stored, y=np.asarray(rng.integers(0, 2, (37, 2)), order=order))
+            path = tmp_path / f"{order}.npz"
+        succeed("predict", tmp_path / "m.keras", "--data", path, "--out", tmp_path / "p.txt")
+        outputs.append(np.loadtxt(tmp_path / "p.txt"))
+    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_allclose(outputs[0], np.load(tmp_path / "F.npy" if how == "npy" else path)[() if how == "npy" else "x"].reshape(37, 12).astype(float) @ kernel, rtol=1e-5, atol=1e-3)
+
+
+def test_a_fortran_array_that_is_cut_short(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.save(tmp_path / "m.keras")
+    np.save(tmp_path / "x.npy", np.asfortranarray(np.ones((50, 3), np.float32)))
+    whole = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(whole[:-1])
+    assert "x.npy: it is cut short" in fail("predict", tmp_path / "m.keras", "--data", tmp_path / "x.npy", "--out", tmp_path / "p.txt")
+    (tmp_path / "x.npy").write_bytes(whole.replace(b"(50, 3), }       ", b"(500000000, 3), }"))
+    assert "x.npy: it is cut short" in fail("predict", tmp_path / "m.keras", "--data", tmp_path / "x.npy", "--out", tmp_path / "p.txt")

@@ -25,8 +25,24 @@ class SampleFile {
   virtual void read(std::size_t limit, Dataset& block) = 0;
   virtual std::optional<std::size_t> remaining() const = 0;
   std::vector<std::string> notes;
+  std::string no_targets;  // that there are none, and what may be meant to be; empty where there are, or nothing may be
   std::optional<Preparation> preparation;
 };
+
+// Of arrays that nobody reads, with their shapes: those that have a row for each sample may be targets.
+template <class Sizes>
+std::string without_targets(const std::string& path, const std::vector<std::pair<std::string, Sizes>>& others, std::size_t samples) {
+  std::string found;
+  for (const auto& [name, shape] : others) {
+    if (shape.empty() || shape.size() > 2 || shape[0] != samples) continue;
+    found += (found.empty() ? "" : ", ") + name + " (" + std::to_string(shape[0]) +
+             (shape.size() == 1 ? "" : "x" + std::to_string(shape[1])) + ")";
+  }
+  if (found.empty()) return "";
+  return path +
+         " has no y, which is where targets are read from, so there are none; of its other arrays these have a row for each sample: " +
+         found + "; store the targets as y";
+}
 
 constexpr const char* kWeight = "weight";
 
@@ -142,6 +158,7 @@ class NpySamples : public SampleFile {
       check_as_long(path, arrays[0], x_[0].shape(), arrays[k], x_[k].shape());
     }
     if (y_) check_target(path, arrays[0], x_[0].shape(), y_->shape());
+    else if (archive) no_targets = without_targets(path, other_arrays(path, arrays), x_[0].shape()[0]);
     if (weight_) check_weights(path, x_[0].shape(), asked.empty() ? kWeight : asked, weight_->shape());
   }
   void read(std::size_t limit, Dataset& block) override {
@@ -165,6 +182,23 @@ class NpySamples : public SampleFile {
   std::optional<std::size_t> remaining() const override { return x_[0].shape()[0] - next_; }
 
  private:
+  // Members that are read as nothing else. What is no array of numbers is left to who asks for it.
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> other_arrays(const std::string& path,
+                                                                             const std::vector<std::string>& read) const {
+    std::vector<std::pair<std::string, std::vector<std::size_t>>> others;
+    for (const std::string& member : zip_->members()) {
+      if (!member.ends_with(".npy")) continue;
+      const std::string name = member.substr(0, member.size() - 4);
+      if (name == kWeight || std::find(read.begin(), read.end(), name) != read.end()) continue;
+      try {
+        others.emplace_back(name, NpyReader(path + ", " + name, zip_->open(member)).shape());
+      } catch (const Error&) {
+        continue;
+      }
+    }
+    return others;
+  }
+
   std::vector<std::string> inputs_;
   std::optional<ZipReader> zip_;
   std::vector<NpyReader> x_;
@@ -185,6 +219,7 @@ class Hdf5Samples : public SampleFile {
     }
     has_y_ = file_.has("/y") && !is_input(inputs, "y");
     if (has_y_) check_target(path, arrays_[0], shape_, file_.shape("/y"));
+    else no_targets = without_targets(path, other_arrays(), static_cast<std::size_t>(shape_[0]));
     if (file_.has_attribute("/", "preparation")) {
       const std::string text = file_.attribute("/", "preparation");
       try {
@@ -227,6 +262,19 @@ class Hdf5Samples : public SampleFile {
   std::optional<std::size_t> remaining() const override { return shape_[0] - next_; }
 
  private:
+  std::vector<std::pair<std::string, std::vector<hsize_t>>> other_arrays() const {
+    std::vector<std::pair<std::string, std::vector<hsize_t>>> others;
+    for (const std::string& name : file_.children("/")) {
+      if (name == kWeight || is_input(arrays_, name)) continue;
+      try {
+        others.emplace_back(name, file_.shape("/" + name));
+      } catch (const Error&) {
+        continue;  // no dataset
+      }
+    }
+    return others;
+  }
+
   std::vector<std::string> inputs_, arrays_;
   Hdf5Reader file_;
   std::vector<hsize_t> shape_;  // of the first
@@ -411,6 +459,7 @@ class SampleReader::Impl {
     file_ = sample_file(path, unfit_, selected_);
     prepared_ = !is_of_clusters(path);
     if (prepared_) refuse_preparing(path);
+    if (!file_->no_targets.empty() && (source_.preparation.target || !given("target"))) notes_.push_back(file_->no_targets);
   }
 
   bool given(const std::string& option) const {

@@ -14,11 +14,19 @@
 namespace narrow {
 namespace {
 
+// NumPy's bool: a byte, true where it is not 0.
+struct NumpyBool {
+  std::uint8_t byte = 0;
+  explicit operator float() const { return byte != 0 ? 1 : 0; }
+  explicit operator double() const { return byte != 0 ? 1 : 0; }
+};
+
 // Whether a number is another one after its conversion. Integers are compared as doubles, which hold those of 32 bits; one of 64 bits
 // may round to 2^63, which is not one.
 template <class From, class To>
 bool changed(From value, To converted) {
-  if constexpr (std::is_floating_point_v<From>) return static_cast<From>(converted) != value && value == value;
+  if constexpr (std::is_same_v<From, NumpyBool>) return false;
+  else if constexpr (std::is_floating_point_v<From>) return static_cast<From>(converted) != value && value == value;
   else if constexpr (sizeof(From) < 8) return static_cast<double>(converted) != static_cast<double>(value);
   else return static_cast<double>(converted) >= 0x1p63 || static_cast<From>(converted) != value;
 }
@@ -39,6 +47,7 @@ template <class To>
 bool convert_any(const std::string& kind, const std::vector<std::byte>& bytes, std::vector<To>& values) {
   if (kind == "f4") return convert<float>(bytes, values);
   if (kind == "f8") return convert<double>(bytes, values);
+  if (kind == "b1") return convert<NumpyBool>(bytes, values);
   if (kind == "i1") return convert<std::int8_t>(bytes, values);
   if (kind == "i2") return convert<std::int16_t>(bytes, values);
   if (kind == "i4") return convert<std::int32_t>(bytes, values);
@@ -144,7 +153,7 @@ class HeaderParser {
 
 // The real types that are read: a byte order, a kind and bytes. Throws Error for the others.
 void require_real(const std::string& name, const std::string& type) {
-  constexpr std::array<std::string_view, 9> kReal = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4"};
+  constexpr std::array<std::string_view, 10> kReal = {"b1", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4"};
   const std::string_view kind = std::string_view(type).substr(std::min<std::size_t>(1, type.size()));
   const bool known =
       std::find(kReal.begin(), kReal.end(), kind) != kReal.end() && std::string_view("<|=>").find(type[0]) != std::string_view::npos;
@@ -176,8 +185,7 @@ NpyReader::NpyReader(std::string name, std::unique_ptr<ByteStream> stream) : nam
   if (length > kLongest) throw Error(name_ + ": its header is not as NumPy writes it");
   const std::string header = text(length);
   Header parsed = HeaderParser(name_, header).parse();
-  if (parsed.fortran_order && parsed.shape.size() > 1)
-    throw Error(name_ + ": it is in Fortran order; save it with numpy.ascontiguousarray");
+  fortran_order_ = parsed.fortran_order && parsed.shape.size() > 1;
   require_real(name_, parsed.type);
   type_ = std::move(parsed.type);
   shape_ = std::move(parsed.shape);
@@ -196,6 +204,44 @@ std::size_t NpyReader::values() const {
   return count;
 }
 
+void NpyReader::read_bytes(std::byte* to, std::size_t count) {
+  if (!fortran_order_) {
+    if (stream_->read(to, count) < count) throw Error(name_ + ": it is cut short");
+    return;
+  }
+  if (reordered_.empty()) reorder();
+  std::copy_n(reordered_.begin() + static_cast<std::ptrdiff_t>(taken_), count, to);
+  taken_ += count;
+}
+
+// The whole array, whose first index runs fastest in the file and slowest here.
+void NpyReader::reorder() {
+  // A step at a time: a damaged header may claim any size.
+  constexpr std::size_t kStep = 1 << 20;
+  const std::size_t all = values() * item_;
+  std::vector<std::byte> bytes;
+  while (bytes.size() < all) {
+    const std::size_t before = bytes.size();
+    const std::size_t step = std::min(kStep, all - before);
+    bytes.resize(before + step);
+    if (stream_->read(bytes.data() + before, step) < step) throw Error(name_ + ": it is cut short");
+  }
+  std::vector<std::size_t> strides(shape_.size(), item_);  // in the file
+  for (std::size_t d = 1; d < shape_.size(); ++d) strides[d] = strides[d - 1] * shape_[d - 1];
+  reordered_.resize(bytes.size());
+  std::vector<std::size_t> index(shape_.size(), 0);
+  std::size_t from = 0;
+  for (std::size_t to = 0; to < all; to += item_) {
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(from), item_, reordered_.begin() + static_cast<std::ptrdiff_t>(to));
+    for (std::size_t d = shape_.size(); d-- > 0;) {
+      from += strides[d];
+      if (++index[d] < shape_[d]) break;
+      from -= strides[d] * shape_[d];
+      index[d] = 0;
+    }
+  }
+}
+
 template <class T>
 std::vector<T> NpyReader::read(std::size_t count) {
   // A step at a time: a damaged header may claim any size.
@@ -203,7 +249,7 @@ std::vector<T> NpyReader::read(std::size_t count) {
   std::vector<T> all;
   for (std::size_t done = 0; done < count; done += kStep) {
     std::vector<std::byte> bytes(std::min(kStep, count - done) * item_);
-    if (stream_->read(bytes.data(), bytes.size()) < bytes.size()) throw Error(name_ + ": it is cut short");
+    read_bytes(bytes.data(), bytes.size());
     std::vector<T> values(bytes.size() / item_);
     rounded_ |= convert_any(type_.substr(1), bytes, values);
     all.insert(all.end(), values.begin(), values.end());

@@ -11,8 +11,8 @@
 namespace narrow {
 
 // An array of NumPy's .npy format (numpy.lib.format, versions 1 to 3), read from its beginning to its end. `name` is for
-// messages. Throws Error for what is not a .npy array, is cut short, is in Fortran order, or holds anything but little-endian real
-// numbers.
+// messages. Throws Error for what is not a .npy array, is cut short, or holds anything but little-endian real
+// numbers and bools. An array in Fortran order is read as a whole first.
 class NpyReader {
  public:
   NpyReader(std::string name, std::unique_ptr<ByteStream> stream);
@@ -29,7 +29,13 @@ class NpyReader {
   std::unique_ptr<ByteStream> stream_;
   std::vector<std::size_t> shape_;
   std::string type_;
+  void read_bytes(std::byte* to, std::size_t count);
+  void reorder();
+
   std::size_t item_ = 0;
+  bool fortran_order_ = false;
+  std::vector<std::byte> reordered_;  // what was in Fortran order, row major
+  std::size_t taken_ = 0;             // bytes of it
   bool rounded_ = false;
 };
 

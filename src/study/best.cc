@@ -15,6 +15,7 @@
 #include "error.h"
 #include "fixed/format.h"
 #include "study/layout.h"
+#include "suggestion.h"
 
 namespace narrow {
 
@@ -49,6 +50,13 @@ std::string default_metric(const std::vector<Metric>& metrics) {
   return "mpe";
 }
 
+std::string headline_of(const std::vector<std::string>& metrics) {
+  for (const char* name : {"accuracy_loss", "disagreement"}) {
+    if (std::find(metrics.begin(), metrics.end(), name) != metrics.end()) return name;
+  }
+  return "mpe";
+}
+
 double default_bound(const std::string& metric) { return metric == "accuracy_loss" || metric == "disagreement" ? 1 : kDefaultBound; }
 
 Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t samples) {
@@ -77,12 +85,25 @@ Judgement judge(const StoredPoint& point, const Bound& bound, std::size_t sample
   return judgement;
 }
 
+// What may have been meant, or the kinds that there are, one of each.
+static std::string names_like(const std::string& name, const std::vector<std::string>& names) {
+  const std::string where = " (docs/study.md, Metrics)";
+  if (const std::optional<std::string> near = nearest_word(name, names)) return "did you mean " + *near + "?" + where;
+  std::vector<std::string> kinds;
+  for (const std::string& each : names) {
+    const std::size_t at = each.find('@');
+    const std::string kind = at == std::string::npos ? each : each.substr(0, at) + "@...";
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+  }
+  return "it has " + listed(kinds) + where;
+}
+
 std::vector<Bound> parse_bounds(const std::string& text, const std::string& metric, const std::vector<Metric>& metrics) {
   const auto bound_on = [&](const std::string& name, const std::string& number, const char* option) {
     const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const Metric& each) { return each.name == name; });
     if (metrics.empty()) throw Error("the study has no values yet: no point is done");
     if (found == metrics.end()) {
-      throw Error(std::string(option) + ": the study has no metric '" + name + "'; it has " + listed(names_of(metrics)));
+      throw Error(std::string(option) + ": the study has no metric '" + name + "'; " + names_like(name, names_of(metrics)));
     }
     if (found->better == Better::kNeither) {
       throw Error(std::string(option) + ": no value of " + name + " is better than another; judge by its change, or by another metric");
@@ -500,7 +521,7 @@ static void say_ties(Answer& answer, const std::vector<Metric>& metrics) {
   const double share = point->values[static_cast<std::size_t>(ties - metrics.begin())];
   if (!(share > kMany)) return;
   answer.said.push_back("at " + types_of(*point) + " " + number(share) +
-                        " % of the samples have no single highest score, and are taken to be of the first class of these");
+                        " % of the samples have tied highest scores, and are taken to be of the first class of these");
 }
 
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {

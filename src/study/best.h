@@ -21,6 +21,8 @@ inline constexpr double kDefaultBound = 5;
 // The target's MPE where a target is known, else a classifier's accuracy loss, or where no true classes are known its disagreement with the
 // float model; else the MPE of the network's output.
 std::string default_metric(const std::vector<Metric>& metrics);
+// What is told of points while they are computed: of a classifier its accuracy loss or disagreement, else the MPE of the network's output.
+std::string headline_of(const std::vector<std::string>& metrics);
 // kDefaultBound, but 1 of a classifier's accuracy loss and disagreement: percentage points.
 double default_bound(const std::string& metric);
 // Points of which a larger share of some layer's values, sums or weights overflows are not recommended, %.

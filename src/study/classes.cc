@@ -70,6 +70,11 @@ std::string fill_truth(Classes& classes, const Dataset& data, std::size_t output
   return "";
 }
 
+std::string no_truth(const Dataset& data) {
+  return "the true classes are not known, because " + data.path +
+         " has no targets (y): only the agreement with the float model is measured, no accuracy and no ROC curves";
+}
+
 bool has_only_0_and_1(const Dataset& data) {
   return data.targets == 1 && !data.y.empty() && std::all_of(data.y.begin(), data.y.end(), [](float y) { return y == 0 || y == 1; });
 }
@@ -122,6 +127,7 @@ std::optional<Classes> classes_of(const std::vector<std::string>& asked, const D
     }
     classes.names = asked;
     if (const std::string why = fill_truth(classes, data, outputs); !why.empty()) throw Error(why);
+    if (classes.truth.empty()) classes.notes.push_back(no_truth(data));
     return classes;
   }
   if (!has_scores(model)) return std::nullopt;
@@ -131,10 +137,12 @@ std::optional<Classes> classes_of(const std::vector<std::string>& asked, const D
   if (!recognised) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) classes.names.push_back(std::to_string(i));
   const std::string why = fill_truth(classes, data, outputs);
-  classes.notes.push_back("taken as a classifier of " + std::to_string(count) + " classes, " + classes.names.front() + " to " +
-                          classes.names.back() + ", for it ends in a " + activation + (outputs == 1 ? " and its targets are 0 and 1" : "") +
-                          "; --classes names them, --classes none compares its outputs alone");
+  classes.recognised = "treated as a classifier of " + std::to_string(count) + " classes, " + classes.names.front() + " to " +
+                       classes.names.back() + ", because it ends in a " + activation +
+                       (outputs == 1 ? " and its targets are 0 and 1" : "") +
+                       "; --classes names them, --classes none compares its outputs alone";
   if (!why.empty()) classes.notes.push_back("the true classes are not known: " + why);
+  else if (classes.truth.empty()) classes.notes.push_back(no_truth(data));
   return classes;
 }
 

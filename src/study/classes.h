@@ -20,7 +20,8 @@ struct Classes {
   bool probabilities = false;        // the outputs are: of a softmax, or a single sigmoid
   double cut = 0;                    // 0.5 behind a sigmoid
   std::vector<std::uint16_t> truth;  // of each sample; empty where it is not known
-  std::vector<std::string> notes;    // what a user should know of how they were recognised
+  std::string recognised;            // how it was seen that this is a classifier, where the user did not say it
+  std::vector<std::string> notes;    // what else a user should know of them
 };
 
 // As --classes takes them.

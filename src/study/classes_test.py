@@ -172,7 +172,7 @@ def test_constant_scores_have_an_area_of_one_half(models, tmp_path):
     assert stored["ties"] == 100 and stored["accuracy"] == 100 * (truth == 0).mean() > 85, "it looks fine by accident"
     assert stored["efficiency@t,1"] == 0 and stored["background@t,50"] == 100
     said = succeed([NARROW, "best", str(tmp_path / "study"), "--below", "100"])
-    assert "100 % of the samples have no single highest score, and are taken to be of the first class of these" in said, said
+    assert "100 % of the samples have tied highest scores, and are taken to be of the first class of these" in said, said
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -213,25 +213,25 @@ def test_a_jet_tagger_goes_through_a_study(tmp_path):
     common = [NARROW, "sweep", str(GOLDEN / "jet_tagger.keras"), "--data", str(tmp_path / "jets.npz"), "--v-full", "12:16:2", "--v-int", "6", "--wb-full", "12", "--wb-int", "4",
               "--types", "uniform", "--keep", "predictions", "--out", str(study)]
     done = run(common)
-    assert done.returncode == 0 and "taken as a classifier of 5 classes, 0 to 4, for it ends in a softmax" in done.stderr, done.stderr
+    assert done.returncode == 0 and "treated as a classifier of 5 classes, 0 to 4, because it ends in a softmax" in done.stderr, done.stderr
     done = run([*common, "--classes", "g,q,w,z,t"])
-    assert done.returncode == 0 and "taken as a classifier" not in done.stderr, done.stderr
+    assert done.returncode == 0 and "treated as a classifier" not in done.stderr, done.stderr
     for fixed, reference, stored, errors in measured(tmp_path):
         expected = expected_of(fixed, reference, truth, np.ones(len(truth)), NAMES, kl=True)
         for name, value in expected.items():
             agree(stored[name], value, name)
     header = succeed([NARROW, "best", str(study)]).splitlines()[0]
-    assert "accuracy_loss [%]" in header, header
+    assert "accuracy_loss [percentage points]" in header, header
     header = succeed([NARROW, "best", str(study), "--below", "efficiency_loss@t,1=100,auc_loss@t=0.5"]).splitlines()[0]
     assert header.split()[-3:] == ["efficiency_loss@t,1", "[%]", "auc_loss@t"], header
     said = fail([NARROW, "best", str(study), "--below", "auc@t=0.5"])
     assert said == "narrow: error: --below: more auc@t is better, and a bound is from above; bound auc_loss@t\n", said
     # What was named when the study began is kept; another order would give the same names to other classes.
-    assert "taken as a classifier" not in run(common).stderr
+    assert "treated as a classifier" not in run(common).stderr
     said = fail([*common, "--classes", "q,g,w,z,t"])
     assert "the classes of this study are g,q,w,z,t" in said, said
     confusion = rows(study, "SELECT curve, sum(value), sum(float_value) FROM curve_values WHERE curve LIKE 'confusion@%' AND v_full = 16 GROUP BY curve")
-    assert len(confusion) == 10 and all(a is None or (a == pytest.approx(100) and b == pytest.approx(100)) for _, a, b in confusion), confusion
+    assert len(confusion) == 5 and all(a is None or (a == pytest.approx(100) and b == pytest.approx(100)) for _, a, b in confusion), confusion
 
 
 def jets(folder):
@@ -257,6 +257,112 @@ def test_a_wider_grid_of_integer_bits_does_not_change_the_best(tmp_path):
     assert coarse > 6, coarse
     assert best["few"][1] == best["many"][1] and best["few"][1].split()[3] != "-", best
     assert any("points with more of --v-int are not expected to be better" in line for line in best["many"])
+
+
+def permuted(y):
+    return y[:, [1, 2, 3, 4, 0]]
+
+
+@pytest.mark.parametrize("change, words", [
+    (permuted, "the labels of the data and the model's outputs seem to be in different orders: the float model takes most samples of 0 for 1, "),
+    (lambda y: y[np.random.default_rng(1).permutation(len(y))], "the float model itself is no better than chance: it is right for "),
+    (lambda y: y, None),
+])
+def test_wrong_labels_are_told(tmp_path, change, words):
+    """In a study, in best, in the report and in predict."""
+    x, _ = jets(tmp_path)
+    with h5py.File(GOLDEN / "jet_tagger.h5") as file:
+        reference = file["float"][:]
+    y = one_hot(reference.argmax(1), 5).astype(np.float32)
+    np.savez(tmp_path / "jets.npz", x=x, y=change(y))
+    tagger, data = str(GOLDEN / "jet_tagger.keras"), str(tmp_path / "jets.npz")
+    command = [NARROW, "sweep", tagger, "--data", data, "--v-full", "16", "--v-int", "6", "--wb-full", "12", "--wb-int", "4", "--types", "uniform", "--keep", "none", "--out", str(tmp_path / "study")]
+    said = [run(command).stderr, succeed([NARROW, "best", str(tmp_path / "study"), "--any"])]
+    succeed([NARROW, "report", str(tmp_path / "study"), "--any", "--figures", "none"])
+    said.append((tmp_path / "study" / "report.html").read_text().replace("&#39;", "'"))
+    predicted = run([NARROW, "predict", tagger, "--data", data, "--v", "16,6", "--types", "uniform", "--out", str(tmp_path / "p.txt")])
+    said.append(predicted.stderr)
+    for each in said:
+        assert words in each.replace("The float", "the float").replace("The labels", "the labels") if words else "no better than" not in each and "in different orders" not in each, each[:4000]
+    fixed = np.loadtxt(tmp_path / "p.txt")
+    share = lambda which: f"{100 * which.mean():.4g} %"
+    right = lambda p: share(p.argmax(1) == change(y).argmax(1))
+    assert f"; accuracy {right(fixed)}, of the float model {right(reference)}; the float model's class for {share(fixed.argmax(1) == reference.argmax(1))}; MAE of the outputs" in predicted.stdout
+    assert "MPE" not in predicted.stdout
+
+
+@pytest.mark.parametrize("truth, scores, words", [
+    (lambda rng: rng.integers(0, 2, 400), lambda t: np.where(t == 1, -1.0, 1.0), "takes most samples of b for s, s for b; it is right for 0 % of the samples, and would be for 100 % in that order"),
+    (lambda rng: (rng.random(400) < 0.1).astype(int), lambda t: np.where(t == 1, -1.0, -2.0), "no better than one that takes every sample for b: it is right for "),
+    (lambda rng: rng.integers(0, 2, 400), lambda t: np.where(np.arange(400) % 2, 1.0, -1.0), "the float model itself is no better than chance: it is right for "),
+    (lambda rng: rng.integers(0, 2, 400), lambda t: np.where(t == 1, 1.0, -1.0), None),
+])
+def test_wrong_labels_of_one_output(models, tmp_path, truth, scores, words):
+    y = truth(np.random.default_rng(4))
+    x = scores(y) + np.random.default_rng(5).normal(0, 0.1, 400)
+    said = run(sweep(tmp_path, models[1, "linear"], x, y, None, "--classes", "b,s", grid=("10", "4", "6", "2"))).stderr
+    assert words in said if words else "chance" not in said and "orders" not in said and "no better" not in said, said
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+def test_labels_under_another_name(models, tmp_path, kind):
+    truth = np.arange(60) % 3
+    x = scores_like(np.random.default_rng(2), truth, 3).astype(np.float32)
+    arrays = {"x": x, "labels": one_hot(truth, 3).astype(np.float32), "ids": np.arange(60, dtype=np.float32), "edges": np.zeros(7, np.float32), "weight": np.ones(60, np.float32)}
+    path = tmp_path / f"data.{kind}"
+    if kind == "npz":
+        np.savez(path, **arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    command = [NARROW, "sweep", str(models[3, "softmax"]), "--data", str(path), "--classes", "g,q,t", "--v-full", "10", "--v-int", "4", "--wb-full", "6", "--wb-int", "2", "--keep", "none"]
+    done = run([*command, "--out", str(tmp_path / "study")])
+    assert done.returncode == 0, done.stderr
+    assert "has no y, which is where targets are read from" in done.stderr and "store the targets as y" in done.stderr, done.stderr
+    listed = done.stderr.split("a row for each sample: ")[1].split(";")[0]
+    assert sorted(listed.split(", ")) == ["ids (60)", "labels (60x3)"], listed
+    assert "only the agreement with the float model is measured" in succeed([NARROW, "best", str(tmp_path / "study")])
+    assert "has no targets (y)" in fail([*command, "--efficiency", "80", "--out", str(tmp_path / "other")])
+    assert "has no y" not in run([*command, "--target", "none", "--out", str(tmp_path / "left_out")]).stderr
+
+
+@pytest.mark.parametrize("names", ["g,q,t", "2,0,1"])
+def test_classes_named_later_take_the_place_of_numbers(models, tmp_path, names):
+    """The same study as one whose classes had names from the beginning."""
+    truth = np.arange(90) % 3
+    x = scores_like(np.random.default_rng(6), truth, 3)
+    grid = ("8:10", "4", "6", "2")
+    for out, steps in (("later", [[], ["--classes", names]]), ("always", [["--classes", names]])):
+        for options in steps:
+            succeed(sweep(tmp_path, models[3, "softmax"], x, truth, None, *options, grid=grid, out=out))
+    for table in ("metrics", "float_metrics", "curves", "float_curves"):
+        key = "point" if not table.startswith("float") else "scan"
+        later, always = (rows(tmp_path / out, f"SELECT {key}, name, * FROM {table} ORDER BY 1, 2") for out in ("later", "always"))
+        assert later == always and len(later) >= 6, table
+    titles = [sorted(rows(tmp_path / out, "SELECT name, title, meaning FROM metric_names")) for out in ("later", "always")]
+    assert titles[0] == titles[1]
+
+
+def test_a_metric_that_is_not_there(models, tmp_path):
+    truth = np.arange(60) % 3
+    succeed(sweep(tmp_path, models[3, "softmax"], scores_like(np.random.default_rng(2), truth, 3), truth, None, "--classes", "g,q,t", grid=("8", "4", "6", "2")))
+    said = fail([NARROW, "best", str(tmp_path / "study"), "--metric", "acuracy_loss"])
+    assert said == "narrow: error: --metric: the study has no metric 'acuracy_loss'; did you mean accuracy_loss? (docs/study.md, Metrics)\n"
+    said = fail([NARROW, "best", str(tmp_path / "study"), "--metric", "purity"])
+    assert "it has mae, mpe" in said and "efficiency_loss@..." in said and len(said) < 500, said
+
+
+def test_a_classifier_is_told_of_by_its_accuracy(tmp_path):
+    jets(tmp_path)
+    command = [NARROW, "sweep", str(GOLDEN / "jet_tagger.keras"), "--data", str(tmp_path / "jets.npz"), "--v-full", "12,16", "--v-int", "6", "--wb-full", "12", "--wb-int", "4",
+               "--types", "uniform", "--keep", "none", "--out", str(tmp_path / "study")]
+    done = run(command)
+    assert "MPE" not in done.stdout and "lowest accuracy loss at" in done.stdout, done.stdout
+    assert "lowest accuracy loss of " in done.stderr and "lowest MPE" not in done.stderr, done.stderr
+    least, = rows(tmp_path / "study", "SELECT v_full, accuracy_loss FROM results ORDER BY accuracy_loss, bits LIMIT 1")
+    line = next(line for line in done.stdout.splitlines() if "uniform" in line)
+    assert f"ap_fixed<{least[0]},6>" in line and float(line.split()[6]) == pytest.approx(least[1], abs=1e-3), (line, least)
 
 
 def test_roc_curves(models, tmp_path):
@@ -322,6 +428,10 @@ def test_what_is_no_classifier_is_said(models, tmp_path):
         return done, names
 
     soft = np.full((20, 3), 1 / 3)
+    done, names = said(models[3, "softmax"], None)
+    assert "the true classes are not known, because " in done.stderr and "data.h5 has no targets (y): only the agreement" in done.stderr
+    done, names = said(models[3, "softmax"], None, "--classes", "g,q,t")
+    assert "data.h5 has no targets (y): only the agreement" in done.stderr and "agreement" in names
     done, names = said(models[3, "softmax"], soft)
     assert "the true classes are not known" in done.stderr and "row 0 are no class" in done.stderr and "agreement" in names and "accuracy" not in names
     done, names = said(models[3, "linear"], one_hot(np.arange(20) % 3, 3))
@@ -360,6 +470,7 @@ def test_one_row_does_not_make_a_classifier(models, tmp_path, first):
     (None, ["--classes", "g,q,a=b"], "classes: 'a=b' cannot be a class's name: it has letters, digits, _, -, + and ."),
     (None, ["--classes", "g"], "classes: g is one class; give all, in the order of the outputs (of a single output background,signal)"),
     (None, ["--background", "5"], "--background and --efficiency are working points of a classifier, and model linear3 is not taken for one; name its classes (--classes)"),
+    (None, ["--classes", "g,q,t", "--background", "5"], "--background and --efficiency need the true classes: "),
     (np.arange(20) % 3, ["--classes", "g,q,t", "--background", "100"], "a background efficiency is a percentage between 0 and 100, and 100 is given"),
     (np.arange(20) % 3, ["--classes", "g,q,t", "--efficiency", "50,50"], "the signal efficiency 50 is given twice"),
     (np.arange(20) % 3, ["--classes", "g,q,t", "--threshold", "5"], "--threshold is of a trigger on one target, and model linear3 is a classifier; its working points are --background and --efficiency"),

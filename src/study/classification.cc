@@ -1,11 +1,16 @@
 #include "study/classification.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <set>
+#include <type_traits>
 #include <utility>
+
+#include "data/text.h"
 
 namespace narrow {
 namespace {
@@ -21,18 +26,61 @@ struct Ranked {
   std::vector<std::uint8_t> is_signal, ends;
 };
 
+// Falling scores as rising bits; 0 and -0 are equal. Low bits that are 0 stay 0.
+std::uint64_t falling_bits(double score) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  const auto bits = std::bit_cast<std::uint64_t>(score + 0.0);
+  return bits >= kSign ? bits : kSign - bits;
+}
+
+// Scores of fixed point differ in few bits: those, with the sample behind them, are sorted by a few digits (LSD radix sort). Each word's
+// upper half is the score, in `bits` bits at most.
+void sort_words(std::vector<std::uint64_t>& words, int bits) {
+  constexpr int kMost = 11;  // bits of a digit: its counts stay in the first cache
+  const int digits = (bits + kMost - 1) / kMost;
+  if (digits == 0) return;
+  const int width = (bits + digits - 1) / digits;
+  std::vector<std::uint64_t> sorted(words.size());
+  std::vector<std::uint32_t> next(std::size_t{1} << width);
+  for (int digit = 0; digit < digits; ++digit) {
+    const auto value = [&](std::uint64_t word) { return (word >> (32 + digit * width)) & (next.size() - 1); };
+    std::fill(next.begin(), next.end(), 0);
+    for (const std::uint64_t word : words) ++next[value(word)];
+    std::uint32_t before = 0;
+    for (std::uint32_t& each : next) before += std::exchange(each, before);
+    for (const std::uint64_t word : words) sorted[next[value(word)]++] = word;
+    words.swap(sorted);
+  }
+}
+
 Ranked ranked(std::span<const double> predictions, std::size_t outputs, std::size_t place, const std::vector<std::uint16_t>& truth,
               std::size_t signal) {
-  std::vector<std::pair<double, std::uint32_t>> scores;
-  scores.reserve(truth.size());
-  for (std::size_t i = 0; i < truth.size(); ++i) scores.emplace_back(-predictions[i * outputs + place], static_cast<std::uint32_t>(i));
-  std::sort(scores.begin(), scores.end());
-  Ranked result;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    result.samples.push_back(scores[i].second);
-    result.is_signal.push_back(truth[scores[i].second] == signal ? 1 : 0);
-    result.ends.push_back(i + 1 == scores.size() || scores[i].first != scores[i + 1].first ? 1 : 0);
+  const std::size_t count = truth.size();
+  std::vector<std::uint64_t> scores(count);
+  std::uint64_t different = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    scores[i] = falling_bits(predictions[i * outputs + place]);
+    different |= scores[i] ^ scores.front();
   }
+  constexpr int kHalf = 32;
+  const int first = different == 0 ? 0 : std::countr_zero(different);
+  const int bits = static_cast<int>(std::bit_width(different)) - first;
+  Ranked result{std::vector<std::uint32_t>(count), std::vector<std::uint8_t>(count), std::vector<std::uint8_t>(count)};
+  if (bits <= kHalf) {
+    const std::uint64_t mask = bits == 0 ? 0 : ~std::uint64_t{0} >> (64 - bits);
+    for (std::size_t i = 0; i < count; ++i) scores[i] = (((scores[i] >> first) & mask) << kHalf) | i;
+    sort_words(scores, bits);
+    for (std::size_t i = 0; i < count; ++i) {
+      result.samples[i] = static_cast<std::uint32_t>(scores[i]);
+      result.ends[i] = i + 1 == count || (scores[i] >> kHalf) != (scores[i + 1] >> kHalf) ? 1 : 0;
+    }
+  } else {
+    std::iota(result.samples.begin(), result.samples.end(), 0U);
+    std::stable_sort(result.samples.begin(), result.samples.end(), [&](auto a, auto b) { return scores[a] < scores[b]; });
+    for (std::size_t i = 0; i < count; ++i)
+      result.ends[i] = i + 1 == count || scores[result.samples[i]] != scores[result.samples[i + 1]] ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < count; ++i) result.is_signal[i] = truth[result.samples[i]] == signal ? 1 : 0;
   return result;
 }
 
@@ -62,6 +110,90 @@ Roc::Points working_points(const ClassSamples& of, const Ranked& order, double s
     if (open == 0 && wrong > most) break;
   }
   return points;
+}
+
+// Where `holds(a, b)`, the value is put in its place; so written that compilers make vectors of it.
+template <class Sum, class Holds>
+void take_where(std::size_t count, const Holds& holds, const Sum* __restrict a, const Sum* __restrict b, const Sum* __restrict value,
+                Sum* __restrict to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Sum old = to[i];
+    const Sum own = value[i];
+    to[i] = holds(a[i], b[i]) ? own : old;
+  }
+}
+
+template <class Sum>
+void add_times(std::size_t count, const std::uint8_t* __restrict times, Sum weight, Sum* __restrict to) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<Sum>(to[i] + times[i] * weight);
+}
+
+// working_points of all replicas at once: they walk down the scores together. Sums of whole numbers are whole, so without weights they are
+// kept as such; their order is that of working_points.
+template <class Sum>
+void take_drawn(Roc& roc, const ClassSamples& of, const Ranked& order, std::size_t class_) {
+  const std::size_t replicas = of.drawn.size();
+  const std::size_t all = of.backgrounds.size() + of.efficiencies.size();
+  std::vector<Sum> sums(2 * replicas, 0);  // of background, of signal
+  std::vector<Sum> before(replicas, 0);    // of signal, at the threshold before
+  std::vector<Sum> bounds(all * replicas), found(all * replicas, 0);
+  const auto whole = [](double bound, bool at_most) {
+    if constexpr (std::is_integral_v<Sum>) return static_cast<Sum>(at_most ? std::floor(bound) : std::ceil(bound));
+    else return bound;
+  };
+  const auto signal_of = [&](std::size_t r) { return of.drawn[r].of_class[class_]; };
+  const auto background_of = [&](std::size_t r) { return of.drawn[r].all - signal_of(r); };
+  for (std::size_t r = 0; r < replicas; ++r) {
+    for (std::size_t k = 0; k < of.backgrounds.size(); ++k)
+      bounds[k * replicas + r] = whole(of.backgrounds[k] / kPercent * background_of(r) * (1 + kRounding), true);
+    for (std::size_t k = 0; k < of.efficiencies.size(); ++k) {
+      bounds[(of.backgrounds.size() + k) * replicas + r] = whole(of.efficiencies[k] / kPercent * signal_of(r) * (1 - kRounding), false);
+    }
+  }
+  Sum* const wrong = sums.data();
+  Sum* const passed = sums.data() + replicas;
+  const std::size_t backgrounds = of.backgrounds.size();
+  const auto is_found = [&](std::size_t k) {
+    const Sum* const bound = bounds.data() + k * replicas;
+    for (std::size_t r = 0; r < replicas; ++r) {
+      if (k < backgrounds ? wrong[r] <= bound[r] : passed[r] < bound[r]) return false;
+    }
+    return true;
+  };
+  std::vector<std::size_t> open(all);
+  std::iota(open.begin(), open.end(), std::size_t{0});
+  constexpr std::size_t kLook = 32;  // so many thresholds, before it is asked what is found
+  std::size_t thresholds = 0;
+  for (std::size_t i = 0; i < order.samples.size() && !open.empty(); ++i) {
+    const std::uint8_t* const times = of.times.data() + order.samples[i] * replicas;
+    Sum* const own = order.is_signal[i] != 0 ? passed : wrong;
+    const auto weight = std::is_integral_v<Sum> ? Sum{1} : static_cast<Sum>(of.weighing.of_sample(order.samples[i]));
+    add_times(replicas, times, weight, own);
+    if (order.ends[i] == 0) continue;
+    for (const std::size_t k : open) {
+      const Sum* const bound = bounds.data() + k * replicas;
+      Sum* const at = found.data() + k * replicas;
+      const auto at_most = [](Sum a, Sum b) { return a <= b; };
+      const auto below = [](Sum a, Sum b) { return a < b; };
+      if (k < backgrounds) take_where(replicas, at_most, wrong, bound, passed, at);
+      else take_where(replicas, below, before.data(), bound, wrong, at);
+    }
+    std::copy_n(passed, replicas, before.data());
+    if (++thresholds % kLook == 0) std::erase_if(open, is_found);
+  }
+  roc.drawn_efficiencies.assign(of.backgrounds.size(), std::vector<double>(replicas, kNan));
+  roc.drawn_backgrounds.assign(of.efficiencies.size(), std::vector<double>(replicas, kNan));
+  for (std::size_t r = 0; r < replicas; ++r) {
+    const double signal = signal_of(r);
+    const double background = background_of(r);
+    if (!(signal > 0 && background > 0)) continue;
+    for (std::size_t k = 0; k < of.backgrounds.size(); ++k)
+      roc.drawn_efficiencies[k][r] = static_cast<double>(found[k * replicas + r]) / signal * kPercent;
+    for (std::size_t k = 0; k < of.efficiencies.size(); ++k) {
+      const std::size_t at = (of.backgrounds.size() + k) * replicas + r;
+      if (passed[r] >= bounds[at]) roc.drawn_backgrounds[k][r] = static_cast<double>(found[at]) / background * kPercent;
+    }
+  }
 }
 
 std::vector<double> curve_of(const Ranked& order, const Weighing& weighing, double signal, double background) {
@@ -139,8 +271,24 @@ ClassSamples::ClassSamples(const Classes& of, std::size_t values, std::size_t co
   };
   totals = add([&](std::size_t i) { return weighing.of_sample(i); });
   for (std::size_t r = 0; r < resamples.replicas(); ++r) {
-    const auto times = resamples.weights(r);
-    drawn.push_back(add([&](std::size_t i) { return times[i] * weighing.of_sample(i); }));
+    const auto own = resamples.weights(r);
+    drawn.push_back(add([&](std::size_t i) { return own[i] * weighing.of_sample(i); }));
+  }
+  times.resize(samples * resamples.replicas());
+  for (std::size_t r = 0; r < resamples.replicas(); ++r) {
+    const auto own = resamples.weights(r);
+    for (std::size_t i = 0; i < samples; ++i) times[i * resamples.replicas() + r] = own[i];
+  }
+  for (const std::size_t signal : signals) {
+    double sums[2] = {0, 0};     // NOLINT(modernize-avoid-c-arrays)
+    double squares[2] = {0, 0};  // NOLINT(modernize-avoid-c-arrays)
+    for (std::size_t i = 0; i < samples; ++i) {
+      const int side = classes.truth[i] == signal ? 1 : 0;
+      const double weight = weighing.of_sample(i);
+      sums[side] += weight;
+      squares[side] += weight * weight;
+    }
+    fewest.push_back(std::min(sums[0] * sums[0] / squares[0], sums[1] * sums[1] / squares[1]));
   }
 }
 
@@ -175,12 +323,11 @@ Classification::Classification(const ClassSamples& samples, std::span<const doub
     if (samples.has_negative) continue;  // what passes would not rise as the threshold falls
     roc.curve = curve_of(order, samples.weighing, weight, others);
     roc.points = working_points(samples, order, weight, others, [&](std::size_t i) { return samples.weighing.of_sample(i); });
-    for (std::size_t r = 0; r < samples.drawn.size(); ++r) {
-      const auto times = samples.resamples.weights(r);
-      const double own = samples.drawn[r].of_class[signal];
-      roc.replicas.push_back(working_points(samples, order, own, samples.drawn[r].all - own,
-                                            [&](std::size_t i) { return times[i] * samples.weighing.of_sample(i); }));
-    }
+    if (samples.drawn.empty()) continue;
+    // A replica draws as many samples as there are.
+    if (!samples.weighing.weights.empty()) take_drawn<double>(roc, samples, order, signal);
+    else if (samples.samples <= std::numeric_limits<std::int16_t>::max()) take_drawn<std::int16_t>(roc, samples, order, signal);
+    else take_drawn<std::int32_t>(roc, samples, order, signal);
   }
 }
 
@@ -244,17 +391,7 @@ std::size_t for_classes(const std::vector<Roc>& rocs, std::optional<std::size_t>
 // Samples that vary least: of the rarest class, or of all others, as effective numbers.
 double fewest(const ClassSamples& samples, const std::vector<Roc>& rocs, std::optional<std::size_t> which) {
   double least = std::numeric_limits<double>::infinity();
-  for_classes(rocs, which, [&](std::size_t k) {
-    double sums[2] = {0, 0};     // NOLINT(modernize-avoid-c-arrays)
-    double squares[2] = {0, 0};  // NOLINT(modernize-avoid-c-arrays)
-    for (std::size_t i = 0; i < samples.samples; ++i) {
-      const int side = samples.classes.truth[i] == samples.signals[k] ? 1 : 0;
-      const double weight = samples.weighing.of_sample(i);
-      sums[side] += weight;
-      squares[side] += weight * weight;
-    }
-    least = std::min({least, sums[0] * sums[0] / squares[0], sums[1] * sums[1] / squares[1]});
-  });
+  for_classes(rocs, which, [&](std::size_t k) { least = std::min(least, samples.fewest[k]); });
   return least;
 }
 
@@ -276,30 +413,37 @@ Estimate area(const ClassMetrics& of, std::optional<std::size_t> which, bool los
 }
 
 using PointsOf = std::vector<double> Roc::Points::*;
+using DrawnOf = std::vector<std::vector<double>> Roc::*;
 
-double mean_at(const std::vector<Roc>& rocs, std::optional<std::size_t> which, PointsOf points, std::size_t at,
-               std::optional<std::size_t> replica) {
+// A working point of a class, or the mean over classes, and that of each replica.
+struct Series {
+  double own = kNan;
+  std::vector<double> replicas;  // NaN where one is unknown
+};
+Series series_of(const std::vector<Roc>& rocs, std::optional<std::size_t> which, PointsOf points, DrawnOf drawn, std::size_t at,
+                 std::size_t replicas) {
   double sum = 0;
-  bool unknown = false;
+  std::vector<double> sums(replicas, 0);
   const std::size_t count = for_classes(rocs, which, [&](std::size_t k) {
-    const Roc& roc = rocs[k];
-    if (replica && *replica >= roc.replicas.size()) unknown = true;
-    else sum += ((replica ? roc.replicas[*replica] : roc.points).*points)[at];
+    sum += (rocs[k].points.*points)[at];
+    const std::vector<std::vector<double>>& own = rocs[k].*drawn;
+    for (std::size_t r = 0; r < replicas; ++r) sums[r] += own.empty() ? kNan : own[at][r];
   });
-  return count == 0 || unknown ? kNan : sum / static_cast<double>(count);
+  if (count == 0) return {kNan, std::vector<double>(replicas, kNan)};
+  for (double& each : sums) each /= static_cast<double>(count);
+  return {sum / static_cast<double>(count), std::move(sums)};
 }
 
 // A working point's value, or what `change` makes of it and the float model's. Where resamples do not vary, `none` samples tell the error.
 template <class Value>
-Estimate at_working_point(const ClassMetrics& of, std::optional<std::size_t> which, PointsOf points, std::size_t at,
+Estimate at_working_point(const ClassMetrics& of, std::optional<std::size_t> which, PointsOf points, DrawnOf drawn, std::size_t at,
                           const Value& value_of) {
-  const auto value = [&](std::optional<std::size_t> replica) {
-    return value_of(mean_at(of.fixed.rocs(), which, points, at, replica), mean_at(of.reference.rocs(), which, points, at, replica));
-  };
-  const double own = value(std::nullopt);
-  std::vector<double> replicas;
-  for (std::size_t r = 0; r < of.samples.resamples.replicas(); ++r) replicas.push_back(value(r));
-  const double error = spread(replicas, own);
+  const std::size_t replicas = of.samples.resamples.replicas();
+  Series fixed = series_of(of.fixed.rocs(), which, points, drawn, at, replicas);
+  const Series reference = series_of(of.reference.rocs(), which, points, drawn, at, replicas);
+  const double own = value_of(fixed.own, reference.own);
+  for (std::size_t r = 0; r < replicas; ++r) fixed.replicas[r] = value_of(fixed.replicas[r], reference.replicas[r]);
+  const double error = spread(fixed.replicas, own);
   return {own, error == 0 ? kPercent * error_of_none(fewest(of.samples, of.fixed.rocs(), which)) : error};
 }
 
@@ -312,16 +456,77 @@ double loss(double fixed, double reference) { return -change(fixed, reference) +
 Estimate ClassMetrics::auc(std::optional<std::size_t> which) const { return area(*this, which, false); }
 Estimate ClassMetrics::auc_loss(std::optional<std::size_t> which) const { return area(*this, which, true); }
 Estimate ClassMetrics::efficiency(std::optional<std::size_t> which, std::size_t at) const {
-  return at_working_point(*this, which, &Roc::Points::efficiencies, at, itself);
+  return at_working_point(*this, which, &Roc::Points::efficiencies, &Roc::drawn_efficiencies, at, itself);
 }
 Estimate ClassMetrics::efficiency_loss(std::optional<std::size_t> which, std::size_t at) const {
-  return at_working_point(*this, which, &Roc::Points::efficiencies, at, loss);
+  return at_working_point(*this, which, &Roc::Points::efficiencies, &Roc::drawn_efficiencies, at, loss);
 }
 Estimate ClassMetrics::background(std::optional<std::size_t> which, std::size_t at) const {
-  return at_working_point(*this, which, &Roc::Points::backgrounds, at, itself);
+  return at_working_point(*this, which, &Roc::Points::backgrounds, &Roc::drawn_backgrounds, at, itself);
 }
 Estimate ClassMetrics::background_change(std::optional<std::size_t> which, std::size_t at) const {
-  return at_working_point(*this, which, &Roc::Points::backgrounds, at, change);
+  return at_working_point(*this, which, &Roc::Points::backgrounds, &Roc::drawn_backgrounds, at, change);
+}
+
+namespace {
+
+// For each class the one that its samples are mostly taken for, where no two classes are taken for one and the model would then
+// be right for far more samples: for `share` % of them. Else empty.
+struct OtherOrder {
+  std::vector<std::size_t> classes;
+  double share = 0;
+};
+OtherOrder other_order(const ClassSamples& samples, const Classification& of, const Estimate& accuracy) {
+  OtherOrder order;
+  std::set<std::size_t> taken;
+  for (std::size_t k = 0; k < samples.classes.names.size(); ++k) {
+    order.classes.push_back(k);
+    if (!(samples.totals.of_class[k] > 0)) continue;
+    const std::vector<double> shares = of.confusion(k);
+    const auto most = static_cast<std::size_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+    if (!taken.insert(most).second) return {};
+    order.classes.back() = most;
+    order.share += shares[most] * samples.totals.of_class[k] / samples.totals.all;
+  }
+  constexpr double kFar = 3;  // standard deviations
+  return order.share > accuracy.value + kFar * std::max(accuracy.error, 1.0) ? order : OtherOrder{};
+}
+
+}  // namespace
+
+std::string doubt_of_labels(const ClassSamples& samples, const Classification& of) {
+  if (samples.classes.truth.empty() || !of.known() || samples.has_negative || !(samples.totals.all > 0)) return "";
+  const ClassMetrics own{samples, of, of};
+  const Estimate accuracy = own.accuracy();
+  const auto largest = std::max_element(samples.totals.of_class.begin(), samples.totals.of_class.end());
+  const double share = *largest / samples.totals.all * kPercent;
+  const std::string& name = samples.classes.names[static_cast<std::size_t>(largest - samples.totals.of_class.begin())];
+  const Estimate auc = own.auc(std::nullopt);
+  const bool below_largest = accuracy.value <= share * (1 + kRounding);
+  constexpr double kHalf = 0.5;
+  constexpr double kFar = 3;
+  const OtherOrder order = other_order(samples, of, accuracy);
+  const auto number = [](double value) { return number_text(value, 3); };
+  const std::string right = "it is right for " + number(accuracy.value) + " % of the samples";
+  if (!order.classes.empty()) {
+    std::string taken;
+    for (std::size_t k = 0; k < order.classes.size(); ++k) {
+      if (order.classes[k] == k) continue;
+      taken += (taken.empty() ? "" : ", ") + samples.classes.names[k] + " for " + samples.classes.names[order.classes[k]];
+    }
+    return "the labels of the data and the model's outputs seem to be in different orders: the float model takes most samples of " + taken +
+           "; " + right + ", and would be for " + number(order.share) + " % in that order";
+  }
+  if (auc.value <= kHalf || (below_largest && auc.value < kHalf + kFar * auc.error)) {
+    return "the float model itself is no better than chance: " + right + " (" + number(share) + " % are of class " + name +
+           "), and its area under the ROC curve is " + number(auc.value) +
+           ". Are the labels in the order of the samples and of the model's outputs, and are the inputs prepared as the model's?";
+  }
+  if (below_largest) {
+    return "the float model itself is no better than one that takes every sample for " + name + ": " + right + ", that one for " +
+           number(share) + " %; judge by auc_loss or efficiency_loss rather than by accuracy_loss, if the labels are right";
+  }
+  return "";
 }
 
 Estimate divergence(std::span<const double> fixed, std::span<const double> reference, std::size_t outputs, const Weighing& weighing) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "study/classes.h"
@@ -34,6 +35,9 @@ struct ClassSamples {
   };
   Totals totals;
   std::vector<Totals> drawn;
+  std::vector<std::uint8_t> times;  // how often each sample was drawn, sample by sample
+  // Of each signal, the effective number of its samples, or of all others where these are fewer; as far as there are any.
+  std::vector<double> fewest;
   std::size_t place(std::size_t signal) const { return outputs == 1 ? 0 : signal; }  // of its output
 };
 
@@ -51,7 +55,8 @@ struct Roc {
     std::vector<double> backgrounds;   // %: the least that passes where at least so much of the signal does
   };
   Points points;
-  std::vector<Points> replicas;
+  // The same of each replica: for each working point a value of each, as long as ClassSamples::resamples; empty where there are none.
+  std::vector<std::vector<double>> drawn_efficiencies, drawn_backgrounds;
   std::vector<double> curve;  // of each bin the background that passes, %, where the efficiency reaches its upper edge
 };
 
@@ -95,6 +100,10 @@ struct ClassMetrics {
   Estimate background(std::optional<std::size_t> which, std::size_t at) const;
   Estimate background_change(std::optional<std::size_t> which, std::size_t at) const;
 };
+
+// Why the labels may not be those of the samples: the float model, `of`, is right no more often than one that takes all for the largest
+// class, or than chance, or would be far more often if the classes were called otherwise. Empty where nothing is wrong.
+std::string doubt_of_labels(const ClassSamples& samples, const Classification& of);
 
 // The mean over samples of the sum over classes of p log(p / q), p of `reference`, q of `fixed` (Kullback and Leibler 1951, in nats): each
 // first brought up to at least 1e-7 (as Keras does), then scaled so that its classes add up to 1. A single output is that of class 1.

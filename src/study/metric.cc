@@ -12,7 +12,7 @@
 namespace narrow {
 namespace {
 
-enum class Unit : std::uint8_t { kNone, kPercent, kTarget };
+enum class Unit : std::uint8_t { kNone, kPercent, kPoints, kTarget };
 
 // What metrics of one kind have in common, whatever their parameter and the target.
 struct Kind {
@@ -120,7 +120,7 @@ constexpr std::array kKinds{
          .scale = AxisScale::kLinear},
     Kind{.name = "accuracy_loss",
          .title = "accuracy loss",
-         .unit = Unit::kPercent,
+         .unit = Unit::kPoints,
          .space = MetricSpace::kTarget,
          .scale = AxisScale::kSymlog,
          .is_change = true},
@@ -369,7 +369,7 @@ Metric metric_named(const std::string& name) {
     return metric;
   }
   metric.title = title_with(kind->title, kind->name, parameter);
-  metric.unit = kind->unit == Unit::kPercent ? "%" : "";
+  metric.unit = kind->unit == Unit::kPercent ? "%" : kind->unit == Unit::kPoints ? "percentage points" : "";
   metric.space = kind->space;
   metric.is_signed = kind->is_signed;
   metric.better = kind->better;

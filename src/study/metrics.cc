@@ -183,7 +183,9 @@ std::string Measure::poor_float_model() const {
 void Measure::add_class_notes(std::vector<std::string>& notes) const {
   if (!reference_.class_samples) return;
   const ClassSamples& samples = *reference_.class_samples;
+  if (!samples.classes.recognised.empty()) notes.push_back(samples.classes.recognised);
   notes.insert(notes.end(), samples.classes.notes.begin(), samples.classes.notes.end());
+  if (std::string doubt = doubt_of_labels(samples, *reference_.float_classes); !doubt.empty()) notes.push_back(std::move(doubt));
   for (std::size_t k = 0; k < samples.totals.of_class.size(); ++k) {
     const std::uint16_t own = static_cast<std::uint16_t>(k);
     if (std::find(samples.classes.truth.begin(), samples.classes.truth.end(), own) == samples.classes.truth.end())
@@ -193,7 +195,7 @@ void Measure::add_class_notes(std::vector<std::string>& notes) const {
   const std::vector<bool>& tied = reference_.float_classes->tied();
   const auto ties = static_cast<double>(std::count(tied.begin(), tied.end(), true));
   if (ties > kMany * static_cast<double>(tied.size())) {
-    notes.push_back("the float model has no single highest score for " + count_text(ties) + " of " + std::to_string(tied.size()) +
+    notes.push_back("the float model's highest scores are tied for " + count_text(ties) + " of " + std::to_string(tied.size()) +
                     " samples: they are taken to be of the first class of these");
   }
 }

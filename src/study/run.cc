@@ -69,6 +69,11 @@ void check_targets(const MetricOptions& metrics, const Dataset& data, const Mode
     throw Error("--background and --efficiency are working points of a classifier, and model " + model.name +
                 " is not taken for one; name its classes (--classes)");
   }
+  if (targets.classes && targets.classes->truth.empty() &&
+      (metrics.backgrounds != usual.backgrounds || metrics.efficiencies != usual.efficiencies)) {
+    throw Error("--background and --efficiency need the true classes: " +
+                (data.targets == 0 ? data.path + " has no targets (y)" : targets.classes->notes.front()));
+  }
   if (metrics.thresholds.empty()) return;
   if (targets.classes) {
     throw Error("--threshold is of a trigger on one target, and model " + model.name +
@@ -139,16 +144,16 @@ CheckedStudy checked(const Definition& definition, const RunOptions& options, co
   CheckedStudy study{scan_grids(definition, options.shard), all_models(definition, options.shard.of > 1, known), {}};
   const MetricOptions& metrics = definition.metrics;
   check_metrics(metrics);
-  for (const Subject& subject : study.subjects) {
-    for (const ScanGrid& grid : study.grids) {
-      for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
-    }
-  }
   for (const StudyData& each : definition.data) {
     const FittedData& data = study.data.emplace_back(read_fitted(each, study.subjects));
     for (const Subject& subject : study.subjects) {
       const Dataset& own = data.of(subject.model);
       check_targets(metrics, own, subject.model, targets_of(each.options, own, subject.model, metrics.classes));
+    }
+  }
+  for (const Subject& subject : study.subjects) {
+    for (const ScanGrid& grid : study.grids) {
+      for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
     }
   }
   return study;
@@ -277,7 +282,8 @@ class Teller {
     best_ = std::numeric_limits<double>::infinity();
     progress_.best.clear();
   }
-  void done(const Subject& subject, std::size_t samples, PointEnd end, const Point& point, double mpe, ScanResult& result) {
+  void done(const Subject& subject, std::size_t samples, PointEnd end, const Point& point, double cost, const Metric& headline,
+            ScanResult& result) {
     const std::scoped_lock lock(mutex_);
     ++(end == PointEnd::kFound      ? result.found
        : end == PointEnd::kComputed ? result.computed
@@ -286,9 +292,10 @@ class Teller {
     progress_.found += end == PointEnd::kFound ? 1 : 0;
     progress_.samples += end == PointEnd::kComputed ? samples : 0;
     ++progress_.done;
-    if (mpe < best_) {
-      best_ = mpe;
-      progress_.best = "lowest MPE of the output of " + subject.label + ": " + number_text(mpe, 3) + " %, " + types_of(point);
+    if (cost < best_) {
+      best_ = cost;
+      progress_.best = "lowest " + headline.title + (headline.says_space ? " of the output" : "") + " of " + subject.label + ": " +
+                       number_text(cost, 3) + " " + headline.unit + ", " + types_of(point);
     }
     if (watch_.progress) watch_.progress(progress_);
   }
@@ -380,6 +387,7 @@ class Execution {
     for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
     Teller teller(watch_, all);
     plan(subjects, data, grids);
+    if (!definition_.metrics.classes.empty()) store_.name_classes(definition_.metrics.classes);
     for (std::size_t i = 0; i < data.size(); ++i) {
       const StudyData& of = definition_.data[i];
       const std::map<std::string, std::vector<std::string>> seen = note(of, data[i], subjects);
@@ -446,10 +454,9 @@ class Execution {
     const std::vector<TargetFact> facts = target_facts(of, subject, data, targets);
     for (const TargetFact& fact : facts) store_.set(fact.name, fact.value);
     if (!facts.empty() && !definition_.metrics.unit.empty()) store_.set(kUnitFact, definition_.metrics.unit);
-    if (!definition_.metrics.classes.empty()) store_.set(kClassesFact, in_one_line(definition_.metrics.classes));
     const Measure measure(with_known(metrics_, store_), {reference.begin(), reference.end()}, targets);
-    store_.add_metric_names(measure.names());
     const Scan scan = scan_of(of, subject, data, grid);
+    store_.add_metric_names(measure.names());
     const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
     write_targets(folder, data, joining_.contains(scan.id));
     const std::vector<std::string> metrics = metric_names(measure);
@@ -469,14 +476,16 @@ class Execution {
     files.write_float();
     teller.begin_scan();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
-    const ScanJob job{subject.model, data, measure, files, grid.precision, definition_.counted, scan, store_, options_};
+    const ScanJob job{subject.model,       data, measure, files,    grid.precision,
+                      definition_.counted, scan, store_,  options_, metric_named(headline_of(metrics))};
     std::vector<StoredPoint> points = std::move(planned_.at(scan.id));
     for (StoredPoint& point : points) point.measured = store_.is_measured(point, metrics);
     Outdated outdated;
     outdated.add(points);
     if (outdated.any()) watch_.notes({subject.label + ": " + outdated.sentence(" and are computed again")});
-    run_scan(job, std::move(points),
-             [&](PointEnd end, const Point& point, double mpe) { teller.done(subject, data.size, end, point, mpe, result); });
+    run_scan(job, std::move(points), [&](PointEnd end, const Point& point, double cost) {
+      teller.done(subject, data.size, end, point, cost, job.headline, result);
+    });
     return result;
   }
 

@@ -31,7 +31,7 @@ struct RunProgress {
   std::size_t done = 0, all = 0;  // points
   std::size_t found = 0;          // of those done, the ones that an earlier run did
   std::size_t samples = 0;        // computed so far, by this run
-  std::string best;               // the point of the least MPE so far, in words; empty before the first
+  std::string best;               // the point of the least MPE (accuracy loss of a classifier) so far, in words; empty before the first
 };
 
 // Progress callbacks.

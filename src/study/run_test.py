@@ -340,6 +340,25 @@ def test_other_samples_for_a_model_of_another_shape_are_refused(tmp_path):
     succeed(line("ds64.keras", 40))
 
 
+@pytest.mark.parametrize("name", ["b", "16"])
+def test_a_file_replaced_by_another_network_is_refused(tmp_path, name):
+    """Whatever its widths are: the label of the first is its width, 16."""
+    shutil.copy(GOLDEN / "ds16.keras", tmp_path / f"{name}.keras")
+    grid = {"v_full": "8", "v_int": "4", "wb_full": "8", "wb_int": "2"}
+    command = [NARROW, "sweep", tmp_path / f"{name}.keras", "--data", GOLDEN / "clusters.h5", "--samples", "5", "--keep", "none", "--out", tmp_path / "study",
+               *[item for key, value in grid.items() for item in ("--" + key.replace("_", "-"), value)]]
+    succeed(list(map(str, command)))
+    shutil.copy(GOLDEN / "ds32.keras", tmp_path / f"{name}.keras")
+    said = fail(list(map(str, command)))
+    assert f"model {name} differs from the model 16 with which this study began; has its file changed?" in said, said
+    assert rows(tmp_path / "study", "SELECT label FROM models") == [("16",)]
+    # Under its old content it goes on, and the other enters under another name.
+    shutil.move(tmp_path / f"{name}.keras", tmp_path / "other.keras")
+    shutil.copy(GOLDEN / "ds16.keras", tmp_path / f"{name}.keras")
+    succeed(list(map(str, [*command[:2], tmp_path / f"{name}.keras", tmp_path / "other.keras", *command[3:]])))
+    assert [label for label, in rows(tmp_path / "study", "SELECT label FROM models ORDER BY id")] == ["16", "32"]
+
+
 def test_the_plan_refuses_a_model_whose_file_has_changed(tmp_path):
     shutil.copy(GOLDEN / "ds16.keras", tmp_path / "m.keras")
     text = f"out: study\nmodels: m.keras\ndata: {{files: {GOLDEN}/clusters.h5, samples: 20}}\ngrid: {{v_full: 10, v_int: 6, wb_full: 10, wb_int: 2}}\n"

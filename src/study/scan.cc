@@ -127,7 +127,7 @@ class ScanRun {
       if (ends_) return;
       StoredPoint& point = stored_[index];
       const bool whole = point.finished && !point.outdated() && job_.files.whole(point);
-      if (whole && point.measured) done_(PointEnd::kFound, *point.point, mpe_of(point));
+      if (whole && point.measured) done_(PointEnd::kFound, *point.point, cost_of_point(point));
       else if (!(whole && measure_again(point))) compute_or_follow(point, leaders, weights);
       if (point.clean && point.computed_as == point.id) leaders.push_back({index, std::exchange(values_[index], {}), {}});
       values_[index] = {};
@@ -141,7 +141,7 @@ class ScanRun {
     Measure::Values values = job_.measure.measure(*predictions);
     const NamedEstimates all = named(values.metrics);
     job_.store.add_metrics(point.id, all, named_curves(std::move(values.curves)));
-    done_(PointEnd::kMeasured, *point.point, mpe_of(all));
+    done_(PointEnd::kMeasured, *point.point, cost_of_point(all));
     return true;
   }
 
@@ -186,10 +186,10 @@ class ScanRun {
     end.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     end.kept = job_.files.write(point, program, predictions);
     settle(point, end, std::move(values.metrics));
-    const double mpe = mpe_of(end.values);
+    const double cost = cost_of_point(end.values);
     // Last: a point is done when all that is kept of it is written.
     job_.store.finish(std::move(end));
-    done_(PointEnd::kComputed, *point.point, mpe);
+    done_(PointEnd::kComputed, *point.point, cost);
   }
 
   void count_into(PointResult& end, const Program& program, const std::vector<LayerCounts>& seen_by_layer) const {
@@ -221,9 +221,9 @@ class ScanRun {
     end.values = named(values);
     end.kept = *std::move(kept);
     settle(point, end, std::move(values));
-    const double mpe = mpe_of(end.values);
+    const double cost = cost_of_point(end.values);
     job_.store.finish(std::move(end));
-    done_(PointEnd::kFollowed, *point.point, mpe);
+    done_(PointEnd::kFollowed, *point.point, cost);
     return true;
   }
 
@@ -237,14 +237,15 @@ class ScanRun {
   }
 
   // Of a point that an earlier run computed.
-  double mpe_of(const StoredPoint& point) const {
-    const bool known = std::find(metrics_.begin(), metrics_.end(), "mpe") != metrics_.end();
-    return known ? job_.store.values(point.id, {"mpe"}).front().value : kNan;
+  double cost_of_point(const StoredPoint& point) const {
+    const std::string& name = job_.headline.name;
+    const bool known = std::find(metrics_.begin(), metrics_.end(), name) != metrics_.end();
+    return known ? job_.store.values(point.id, {name}).front().value : kNan;
   }
 
-  static double mpe_of(const NamedEstimates& values) {
-    const auto mpe = values.find("mpe");
-    return mpe == values.end() ? kNan : mpe->second.value;
+  double cost_of_point(const NamedEstimates& values) const {
+    const auto own = values.find(job_.headline.name);
+    return own == values.end() ? kNan : own->second.value;
   }
 
   NamedEstimates named(const std::vector<Estimate>& values) const {

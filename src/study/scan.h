@@ -22,12 +22,13 @@ struct ScanJob {
   const Scan& scan;
   Store& store;
   const RunOptions& options;
+  Metric headline;  // what is told of each point
 };
 
 enum class PointEnd : std::uint8_t { kFound, kComputed, kFollowed, kMeasured };
 
-// Called after each point from any thread: what became of it, and its MPE (NaN where it was found).
-using PointDone = std::function<void(PointEnd end, const Point& point, double mpe)>;
+// Called after each point from any thread: what became of it, and its value of ScanJob::headline (NaN where it has none).
+using PointDone = std::function<void(PointEnd end, const Point& point, double cost)>;
 
 // The types of a model at a point.
 PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Point& point);

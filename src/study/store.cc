@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "data/hash.h"
 #include "data/text.h"
 #include "error.h"
+#include "study/classes.h"
 #include "study/schema.h"
 #include "study/store_impl.h"
 
@@ -219,6 +221,67 @@ void Store::add_metric_names(const std::vector<Metric>& names) {
     write_metric_names(impl_->database, names);
     make_results_view(impl_->database);
   });
+}
+
+namespace {
+
+// The name of a metric or curve of the class `number`, when it is called `name`; empty where it is of no class, or of another.
+std::string with_class(const std::string& metric, std::size_t number, const std::string& name) {
+  const std::size_t at = metric.find('@');
+  if (at == std::string::npos) return "";
+  // `efficiency@1` is a mean over classes, `efficiency@0,1` of the class 0; others have the class alone.
+  const bool at_working_point = metric.starts_with("efficiency") || metric.starts_with("background");
+  const std::size_t comma = metric.find(',', at);
+  const std::size_t end = at_working_point ? comma : metric.size();
+  const std::string kind = metric.substr(0, at);
+  constexpr std::array kKinds{"mae", "mpe", "auc", "auc_loss", "roc", "confusion"};
+  if (!at_working_point && std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) return "";
+  if (end == std::string::npos || metric.substr(at + 1, end - at - 1) != std::to_string(number)) return "";
+  return kind + "@" + name + metric.substr(end);
+}
+
+}  // namespace
+
+void Store::name_classes(const std::vector<std::string>& names) {
+  const bool named_before = !known(kClassesFact).empty();
+  std::vector<std::int64_t> scans;
+  for (const Scan& scan : this->scans()) {
+    const NamedValues values = float_metrics(scan);
+    std::size_t outputs = 0;
+    while (values.contains("mae@" + std::to_string(outputs))) ++outputs;
+    // (A single output has two classes, and is not called by them.)
+    if (outputs == names.size() || (outputs == 0 && names.size() == 2 && values.contains("auc@1"))) scans.push_back(scan.id);
+  }
+  Database& database = impl_->database;
+  database.transaction([&] {
+    if (!named_before && names.size() > 1) {
+      for (const std::int64_t scan : scans) {
+        for (const auto& [table, of_scan] : {std::pair("metrics", "point IN (SELECT id FROM points WHERE scan = ?3)"),
+                                             std::pair("curves", "point IN (SELECT id FROM points WHERE scan = ?3)"),
+                                             std::pair("float_metrics", "scan = ?3"), std::pair("float_curves", "scan = ?3")}) {
+          std::vector<std::string> found;
+          auto find = database.statement("SELECT DISTINCT name FROM " + std::string(table) + " WHERE " + of_scan);
+          for (find.bind(nullptr, nullptr, scan); find.step();) found.push_back(find.text(0));
+          auto rename = database.statement("UPDATE " + std::string(table) + " SET name = ?1 WHERE name = ?2 AND " + of_scan);
+          // By names that no metric has, for a new name may be the old one of another.
+          std::vector<std::string> renamed;
+          for (const std::string& name : found) {
+            for (std::size_t k = 0; k < names.size(); ++k) {
+              const std::string other = with_class(name, k, names[k]);
+              if (other.empty()) continue;
+              rename.bind("new " + other, name, scan).step();
+              renamed.push_back(other);
+            }
+          }
+          for (const std::string& name : renamed) rename.bind(name, "new " + name, scan).step();
+        }
+      }
+      database.run(
+          "DELETE FROM metric_names WHERE name NOT IN (SELECT name FROM metrics) AND name NOT IN (SELECT name FROM float_metrics)");
+      make_results_view(database);
+    }
+  });
+  set(kClassesFact, in_one_line(names));
 }
 
 void Store::set_notes(const Scan& scan, const std::vector<std::string>& notes) {

@@ -134,6 +134,9 @@ class Store {
   Scan add_scan(std::int64_t model, std::int64_t data, const std::string& options);
   // What is known of the metrics that points have; the view `results` has columns for each.
   void add_metric_names(const std::vector<Metric>& names);
+  // The study's classes, as --classes has them. What was measured while they had none stands under their numbers, and is called by the
+  // names from now on.
+  void name_classes(const std::vector<std::string>& names);
   void set_notes(const Scan& scan, const std::vector<std::string>& notes);
   // The float model's own metrics and curves.
   void set_float(const Scan& scan, const NamedEstimates& values, const std::vector<Curve>& curves);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -17,6 +18,8 @@
 #include "layers/linear.h"
 #include "precision/precision.h"
 #include "study/best.h"
+#include "study/classes.h"
+#include "study/classification.h"
 #include "study/database.h"
 #include "study/definition.h"
 #include "study/grid.h"
@@ -443,6 +446,79 @@ TEST(Measure, ClassifierWithInfinityAndNan) {
   EXPECT_EQ(value(constant, "ties"), 100);
   EXPECT_EQ(value(constant, "efficiency@s,1"), 0);
   EXPECT_EQ(value(constant, "background@s,50"), 100);
+}
+
+// Every threshold in turn, for every replica: what take_drawn finds for all of them at once.
+TEST(Classification, WorkingPointsOfReplicasAreThoseOfEveryThreshold) {
+  const unsigned seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  std::mt19937_64 random(seed);
+  const auto draw = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };
+  std::size_t known = 0;
+  for (int round = 0; round < 60; ++round) {
+    const std::size_t outputs = std::array<std::size_t, 3>{1, 3, 5}[draw(3)];
+    const std::size_t samples = std::array<std::size_t, 5>{1, 2, 7, 40, 300}[draw(5)];
+    Classes classes;
+    for (std::size_t k = 0; k < std::max<std::size_t>(outputs, 2); ++k) classes.names.push_back(std::to_string(k));
+    std::vector<double> scores;
+    const std::size_t levels = std::array<std::size_t, 4>{1, 3, 30, 100000}[draw(4)];
+    for (std::size_t i = 0; i < samples; ++i) {
+      classes.truth.push_back(static_cast<std::uint16_t>(draw(classes.names.size())));
+      for (std::size_t k = 0; k < outputs; ++k) {
+        scores.push_back((static_cast<double>(draw(levels)) - static_cast<double>(levels / 2)) / 64 +
+                         (k == classes.truth.back() ? 0.25 : 0));
+        if (draw(9) == 0) scores.back() = -0.0;
+        if (levels == 100000) scores.back() = std::sqrt(std::abs(scores.back()));
+      }
+    }
+    std::vector<float> weights;
+    if (draw(2) == 0) std::generate_n(std::back_inserter(weights), samples, [&] { return 0.25F * static_cast<float>(draw(5)); });
+    MetricOptions options;
+    options.backgrounds = {1, 10, 33.3};
+    options.efficiencies = {5, 50, 100};
+    const Resamples resamples(samples, 20);
+    const ClassSamples of(classes, outputs, samples, weights, options, resamples);
+    const Classification classification(of, scores);
+    for (std::size_t s = 0; s < of.signals.size(); ++s) {
+      const Roc& roc = classification.rocs()[s];
+      if (!roc.has_both) {
+        EXPECT_TRUE(roc.drawn_efficiencies.empty());
+        continue;
+      }
+      const auto score = [&](std::size_t i) { return scores[i * outputs + of.place(of.signals[s])]; };
+      for (std::size_t r = 0; r < resamples.replicas(); ++r) {
+        const auto share = [&](bool signal, double threshold) {
+          double passed = 0;
+          double all = 0;
+          for (std::size_t i = 0; i < samples; ++i) {
+            if ((classes.truth[i] == of.signals[s]) != signal) continue;
+            const double weight = resamples.weights(r)[i] * (weights.empty() ? 1.0 : static_cast<double>(weights[i]));
+            all += weight;
+            passed += score(i) >= threshold ? weight : 0;
+          }
+          return passed / all * 100;  // NaN of none
+        };
+        std::vector<double> thresholds{std::numeric_limits<double>::infinity()};
+        for (std::size_t i = 0; i < samples; ++i) thresholds.push_back(score(i));
+        const bool both = !std::isnan(share(true, 0)) && !std::isnan(share(false, 0));
+        for (std::size_t k = 0; k < 3; ++k) {
+          double efficiency = both ? 0 : std::nan("");
+          double background = both ? 100 : std::nan("");
+          for (const double threshold : both ? thresholds : std::vector<double>()) {
+            if (share(false, threshold) <= options.backgrounds[k] + 1e-7) efficiency = std::max(efficiency, share(true, threshold));
+            if (share(true, threshold) >= options.efficiencies[k] - 1e-7) background = std::min(background, share(false, threshold));
+          }
+          const auto same = [](double a, double b) { return std::isnan(a) ? std::isnan(b) : std::abs(a - b) < 1e-9; };
+          ASSERT_TRUE(same(roc.drawn_efficiencies[k][r], efficiency))
+              << "seed " << seed << " round " << round << ": " << roc.drawn_efficiencies[k][r] << " and " << efficiency;
+          ASSERT_TRUE(same(roc.drawn_backgrounds[k][r], background))
+              << "seed " << seed << " round " << round << ": " << roc.drawn_backgrounds[k][r] << " and " << background;
+          known += both ? 1 : 0;
+        }
+      }
+    }
+  }
+  EXPECT_GT(known, 1000U);
 }
 
 TEST(Best, AllBoundsAreKept) {

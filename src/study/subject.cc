@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 // A model that the study knows keeps its label, whatever else is run; its file may have another name than before, unless that is the
 // label of another one of these models.
-void keep_labels(std::vector<Subject>& subjects, const KnownModels& known) {
+std::set<std::string> keep_labels(std::vector<Subject>& subjects, const KnownModels& known) {
   std::set<std::string> kept;
   for (const bool of_its_name : {true, false}) {
     for (Subject& subject : subjects) {
@@ -28,20 +28,22 @@ void keep_labels(std::vector<Subject>& subjects, const KnownModels& known) {
       if (same != known.end()) kept.insert(subject.label = same->label);
     }
   }
+  return kept;
 }
 
-// A new model's: its width (`usual`) where no other model has it, or its name.
-std::string new_label(const std::string& name, const std::string& usual, bool alone, const KnownModels& known) {
+// A new model's: its width (`usual`) where no other model has it, or its name. `kept` are those of models that are among the subjects.
+std::string new_label(const std::string& name, const std::string& usual, bool alone, const KnownModels& known,
+                      const std::set<std::string>& kept) {
   for (const Store::KnownModel& each : known) {
-    // Its file has changed, which Store::add_model refuses, or an older narrow did not say what was in it.
-    if (each.name == name && (each.label == usual || each.label == name)) return each.label;
+    // Its file has changed, whatever its width now is, which Store::add_model refuses, or an older narrow did not say what was in it.
+    if (each.name == name && !kept.contains(each.label)) return each.label;
     if (each.label == usual && !each.hash.empty()) alone = false;
   }
   return alone ? usual : name;
 }
 
 void give_labels(std::vector<Subject>& subjects, const KnownModels& known) {
-  keep_labels(subjects, known);
+  const std::set<std::string> kept = keep_labels(subjects, known);
   const auto usual = [](const Subject& subject) {
     const int width = common_width(subject.model);
     return width > 0 ? std::to_string(width) : subject.model.name;
@@ -51,7 +53,7 @@ void give_labels(std::vector<Subject>& subjects, const KnownModels& known) {
   std::set<std::string> labels;
   for (Subject& subject : subjects) {
     const std::string label = usual(subject);
-    if (subject.label.empty()) subject.label = new_label(subject.model.name, label, uses[label] == 1, known);
+    if (subject.label.empty()) subject.label = new_label(subject.model.name, label, uses[label] == 1, known, kept);
     if (!labels.insert(subject.label).second)
       throw Error("two models are called " + subject.label + ": their results would share files; rename one");
   }
