@@ -1,7 +1,11 @@
+#include <filesystem>
 #include <memory>
 
 #include "app/options.h"
+#include "app/progress.h"
 #include "app/study_run.h"
+#include "data/generate.h"
+#include "error.h"
 
 namespace narrow {
 namespace {
@@ -15,6 +19,12 @@ struct Run {
 void run(const Run& run, const Globals& globals) {
   Definition definition = read_definition(run.file);
   if (!run.out.empty()) definition.out = run.out;
+  for (const GeneratedFile& file : definition.generated) {
+    if (std::filesystem::exists(file.path)) continue;
+    if (run.plan) throw Error(file.path + ": it is not generated yet; narrow run does so, and so does narrow generate");
+    Progress progress("samples of " + file.path, globals.quiet);
+    write_generated(file, [&](std::size_t done) { progress.show({.done = done, .all = file.samples}); });
+  }
   RunOptions options = run.options;
   options.command = globals.command;
   if (run.plan) show_plan(std::move(definition), std::move(options), run.shard);

@@ -67,7 +67,8 @@ void add_setting(CLI::App& command, const TrainSetting& setting, Family& family)
 }  // namespace
 
 void add_train(CLI::App& app, const Globals& globals) {
-  auto* command = app.add_subcommand("train", "train a DeepSets network, or a family of sizes, and write it as Keras does");
+  auto* command =
+      app.add_subcommand("train", "train a DeepSets network, a family of sizes, or a dense network, and write it as Keras does");
   const auto train = std::make_shared<Train>();
   Family& family = train->family;
   train->data.add_to(*command);
@@ -75,9 +76,12 @@ void add_train(CLI::App& app, const Globals& globals) {
       ->required();
   for (const TrainSetting& setting : train_settings()) add_setting(*command, setting, family);
   // Each says the nodes of some layers; of two that do, one would be ignored.
-  for (const auto& [one, other] : {std::pair("--nodes", "--phi-nodes"), std::pair("--nodes", "--rho-nodes"), std::pair("--nodes", "--phi"),
-                                   std::pair("--nodes", "--rho"), std::pair("--phi", "--phi-nodes"), std::pair("--phi", "--phi-layers"),
-                                   std::pair("--rho", "--rho-nodes"), std::pair("--rho", "--rho-layers")}) {
+  for (const auto& [one, other] :
+       {std::pair("--nodes", "--phi-nodes"), std::pair("--nodes", "--rho-nodes"), std::pair("--nodes", "--phi"),
+        std::pair("--nodes", "--rho"), std::pair("--phi", "--phi-nodes"), std::pair("--phi", "--phi-layers"),
+        std::pair("--rho", "--rho-nodes"), std::pair("--rho", "--rho-layers"), std::pair("--layers", "--nodes"),
+        std::pair("--layers", "--phi"), std::pair("--layers", "--rho"), std::pair("--layers", "--phi-nodes"),
+        std::pair("--layers", "--rho-nodes"), std::pair("--layers", "--phi-layers"), std::pair("--layers", "--rho-layers")}) {
     command->get_option(one)->excludes(command->get_option(other));
   }
   // For tests: without rounding, Keras and narrow must agree on any machine.

@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <numeric>
+#include <optional>
 
+#include "data/hdf5.h"
+#include "data/npy.h"
 #include "data/portable.h"
+#include "data/zip.h"
+#include "error.h"
 
 namespace narrow {
 namespace {
@@ -136,6 +142,123 @@ std::uint64_t seed_of(std::uint64_t seed, std::uint64_t cluster) {
 }
 
 }  // namespace
+
+namespace {
+
+constexpr std::size_t kJetFeatures = 16;
+constexpr std::size_t kJetClasses = 5;
+struct JetFeature {
+  const char* name;
+  std::array<double, kJetClasses> mean;  // of g, q, w, z, t
+  double width;
+  double common;  // r, of the width the part that follows the common radiation
+};
+// (The mass is drawn by itself.)
+constexpr std::array<JetFeature, kJetFeatures> kJets{{{"mass", {}, 0, 0},
+                                                      {"multiplicity", {62, 40, 45, 46, 68}, 13, 0.8},
+                                                      {"zlogz", {-3.4, -2.8, -2.9, -2.9, -3.5}, 0.45, -0.8},
+                                                      {"c1_b0", {0.46, 0.42, 0.43, 0.43, 0.47}, 0.02, 0.6},
+                                                      {"c1_b1", {0.14, 0.10, 0.13, 0.14, 0.19}, 0.045, 0.5},
+                                                      {"c1_b2", {0.05, 0.03, 0.04, 0.045, 0.075}, 0.025, 0.4},
+                                                      {"c2_b1", {0.13, 0.11, 0.07, 0.075, 0.11}, 0.035, 0.5},
+                                                      {"c2_b2", {0.07, 0.055, 0.025, 0.028, 0.05}, 0.03, 0.3},
+                                                      {"d2_b1", {2.2, 2.1, 1.2, 1.2, 1.6}, 0.5, 0.3},
+                                                      {"d2_b2", {3.2, 3.0, 1.1, 1.1, 1.9}, 1.1, 0.2},
+                                                      {"m2_b1", {0.10, 0.09, 0.06, 0.06, 0.09}, 0.025, 0.4},
+                                                      {"m2_b2", {0.05, 0.04, 0.02, 0.02, 0.04}, 0.02, 0.3},
+                                                      {"n2_b1", {0.36, 0.34, 0.24, 0.24, 0.29}, 0.06, 0.2},
+                                                      {"n2_b2", {0.33, 0.31, 0.19, 0.19, 0.26}, 0.08, 0.2},
+                                                      {"tau21", {0.66, 0.62, 0.36, 0.35, 0.52}, 0.12, 0.1},
+                                                      {"tau32", {0.80, 0.78, 0.74, 0.74, 0.52}, 0.11, 0.1}}};
+
+void jet(PortableRandom& random, float* x, float* y) {
+  const auto own = static_cast<std::size_t>(random.integer(0, kJetClasses - 1));
+  constexpr std::array<double, kJetClasses> kMass{50, 38, 80.4, 91.2, 173};
+  constexpr std::array<double, kJetClasses> kWidth{0, 0, 8, 8, 14};
+  constexpr double kSpread = 0.55;
+  constexpr double kLost = 0.15;
+  double mass = kMass[own];
+  if (kWidth[own] == 0) mass *= portable_exp(kSpread * random.normal());
+  else mass += kWidth[own] * random.normal();
+  if (kWidth[own] > 0 && random.uniform() < kLost) mass *= random.uniform(0.4, 1);
+  const double common = random.normal();
+  constexpr double kUsualMass = 85;
+  constexpr double kMassScale = 45;
+  x[0] = static_cast<float>((mass - kUsualMass) / kMassScale);
+  for (std::size_t i = 1; i < kJetFeatures; ++i) {
+    const JetFeature& feature = kJets[i];
+    const double value =
+        feature.mean[own] + feature.width * (feature.common * common + std::sqrt(1 - feature.common * feature.common) * random.normal());
+    const double middle = std::accumulate(feature.mean.begin(), feature.mean.end(), 0.0) / kJetClasses;
+    x[i] = static_cast<float>((value - middle) / feature.width);
+  }
+  std::fill_n(y, kJetClasses, 0.0F);
+  y[own] = 1;
+}
+
+std::string bytes_of(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+void write_jets(const GeneratedFile& file, const std::function<void(std::size_t done)>& progress) {
+  const bool is_hdf5 = file.path.ends_with(".h5");
+  if (!is_hdf5 && !file.path.ends_with(".npz")) throw Error(file.path + ": jets are prepared samples, written to .npz or .h5");
+  constexpr std::size_t kBlock = 10000;
+  std::optional<Hdf5Writer> hdf5;
+  if (is_hdf5) hdf5.emplace(file.path);
+  Jets all;
+  for (std::size_t done = 0; done < file.samples; done += kBlock) {
+    const std::size_t count = std::min(kBlock, file.samples - done);
+    const Jets jets = generate_jets(file.seed, done, count);
+    if (hdf5) {
+      hdf5->append<float>("/x", {count, kJetFeatures}, jets.x);
+      hdf5->append<float>("/y", {count, kJetClasses}, jets.y);
+    } else {
+      all.x.insert(all.x.end(), jets.x.begin(), jets.x.end());
+      all.y.insert(all.y.end(), jets.y.begin(), jets.y.end());
+    }
+    progress(done + count);
+  }
+  if (hdf5) return hdf5->commit();
+  ZipWriter zip(file.path);
+  zip.add("x.npy", npy_header("<f4", {file.samples, kJetFeatures}) + bytes_of(all.x));
+  zip.add("y.npy", npy_header("<f4", {file.samples, kJetClasses}) + bytes_of(all.y));
+  zip.commit();
+}
+
+}  // namespace
+
+std::vector<std::string> jet_features() {
+  std::vector<std::string> names;
+  for (const JetFeature& feature : kJets) names.emplace_back(feature.name);
+  return names;
+}
+
+std::vector<std::string> jet_classes() { return {"g", "q", "w", "z", "t"}; }
+
+Jets generate_jets(std::uint64_t seed, std::size_t first, std::size_t count) {
+  Jets jets{std::vector<float>(count * kJetFeatures), std::vector<float>(count * kJetClasses)};
+  for (std::size_t i = 0; i < count; ++i) {
+    PortableRandom random(seed_of(seed, first + i));
+    jet(random, jets.x.data() + i * kJetFeatures, jets.y.data() + i * kJetClasses);
+  }
+  return jets;
+}
+
+std::vector<std::string> generator_kinds() { return {"showers", "uniform", "jets"}; }
+
+void write_generated(const GeneratedFile& file, const std::function<void(std::size_t done)>& progress) {
+  if (file.kind == "jets") return write_jets(file, progress);
+  const GeneratorKind kind = file.kind == "uniform" ? GeneratorKind::kUniform : GeneratorKind::kShowers;
+  const std::unique_ptr<ClusterWriter> writer = create_clusters(file.path, generated_columns());
+  constexpr std::size_t kBlock = 1000;
+  for (std::size_t done = 0; done < file.samples; done += kBlock) {
+    const std::size_t count = std::min(kBlock, file.samples - done);
+    writer->write(generate(kind, file.seed, done, count, file.vmax));
+    progress(done + count);
+  }
+  writer->commit();
+}
 
 ClusterColumns generated_columns() { return {{"eta", "phi", "layer", "energy"}, "true_energy", {}, ""}; }
 

@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "data/clusters.h"
 
@@ -29,6 +32,34 @@ enum class GeneratorKind : std::uint8_t { kShowers, kUniform };
 // - Cells of 0.025 x 0.025 (layers 0 to 4) and 0.1 x 0.1 (5 to 7) in eta x phi around the cluster's centre, within 0.2; Gaussian
 //   noise in each; those above a threshold are kept, the largest energy first.
 Clusters generate(GeneratorKind kind, std::uint64_t seed, std::size_t first, std::size_t count, int vmax);
+
+// Jets of five classes, gluon, light quark, W, Z and top, by 16 features of their substructure: a toy for classifiers, of no simulation.
+// Jet i of the sequence is the same on any machine and whatever the number of jets.
+// - The class is drawn uniformly; its index is the place of the 1 in a row of y.
+// - Each jet has a groomed mass, in GeV: for W, Z and top a normal about 80.4, 91.2 and 173 of the width 8, 8 and 14, but with the
+//   probability 0.15 a decay product is lost and the mass is that times a uniform of 0.4 to 1; for gluon and quark 50 and 38 times exp(0.55
+//   z).
+// - A common latent normal, the amount of radiation, and one of its own make each other feature: mean of the class + width of the feature
+//   * (r * common + sqrt(1 - r^2) * own), with the tables of generate.cc. x holds all, shifted and scaled to be of order 1.
+std::vector<std::string> jet_features();
+std::vector<std::string> jet_classes();  // g, q, w, z, t
+struct Jets {
+  std::vector<float> x, y;  // (count, 16) and (count, 5)
+};
+Jets generate_jets(std::uint64_t seed, std::size_t first, std::size_t count);
+
+// showers, uniform, jets.
+std::vector<std::string> generator_kinds();
+
+// A file as `narrow generate` makes it, of any kind. Jets are prepared samples, .npz or .h5; the others clusters. `progress` is called with
+// the samples done.
+struct GeneratedFile {
+  std::string path, kind = "showers";
+  std::size_t samples = 10000;
+  std::uint64_t seed = 1;
+  int vmax = 128;
+};
+void write_generated(const GeneratedFile& file, const std::function<void(std::size_t done)>& progress);
 
 // The columns that generate() fills.
 ClusterColumns generated_columns();

@@ -180,6 +180,17 @@ StudyData read_data(const Reader& reader, const YAML::Node& node) {
   return data;
 }
 
+GeneratedFile read_generated(const Reader& reader, const YAML::Node& node) {
+  GeneratedFile file;
+  reader.read(node, "generate",
+              {{"out", [&](const YAML::Node& value) { file.path = reader.text(value); }},
+               {"kind", [&](const YAML::Node& value) { file.kind = reader.choice(value, generator_kinds()); }},
+               {"samples", [&](const YAML::Node& value) { file.samples = reader.size(value, 1); }},
+               {"seed", [&](const YAML::Node& value) { file.seed = reader.size(value, 0); }}});
+  if (file.path.empty()) throw reader.fault(node, "generate needs `out:`, the file");
+  return file;
+}
+
 Family read_training(const Reader& reader, const YAML::Node& node) {
   Family family;
   Reader::Fields fields = {{"data",
@@ -275,6 +286,10 @@ Definition parse_definition(const std::string& content, const std::string& path)
                   for (const YAML::Node& item : Reader::items(node)) definition.data.push_back(read_data(reader, item));
                   check_data(reader, node, definition.data);
                 }},
+               {"generate",
+                [&](const YAML::Node& node) {
+                  for (const YAML::Node& item : Reader::items(node)) definition.generated.push_back(read_generated(reader, item));
+                }},
                {"models", [&](const YAML::Node& node) { definition.models = reader.texts(node); }},
                {"train",
                 [&](const YAML::Node& node) {
@@ -325,7 +340,9 @@ static void refuse_ignored(const YAML::Node& root, const std::string& path) {
   for (const YAML::Node& node : Reader::items(root["train"])) {
     for (const auto& [one, other] :
          {std::pair("nodes", "phi_nodes"), std::pair("nodes", "rho_nodes"), std::pair("nodes", "phi"), std::pair("nodes", "rho"),
-          std::pair("phi", "phi_nodes"), std::pair("phi", "phi_layers"), std::pair("rho", "rho_nodes"), std::pair("rho", "rho_layers")}) {
+          std::pair("phi", "phi_nodes"), std::pair("phi", "phi_layers"), std::pair("rho", "rho_nodes"), std::pair("rho", "rho_layers"),
+          std::pair("layers", "phi_nodes"), std::pair("layers", "phi_layers"), std::pair("layers", "rho_nodes"),
+          std::pair("layers", "rho_layers")}) {
       if (node[one] && node[other]) throw reader.fault(node[other], std::string(one) + " and " + other + " exclude each other");
     }
   }
@@ -422,6 +439,15 @@ std::string to_yaml(const Definition& definition) {
   YAML::Emitter out;
   out << YAML::BeginMap;
   out << YAML::Key << "out" << YAML::Value << definition.out;
+  if (!definition.generated.empty()) {
+    out << YAML::Key << "generate" << YAML::Value << YAML::BeginSeq;
+    for (const GeneratedFile& file : definition.generated) {
+      out << YAML::Flow << YAML::BeginMap << YAML::Key << "out" << YAML::Value << file.path << YAML::Key << "kind" << YAML::Value
+          << file.kind << YAML::Key << "samples" << YAML::Value << file.samples << YAML::Key << "seed" << YAML::Value << file.seed
+          << YAML::EndMap;
+    }
+    out << YAML::EndSeq;
+  }
   out << YAML::Key << "data" << YAML::Value << YAML::BeginSeq;
   for (const StudyData& data : definition.data) {
     out << YAML::BeginMap;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/generate.h"
 #include "precision/config.h"
 #include "study/grid.h"
 #include "study/metrics.h"
@@ -37,10 +38,11 @@ struct Keep {
 // What a study is to compute: every model at every point of every grid on all data. `narrow sweep` makes it from its command line,
 // `narrow run` reads it from a file; the store keeps it as text.
 struct Definition {
-  std::string out;                  // the study's folder
-  std::vector<StudyData> data;      // samples: 1000 where nothing is said
-  std::vector<std::string> models;  // files, as read_keras takes them
-  std::vector<Family> training;     // models that are trained first
+  std::string out;                       // the study's folder
+  std::vector<GeneratedFile> generated;  // files that are made first, where they are not there
+  std::vector<StudyData> data;           // samples: 1000 where nothing is said
+  std::vector<std::string> models;       // files, as read_keras takes them
+  std::vector<Family> training;          // models that are trained first
   std::vector<StudyGrid> grids;
   MetricOptions metrics;
   Keep keep;

@@ -41,6 +41,13 @@ void for_arrays(State& state, const Use& use) {
   use("/best_weights", state.best_weights);
 }
 
+// What describe_training says only where it differs from this.
+const ordered_json& usual_training() {
+  static const ordered_json kUsual{{"trainer", 1},         {"double_precision", false}, {"seed_words", 1},
+                                   {"activation", "relu"}, {"output", "linear"},        {"class_weights", ""}};
+  return kUsual;
+}
+
 }  // namespace
 
 std::string describe_training(const Model& model, const TrainData& data, const TrainData& validation, const Family& family, int trainer) {
@@ -52,6 +59,7 @@ std::string describe_training(const Model& model, const TrainData& data, const T
   training["preparation"] = model.preparation ? to_json(*model.preparation) : "";
   for (const TrainSetting& setting : train_settings()) {
     const bool whole = setting.role == TrainSetting::Role::kLength && family.options.schedule != Schedule::kConstant;
+    if (usual_training().contains(setting.name) && setting.text(family) == usual_training().at(setting.name)) continue;
     if (whole || setting.role == TrainSetting::Role::kRun) training[setting.name] = setting.text(family);
   }
   training["count_padding"] = family.options.count_padding;
@@ -64,12 +72,6 @@ std::string describe_training(const Model& model, const TrainData& data, const T
 }
 
 namespace {
-
-// What describe_training says only where it differs from this.
-const ordered_json& usual_training() {
-  static const ordered_json kUsual{{"trainer", 1}, {"double_precision", false}, {"seed_words", 1}};
-  return kUsual;
-}
 
 std::string in_words(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <utility>
@@ -31,6 +32,8 @@ DeepSets shape_of(const Family& family, const Dataset& data, int nodes) {
   shape.vmax = data.shape.front();
   shape.features = data.shape.back();
   shape.outputs = static_cast<int>(data.targets);
+  shape.activation = family.options.activation;
+  shape.output = family.options.output;
   if (nodes > 0) {
     shape.phi = layers(family.phi_layers, nodes);
     shape.rho = layers(family.rho_layers, nodes);
@@ -41,9 +44,57 @@ DeepSets shape_of(const Family& family, const Dataset& data, int nodes) {
   return shape;
 }
 
-void require_targets(const Dataset& data) {
-  if (data.shape.size() != 2) throw Error(data.path + ": x should have the shape (samples, vmax, features)");
+void require_targets(const Family& family, const Dataset& data) {
+  if (family.layers.empty() && data.shape.size() != 2) {
+    throw Error(data.path + ": x should have the shape (samples, vmax, features)" +
+                (data.shape.size() == 1 ? "; a dense network on vectors is asked for with layers" : ""));
+  }
+  if (!family.layers.empty() && data.shape.size() != 1)
+    throw Error(data.path + ": x should have the shape (samples, features) for a dense network, and its samples have " +
+                to_string(data.shape));
   if (data.targets == 0) throw Error(data.path + ": it has no targets y, which training needs");
+  const TrainOptions& options = family.options;
+  if (options.output == Nonlinearity::kSoftmax && data.targets == 1) {
+    throw Error(data.path +
+                ": y has one column, and a softmax of one output is always 1; store a column for each class, or take a sigmoid");
+  }
+  const std::size_t classes = std::max<std::size_t>(data.targets, 2);
+  if (!options.class_weights.empty() && options.class_weights.size() != classes) {
+    throw Error("class_weights: " + std::to_string(options.class_weights.size()) + " are given, and " + data.path + " has " +
+                std::to_string(classes) + " classes");
+  }
+}
+
+// What a crossentropy or weights of classes take for granted.
+void require_classes(const TrainOptions& options, const Dataset& data) {
+  if (!is_crossentropy(options.loss) && options.class_weights.empty()) return;
+  for (std::size_t i = 0; i < data.size; ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < data.targets; ++k) {
+      const double y = data.y[i * data.targets + k];
+      if (y < 0 || y > 1)
+        throw Error(data.path + ": y of row " + std::to_string(i) + " holds " + short_text(y) + ", and should be from 0 to 1");
+      sum += y;
+    }
+    constexpr double kRounding = 1e-3;
+    if (options.loss == Loss::kCategoricalCrossentropy && std::abs(sum - 1) > kRounding) {
+      throw Error(data.path + ": y of row " + std::to_string(i) + " adds up to " + short_text(sum) +
+                  ", and should to 1: a 1 for the class and zeros");
+    }
+  }
+}
+
+// Each sample's weight times that of its class, the one of its largest target (as Keras does), or where there is one target, 0 or 1.
+void weigh_classes(const TrainOptions& options, Dataset& data) {
+  if (options.class_weights.empty()) return;
+  if (data.weights.empty()) data.weights.assign(data.size, 1.0F);
+  for (std::size_t i = 0; i < data.size; ++i) {
+    const auto row = data.y.begin() + static_cast<std::ptrdiff_t>(i * data.targets);
+    const auto own = data.targets == 1
+                         ? static_cast<std::size_t>(std::lround(*row))
+                         : static_cast<std::size_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(data.targets)) - row);
+    data.weights[i] *= static_cast<float>(options.class_weights[own]);
+  }
 }
 
 // Samples [first, last) of `from`, behind those of `to`.
@@ -111,14 +162,21 @@ void require_same_preparation(const Dataset& data, const Dataset& validation) {
 }
 
 TrainData packed_samples(const Dataset& data) {
-  TrainData packed = pack(data.x, data.y, data.size, static_cast<std::size_t>(data.shape[0]), static_cast<std::size_t>(data.shape[1]));
+  const bool is_vector = data.shape.size() == 1;  // a set of one row
+  TrainData packed = pack(data.x, data.y, data.size, is_vector ? 1 : static_cast<std::size_t>(data.shape.front()),
+                          static_cast<std::size_t>(data.shape.back()));
   packed.weights = data.weights;
   return packed;
 }
 
 // The network at `path`, the family's i-th, before training.
 Model initial(const Family& family, const Dataset& data, std::size_t i, const std::string& path) {
-  Model model = make_deep_sets(shape_of(family, data, family.nodes.empty() ? 0 : family.nodes[i]), family.options.seed);
+  const TrainOptions& options = family.options;
+  Model model =
+      family.layers.empty()
+          ? make_deep_sets(shape_of(family, data, family.nodes.empty() ? 0 : family.nodes[i]), options.seed)
+          : make_dense_network({data.shape.front(), static_cast<int>(data.targets), family.layers, options.activation, options.output},
+                               options.seed);
   model.name = std::filesystem::path(path).stem().string();
   model.preparation = data.preparation;
   return model;
@@ -176,7 +234,7 @@ std::vector<std::string> paths_of(const Family& family) {
 
 std::vector<Model> untrained(const Family& family) {
   const Dataset data = read_dataset(family.data.source(), 1);
-  require_targets(data);
+  require_targets(family, data);
   std::vector<Model> models;
   for (std::size_t i = 0; const std::string& path : paths_of(family)) models.push_back(initial(family, data, i++, path));
   return models;
@@ -187,7 +245,8 @@ void train_family(const Family& family, FamilyWatch& watch) {
   const std::vector<std::string> paths = paths_of(family);
   Dataset data = read_dataset(family.data.source(), family.data.limit());
   watch.notes(data.notes);
-  require_targets(data);
+  require_targets(family, data);
+  require_classes(family.options, data);
   Dataset validation;
   if (family.validation.empty()) {
     validation = split_off(data, family.options.validation_split);
@@ -200,6 +259,7 @@ void train_family(const Family& family, FamilyWatch& watch) {
                   std::to_string(data.targets));
     }
     require_same_preparation(data, validation);
+    require_classes(family.options, validation);
     if (validation.weights.empty() != data.weights.empty()) {
       const auto& [with, without] = data.weights.empty() ? std::pair(&validation, &data) : std::pair(&data, &validation);
       throw Error(family.validation + ": the samples of " + with->path + " have weights, those of " + without->path +
@@ -213,6 +273,7 @@ void train_family(const Family& family, FamilyWatch& watch) {
                 " samples add up to 0 or less; training needs more (--weight none leaves them out)");
   }
   if (!data.weights.empty()) watch.notes({"training samples are weighted"});
+  weigh_classes(family.options, data);
   const SeenSamples seen = seen_samples(data, validation);
   for (std::size_t i = 0; i < paths.size(); ++i) {
     models.push_back(initial(family, data, i, paths[i]));

@@ -9,7 +9,7 @@
 
 namespace narrow {
 
-// DeepSets networks of one or several sizes, to be trained on the same samples.
+// DeepSets networks of one or several sizes, or a dense network, to be trained on the same samples.
 struct Family {
   DataOptions data;
   std::string validation;  // files of validation samples; else the last share of the data
@@ -17,6 +17,7 @@ struct Family {
   std::vector<int> nodes;  // of every layer, a network each; empty for one network of the layers below
   int phi_layers = 5, phi_nodes = 64, rho_layers = 5, rho_nodes = 64;
   std::vector<int> phi, rho;  // nodes of the layers one by one, instead
+  std::vector<int> layers;    // of a dense network, its last left out; empty for a DeepSets network
   TrainOptions options;
   bool restart = false;  // begin anew where a checkpoint is found
 };

@@ -54,6 +54,25 @@ TrainSetting integers(std::string name, const Member<std::vector<int>>& member, 
   return {std::move(name), std::move(help), Role::kShape, Kind::kList, text_of, parse};
 }
 
+TrainSetting reals(std::string name, Role role, const Member<std::vector<double>>& member, std::string help) {
+  const auto text_of = [member](const Family& family) {
+    std::string text;
+    for (const double each : value_of(member, family)) text += (text.empty() ? "" : ",") + exact_text(each);
+    return text;
+  };
+  const auto parse = [member](Family& family, const std::string& text) {
+    member(family).clear();
+    std::istringstream stream(text);
+    for (std::string item; std::getline(stream, item, ',');) {
+      const auto number = real_number(item);
+      if (!number || *number < 0) throw Error("'" + item + "' should be a number, at least 0");
+      member(family).push_back(*number);
+    }
+    if (member(family).empty() || text.ends_with(',')) throw Error("'" + text + "' should be numbers with commas, as 1,1,2.5");
+  };
+  return {std::move(name), std::move(help), role, Kind::kList, text_of, parse};
+}
+
 // From `least` to `most`, or above `least`.
 TrainSetting real(std::string name, Role role, const Member<double>& member, double least, bool open, double most, std::string help) {
   const auto parse = [=](Family& family, const std::string& text) {
@@ -115,10 +134,24 @@ std::vector<TrainSetting> make_settings() {
       integer("rho_nodes", Role::kShape, own(&Family::rho_nodes), 1, "nodes of each"),
       integers("phi", own(&Family::phi), "nodes of the layers before the sum, one by one, as 64,32,16"),
       integers("rho", own(&Family::rho), "nodes of the layers behind the sum, one by one"),
+      integers("layers", own(&Family::layers), "instead, a dense network on vectors: nodes of its layers but the last, as 64,32,32"),
+      choice<Nonlinearity>("activation", role, option(&Options::activation),
+                           {{"relu", Nonlinearity::kRelu}, {"tanh", Nonlinearity::kTanh}, {"sigmoid", Nonlinearity::kSigmoid}},
+                           "of the hidden layers: relu, tanh or sigmoid"),
+      choice<Nonlinearity>("output", role, option(&Options::output),
+                           {{"linear", Nonlinearity::kLinear}, {"sigmoid", Nonlinearity::kSigmoid}, {"softmax", Nonlinearity::kSoftmax}},
+                           "behind the last layer: linear, sigmoid or softmax"),
       integer("epochs", Role::kLength, option(&Options::epochs), 1, "at most"),
       integer("batch", role, option(&Options::batch_size), 1, "samples of a batch"),
-      choice<Loss>("loss", role, option(&Options::loss), {{"mse", Loss::kMse}, {"mae", Loss::kMae}, {"huber", Loss::kHuber}},
-                   "mse, mae or huber"),
+      choice<Loss>("loss", role, option(&Options::loss),
+                   {{"mse", Loss::kMse},
+                    {"mae", Loss::kMae},
+                    {"huber", Loss::kHuber},
+                    {"categorical_crossentropy", Loss::kCategoricalCrossentropy},
+                    {"binary_crossentropy", Loss::kBinaryCrossentropy}},
+                   "mse, mae or huber; categorical_crossentropy behind a softmax, binary_crossentropy behind a sigmoid"),
+      reals("class_weights", role, option(&Options::class_weights),
+            "of a classifier: what the losses of samples of each class are multiplied by, one a class"),
       real("learning_rate", role, option(&Options::learning_rate), 0, true, kNoMost, "of Adam, to begin with"),
       choice<Schedule>("learning_rate_schedule", role, option(&Options::schedule),
                        {{"constant", Schedule::kConstant}, {"cosine_decay", Schedule::kCosineDecay}},
@@ -155,6 +188,13 @@ const std::vector<TrainSetting>& train_settings() {
 }
 
 void check_settings(const Family& family) {
+  const TrainOptions& options = family.options;
+  if (!family.layers.empty() && !(family.nodes.empty() && family.phi.empty() && family.rho.empty()))
+    throw Error("layers are those of a dense network, nodes, phi and rho those of a DeepSets network: they exclude each other");
+  if (options.loss == Loss::kCategoricalCrossentropy && options.output != Nonlinearity::kSoftmax)
+    throw Error("the loss categorical_crossentropy needs the output softmax");
+  if (options.loss == Loss::kBinaryCrossentropy && options.output != Nonlinearity::kSigmoid)
+    throw Error("the loss binary_crossentropy needs the output sigmoid");
   // Keras refuses them together too: the optimizer's learning rate is the schedule's.
   if (family.options.schedule != Schedule::kConstant && family.options.reduce_patience > 0) {
     throw Error("a schedule of the learning rate and ReduceLROnPlateau exclude each other: with cosine_decay give a reduce-patience of 0");

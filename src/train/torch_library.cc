@@ -108,6 +108,17 @@ Part gather(const TrainData& data, const std::vector<std::size_t>& order, std::s
   return part;
 }
 
+Tensor activated(Nonlinearity function, Tensor x) {
+  switch (function) {
+    case Nonlinearity::kLinear: return x;
+    case Nonlinearity::kRelu: return x.relu_();
+    case Nonlinearity::kTanh: return x.tanh();
+    case Nonlinearity::kSigmoid: return x.sigmoid();
+    case Nonlinearity::kSoftmax: return x.softmax(1);
+  }
+  return {};
+}
+
 class Trainer {
  public:
   Trainer(DeepSetsWeights& network, const TrainOptions& options)
@@ -137,7 +148,7 @@ class Trainer {
       const Part part = gather(data, order, i * step, std::min(data.size, (i + 1) * step), options_.count_padding);
       losses[i] = loss_of(predict(part, weights_), part).item<double>();
     });
-    return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(data.size * data.targets);
+    return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(data.size * values_of(options_.loss, data.targets));
   }
 
   // One step on samples order[first] to order[last]; their summed loss.
@@ -164,7 +175,7 @@ class Trainer {
     const auto t = static_cast<double>(steps_);
     const double rate = learning_rate * std::sqrt(1 - std::pow(kBeta2, t)) / (1 - std::pow(kBeta1, t));
     torch::NoGradGuard guard;
-    const double scale = 1.0 / static_cast<double>((last - first) * data.targets);
+    const double scale = 1.0 / static_cast<double>((last - first) * values_of(options_.loss, data.targets));
     for (std::size_t k = 0; k < weights_.size(); ++k) {
       Tensor gradient;
       for (std::size_t i = 0; i < kParts; ++i) {
@@ -180,9 +191,9 @@ class Trainer {
   }
 
   void save(TrainState& state) const {
-    state.weights = values_of(weights_);
-    state.first_moments = values_of(first_);
-    state.second_moments = values_of(second_);
+    state.weights = arrays_of(weights_);
+    state.first_moments = arrays_of(first_);
+    state.second_moments = arrays_of(second_);
     state.step = steps_;
   }
   void restore(const TrainState& state) {
@@ -214,7 +225,7 @@ class Trainer {
     };
     Tensor h = part.rows.to(device_, type_);
     const Tensor padded = part.padded.to(device_, type_);
-    for (std::size_t i = 0; i < network_.phi.size(); ++i) h = dense(h).relu_();
+    for (std::size_t i = 0; i < network_.phi.size(); ++i) h = activated(options_.activation, dense(h));
     // On the CPU by hand; elsewhere as torch has it.
     if (device_.is_cpu()) {
       h = options_.double_precision ? SegmentSum<double>::apply(h.contiguous(), part.starts, padded)
@@ -226,8 +237,9 @@ class Trainer {
       const Tensor pad = h.slice(0, h.size(0) - 1);
       h = torch::zeros({samples, h.size(1)}, h.options()).index_add(0, owner, h.slice(0, 0, h.size(0) - 1)) + padded.unsqueeze(1) * pad;
     }
-    for (std::size_t i = 0; i + 1 < network_.rho.size(); ++i) h = dense(h).relu_();
-    return dense(h);
+    for (std::size_t i = 0; i + 1 < network_.rho.size(); ++i) h = activated(options_.activation, dense(h));
+    // Crossentropies are computed from what goes into the softmax or sigmoid, as Keras does.
+    return is_crossentropy(options_.loss) ? dense(h) : activated(options_.output, dense(h));
   }
 
   // Summed over samples and targets. As in Keras, a weight multiplies its sample's loss, and the mean divides by the number of samples.
@@ -241,11 +253,16 @@ class Trainer {
       case Loss::kMse: return at::mse_loss(prediction, y, sum);
       case Loss::kMae: return at::l1_loss(prediction, y, sum);
       case Loss::kHuber: return at::huber_loss(prediction, y, sum, 1.0);
+      case Loss::kBinaryCrossentropy: return at::binary_cross_entropy_with_logits(prediction, y, {}, {}, sum);
+      case Loss::kCategoricalCrossentropy: {
+        const Tensor each = -(y * prediction.log_softmax(1)).sum(1, true);
+        return sum == at::Reduction::None ? each : each.sum();
+      }
     }
     return {};
   }
 
-  static std::vector<std::vector<float>> values_of(const std::vector<Tensor>& tensors) {
+  static std::vector<std::vector<float>> arrays_of(const std::vector<Tensor>& tensors) {
     std::vector<std::vector<float>> values;
     for (const Tensor& tensor : tensors) {
       const Tensor local = tensor.to(torch::kCPU, torch::kFloat32).contiguous();
@@ -333,7 +350,7 @@ void run(DeepSetsWeights& network, const TrainData& data, const TrainData& valid
       const std::size_t last = std::min(data.size, (i + 1) * batch);
       sum += trainer.step(data, order, i * batch, last, rate_of(options, state, steps_before + i, steps));
       if (!std::isfinite(sum)) break;
-      on_batch(i + 1, batches, sum / static_cast<double>(last * data.targets));
+      on_batch(i + 1, batches, sum / static_cast<double>(last * values_of(options.loss, data.targets)));
     }
     const double val_loss = std::isfinite(sum) ? trainer.evaluate(validation) : sum;
     if (!std::isfinite(sum) || !std::isfinite(val_loss)) {
@@ -341,7 +358,8 @@ void run(DeepSetsWeights& network, const TrainData& data, const TrainData& valid
       break;
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    state.history.push_back({epoch, sum / static_cast<double>(data.size * data.targets), val_loss, learning_rate, seconds});
+    state.history.push_back(
+        {epoch, sum / static_cast<double>(data.size * values_of(options.loss, data.targets)), val_loss, learning_rate, seconds});
     trainer.save(state);
     after_epoch(options, state);
     on_epoch(state);

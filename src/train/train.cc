@@ -1,5 +1,6 @@
 #include "train/train.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "data/plugin.h"
@@ -25,7 +26,7 @@ TrainFunction load() {
 // The Dense layers of a model, each with the place of its weights in `network`: before the sum over rows, and behind it.
 std::vector<std::pair<Layer*, DenseWeights*>> layers_of(Model& model, DeepSetsWeights& network) {
   std::vector<Layer*> phi, rho;
-  bool after_sum = false;
+  bool after_sum = std::none_of(model.layers.begin(), model.layers.end(), [](const Layer& layer) { return as<SetSum>(layer) != nullptr; });
   for (Layer& layer : model.layers) {
     if (as<SetSum>(layer) != nullptr) after_sum = true;
     if (as<Dense>(layer) != nullptr) (after_sum ? rho : phi).push_back(&layer);

@@ -188,6 +188,108 @@ def test_weights_are_keras_sample_weights(own_validation, data, tmp_path, float6
         assert done.returncode == 1 and "weighted.h5 have weights, those of" in done.stderr and not (tmp_path / "o.keras").exists()
 
 
+def jets(path, targets=5, samples=700, seed=3):
+    """Generated jets; with one target, top or not."""
+    succeed("generate", path, "--kind", "jets", "--samples", samples, "--seed", seed)
+    with h5py.File(path, "r+") as file:
+        x, y = file["x"][:], file["y"][:]
+        if targets == 1:
+            del file["y"]
+            y = file["y"] = y[:, 4:]
+    return x, np.asarray(y)
+
+
+CLASSIFIERS = {
+    "softmax": (5, "categorical_crossentropy", "softmax", "relu", []),
+    "softmax, tanh": (5, "categorical_crossentropy", "softmax", "tanh", []),
+    "softmax, weighted classes": (5, "categorical_crossentropy", "softmax", "relu", [1, 0.5, 2, 3, 0]),
+    "sigmoid": (1, "binary_crossentropy", "sigmoid", "relu", []),
+    "sigmoid, weighted classes": (1, "binary_crossentropy", "sigmoid", "sigmoid", [1, 4]),
+    "several sigmoids": (5, "binary_crossentropy", "sigmoid", "relu", []),
+    "softmax and mse": (5, "mse", "softmax", "relu", []),
+}
+
+
+@pytest.mark.parametrize("case", CLASSIFIERS)
+def test_steps_of_classifiers_are_keras_steps(case, tmp_path, float64):
+    """Losses as Keras', of a dense network from the same weights on the same batches, class_weight in training alone. In double precision."""
+    targets, loss, output, activation, class_weights = CLASSIFIERS[case]
+    x, y = (values.astype(np.float64) for values in jets(tmp_path / "jets.h5", targets))
+    sizes = ["--layers", "12,7", "--output", output, "--activation", activation, "--loss", loss]
+    sizes += ["--class-weights", ",".join(map(str, class_weights))] if class_weights else []
+    start = train(tmp_path / "jets.h5", tmp_path / "start.keras", "--epochs", 1, "--learning-rate", "1e-35", sizes=sizes)
+    out = train(tmp_path / "jets.h5", tmp_path / "out.keras", "--epochs", 4, "--no-shuffle", "--stop-patience", 0, "--batch", 128, "--double-precision", sizes=sizes)
+    assert [layer.get_config().get("activation") for layer in load(start).layers if isinstance(layer, keras.layers.Activation)] == [activation, activation, output]
+    assert load(start).input_shape == (None, 16) and load(start).output_shape == (None, targets)
+    model = in_float64(load(start), CUSTOM)
+    betas = {f"beta_{i + 1}": tf.constant(beta, tf.float64) for i, beta in enumerate((0.9, 0.999))}
+    model.compile(keras.optimizers.Adam(1e-3, **betas), loss)
+    weights = {"class_weight": dict(enumerate(class_weights))} if class_weights else {}
+    expected = model.fit(x, y, batch_size=128, epochs=4, validation_split=0.25, shuffle=False, verbose=0, **weights).history
+    np.testing.assert_allclose(history(out)["loss"], expected["loss"], rtol=1e-9)
+    np.testing.assert_allclose(history(out)["val_loss"], expected["val_loss"], rtol=1e-9)
+    assert len(set(expected["loss"])) == 4
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--layers", "8", "--loss", "categorical_crossentropy"], "the loss categorical_crossentropy needs the output softmax"),
+    (["--layers", "8", "--loss", "binary_crossentropy", "--output", "softmax"], "the loss binary_crossentropy needs the output sigmoid"),
+    (["--layers", "8", "--class-weights", "1,2"], "class_weights: 2 are given, and "),
+    (["--nodes", "8"], "; a dense network on vectors is asked for with layers"),
+])
+def test_a_classifier_that_cannot_be_trained(options, words, tmp_path):
+    jets(tmp_path / "jets.h5", samples=50)
+    done = narrow("train", "--data", tmp_path / "jets.h5", *options, "--out", tmp_path / "m.keras")
+    assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "m.keras").exists()
+
+
+def test_labels_that_are_no_classes_are_not_trained_on(tmp_path):
+    x, y = jets(tmp_path / "jets.h5", samples=50)
+    y[7] *= 2
+    for name, values, row in (("two", y, "y of row 7 holds 2, and should be from 0 to 1"), ("none", y * (np.arange(50) != 9)[:, None] / np.maximum(y.max(1), 1)[:, None], "y of row 9 adds up to 0, and should to 1")):
+        np.savez(tmp_path / f"{name}.npz", x=x, y=values.astype(np.float32))
+        done = narrow("train", "--data", tmp_path / f"{name}.npz", "--layers", "8", "--loss", "categorical_crossentropy", "--output", "softmax", "--out", tmp_path / "m.keras")
+        assert done.returncode == 1 and row in done.stderr, done.stderr
+
+
+def test_generated_jets(tmp_path):
+    """The same jets in either kind of file and whatever their number; classes that the features tell from each other, as far as meant."""
+    x, y = jets(tmp_path / "a.h5", samples=4000, seed=5)
+    succeed("generate", tmp_path / "b.npz", "--kind", "jets", "--samples", 900, "--seed", 5)
+    with np.load(tmp_path / "b.npz") as file:
+        np.testing.assert_array_equal(file["x"], x[:900])
+        np.testing.assert_array_equal(file["y"], y[:900])
+    assert x.shape == (4000, 16) and y.shape == (4000, 5) and (y.sum(1) == 1).all() and np.isfinite(x).all()
+    shares = y.mean(0)
+    assert (np.abs(shares - 0.2) < 5 * np.sqrt(0.16 / 4000)).all(), shares
+    mass = 45 * x[:, 0] + 85
+    for k, peak in ((2, 80.4), (3, 91.2), (4, 173)):
+        assert abs(np.median(mass[y[:, k] == 1]) - peak) < 4, (k, np.median(mass[y[:, k] == 1]))
+    assert "jets are prepared samples, written to .npz or .h5" in narrow("generate", tmp_path / "c.root", "--kind", "jets", "--samples", 5).stderr
+
+
+def test_the_example_of_a_jet_tagger(tmp_path):
+    """examples/jet_tagger.yml as it stands but for fewer jets and epochs: generated, trained, studied, reported."""
+    text = (ROOT / "examples" / "jet_tagger.yml").read_text()
+    definition = yaml.safe_load(text)
+    for file in definition["generate"]:
+        file["samples"] = 3000 if "train" in file["out"] else 400
+    definition["train"]["epochs"] = 6
+    definition["grid"]["v_full"], definition["grid"]["wb_full"] = "10:14:4", "8:12:4"
+    (tmp_path / "study.yml").write_text(yaml.safe_dump(definition))
+    done = subprocess.run([NARROW, "run", "study.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "lowest accuracy loss at" in done.stdout, done.stdout
+    best = subprocess.run([NARROW, "best", definition["out"], "--any", "--below", "accuracy_loss=100"], cwd=tmp_path, capture_output=True, text=True).stdout
+    accuracy = next(line for line in best.splitlines() if line.startswith("accuracy [%]"))
+    assert float(accuracy.split()[-3]) > 60, best
+    assert "no better than" not in best and "efficiency of t at 1 % background" in best
+    subprocess.run([NARROW, "report", definition["out"], "--figures", "none"], cwd=tmp_path, check=True, capture_output=True)
+    again = subprocess.run([NARROW, "run", "study.yml", "--plan"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0 and "trained before" in again.stdout, again.stderr
+
+
 def test_initial_weights_are_glorot_uniform(data, tmp_path):
     weights = []
     for seed in range(8):

@@ -16,7 +16,7 @@ struct DenseWeights {
   std::vector<float> kernel, bias;  // (n_in, n_out), (n_out)
 };
 
-// The trained layers of a DeepSets network, in order; the last of rho is linear.
+// The trained layers of a DeepSets network, in order; of a dense network all are in rho.
 struct DeepSetsWeights {
   std::vector<DenseWeights> phi, rho;
   std::vector<DenseWeights*> all() {
@@ -28,7 +28,14 @@ struct DeepSetsWeights {
   }
 };
 
-enum class Loss : std::uint8_t { kMse, kMae, kHuber };  // Huber with delta 1
+// Huber with delta 1. The crossentropies take a network that ends in a softmax, or in a sigmoid.
+enum class Loss : std::uint8_t { kMse, kMae, kHuber, kCategoricalCrossentropy, kBinaryCrossentropy };
+inline bool is_crossentropy(Loss loss) { return loss == Loss::kCategoricalCrossentropy || loss == Loss::kBinaryCrossentropy; }
+// Values of a sample of so many targets whose mean is the loss. A categorical crossentropy is one value.
+inline std::size_t values_of(Loss loss, std::size_t targets) { return loss == Loss::kCategoricalCrossentropy ? 1 : targets; }
+
+// Behind the hidden layers, and behind the last.
+enum class Nonlinearity : std::uint8_t { kLinear, kRelu, kTanh, kSigmoid, kSoftmax };
 
 // How the learning rate changes with the steps: not at all, or as keras.optimizers.schedules.CosineDecay over all steps, to 0.
 enum class Schedule : std::uint8_t { kConstant, kCosineDecay };
@@ -36,6 +43,10 @@ enum class Schedule : std::uint8_t { kConstant, kCosineDecay };
 // Names and meanings are Keras'; the defaults are the study's.
 struct TrainOptions {
   Loss loss = Loss::kMse;
+  Nonlinearity activation = Nonlinearity::kRelu;  // of hidden layers
+  Nonlinearity output = Nonlinearity::kLinear;
+  // What the losses of samples of each class are multiplied by, in training alone (Keras' class_weight); empty for none.
+  std::vector<double> class_weights{};
   int epochs = 100;
   int batch_size = 250;
   double learning_rate = 1e-3;  // Adam with beta_1 0.9, beta_2 0.999, epsilon 1e-7
