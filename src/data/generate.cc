@@ -229,8 +229,8 @@ void write_jets(const GeneratedFile& file, const std::function<void(std::size_t 
 }  // namespace
 
 std::vector<std::string> jet_features() {
-  std::vector<std::string> names;
-  for (const JetFeature& feature : kJets) names.emplace_back(feature.name);
+  std::vector<std::string> names(kJets.size());
+  std::transform(kJets.begin(), kJets.end(), names.begin(), [](const JetFeature& feature) { return feature.name; });
   return names;
 }
 

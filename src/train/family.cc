@@ -49,9 +49,10 @@ void require_targets(const Family& family, const Dataset& data) {
     throw Error(data.path + ": x should have the shape (samples, vmax, features)" +
                 (data.shape.size() == 1 ? "; a dense network on vectors is asked for with layers" : ""));
   }
-  if (!family.layers.empty() && data.shape.size() != 1)
+  if (!family.layers.empty() && data.shape.size() != 1) {
     throw Error(data.path + ": x should have the shape (samples, features) for a dense network, and its samples have " +
                 to_string(data.shape));
+  }
   if (data.targets == 0) throw Error(data.path + ": it has no targets y, which training needs");
   const TrainOptions& options = family.options;
   if (options.output == Nonlinearity::kSoftmax && data.targets == 1) {
