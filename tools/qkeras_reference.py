@@ -7,8 +7,7 @@
 
 QKeras 0.9 is for Keras 2, so hls4ml reads these networks with its reader of Keras 2. For each network below: NAME.keras (or, of layers that
 no Keras has, NAME.json and NAME_weights.h5 as Keras 2.1 wrote them), NAME.cases.json and NAME.h5, as tools/hls4ml_reference.py writes them.
-NAME.quantized.h5 holds what QKeras' quantizers make of each layer's arrays, and NAME_whole.h5, NAME_arch.json and NAME_arch_weights.h5 are
-the same network in the other forms, where --forms is given.
+NAME.quantized.h5 holds what QKeras' quantizers make of each layer's arrays.
 """
 import argparse
 import contextlib

@@ -306,6 +306,10 @@ NamedOperation activation_of(const KerasLayer& layer, const json& activation, in
                  " is not supported; these are: linear, relu, relu6, leaky_relu, elu, selu, hard_sigmoid, sigmoid, tanh, softplus, "
                  "softsign, softmax, binary_tanh, ternary_tanh");
   };
+  if (layer.class_name == "QActivation" && !is_quantizer(activation)) {
+    throw Error(describe(layer) + ": its activation " + short_text(activation) +
+                " is no quantizer that narrow supports, nor does hls4ml 1.3.0 take it; use an Activation for a plain function");
+  }
   if (is_quantized_layer(layer.class_name) && is_quantizer(activation)) {
     // hls4ml's name for a text's layer is no name in C++.
     if (activation.is_string() && layer.class_name != "QActivation") {

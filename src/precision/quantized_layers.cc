@@ -103,6 +103,11 @@ void merge_with_norm(Resolved& resolved, int i) {
   }
   Layer& merged = layer_at(resolved, before);
   merged.op = std::make_shared<SignThresholds>(scale, bias, threshold, x.fraction());
+  for (const ParameterArray& thresholds : merged.op->parameters()) {
+    for (const float each : thresholds.values) {
+      if (!std::isfinite(each)) throw Error(describe(norm_layer) + ": a threshold that hls4ml 1.3.0 makes of it is infinite");
+    }
+  }
   merged.name = "bnbt_" + norm_layer.name;
   merged.keras_class = "BatchNormalization";
   require_new(resolved.model, merged.name + " ");
