@@ -827,4 +827,6 @@ of("precision/quantized_layers.cc",
    ("a scale stays in the weights", "if (matrix == nullptr || !matrix->has_scale()) return false;", "return false;"),
    ("a ternary threshold stays", "if (sign == nullptr || !sign->is_ternary() ||", "if (true || sign == nullptr || !sign->is_ternary() ||"),
    ("powers of two have a bit more", "std::max(static_cast<int>(most) + 1, 2)", "std::max(static_cast<int>(most) + 2, 2)"),
-   ("signs are not counted", "count_signs(resolved, i);", ";"))
+   ("signs are not counted", "count_signs(resolved, i);", ";"),
+   ("the largest of signs is a number", "(largest && x.meaning == Meaning::kSign)", "false"),
+   ("a Flatten of signs has its type", "as<Flatten>(layer) != nullptr ||", ""))

@@ -102,6 +102,14 @@ NETWORKS = {
         QConv2D(3, (2, 2), padding="same", kernel_quantizer=binary(alpha=1), bias_quantizer=BITS(), name="c2"), layers.BatchNormalization(name="bn"),
         QActivation(quantized_relu(5, 2), name="r2"), layers.Flatten(name="f"),
         dense(4, "d", quantized_bits(5, 0, alpha=1, symmetric=1)), layers.Activation("softmax", name="s")),
+    # A binary network of images: signs go through pooling and a Flatten.
+    "signs": lambda: chain(
+        (6, 6, 2),
+        QConv2D(4, 3, kernel_quantizer=binary(alpha=1), bias_quantizer=BITS(), name="c"), layers.BatchNormalization(name="bn"),
+        QActivation(binary(alpha=1), name="bi"), layers.MaxPooling2D(2, name="mp"),
+        QConv2D(3, 2, padding="same", kernel_quantizer=binary(alpha=1), use_bias=False, name="c2"), layers.BatchNormalization(name="bn2"),
+        QActivation(binary(alpha=1), name="bi2"), layers.Flatten(name="f"),
+        dense(5, "d", binary(alpha=1), use_bias=False), layers.BatchNormalization(name="bn3")),
     "conv1": lambda: chain(
         (12, 3),
         QConv1D(4, 3, kernel_quantizer=ternary(alpha=1), bias_quantizer=BITS(), name="c"), QActivation(quantized_tanh(6), name="t"),
@@ -136,7 +144,7 @@ CASES = [
     {"name": "stream", "granularity": "name", "default": "ap_fixed<18,8>", "io": "io_stream"},
 ]
 # Of the larger networks these alone.
-FEW = {"conv2", "conv1", "sets", "tagger", "binary_relu"}
+FEW = {"signs", "conv2", "conv1", "sets", "tagger", "binary_relu"}
 FEWER = {"name_16_6", "name_12_5", "model_16_6"}
 # Where hls4ml's io_stream is not what narrow computes: a ternary activation that is not merged into thresholds.
 NO_STREAM = {"kinds", "binary_relu"}

@@ -1,9 +1,11 @@
-// Weights and biases as QKeras' own quantizers make them (golden/qkeras, tools/qkeras_reference.py), bit for bit.
+// Weights and biases as QKeras' own quantizers make them (golden/qkeras, tools/qkeras_reference.py), bit for bit; what is refused.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "data/hdf5.h"
+#include "error.h"
+#include "keras/architecture.h"
 #include "keras/reader.h"
 #include "layers/convolution.h"
 
@@ -43,6 +45,55 @@ TEST(QKeras, QuantizesWeightsAsItDoes) {
     }
   }
   EXPECT_GT(arrays, 0U);
+}
+
+// A QDense of 2 x 2 and a QActivation behind it.
+Model read(const nlohmann::json& kernel, const nlohmann::json& activation) {
+  const nlohmann::json layers = {
+      {{"class_name", "InputLayer"}, {"config", {{"name", "in"}, {"batch_input_shape", {nullptr, 2}}}}},
+      {{"class_name", "QDense"},
+       {"config", {{"name", "q"}, {"units", 2}, {"use_bias", false}, {"activation", "linear"}, {"kernel_quantizer", kernel}}}},
+      {{"class_name", "QActivation"}, {"config", {{"name", "a"}, {"activation", activation}}}}};
+  const Architecture architecture = parse_architecture({{"class_name", "Sequential"}, {"config", {{"layers", layers}}}}, "2.15.0");
+  return build_model(architecture, {{"q", {Weight{{2, 2}, {0.5F, -0.25F, 1.F, 0.F}}}}});
+}
+
+std::string refusal(const nlohmann::json& kernel, const nlohmann::json& activation) {
+  try {
+    read(kernel, activation);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+nlohmann::json bits(const nlohmann::json& more) {
+  nlohmann::json config = {{"bits", 4}, {"integer", 0}, {"alpha", 1}};
+  config.update(more);
+  return {{"class_name", "quantized_bits"}, {"config", config}};
+}
+
+TEST(QKeras, RefusesByNameWhatHls4mlTakesOtherwise) {
+  const nlohmann::json relu = "quantized_relu(4, 1)";
+  EXPECT_EQ(refusal(bits(nlohmann::json::object()), relu), "");
+  EXPECT_EQ(refusal(nullptr, "quantized_bits(bits=6, integer=2, alpha=1)"), "");
+  const auto expect = [](const std::string& said, const std::string& part) { EXPECT_NE(said.find(part), std::string::npos) << said; };
+  expect(refusal(bits({{"keep_negative", false}}), relu),
+         "layer q (QDense): its kernel_quantizer (quantized_bits) has keep_negative = false");
+  expect(refusal(bits({{"scale_axis", 0}}), relu), "scale_axis = 0");
+  expect(refusal(bits({{"qnoise_factor", 0.5}}), relu), "qnoise_factor = 0.5");
+  expect(refusal(bits({{"bits", 2.5}}), relu), "should have a whole number from 1 to 32 as its bits");
+  expect(refusal(bits({{"alpha", "least"}}), relu), "should have an alpha above 0");
+  expect(refusal(bits({{"something", 1}}), relu), "the option something");
+  expect(refusal({{"class_name", "binary"}, {"config", {{"use_01", true}, {"alpha", 1}}}}, relu), "use_01 = true");
+  expect(refusal({{"class_name", "quantized_ulaw"}, {"config", {{"bits", 4}}}}, relu), "is quantized_ulaw, which narrow does not support");
+  expect(refusal({{"class_name", "quantized_relu"}, {"config", {{"bits", 4}}}}, relu), "hls4ml 1.3.0 does not take there");
+  expect(refusal(bits(nlohmann::json::object()), "relu"), "layer a (QActivation): its activation \"relu\" is no quantizer");
+  expect(refusal(bits(nlohmann::json::object()), "quantized_po2(4)"), "the activation quantized_po2 is not supported");
+  expect(refusal(bits(nlohmann::json::object()), "quantized_relu(4, 1, 1)"), "use_sigmoid = 1");
+  expect(refusal(bits(nlohmann::json::object()), "quantized_relu(4, 1, 0, 0.3)"), "a negative_slope that is a power of two");
+  expect(refusal(bits(nlohmann::json::object()), "binary(alpha='auto')"), "has a scale, which hls4ml 1.3.0 leaves out");
+  expect(refusal(bits(nlohmann::json::object()), "quantized_relu(4, None)"), "an option that QKeras does not take, None");
 }
 
 }  // namespace

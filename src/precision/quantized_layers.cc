@@ -8,7 +8,10 @@
 #include "layers/batch_normalization.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/flatten.h"
 #include "layers/linear.h"
+#include "layers/pooling.h"
+#include "layers/set_max.h"
 #include "layers/sign_activation.h"
 #include "layers/sign_thresholds.h"
 
@@ -159,6 +162,18 @@ void count_signs(Resolved& resolved, int i) {
   }
 }
 
+// XnorPooling: the largest of signs is a sign. A Flatten is in place, and has the type that its input has in the end.
+void keep_signs(Resolved& resolved, int i) {
+  const Layer& layer = layer_at(resolved, i);
+  if (layer.inputs.empty()) return;
+  const Format x = resolved.precision[static_cast<std::size_t>(layer.inputs.front())].result();
+  const auto* pooling = as<Pooling>(layer);
+  const bool largest = as<SetMax>(layer) != nullptr || (pooling != nullptr && pooling->kind() == PoolKind::kMax);
+  if (as<Flatten>(layer) != nullptr || (largest && x.meaning == Meaning::kSign)) {
+    resolved.precision[static_cast<std::size_t>(i)].set(TypeName::kResult, x);
+  }
+}
+
 }  // namespace
 
 bool factorize_alpha(Resolved& resolved, int i) {
@@ -237,6 +252,8 @@ void merge_sign_activations(Resolved& resolved) {
     merge_with_norm(resolved, i--);
   }
   for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) count_signs(resolved, i);
+  if (resolved.thresholds.empty()) return;
+  for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) keep_signs(resolved, i);
 }
 
 void note_dropped_quantizer(Resolved& resolved, const Layer& layer) {
