@@ -4,6 +4,7 @@
     python3 -m venv build/venv-qkeras
     build/venv-qkeras/bin/pip install hls4ml==1.3.0 qkeras==0.9.0 pyparsing tensorflow-cpu==2.17.1 tf_keras==2.17.0 'numpy<2' h5py
     build/venv-qkeras/bin/python tools/qkeras_reference.py golden/qkeras [NAME ...]
+    build/venv-qkeras/bin/python tools/qkeras_reference.py other --seed 5; NARROW_GOLDEN=other build/golden_test; NARROW_GOLDEN=other build/quantizer_test
 
 QKeras 0.9 is for Keras 2, so hls4ml reads these networks with its reader of Keras 2. For each network below: NAME.keras (or, of layers that
 no Keras has, NAME.json and NAME_weights.h5 as Keras 2.1 wrote them), NAME.cases.json and NAME.h5, as tools/hls4ml_reference.py writes them.
