@@ -148,7 +148,7 @@ namespace {
 constexpr std::size_t kJetFeatures = 16;
 constexpr std::size_t kJetClasses = 5;
 struct JetFeature {
-  const char* name;
+  const char* name;                      // for whoever reads the table
   std::array<double, kJetClasses> mean;  // of g, q, w, z, t
   double width;
   double common;  // r, of the width the part that follows the common radiation
@@ -227,14 +227,6 @@ void write_jets(const GeneratedFile& file, const std::function<void(std::size_t 
 }
 
 }  // namespace
-
-std::vector<std::string> jet_features() {
-  std::vector<std::string> names(kJets.size());
-  std::transform(kJets.begin(), kJets.end(), names.begin(), [](const JetFeature& feature) { return feature.name; });
-  return names;
-}
-
-std::vector<std::string> jet_classes() { return {"g", "q", "w", "z", "t"}; }
 
 Jets generate_jets(std::uint64_t seed, std::size_t first, std::size_t count) {
   Jets jets{std::vector<float>(count * kJetFeatures), std::vector<float>(count * kJetClasses)};

@@ -41,10 +41,8 @@ Clusters generate(GeneratorKind kind, std::uint64_t seed, std::size_t first, std
 //   z).
 // - A common latent normal, the amount of radiation, and one of its own make each other feature: mean of the class + width of the feature
 //   * (r * common + sqrt(1 - r^2) * own), with the tables of generate.cc. x holds all, shifted and scaled to be of order 1.
-std::vector<std::string> jet_features();
-std::vector<std::string> jet_classes();  // g, q, w, z, t
 struct Jets {
-  std::vector<float> x, y;  // (count, 16) and (count, 5)
+  std::vector<float> x, y;  // (count, 16) and (count, 5), classes in the order of above
 };
 Jets generate_jets(std::uint64_t seed, std::size_t first, std::size_t count);
 
