@@ -27,12 +27,15 @@ std::vector<std::string> outputs(const Trace& trace) {
 
 // The dictionaries of arrays that the study's scripts keep as .pkl.
 void write_dicts(const Trace& trace, const Model& model, const Dataset& data, const Globals& globals) {
-  make_folder(trace.out);
-  write_trace_dict(trace.out + "/" + kFloatDict, model, float_trace(model, data, data.size), data.size);
-  if (!trace.precision.given()) return;
+  const auto write_float = [&] {
+    make_folder(trace.out);
+    write_trace_dict(trace.out + "/" + kFloatDict, model, float_trace(model, data, data.size), data.size);
+  };
+  if (!trace.precision.given()) return write_float();
   const Program program = build_program(trace.precision.resolve_for(model));
   print_notes(program.resolved.notes, globals.quiet);
   const RunResult result = Engine(program, {.dedup = false, .fuse = false}).trace(data.x, data.size).run;
+  write_float();
   write_trace_dict(trace.out + "/" + kFixedDict, program.model(), result.trace, data.size);
   if (!globals.quiet) std::printf("%s", describe_counts(program, result.counts).c_str());
 }

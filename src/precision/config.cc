@@ -207,10 +207,28 @@ class ConfigReader {
       add(item.first, name, entry(item.second, name, types_of_name(name)), config);
       if (model_.find(name) < 0) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
     }
+    note_linear_activations(config);
     return config;
   }
 
  private:
+  // Those that hls4ml's reader of Keras 2 adds, where that of Keras 3 reads the model and their type is not that of the layer before.
+  void note_linear_activations(PrecisionConfig& config) const {
+    const auto result = [&](const std::string& name) {
+      const auto entry = config.by_name.find(lower(name));
+      if (entry == config.by_name.end()) return TypeChoice();
+      const auto found = entry->second.types.find("result");
+      return found == entry->second.types.end() ? TypeChoice() : found->second;
+    };
+    for (const Layer& layer : model_.layers) {
+      const std::string linear = layer.name + "_linear";
+      const bool added = std::find(model_.linear.begin(), model_.linear.end(), layer.name) != model_.linear.end();
+      if (!config.by_name.contains(lower(linear)) || added || model_.find(linear) >= 0 || result(layer.name) == result(linear)) continue;
+      config.notes.push_back(linear +
+                             ": hls4ml has such a layer for models of Keras 2 alone, and this one is of Keras 3: its types are ignored");
+    }
+  }
+
   bool is_separable(const std::string& name) const {
     return std::find(model_.separable.begin(), model_.separable.end(), name) != model_.separable.end();
   }
@@ -291,7 +309,7 @@ class ConfigReader {
 
   bool known_layer(const std::string& name) const {
     const auto is = [&](const std::string& other) { return lower(other) == lower(name) || lower(other + "_linear") == lower(name); };
-    if (is_separable(name)) return true;
+    if (is_separable(name) || std::any_of(model_.linear.begin(), model_.linear.end(), is)) return true;
     return std::any_of(model_.layers.begin(), model_.layers.end(), [&](const Layer& layer) { return is(layer.name); }) ||
            std::any_of(model_.dropped.begin(), model_.dropped.end(), is);
   }

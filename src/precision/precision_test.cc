@@ -269,6 +269,24 @@ TEST_F(ConfigFile, AnEntryOfASeparableConvolutionIsThatOfItsTwoLayers) {
   }
 }
 
+// A linear activation that hls4ml's reader of Keras 2 adds, with a type of its own: of a model of Keras 2 it casts, of Keras 3 it is none.
+TEST_F(ConfigFile, ALinearActivationOfKeras2IsFollowedOrSaidToBeIgnored) {
+  const std::string text =
+      "Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  out: {Precision: {result: 'ap_fixed<12,5>'}}\n"
+      "  out_linear: {Precision: {result: 'ap_fixed<9,4>'}}\n";
+  Model model = read_keras(NARROW_SOURCE_DIR "/golden/separable.keras");
+  Resolved resolved = resolve(model, read_config(write(text), model));
+  const int linear = resolved.model.find("out_linear");
+  ASSERT_EQ(resolved.model.outputs, std::vector<int>{linear});
+  EXPECT_EQ(resolved.precision[static_cast<std::size_t>(linear)].result(), fixed(9, 4));
+  EXPECT_EQ(resolved.added, (std::vector<std::pair<std::string, std::string>>{{"out_linear", "out"}}));
+  model.linear.clear();
+  resolved = resolve(model, read_config(write(text), model));
+  EXPECT_EQ(resolved.model.find("out_linear"), -1);
+  ASSERT_FALSE(resolved.notes.empty());
+  EXPECT_NE(resolved.notes.front().find("out_linear: hls4ml has such a layer for models of Keras 2 alone"), std::string::npos);
+}
+
 // hls4ml loses a normalization behind a Dense on a set, not behind a convolution.
 TEST(Fusion, OfAConvolutionIsAsHls4mlMeansIt) {
   const auto notes_of = [](const OperationPtr& op, Shape shape) {
