@@ -309,13 +309,22 @@ of("layers/table.cc",
    ("bounds: indices that wrap", "if (integer >= kInt.width) return {0, size - 1};", ""))
 
 of("layers/table_activation.cc",
-   ("no cast of an entry", "const CastResult y = cast(entry, table, call.place.types.result());", "const CastResult y{entry, false};"),
-   ("a table without integer bits becomes 0 as an ap_int", "cast(entry, table, call.place.types.result())", "cast(entry, table.fraction(), call.place.types.result())"),
+   ("no cast of an entry", "const CastResult y = cast(entry, table, place.types.result());", "const CastResult y{entry, false};"),
+   ("a table without integer bits becomes 0 as an ap_int", "cast(entry, table, place.types.result())", "cast(entry, table.fraction(), place.types.result())"),
    ("the size is not asked for", "request.table_size.value_or(kTableSize)", "kTableSize"),
    ("the type is not asked for", "request.choice(TypeName::kTable).value_or(default_table())", "default_table()"),
    ("bounds: the first entry alone", "entries.begin() + last + 1);", "entries.begin() + first + 1);"))
 
+of("layers/table.h",
+   ("indices are rounded down", "product < 0 ? (std::int64_t{1} << shift) - 1 : 0", "0"))
+
 of("layers/softmax.cc",
+   ("a key that wraps is looked up fast", "if (key > largest_key_) return false;", ""),
+   ("a sum that leaves its range is looked up fast", "if (sum > largest_sum_) return false;", ""),
+   ("a result that leaves its range is taken", "if (y[i] < low_ || y[i] > high_) return false;", ""),
+   ("a term that does not fit is its low bits", "term.overflow ? -1 : term.raw", "term.raw"),
+   ("a wrap of a key is not counted", "left_ |= raw > largest_key;  // a difference that wraps", ""),
+   ("ties of fast products are truncated", "result_.rounding == Rounding::kRnd && shift_ > 0", "false && shift_ > 0"),
    ("stable: the key has the sign", "const int sign = x.is_signed ? 1 : 0;", "const int sign = 0;"),
    ("stable: the table is not cut", "return std::min(size, 1 << (x.width - 1));", "return size;"),
    ("stable: x - max", "? highest - score : score;", "? score - highest : score;"),

@@ -74,13 +74,8 @@ class GoldenTest : public testing::Test {
   }
 
  private:
-  // What is written of the types of a quantized network is read as the same.
+  // What is written of a network's types is read as the same.
   void expect_saved(const Resolved& resolved) {
-    const auto quantized = [](const Layer& layer) {
-      return layer.quantizer || layer.keras_class.starts_with("QDense") || layer.keras_class.starts_with("QConv") ||
-             layer.keras_class == "BinaryDense" || layer.keras_class == "TernaryDense";
-    };
-    if (std::none_of(model_.layers.begin(), model_.layers.end(), quantized)) return;
     const fs::path path = fs::temp_directory_path() / ("narrow_golden_" + std::to_string(getpid()) + ".yml");
     std::ofstream(path) << to_yaml(resolved);
     const Resolved again = resolve(model_, read_config(path.string(), model_));

@@ -281,6 +281,11 @@ class Passes {
   }
 
   bool drop_linear(int i) {
+    const bool moves = std::any_of(model().layers.begin(), model().layers.end(), [&](const Layer& reader) {
+      const auto* moved = as<Rearrangement>(reader);
+      return moved != nullptr && moved->move() != Move::kReshape && reader.inputs.front() == i;
+    });
+    if (moves && !is_open(i) && is_open(before(i))) resolved_.kept.emplace(layer(i).name, *asked(i));
     note_dropped_quantizer(resolved_, layer(i));
     resolved_.merged.emplace_back(layer(i).name, layer(before(i)).name);
     remove_layer(model(), i, before(i));
@@ -683,13 +688,31 @@ static bool is_merged(const Resolved& resolved, const std::string& name) {
   return std::any_of(resolved.merged.begin(), resolved.merged.end(), [&](const auto& pair) { return pair.first == name; });
 }
 
+// Whether a layer's result has to be inferred again: only then does it take in its BatchNormalization, does a linear activation behind it
+// go whose type others keep, and does a Cropping behind it have the default precision.
+static bool stays_open(const Resolved& resolved, std::size_t layer) {
+  const std::vector<Layer>& layers = resolved.model.layers;
+  const std::string& name = layers[layer].name;
+  if (std::any_of(resolved.fused.begin(), resolved.fused.end(), [&](const auto& pair) { return pair.first == name; })) return true;
+  const bool kept = std::any_of(resolved.merged.begin(), resolved.merged.end(),
+                                [&](const auto& pair) { return pair.second == name && resolved.kept.contains(pair.first); });
+  if (kept) return true;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto* moved = as<Rearrangement>(layers[i]);
+    if (moved == nullptr || moved->move() != Move::kCrop || resolved.precision[i].result() == resolved.precision[layer].result()) continue;
+    auto before = static_cast<std::size_t>(layers[i].inputs.front());
+    while (as<Rearrangement>(layers[before]) != nullptr && as<Rearrangement>(layers[before])->move() != Move::kReshape)
+      before = static_cast<std::size_t>(layers[before].inputs.front());
+    if (before == layer) return true;
+  }
+  return false;
+}
+
 std::string to_yaml(const Resolved& resolved) {
   YAML::Emitter out;
   out << YAML::BeginMap << YAML::Key << "Model" << YAML::Value << YAML::BeginMap;
   // Every layer below names its own types; the default is what a layer added later would get.
-  out << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap << YAML::Key << "default" << YAML::Value
-      << to_string(std::any_of(resolved.model.layers.begin(), resolved.model.layers.end(), is_made) ? resolved.fallback
-                                                                                                    : resolved.precision.front().result());
+  out << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap << YAML::Key << "default" << YAML::Value << to_string(resolved.fallback);
   if (resolved.maximum) out << YAML::Key << "maximum" << YAML::Value << to_string(*resolved.maximum);
   out << YAML::EndMap << YAML::Key << "ReuseFactor" << YAML::Value << 1 << YAML::Key << "Strategy" << YAML::Value << "Latency"
       << YAML::EndMap;
@@ -699,9 +722,7 @@ std::string to_yaml(const Resolved& resolved) {
     const Layer& layer = resolved.model.layers[i];
     const LayerPrecision& types = resolved.precision[i];
     if (is_made(layer)) continue;  // by hls4ml itself
-    // A layer takes in its BatchNormalization again only where its result is left to be inferred.
-    const bool fused =
-        std::any_of(resolved.fused.begin(), resolved.fused.end(), [&](const auto& pair) { return pair.first == layer.name; });
+    const bool open = stays_open(resolved, i);
     out << YAML::Key << layer.name << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     const auto declared = resolved.in_place.find(layer.name);
     for (const auto& [name, format] : types.all()) {
@@ -710,7 +731,7 @@ std::string to_yaml(const Resolved& resolved) {
         type("result", to_string(declared->second));
         continue;
       }
-      const bool inferred = fused && (name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()));
+      const bool inferred = open && (name == TypeName::kResult || (name == TypeName::kAccum && format == types.result()));
       type(std::string(name_of(name)), inferred ? "auto" : to_string(format));
     }
     out << YAML::EndMap;
@@ -729,7 +750,7 @@ std::string to_yaml(const Resolved& resolved) {
     const bool activates = as<Dense>(layer) != nullptr || as<Convolution>(layer) != nullptr;
     if (!activates || resolved.model.find(linear) >= 0 || is_merged(resolved, linear)) continue;
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
-    type("result", fused ? "auto" : to_string(types.result()));
+    type("result", open ? "auto" : to_string(types.result()));
     out << YAML::EndMap << YAML::EndMap;
   }
   for (const Resolved::Merged& merged : resolved.thresholds) {
@@ -745,7 +766,10 @@ std::string to_yaml(const Resolved& resolved) {
   for (const auto& [linear, before] : resolved.merged) {
     const int index = kept_layer(resolved, before);
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
-    type("result", to_string(resolved.precision[static_cast<std::size_t>(index)].result()));
+    const auto at = static_cast<std::size_t>(index);
+    const auto kept = resolved.kept.find(linear);
+    if (kept != resolved.kept.end()) type("result", to_string(kept->second));
+    else type("result", stays_open(resolved, at) ? "auto" : to_string(resolved.precision[at].result()));
     out << YAML::EndMap;
     if (std::find(resolved.skipped.begin(), resolved.skipped.end(), linear) != resolved.skipped.end()) type("Skip", "true");
     out << YAML::EndMap;

@@ -30,6 +30,8 @@ struct Resolved {
   std::vector<std::pair<std::string, std::string>> fused;
   // Removed layers that did nothing (linear activations, normalizations by 1), with the layer before each.
   std::vector<std::pair<std::string, std::string>> merged;
+  // Of linear activations among them the type that was given and that a layer which moves values has kept.
+  std::map<std::string, Format> kept;
   // Linear activations that hls4ml's reader of Keras 2 adds, with the layer before each, where they are still there.
   std::vector<std::pair<std::string, std::string>> added;
   // Layers that pass values on in place, with the type from which hls4ml infers those behind them: that of a Flatten's configuration, where
