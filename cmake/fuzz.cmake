@@ -19,7 +19,7 @@ target_compile_definitions(fuzzed_study PRIVATE NARROW_VERSION="${PROJECT_VERSIO
 target_link_libraries(fuzzed_study PUBLIC narrow_precision narrow_train SQLite::SQLite3)
 
 # Fuzzers are led by the branches taken here; kernels would take minutes to compile so.
-foreach(part fixed model layers precision data keras train)
+foreach(part fixed model layers precision data keras onnx train)
   target_compile_options(narrow_${part} PRIVATE -fsanitize=fuzzer-no-link)
 endforeach()
 target_compile_options(fuzzed_study PRIVATE -fsanitize=fuzzer-no-link)
@@ -28,6 +28,7 @@ add_custom_target(fuzzers)
 find_package(ZLIB REQUIRED)  # HDF5 and libzip need it too
 narrow_fuzzer(model narrow_keras ZLIB::ZLIB)
 narrow_fuzzer(architecture narrow_keras)
+narrow_fuzzer(onnx narrow_onnx)
 narrow_fuzzer(samples narrow_data ZLIB::ZLIB)
 narrow_fuzzer(clusters narrow_data ZLIB::ZLIB)
 narrow_fuzzer(checkpoint narrow_train)

@@ -17,7 +17,7 @@ function(narrow_gtest name)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 
-narrow_test(golden_test SOURCES engine/golden_test.cc engine/golden.cc USES narrow_engine narrow_keras)
+narrow_test(golden_test SOURCES engine/golden_test.cc engine/golden.cc USES narrow_engine narrow_files)
 add_test(NAME golden_test COMMAND golden_test)
 
 narrow_gtest(interpreter_test SOURCES engine/interpreter_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
@@ -27,6 +27,7 @@ narrow_gtest(matrix_product_test SOURCES engine/matrix_product_test.cc engine/ra
 narrow_gtest(quantizer_test SOURCES keras/quantizer_test.cc USES narrow_keras)
 narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
 narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine narrow_keras)
+narrow_gtest(onnx_test SOURCES onnx/reader_test.cc USES narrow_onnx)
 narrow_gtest(data_test SOURCES data/data_test.cc USES narrow_data)
 if(TARGET narrow_torch)
   narrow_gtest(train_test SOURCES train/train_test.cc USES narrow_train)

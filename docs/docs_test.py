@@ -42,6 +42,8 @@ def desk(tmp_path_factory):
     with h5py.File(ROOT / "golden" / "clusters.h5") as file:
         np.save(folder / "samples.npy", file["x"][:30, :32])
     shutil.copy(ROOT / "golden" / "merges.keras", folder / "two_inputs.keras")
+    with h5py.File(ROOT / "golden" / "onnx" / "mlp.h5") as file:
+        np.save(folder / "mlp.npy", file["input"][:])
     with h5py.File(ROOT / "golden" / "merges.h5") as file:
         cells, event = np.split(file["input"][:], [6 * 4], axis=1)
         np.save(folder / "cells.npy", cells.reshape(-1, 6, 4))

@@ -7,6 +7,7 @@
 #include "app/options.h"
 #include "app/table.h"
 #include "error.h"
+#include "files/model_file.h"
 #include "hls4ml/project.h"
 #include "keras/reader.h"
 #include "study/best.h"
@@ -102,6 +103,10 @@ void run(const Export& wanted, const Globals& globals) {
   }
   if (!wanted.study.empty() && wanted.below.empty() == wanted.at.empty()) {
     throw Error("--study: choose its point with --below BOUND or with --at V_FULL,V_INT,WB_FULL,WB_INT");
+  }
+  if (is_onnx(wanted.inputs.path())) {
+    throw Error(wanted.inputs.path() +
+                ": hls4ml reads an ONNX file itself; give it the types that `narrow show --save` writes (docs/onnx.md)");
   }
   const Resolved resolved = wanted.study.empty() ? wanted.precision.resolve_for(model) : resolve_point(wanted, model, globals.quiet);
   write_project(resolved, wanted.out);

@@ -12,7 +12,7 @@
 #include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
-#include "keras/reader.h"
+#include "files/model_file.h"
 
 namespace narrow {
 
@@ -76,7 +76,7 @@ DataOptions DataArguments::options() const {
 
 std::vector<std::string> DataArguments::files() const { return expand_paths(options_.paths); }
 
-Model InputArguments::model() const { return read_keras(path()); }
+Model InputArguments::model() const { return read_model(path()); }
 
 std::vector<std::string> InputArguments::files() const {
   std::vector<std::string> files = data_.files();

@@ -34,6 +34,7 @@ class InputArguments {
   void add_model_to(CLI::App& command);
   void add_data_to(CLI::App& command) { data_.add_to(command); }
   Model model() const;
+  std::string path() const { return weights_.empty() ? model_ : model_ + "+" + weights_; }
   // All that is read: of the model and, where the command takes data, of these.
   std::vector<std::string> files() const;
   // At most --samples samples, cut to the model's vmax. Notes of the reading go to stderr unless `quiet`.
@@ -42,8 +43,6 @@ class InputArguments {
   void for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const;
 
  private:
-  std::string path() const { return weights_.empty() ? model_ : model_ + "+" + weights_; }
-
   std::string model_, weights_;
   DataArguments data_;
 };

@@ -225,7 +225,7 @@ TEST(Words, HoldTheLargestSums) {
     types.set(TypeName::kAccum, accum);
     types.set(TypeName::kResult, accum);
     types.strategy = Strategy::kLatency;
-    const Dense dense(n_in, 1, std::vector<float>(static_cast<std::size_t>(n_in)), {0.F});
+    const Dense dense(n_in, 1, std::vector<float>(static_cast<std::size_t>(n_in)), std::vector{0.F});
     const Shape from{n_in}, to{1};
     Step step;
     step.weights = {{TypeName::kWeight, std::make_shared<const QuantizedWeights>(QuantizedWeights{weights, 0, 0})},

@@ -197,7 +197,7 @@ Model read_keras(const std::string& path) {
   throw Error(path + ": it is not a Keras model; narrow reads .keras, .h5, and .json with weights beside it");
 }
 
-std::vector<std::string> files_of_model(const std::string& path) {
+std::vector<std::string> files_of_keras(const std::string& path) {
   if (const auto plus = path.rfind(".json+"); plus != std::string::npos) return {path.substr(0, plus + 5), path.substr(plus + 6)};
   if (is_architecture(magic_of(path))) return {path, weights_beside(path)};
   return {path};

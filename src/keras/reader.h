@@ -20,7 +20,7 @@ namespace narrow {
 Model read_keras(const std::string& path);
 
 // The files that read_keras reads of `path`: one, or an architecture and its weights. Throws as it does.
-std::vector<std::string> files_of_model(const std::string& path);
+std::vector<std::string> files_of_keras(const std::string& path);
 
 }  // namespace narrow
 

@@ -105,6 +105,19 @@ BatchNormalization::BatchNormalization(Extracted extracted, std::string_view hls
       wide_scale_(if_double(written_scale())),
       wide_bias_(if_double(written_bias())) {}
 
+BatchNormalization::BatchNormalization(const Numbers& scale_, const Numbers& bias_, bool of_all_values_)
+    : gamma(scale_.singles()),
+      beta(bias_.singles()),
+      mean(gamma.size(), 0.F),
+      variance(gamma.size(), 1.F),
+      epsilon(0.F),
+      training{},
+      scale(gamma),
+      bias(beta),
+      of_all_values(of_all_values_),
+      wide_scale_(scale_.doubles()),
+      wide_bias_(bias_.doubles()) {}
+
 NumpyArray times(const NumpyArray& a, const NumpyArray& b) {
   return each(a, b, [](auto x, auto y) { return x * y; });
 }

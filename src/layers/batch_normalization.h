@@ -32,6 +32,8 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   // All of one length.
   BatchNormalization(std::vector<float> gamma, std::vector<float> beta, std::vector<float> mean, std::vector<float> variance,
                      float epsilon = 1e-3F, Training training = {true, true, 0.99}, std::optional<FloatForm> float_form = {});
+  // By its scale and bias themselves. `of_all_values`: hls4ml holds a number of each for every value of a sample.
+  BatchNormalization(const Numbers& scale, const Numbers& bias, bool of_all_values);
 
   // hls4ml's ApplyAlpha: the scale that it takes out of a layer's quantized weights, and the bias; or the threshold of a ternary
   // activation, as a factor.
@@ -55,6 +57,9 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   const float epsilon;
   const Training training;
   const std::vector<float> scale, bias;
+  const bool of_all_values = false;
+  Numbers scale_numbers() const { return {scale, wide_scale_}; }
+  Numbers bias_numbers() const { return {bias, wide_bias_}; }
 
   std::string_view keras_class() const override { return "BatchNormalization"; }
   std::vector<Setting> settings() const override;
@@ -66,7 +71,7 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return hls4ml_class_; }
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(std::span<const float>, std::span<const float>) const override { return nullptr; }
+  OperationPtr scaled(const Numbers&, const Numbers&) const override { return nullptr; }
   std::vector<WeightArray> weights() const override {
     return {{TypeName::kScale, scale, wide_scale_}, {TypeName::kBias, bias, wide_bias_}};
   }

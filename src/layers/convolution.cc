@@ -11,28 +11,29 @@ std::vector<std::int64_t> wide(const std::vector<int>& values) { return {values.
 
 }  // namespace
 
-Convolution::Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias,
-                         Quantizers quantizers)
+Convolution::Convolution(Windows windows, int channels, int filters, const Numbers& kernel, const Numbers& bias, Quantizers quantizers)
     : windows_(std::move(windows)),
       channels_(channels),
-      dense_(windows_.pixels() * channels, filters, std::move(kernel), std::move(bias), std::move(quantizers)) {
+      dense_(windows_.pixels() * channels, filters, kernel, bias, std::move(quantizers)) {
   assert(windows_.size.size() == windows_.strides.size());
 }
 
-std::shared_ptr<const Convolution> Convolution::with(std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers) const {
-  return std::make_shared<Convolution>(windows_, channels_, dense_.n_out, std::move(kernel), std::move(bias), std::move(quantizers));
+std::shared_ptr<const Convolution> Convolution::with(const Numbers& kernel, const Numbers& bias, Quantizers quantizers) const {
+  return std::make_shared<Convolution>(windows_, channels_, dense_.n_out, kernel, bias, std::move(quantizers));
 }
 
 std::vector<Setting> Convolution::settings() const {
   const std::vector<std::int64_t> ones(windows_.size.size(), 1);
-  return {{"filters", std::int64_t{dense_.n_out}},
-          {"kernel_size", wide(windows_.size)},
-          {"strides", wide(windows_.strides)},
-          {"padding", std::string(name_of(windows_.padding))},
-          {"data_format", std::string("channels_last")},
-          {"dilation_rate", ones},
-          {"groups", std::int64_t{1}},
-          {"use_bias", !dense_.bias.empty()}};
+  std::vector<Setting> settings{{"filters", std::int64_t{dense_.n_out}},
+                                {"kernel_size", wide(windows_.size)},
+                                {"strides", wide(windows_.strides)},
+                                {"padding", std::string(name_of(windows_.padding))},
+                                {"data_format", std::string("channels_last")},
+                                {"dilation_rate", ones},
+                                {"groups", std::int64_t{1}},
+                                {"use_bias", !dense_.bias.empty()}};
+  if (windows_.padding == Padding::kGiven) settings.push_back({"pads", wide(windows_.given)});
+  return settings;
 }
 
 std::vector<ParameterArray> Convolution::parameters() const {
@@ -93,11 +94,11 @@ FloatFunction Convolution::float_function() const {
   };
 }
 
-OperationPtr Convolution::scaled(std::span<const float> scale, std::span<const float> shift) const {
+OperationPtr Convolution::scaled(const Numbers& scale, const Numbers& shift) const {
   const OperationPtr scaled = dense_.scaled(scale, shift);
   if (scaled == nullptr) return nullptr;
   const auto& dense = static_cast<const Dense&>(*scaled);
-  return with(dense.kernel, dense.bias);
+  return with(dense.kernel_numbers(), dense.added());
 }
 
 // Value by value: not by the runs that kernels rely on.

@@ -11,13 +11,13 @@ namespace narrow {
 class Convolution : public ExactOperation<Convolution> {
  public:
   // kernel (size..., channels, filters), row major; bias (filters), or empty where the layer has none.
-  Convolution(Windows windows, int channels, int filters, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {});
+  Convolution(Windows windows, int channels, int filters, const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {});
 
   const Windows& windows() const { return windows_; }
   const Dense& dense() const { return dense_; }  // over a window
   int channels() const { return channels_; }     // of the input
   // The same with other numbers.
-  std::shared_ptr<const Convolution> with(std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {}) const;
+  std::shared_ptr<const Convolution> with(const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {}) const;
 
   std::string_view keras_class() const override { return windows_.one_axis() ? "Conv1D" : "Conv2D"; }
   std::vector<Setting> settings() const override;
@@ -31,7 +31,7 @@ class Convolution : public ExactOperation<Convolution> {
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
   LayerPrecision types(const TypeRequest& request) const override { return dense_.types(request); }
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
   std::vector<WeightArray> weights() const override { return dense_.weights(); }
   void plan(const Place& place, Step& step) const override { dense_.plan(place, step); }
   Form form(const Place& place) const override { return dense_.form(place); }

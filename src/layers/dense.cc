@@ -66,17 +66,18 @@ std::optional<Dense::Typed> Dense::typed(const std::optional<TrainedQuantizer>& 
   return typed;
 }
 
-Dense::Dense(int n_in_, int n_out_, std::vector<float> kernel_values, std::vector<float> bias_values, Quantizers quantizers_)
+Dense::Dense(int n_in_, int n_out_, const Numbers& kernel_values, const Numbers& bias_values, Quantizers quantizers_)
     : n_in(n_in_),
       n_out(n_out_),
-      kernel(std::move(kernel_values)),
-      bias(std::move(bias_values)),
+      kernel(kernel_values.singles()),
+      bias(bias_values.singles()),
       quantizers(std::move(quantizers_)),
       kernel_(typed(quantizers.kernel, kernel, n_out)),
       bias_(typed(quantizers.bias, bias, 0)),
-      added_(bias.empty() || quantizers.bias_moved ? std::vector<float>(static_cast<std::size_t>(n_out), 0.F)
-             : bias_                               ? bias_->written
-                                                   : bias) {
+      added_(bias.empty() || quantizers.bias_moved ? Numbers(std::vector<float>(static_cast<std::size_t>(n_out), 0.F))
+             : bias_                               ? Numbers(bias_->written)
+                                                   : bias_values),
+      wide_kernel_(kernel_values.doubles()) {
   assert(kernel.size() == static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
   assert(added_.size() == static_cast<std::size_t>(n_out));
 }
@@ -162,24 +163,15 @@ LayerPrecision Dense::types(const TypeRequest& request, int terms) const {
   return types;
 }
 
-OperationPtr Dense::scaled(std::span<const float> scale, std::span<const float> shift) const {
+OperationPtr Dense::scaled(const Numbers& scale, const Numbers& shift) const {
   if (quantizers.any()) return nullptr;
-  std::vector<float> weights = kernel;
-  for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = scale[k % scale.size()] * weights[k];
-  return std::make_shared<Dense>(n_in, n_out, std::move(weights), scaled_bias(scale, shift));
+  return std::make_shared<Dense>(n_in, n_out, product(kernel_numbers(), scale), scaled_bias(scale, shift));
 }
 
-std::vector<float> Dense::scaled_bias(std::span<const float> scale, std::span<const float> shift) const {
-  std::vector<float> biases(scale.size());
-  for (std::size_t j = 0; j < scale.size(); ++j) {
-    const float product = scale[j] * added_[j];
-    biases[j] = product + shift[j];
-  }
-  return biases;
-}
+Numbers Dense::scaled_bias(const Numbers& scale, const Numbers& shift) const { return sum(product(scale, added_), shift); }
 
 std::vector<WeightArray> Dense::weights() const {
-  return {{TypeName::kWeight, kernel_ ? kernel_->written : kernel}, {TypeName::kBias, added_}};
+  return {{TypeName::kWeight, kernel_ ? kernel_->written : kernel, wide_kernel_}, {TypeName::kBias, added_.singles(), added_.doubles()}};
 }
 
 void Dense::plan(const Place& place, Step& step) const {

@@ -19,11 +19,13 @@ struct Quantizers {
 class Dense final : public ExactOperation<Dense> {
  public:
   // kernel (n_in, n_out), row major; bias (n_out), or empty where the layer has none.
-  Dense(int n_in, int n_out, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers = {});
+  Dense(int n_in, int n_out, const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {});
 
   const int n_in, n_out;
   const std::vector<float> kernel, bias;  // as trained
   const Quantizers quantizers;
+  Numbers kernel_numbers() const { return {kernel, wide_kernel_}; }
+  const Numbers& added() const { return added_; }  // the bias as hls4ml has it, zeros where there is none
 
   // What the layer computes with in float32: the kernel and bias, quantized.
   std::span<const float> float_kernel() const { return kernel_ ? kernel_->values : kernel; }
@@ -53,8 +55,8 @@ class Dense final : public ExactOperation<Dense> {
   // Where a sum has `terms` products, and the others of its n_in are none.
   LayerPrecision types(const TypeRequest& request, int terms) const;
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
-  std::vector<float> scaled_bias(std::span<const float> scale, std::span<const float> shift) const;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
+  Numbers scaled_bias(const Numbers& scale, const Numbers& shift) const;
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
   Form form(const Place& place) const override;
@@ -75,7 +77,8 @@ class Dense final : public ExactOperation<Dense> {
 
   int word_bits(const Place& place, const Step& step) const;
   const std::optional<Typed> kernel_, bias_;
-  const std::vector<float> added_;  // the bias, zeros where there is none
+  const Numbers added_;
+  const std::vector<double> wide_kernel_;  // where it is no float32
 };
 
 // Of what the layer accumulates, with accum's steps and in its range: a wrapping sum is the wrapped exact sum; any other is

@@ -14,10 +14,14 @@ std::vector<T> among_zeros(const std::vector<T>& kernel, int channels) {
   return whole;
 }
 
+Numbers among_zeros(const Numbers& kernel, int channels) {
+  return kernel.is_double() ? Numbers(among_zeros(kernel.doubles(), channels)) : Numbers(among_zeros(kernel.singles(), channels));
+}
+
 }  // namespace
 
-Depthwise::Depthwise(Windows windows, int channels, std::vector<float> kernel, const std::vector<float>& bias)
-    : Convolution(std::move(windows), channels, channels, among_zeros(kernel, channels), bias), kernel_(std::move(kernel)) {}
+Depthwise::Depthwise(Windows windows, int channels, const Numbers& kernel, const Numbers& bias)
+    : Convolution(std::move(windows), channels, channels, among_zeros(kernel, channels), bias), kernel_(kernel) {}
 
 std::vector<Setting> Depthwise::settings() const {
   std::vector<Setting> settings = Convolution::settings();
@@ -29,7 +33,7 @@ std::vector<Setting> Depthwise::settings() const {
 std::vector<ParameterArray> Depthwise::parameters() const {
   Shape shape = windows().size;
   shape.insert(shape.end(), {channels(), 1});
-  std::vector<ParameterArray> arrays{{"depthwise_kernel", std::move(shape), kernel_}};
+  std::vector<ParameterArray> arrays{{"depthwise_kernel", std::move(shape), kernel_.singles()}};
   if (!dense().bias.empty()) arrays.push_back({"bias", {channels()}, dense().bias});
   return arrays;
 }
@@ -39,15 +43,14 @@ std::size_t Depthwise::multiplications(const Shape& shape) const { return size_o
 // A sum has a product for each value of a window in its channel; hls4ml fits the reuse factor to windows of all channels.
 LayerPrecision Depthwise::types(const TypeRequest& request) const { return dense().types(request, windows().pixels()); }
 
-OperationPtr Depthwise::scaled(std::span<const float> scale, std::span<const float> shift) const {
-  std::vector<float> kernel = kernel_;
-  for (std::size_t k = 0; k < kernel.size(); ++k) kernel[k] = scale[k % scale.size()] * kernel[k];
-  return std::make_shared<Depthwise>(windows(), channels(), std::move(kernel), dense().scaled_bias(scale, shift));
+OperationPtr Depthwise::scaled(const Numbers& scale, const Numbers& shift) const {
+  return std::make_shared<Depthwise>(windows(), channels(), product(kernel_, scale), dense().scaled_bias(scale, shift));
 }
 
 std::vector<WeightArray> Depthwise::weights() const {
   std::vector<WeightArray> arrays = dense().weights();
-  arrays.front().values = kernel_;
+  arrays.front().values = kernel_.singles();
+  arrays.front().doubles = kernel_.doubles();
   return arrays;
 }
 

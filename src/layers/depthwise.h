@@ -10,7 +10,7 @@ namespace narrow {
 class Depthwise final : public Convolution {
  public:
   // kernel (size..., channels), row major; bias (channels), or empty where the layer has none.
-  Depthwise(Windows windows, int channels, std::vector<float> kernel, const std::vector<float>& bias);
+  Depthwise(Windows windows, int channels, const Numbers& kernel, const Numbers& bias);
 
   std::string_view keras_class() const override { return windows().one_axis() ? "DepthwiseConv1D" : "DepthwiseConv2D"; }
   std::vector<Setting> settings() const override;
@@ -18,12 +18,12 @@ class Depthwise final : public Convolution {
   std::size_t multiplications(const Shape& shape) const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
   LayerPrecision types(const TypeRequest& request) const override;
-  OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const override;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
 
  private:
-  std::vector<float> kernel_;
+  Numbers kernel_;
 };
 
 }  // namespace narrow

@@ -40,14 +40,16 @@ struct ExponentialUnit::Factors {
 
 ExponentialUnit::Factors ExponentialUnit::factors(const Place& place, const Step& step) const {
   if (!alpha_) {
-    const CastResult scale = cast(kSeluScale, place.input());
-    return {{scale.raw, scale.overflow, place.input()}, {}};
+    const Format type = parallel_ ? ufixed(16, 1) : place.input();
+    const CastResult scale = cast(kSeluScale, type);
+    return {{scale.raw, scale.overflow, type}, {}};
   }
   return {{}, {step[TypeName::kParam].raw.front(), false, place.types[TypeName::kParam]}};
 }
 
 std::vector<Setting> ExponentialUnit::settings() const {
   if (alpha_) return {{"alpha", *alpha_}};
+  if (parallel_) return {{"activation", std::string("selu")}, {"parallel", true}};
   return {{"activation", std::string("selu")}};
 }
 
@@ -65,7 +67,7 @@ LayerPrecision ExponentialUnit::types(const TypeRequest& request) const {
   if (alpha_) types.set(TypeName::kParam, request.choice(TypeName::kParam).value_or(type_of_constant(*alpha_)));
   types.set(TypeName::kTable, request.choice(TypeName::kTable).value_or(default_table()));
   types.table_size = request.table_size.value_or(kTableSize);
-  if (!alpha_) {
+  if (!alpha_ && !parallel_) {
     request.notes.push_back(
         request.layer +
         " (selu): its factor 1.0507 is of the type of its input, as with io_stream; with io_parallel hls4ml 1.3.0 takes "

@@ -14,6 +14,9 @@ class ExponentialUnit final : public Elementwise<ExponentialUnit> {
   // An ELU, alpha from 0 to 2^30 as the slope of a LeakyRelu; by default a SELU.
   ExponentialUnit() = default;
   explicit ExponentialUnit(double alpha) : alpha_(alpha) {}
+  // A SELU as with io_parallel, where hls4ml has its factor in ap_ufixed<16,1>.
+  struct InParallel {};
+  explicit ExponentialUnit(InParallel) : parallel_(true) {}
 
   bool is_selu() const { return !alpha_; }
 
@@ -36,6 +39,7 @@ class ExponentialUnit final : public Elementwise<ExponentialUnit> {
   Factors factors(const Place& place, const Step& step) const;
 
   std::optional<double> alpha_;  // nothing: a SELU
+  bool parallel_ = false;
 };
 
 }  // namespace narrow

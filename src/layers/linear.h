@@ -5,11 +5,15 @@
 
 namespace narrow {
 
-// y = x: a linear activation or a Dropout, which hls4ml keeps as a cast to its result type.
+// y = x: a linear activation or a Dropout, which hls4ml keeps as a cast to its result type. Of a network that was trained with a
+// quantizer there, the float values are brought to its type.
 class Linear final : public Elementwise<Linear> {
  public:
+  Linear() = default;
+  explicit Linear(const Format& quantizer) : quantizer_(quantizer) {}
+
   std::string_view keras_class() const override { return "Activation"; }
-  std::vector<Setting> settings() const override { return {{"activation", std::string("linear")}}; }
+  std::vector<Setting> settings() const override;
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "Activation"; }
   LayerPrecision types(const TypeRequest& request) const override { return result_alone(request); }
@@ -21,6 +25,9 @@ class Linear final : public Elementwise<Linear> {
     compute_cast(call, false);
   }
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
+
+ private:
+  std::optional<Format> quantizer_;
 };
 
 }  // namespace narrow

@@ -64,7 +64,25 @@ QuantizedWeights quantize(std::span<const Value> values, const Format& format) {
   return weights;
 }
 
+// data * 2^f, brought between the ends, rounded and divided by 2^f, in the type of the data.
+template <class Value>
+std::vector<Value> rounded(const std::vector<Value>& values, const Format& format) {
+  const auto highest = static_cast<Value>(max_raw(format));
+  const auto lowest = static_cast<Value>(least_raw(format));
+  std::vector<Value> result;
+  for (const Value value : values) {
+    const Value scaled = std::clamp(std::ldexp(value, format.fraction()), lowest, highest);
+    const Value whole = format.rounding == Rounding::kRndConv ? std::nearbyint(scaled) : std::floor(scaled);
+    result.push_back(std::ldexp(whole, -format.fraction()));
+  }
+  return result;
+}
+
 }  // namespace
+
+Numbers quantized_as_trained(const Numbers& numbers, const Format& format) {
+  return numbers.is_double() ? Numbers(rounded(numbers.doubles(), format)) : Numbers(rounded(numbers.singles(), format));
+}
 
 QuantizedWeights quantize_weights(std::span<const float> values, const Format& format) { return quantize(values, format); }
 

@@ -31,6 +31,9 @@ class WeightCache {
   std::map<Key, std::shared_ptr<const QuantizedWeights>> known_;
 };
 
+// The numbers that hls4ml's QuantNodeQuantizer makes of weights for such a type, whose ends and rounding (to even, or down) it knows.
+Numbers quantized_as_trained(const Numbers& numbers, const Format& format);
+
 }  // namespace narrow
 
 #endif  // NARROW_LAYERS_QUANTIZE_H_

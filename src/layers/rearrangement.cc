@@ -10,7 +10,8 @@ namespace narrow {
 std::string_view Rearrangement::keras_class() const {
   switch (move_) {
     case Move::kReshape: return "Reshape";
-    case Move::kPermute: return "Permute";
+    case Move::kPermute:
+    case Move::kTakenForLast: return "Permute";
     case Move::kZeroPad: return axes() == 1 ? "ZeroPadding1D" : "ZeroPadding2D";
     case Move::kCrop: return axes() == 1 ? "Cropping1D" : "Cropping2D";
     case Move::kRepeat: break;
@@ -21,7 +22,8 @@ std::string_view Rearrangement::keras_class() const {
 std::string_view Rearrangement::hls4ml_class(const std::vector<Shape>&) const {
   switch (move_) {
     case Move::kReshape: return "Reshape";
-    case Move::kPermute: return "Transpose";
+    case Move::kPermute:
+    case Move::kTakenForLast: return "Transpose";
     case Move::kZeroPad: return axes() == 1 ? "ZeroPadding1D" : "ZeroPadding2D";
     case Move::kCrop: return axes() == 1 ? "Cropping1D" : "Cropping2D";
     case Move::kRepeat: break;
@@ -34,6 +36,7 @@ std::vector<Setting> Rearrangement::settings() const {
   switch (move_) {
     case Move::kReshape: return {{"target_shape", all}};
     case Move::kPermute: return {{"dims", all}};
+    case Move::kTakenForLast: return {{"dims", all}, {"taken", true}};
     case Move::kZeroPad:
     case Move::kCrop: {
       const std::string_view name = move_ == Move::kCrop ? "cropping" : "padding";
@@ -76,6 +79,7 @@ Shape Rearrangement::shape(const std::vector<Shape>& inputs) const {
       return shape;
     }
     case Move::kPermute:
+    case Move::kTakenForLast:
       if (input.size() != numbers_.size()) throw Misfit{std::to_string(numbers_.size()) + " axes"};
       for (int& axis : shape) axis = input[static_cast<std::size_t>(axis - 1)];
       return shape;
@@ -94,10 +98,10 @@ Shape Rearrangement::shape(const std::vector<Shape>& inputs) const {
   return shape;
 }
 
-std::vector<std::ptrdiff_t> Rearrangement::sources(const Shape& input) const {
+std::vector<std::ptrdiff_t> Rearrangement::sources(const Shape& input, bool in_float) const {
   const Shape output = shape({input});
   std::vector<std::ptrdiff_t> sources(size_of(output));
-  if (move_ == Move::kReshape) {
+  if (move_ == Move::kReshape || (move_ == Move::kTakenForLast && !in_float)) {
     std::iota(sources.begin(), sources.end(), 0);
     return sources;
   }
@@ -112,7 +116,7 @@ std::vector<std::ptrdiff_t> Rearrangement::sources(const Shape& input) const {
       std::ptrdiff_t place = rest % output[i];
       rest /= output[i];
       std::size_t axis = i;
-      if (move_ == Move::kPermute) axis = static_cast<std::size_t>(numbers_[i] - 1);
+      if (move_ == Move::kPermute || move_ == Move::kTakenForLast) axis = static_cast<std::size_t>(numbers_[i] - 1);
       else if (i < axes() && move_ == Move::kRepeat) place /= numbers_[i];
       else if (i < axes()) place -= added(i, 0);
       inside &= place >= 0 && place < input[axis];
@@ -125,7 +129,7 @@ std::vector<std::ptrdiff_t> Rearrangement::sources(const Shape& input) const {
 
 FloatFunction Rearrangement::float_function() const {
   return [this](const FloatCall& call) {
-    const std::vector<std::ptrdiff_t> from = sources(call.shapes.front());
+    const std::vector<std::ptrdiff_t> from = sources(call.shapes.front(), true);
     const std::size_t size = size_of(call.shapes.front());
     float* y = call.y.data();
     for (std::size_t s = 0; s < call.samples; ++s) {
@@ -139,7 +143,9 @@ FloatFunction Rearrangement::float_function() const {
 LayerPrecision Rearrangement::types(const TypeRequest& request) const {
   LayerPrecision types;
   const Format& open = move_ == Move::kCrop ? request.fallback : request.inputs.front();
-  types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(open));
+  // hls4ml has no layer of its own for channels that it takes for the last.
+  const bool fixed = move_ == Move::kTakenForLast;
+  types.set(TypeName::kResult, fixed ? open : request.choice(TypeName::kResult).value_or(open));
   return types;
 }
 
@@ -147,7 +153,7 @@ template <class Raw>
 void Rearrangement::compute(const ExactCall<Raw>& call) const {
   const Format& x = call.place.input();
   const Format& result = call.place.types.result();
-  const std::vector<std::ptrdiff_t> from = sources(*call.place.shapes.front());
+  const std::vector<std::ptrdiff_t> from = sources(*call.place.shapes.front(), false);
   for (std::size_t i = 0; i < from.size(); ++i) {
     const Raw value = from[i] < 0 ? Raw{} : call.x()[static_cast<std::size_t>(from[i])];
     if (x == result) {

@@ -5,7 +5,9 @@
 
 namespace narrow {
 
-enum class Move : std::uint8_t { kReshape, kPermute, kZeroPad, kCrop, kRepeat };
+// kTakenForLast: channels that stand first, for a layer which hls4ml has read them as if they stood last, so that (c, h, w) values are
+// those of (h, w, c) as they lie there. In float they are what they should be.
+enum class Move : std::uint8_t { kReshape, kPermute, kZeroPad, kCrop, kRepeat, kTakenForLast };
 
 // Reshape, Permute, ZeroPadding1D and 2D, Cropping1D and 2D, UpSampling1D and 2D (nearest): values move, and compute nothing.
 // y[i] = (result_t) x[j], or 0. hls4ml: result_t is the input's type where that is inferred, and of a Cropping the default precision.
@@ -37,7 +39,7 @@ class Rearrangement final : public Elementwise<Rearrangement> {
   // Of the output in front of the input's first value (side 0), or behind its last, along an axis.
   int added(std::size_t axis, std::size_t side) const { return (move_ == Move::kCrop ? -1 : 1) * numbers_[2 * axis + side]; }
   // Of each value of the output where it lies in the input; -1 for 0.
-  std::vector<std::ptrdiff_t> sources(const Shape& input) const;
+  std::vector<std::ptrdiff_t> sources(const Shape& input, bool in_float) const;
 
   Move move_;
   std::vector<int> numbers_;

@@ -7,13 +7,16 @@
 namespace narrow {
 namespace {
 
-WindowAxis axis_of(int size, int window, int stride, Padding padding) {
+WindowAxis axis_of(int size, int window, int stride, Padding padding, int before, int behind) {
   const int whole = (size + stride - 1) / stride;  // windows where padding makes up for what is missing
   switch (padding) {
     case Padding::kValid:
       if (size < window) throw Misfit{"at least the " + std::to_string(window) + " values of a window along its axis"};
       return {size, window, stride, 0, (size - window) / stride + 1};
     case Padding::kSame: return {size, window, stride, std::max((whole - 1) * stride + window - size, 0) / 2, whole};
+    case Padding::kGiven:
+      if (size + before + behind < window) throw Misfit{"at least the " + std::to_string(window) + " values of a window along its axis"};
+      return {size, window, stride, before, (size + before + behind - window) / stride + 1};
     case Padding::kCausal: break;
   }
   return {size, window, stride, window - 1, whole};
@@ -25,6 +28,7 @@ std::string_view name_of(Padding padding) {
   switch (padding) {
     case Padding::kValid: return "valid";
     case Padding::kSame: return "same";
+    case Padding::kGiven: return "given";
     case Padding::kCausal: break;
   }
   return "causal";
@@ -38,7 +42,10 @@ std::vector<WindowAxis> Windows::axes(const Shape& input) const {
   }
   std::vector<WindowAxis> axes;
   if (one_axis()) axes.push_back({1, 1, 1, 0, 1});
-  for (std::size_t i = 0; i < size.size(); ++i) axes.push_back(axis_of(input[i], size[i], strides[i], padding));
+  for (std::size_t i = 0; i < size.size(); ++i) {
+    const bool by_numbers = padding == Padding::kGiven;
+    axes.push_back(axis_of(input[i], size[i], strides[i], padding, by_numbers ? given[2 * i] : 0, by_numbers ? given[2 * i + 1] : 0));
+  }
   return axes;
 }
 

@@ -9,8 +9,8 @@
 namespace narrow {
 
 // How an input is padded for the windows that go over it: not at all; for ceil(size / stride) windows, the odd value behind; by a
-// window but one in front (1-D).
-enum class Padding : std::uint8_t { kValid, kSame, kCausal };
+// window but one in front (1-D); by numbers of its own.
+enum class Padding : std::uint8_t { kValid, kSame, kCausal, kGiven };
 std::string_view name_of(Padding padding);
 
 // One axis of an input.
@@ -31,6 +31,7 @@ struct Windows {
   std::vector<int> size;  // of each axis, one or two
   std::vector<int> strides;
   Padding padding = Padding::kValid;
+  std::vector<int> given = {};  // of kGiven: zeros in front of each axis and behind it
 
   int pixels() const;  // of a window
   bool one_axis() const { return size.size() == 1; }

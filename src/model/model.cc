@@ -6,6 +6,23 @@
 
 namespace narrow {
 
+const OwnType* Layer::own_type(TypeName type) const {
+  const auto found = std::find_if(own.begin(), own.end(), [&](const OwnType& each) { return each.type == type; });
+  return found == own.end() ? nullptr : &*found;
+}
+
+const OwnType* Layer::own_quantizer(TypeName type) const {
+  const OwnType* const found = own_type(type);
+  return found != nullptr && found->quantizer ? found : nullptr;
+}
+
+void Layer::set_own(TypeName type, const OwnType* to) {
+  std::optional<OwnType> kept;
+  if (to != nullptr) kept = OwnType{type, to->format, to->quantizer};
+  std::erase_if(own, [&](const OwnType& each) { return each.type == type; });
+  if (kept) own.push_back(*kept);
+}
+
 std::vector<int> Model::inputs() const {
   std::vector<int> found;
   for (std::size_t i = 0; i < layers.size(); ++i) {

@@ -14,6 +14,16 @@
 
 namespace narrow {
 
+// A type that the network's file gives one of a layer's tensors, whatever a configuration says: QONNX files have such.
+struct OwnType {
+  TypeName type;
+  Format format;
+  // The tensor's numbers were brought to the type when the network was trained; of a result, hls4ml hands it to the layer before where that
+  // one's is open.
+  bool quantizer = true;
+  bool operator==(const OwnType&) const = default;
+};
+
 struct Layer {
   std::string name;         // as in Keras; a fused activation is a layer of its own, `phi1_relu`, as in hls4ml
   std::string keras_class;  // `Dense`, `KSum`; of a fused activation, `Activation`
@@ -22,6 +32,13 @@ struct Layer {
   Shape shape;              // of the output
   // Of an activation of QKeras: it computes y = the quantized x in float32, and hls4ml's configuration gives its result a type.
   std::optional<TrainedQuantizer> quantizer = {};
+  std::vector<OwnType> own = {};
+  // The name under which a configuration speaks of it too, and before its own: `MatMul_0` of ONNX is hls4ml's `Dense_MatMul_0`.
+  std::string configured_as = {};
+
+  const OwnType* own_type(TypeName type) const;       // null for none
+  const OwnType* own_quantizer(TypeName type) const;  // of those by a quantizer
+  void set_own(TypeName type, const OwnType* to);     // null takes it away
 };
 
 // A float network: a graph of layers in topological order (each layer's inputs come before it). Copies share their weights.
@@ -33,6 +50,7 @@ struct Model {
   std::vector<std::string> separable;      // of those that are two layers here, NAME_depthwise and NAME_pointwise, as in hls4ml
   std::optional<Preparation> preparation;  // how its inputs were made from clusters, where that is known
   std::optional<SeenSamples> seen;         // what it was trained on, where that is known
+  std::vector<std::string> other_names;    // of no layer, of which an hls4ml configuration may speak all the same
   std::vector<std::string> notes;          // what a user should know of the file, one line each
   std::vector<int> outputs;                // indices of layers; their values side by side are the prediction
 

@@ -18,6 +18,7 @@
 
 #include "fixed/format.h"
 #include "model/interval.h"
+#include "model/numbers.h"
 #include "model/types.h"
 
 namespace narrow {
@@ -236,8 +237,8 @@ class Operation {
   virtual LayerPrecision types(const TypeRequest& request) const = 0;
   // Whether hls4ml drops a linear activation behind it where its own result is left to `auto` (MergeLinearActivation).
   virtual bool takes_linear() const = 0;
-  // The same layer with y * scale + shift behind it, in float32 as hls4ml fuses a BatchNormalization; null where it does not.
-  virtual OperationPtr scaled(std::span<const float> scale, std::span<const float> shift) const = 0;
+  // The same layer with y * scale + shift behind it, as hls4ml fuses a BatchNormalization; null where it does not.
+  virtual OperationPtr scaled(const Numbers& scale, const Numbers& shift) const = 0;
 
   // Fixed point (docs/numerics.md has the rules).
   virtual std::vector<WeightArray> weights() const = 0;

@@ -205,7 +205,7 @@ class ConfigReader {
         continue;
       }
       add(item.first, name, entry(item.second, name, types_of_name(name)), config);
-      if (model_.find(name) < 0) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
+      if (!has_exactly(name)) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
     }
     note_linear_activations(config);
     return config;
@@ -302,15 +302,22 @@ class ConfigReader {
       return types;
     }
     for (const Layer& layer : model_.layers) {
-      if (lower(layer.name) == lower(name)) return types_of(layer, model_);
+      if (lower(layer.name) == lower(name) || lower(layer.configured_as) == lower(name)) return types_of(layer, model_);
     }
     return {"default", "result", "table"};  // of a linear activation or a Dropout, which the model no longer has
+  }
+
+  bool has_exactly(const std::string& name) const {
+    return std::any_of(model_.layers.begin(), model_.layers.end(),
+                       [&](const Layer& layer) { return layer.name == name || layer.configured_as == name; });
   }
 
   bool known_layer(const std::string& name) const {
     const auto is = [&](const std::string& other) { return lower(other) == lower(name) || lower(other + "_linear") == lower(name); };
     if (is_separable(name) || std::any_of(model_.linear.begin(), model_.linear.end(), is)) return true;
-    return std::any_of(model_.layers.begin(), model_.layers.end(), [&](const Layer& layer) { return is(layer.name); }) ||
+    return std::any_of(model_.layers.begin(), model_.layers.end(),
+                       [&](const Layer& layer) { return is(layer.name) || is(layer.configured_as); }) ||
+           std::any_of(model_.other_names.begin(), model_.other_names.end(), is) ||
            std::any_of(model_.dropped.begin(), model_.dropped.end(), is);
   }
 

@@ -17,6 +17,7 @@
 #include "layers/linear.h"
 #include "layers/merge.h"
 #include "layers/pooling.h"
+#include "layers/quantize.h"
 #include "layers/rearrangement.h"
 #include "layers/set_max.h"
 #include "layers/set_mean.h"
@@ -40,14 +41,16 @@ const ConfigEntry* find(const std::map<std::string, ConfigEntry>& entries, const
 // The entries that speak of a layer, in the order in which hls4ml looks them up.
 std::vector<const ConfigEntry*> entries_of(const PrecisionConfig& config, const Model& model, const Layer& layer) {
   const std::string hls4ml_class(layer.op->hls4ml_class(model.input_shapes(layer)));
-  std::vector<const ConfigEntry*> entries{find(config.by_name, layer.name), find(config.by_type, hls4ml_class), &config.model};
+  const ConfigEntry* const other = layer.configured_as.empty() ? nullptr : find(config.by_name, layer.configured_as);
+  std::vector<const ConfigEntry*> entries{other, find(config.by_name, layer.name), find(config.by_type, hls4ml_class), &config.model};
   std::erase(entries, nullptr);
   return entries;
 }
 
 // HLSConfig.get_precision: the layer's own entry, then its class's, then the model's; in each the type's own name before
-// `default`.
+// `default`. Before all of them what the network's file says.
 TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Layer& layer, TypeName type) {
+  if (const OwnType* const own = layer.own_type(type)) return own->format;
   if (const auto* norm = as<BatchNormalization>(layer); norm != nullptr && norm->is_extracted() && norm->extracted()->is_open)
     return std::nullopt;
   const std::string keys[] = {std::string(name_of(type)), "default"};
@@ -176,22 +179,42 @@ class Passes {
   bool factorize(int i) { return factorize_alpha(resolved_, i); }
   bool extract(int i) { return extract_threshold(resolved_, i); }
 
+  // Of two layers' numbers of a kind, whether both were quantized, and neither is one that changes nothing.
+  static bool both_quantized(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
+                             const std::vector<float>& b, float idle) {
+    return first.own_quantizer(type) != nullptr && second.own_quantizer(type) != nullptr && !all(a, idle) && !all(b, idle);
+  }
+  static bool all(const std::vector<float>& values, float value) {
+    return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
+  }
+  static std::optional<OwnType> kept_quantizer(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
+                                               const std::vector<float>& b) {
+    const OwnType* const kept = all(a, 1.F) ? second.own_quantizer(type) : all(b, 1.F) ? first.own_quantizer(type) : nullptr;
+    return kept != nullptr ? std::optional(*kept) : std::nullopt;
+  }
+  static Numbers requantized(const Numbers& numbers, const std::optional<OwnType>& quantizer) {
+    return quantizer ? quantized_as_trained(numbers, quantizer->format) : numbers;
+  }
+
   // FuseConsecutiveBatchNormalization: the second takes in the first.
   bool fuse_consecutive_norms(int i) {
     const auto* second = as<BatchNormalization>(layer(i));
     const auto* first = second != nullptr ? as<BatchNormalization>(layer(before(i))) : nullptr;
     if (first == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
     if (first->is_extracted() || second->is_extracted()) return fuse_extracted(i, *first, *second);
-    const std::size_t size = first->scale.size();
-    std::vector<float> scale(size);
-    std::vector<float> bias(size);
-    for (std::size_t k = 0; k < size; ++k) {
-      scale[k] = first->scale[k] * second->scale[k];
-      const float shifted = second->scale[k] * first->bias[k];
-      bias[k] = shifted + second->bias[k];
-    }
-    resolved_.absorbed.push_back(layer(before(i)).name);
-    layer(i).op = std::make_shared<BatchNormalization>(scale, bias, std::vector<float>(size, 0.F), std::vector<float>(size, 1.F), 0.F);
+    const Layer& absorbed = layer(before(i));
+    if (both_quantized(TypeName::kScale, absorbed, first->scale, layer(i), second->scale, 1.F)) return false;
+    if (both_quantized(TypeName::kBias, absorbed, first->bias, layer(i), second->bias, 0.F)) return false;
+    const Numbers scale = product(first->scale_numbers(), second->scale_numbers());
+    const Numbers bias = sum(product(second->scale_numbers(), first->bias_numbers()), second->bias_numbers());
+    resolved_.absorbed.push_back(absorbed.name);
+    // Of a bias too hls4ml looks for ones.
+    const std::optional<OwnType> kept_scale = kept_quantizer(TypeName::kScale, absorbed, first->scale, layer(i), second->scale);
+    const std::optional<OwnType> kept_bias = kept_quantizer(TypeName::kBias, absorbed, first->bias, layer(i), second->bias);
+    layer(i).op = std::make_shared<BatchNormalization>(requantized(scale, kept_scale), requantized(bias, kept_bias),
+                                                       first->of_all_values || second->of_all_values);
+    layer(i).set_own(TypeName::kScale, kept_scale ? &*kept_scale : nullptr);
+    layer(i).set_own(TypeName::kBias, kept_bias ? &*kept_bias : nullptr);
     remove_layer(model(), before(i), layer(before(i)).inputs.front());
     return true;
   }
@@ -234,20 +257,50 @@ class Passes {
     return std::all_of(numbers.values.begin(), numbers.values.end(), [&](double each) { return each == value; });
   }
 
+  // Whether hls4ml fuses numbers that were quantized: where those of the other are not, and change nothing.
+  static bool fuses_quantized(const Layer& parent, const BatchNormalization& norm, const Layer& layer) {
+    const auto compatible = [](const OwnType* a, std::span<const float> ours, const OwnType* b, const std::vector<float>& theirs,
+                               float idle) {
+      const bool idle_ours = std::all_of(ours.begin(), ours.end(), [&](float each) { return each == idle; });
+      return (a == nullptr && b == nullptr) || (a == nullptr && idle_ours) || (b == nullptr && all(theirs, idle));
+    };
+    std::span<const float> weights;
+    std::span<const float> biases;
+    for (const WeightArray& array : parent.op->weights()) (array.type == TypeName::kBias ? biases : weights) = array.values;
+    return compatible(parent.own_quantizer(TypeName::kWeight), weights, layer.own_quantizer(TypeName::kScale), norm.scale, 1.F) &&
+           compatible(parent.own_quantizer(TypeName::kBias), biases, layer.own_quantizer(TypeName::kBias), norm.bias, 0.F);
+  }
+  // hls4ml notes the quantizer at the layer that it removes: it gives the type, but the parent counts as not quantized as before.
+  static void fuse_quantizer(Layer& parent, TypeName type, const OwnType* theirs) {
+    if (theirs == nullptr) {
+      if (parent.own_quantizer(type) == nullptr) parent.set_own(type, nullptr);
+      return;
+    }
+    const OwnType taken{type, theirs->format, false};
+    parent.set_own(type, &taken);
+  }
+
   // FuseBatchNormalization: a layer whose result type is left to `auto` takes in the normalization behind it.
   bool fuse_norm(int i) {
     const auto* norm = as<BatchNormalization>(layer(i));
     if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
     Layer& parent = layer(before(i));
     require_unfused(parent, layer(i));
-    OperationPtr scaled = parent.op->scaled(norm->scale, norm->bias);
-    if (scaled == nullptr) return false;
+    OperationPtr scaled = parent.op->scaled(norm->scale_numbers(), norm->bias_numbers());
+    if (scaled == nullptr || !fuses_quantized(parent, *norm, layer(i))) return false;
+    if (norm->of_all_values && parent.shape.size() > 1) {
+      throw Error("layer " + layer(i).name + ": hls4ml 1.3.0 fails to fuse it with " + parent.name +
+                  ", whose weights have other axes than a number for each value; give " + parent.name +
+                  " a result type, or a bias of its own");
+    }
     parent.op = std::move(scaled);
+    fuse_quantizer(parent, TypeName::kWeight, layer(i).own_quantizer(TypeName::kScale));
+    fuse_quantizer(parent, TypeName::kBias, layer(i).own_quantizer(TypeName::kBias));
     const std::string name = layer(i).name;
     resolved_.fused.emplace_back(parent.name, name);
     if (const auto* depthwise = as<Depthwise>(parent)) {
       // bn_fuse.py: (rows, columns, channels, 1) times (channels).
-      if (depthwise->channels() > 1) {
+      if (depthwise->channels() > 1 && parent.configured_as.empty()) {  // of ONNX the last axis is the channels
         resolved_.notes.push_back(
             name + " (BatchNormalization) is folded into " + parent.name +
             ", as hls4ml means to; hls4ml 1.3.0 multiplies its weights along the wrong axis, and its answers are wrong");
@@ -275,9 +328,12 @@ class Passes {
   // EliminateLinearActivation: where the configuration gives both the same type, which a Flatten will not keep, or leaves both open.
   bool eliminate_linear(int i) { return as<Linear>(layer(i)) != nullptr && asked(i) == asked(before(i)) && drop_linear(i); }
 
-  // MergeLinearActivation: a linear activation behind a layer whose result type is `auto` goes, whatever its own type.
+  // MergeLinearActivation: a linear activation behind a layer whose result type is `auto` goes, whatever its own type, which the layer
+  // takes over where it is a quantizer's.
   bool merge_linear(int i) {
-    return as<Linear>(layer(i)) != nullptr && layer(before(i)).op->takes_linear() && is_open(before(i)) && drop_linear(i);
+    if (as<Linear>(layer(i)) == nullptr || !layer(before(i)).op->takes_linear() || !is_open(before(i))) return false;
+    if (const OwnType* const own = layer(i).own_quantizer(TypeName::kResult)) layer(before(i)).set_own(TypeName::kResult, own);
+    return drop_linear(i);
   }
 
   bool drop_linear(int i) {
@@ -587,6 +643,22 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltT
 
 }  // namespace
 
+// Of ONNX: hls4ml calls the type of a Quant at the model's output result_t, and that of the scale that it puts behind it too; where
+// that one is given and not inferred, the first of them is the type of both in its C++.
+static void share_output_type(Resolved& resolved, const PrecisionConfig& config) {
+  if (resolved.model.outputs.size() != 1) return;
+  Layer& output = resolved.model.layers[static_cast<std::size_t>(resolved.model.outputs.front())];
+  if (output.configured_as.empty() || output.inputs.empty()) return;
+  const Layer& before = resolved.model.layers[static_cast<std::size_t>(output.inputs.front())];
+  const OwnType* const own = before.own_type(TypeName::kResult);
+  if (before.configured_as != output.configured_as || own == nullptr) return;
+  const TypeChoice given = configured(entries_of(config, resolved.model, output), output, TypeName::kResult);
+  if (!given || *given == own->format) return;
+  output.set_own(TypeName::kResult, own);
+  resolved.notes.push_back(output.name + ": hls4ml 1.3.0 gives it the type of " + before.name + ", " + to_string(own->format) +
+                           ", for it calls the types of both by one name; leave its result to auto");
+}
+
 Resolved resolve(const Model& model, const PrecisionConfig& config) {
   Resolved resolved{.model = model, .precision = {}, .notes = config.notes};
   resolved.fallback = *config.model.types.at("default");
@@ -594,6 +666,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& config) {
   add_linear_activations(resolved);
   const BuiltTypes built(resolved.model, config);
   Passes(resolved, built).run();
+  share_output_type(resolved, config);
   infer_types(resolved, config, built);
   remove_skipped(resolved, config);
   eliminate_linear_activations(resolved);

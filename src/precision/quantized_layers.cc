@@ -142,7 +142,15 @@ void count_signs(Resolved& resolved, int i) {
   const Format sum{.width = bits, .integer = bits, .is_integer = true};
   const Format weight = weight_format(kernel, true);
   LayerPrecision& types = resolved.precision[static_cast<std::size_t>(i)];
-  layer.op = dense->with({kernel, std::nullopt, true});
+  if (dense->quantizers.kernel->bits == 1) {
+    // The quantizer is given its own signs, 0 and 1, of which neither is below 0.
+    resolved.notes.push_back(describe(layer) +
+                             ": behind a threshold hls4ml 1.3.0 makes 1 of every sign of a BipolarQuant's weights, and so does narrow");
+    layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, Numbers(std::vector<float>(dense->kernel.size(), 1.F)),
+                                       Numbers(dense->bias), Quantizers{kernel, std::nullopt, true});
+  } else {
+    layer.op = dense->with({kernel, std::nullopt, true});
+  }
   types.set(TypeName::kWeight, weight);
   types.set(TypeName::kBias, weight);
   types.set(TypeName::kAccum, sum);

@@ -41,7 +41,7 @@ struct Definition {
   std::string out;                       // the study's folder
   std::vector<GeneratedFile> generated;  // files that are made first, where they are not there
   std::vector<StudyData> data;           // samples: 1000 where nothing is said
-  std::vector<std::string> models;       // files, as read_keras takes them
+  std::vector<std::string> models;       // files, as read_model takes them
   std::vector<Family> training;          // models that are trained first
   std::vector<StudyGrid> grids;
   MetricOptions metrics;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cmath>
 #include <filesystem>
@@ -71,6 +72,12 @@ std::string content_hash(const Model& model) {
     hash.add(std::string(layer.op->keras_class()));
     add_list(layer.inputs);
     add_list(layer.shape);
+    for (const OwnType& own : layer.own) {
+      hash.add("type " + std::string(name_of(own.type)) + " " + to_string(own.format) + (own.quantizer ? " by a quantizer" : ""));
+    }
+    for (const WeightArray& array : layer.op->weights()) {
+      for (const double number : array.doubles) hash.add(std::bit_cast<std::uint64_t>(number));
+    }
     const std::vector<Setting> settings = layer.op->settings();
     hash.add(settings.size());
     for (const auto& [name, value] : settings) {

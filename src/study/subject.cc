@@ -7,6 +7,7 @@
 #include <set>
 
 #include "error.h"
+#include "files/model_file.h"
 #include "keras/reader.h"
 
 namespace narrow {
@@ -63,7 +64,7 @@ void give_labels(std::vector<Subject>& subjects, const KnownModels& known) {
 
 std::vector<Subject> all_models(const Definition& definition, bool trained, const KnownModels& known) {
   std::vector<Subject> subjects;
-  for (const std::string& path : definition.models) subjects.push_back({read_keras(path), {}});
+  for (const std::string& path : definition.models) subjects.push_back({read_model(path), {}});
   for (const Family& family : definition.training) {
     if (trained) {
       for (const std::string& path : paths_of(family)) {

@@ -1,0 +1,272 @@
+// ONNX files that hls4ml does not take, or that nobody should believe, end in one line that says which node and why. What is read
+// rightly is held against hls4ml in golden_test.
+#include "onnx/reader.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <random>
+
+#include "data/text.h"
+#include "error.h"
+#include "layers/batch_normalization.h"
+#include "layers/dense.h"
+#include "onnx/onnx.pb.h"
+
+namespace narrow {
+namespace {
+
+constexpr int kFloat = 1;  // TensorProto.FLOAT
+
+// x (1, 2) -> MatMul -> Add -> y
+class OnnxFile : public testing::Test {
+ public:
+  OnnxFile() {
+    auto* input = graph().add_input();
+    input->set_name("x");
+    auto* tensor = input->mutable_type()->mutable_tensor_type();
+    tensor->set_elem_type(kFloat);
+    for (const int size : {1, 2}) tensor->mutable_shape()->add_dim()->set_dim_value(size);
+    array("w", {2, 3}, {1, 2, 3, 4, 5, 6});
+    array("b", {3}, {0.5F, 0, -0.5F});
+    node("MatMul_0", "MatMul", {"x", "w"}, "m");
+    node("Add_0", "Add", {"m", "b"}, "y");
+    graph().add_output()->set_name("y");
+  }
+
+ protected:
+  onnx::GraphProto& graph() { return *model_.mutable_graph(); }
+  onnx::TensorProto& array(const std::string& name, const std::vector<int>& shape, const std::vector<float>& values) {
+    onnx::TensorProto& tensor = *graph().add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(kFloat);
+    for (const int size : shape) tensor.add_dims(size);
+    for (const float value : values) tensor.add_float_data(value);
+    return tensor;
+  }
+  onnx::NodeProto& node(const std::string& name, const std::string& op, const std::vector<std::string>& inputs, const std::string& output) {
+    onnx::NodeProto& made = *graph().add_node();
+    made.set_name(name);
+    made.set_op_type(op);
+    for (const std::string& input : inputs) made.add_input(input);
+    made.add_output(output);
+    return made;
+  }
+  Model read() const { return onnx_model(model_.SerializeAsString()); }
+  std::string refusal() const {
+    try {
+      read();
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      return message;
+    }
+    return "none";
+  }
+  void expect_refusal(const std::string& part) const {
+    const std::string message = refusal();
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+  // A Quant of the output.
+  onnx::NodeProto& quant(float scale, float zero, float bits, const std::string& rounding = "ROUND") {
+    array("s", {}, {scale});
+    array("z", {}, {zero});
+    array("n", {}, {bits});
+    onnx::NodeProto& made = node("Quant_0", "Quant", {"y", "s", "z", "n"}, "q");
+    attribute(made, "signed").set_i(1);
+    attribute(made, "narrow").set_i(0);
+    attribute(made, "rounding_mode").set_s(rounding);
+    graph().mutable_output(0)->set_name("q");
+    return made;
+  }
+  static onnx::AttributeProto& attribute(onnx::NodeProto& node, const std::string& name) {
+    onnx::AttributeProto& made = *node.add_attribute();
+    made.set_name(name);
+    return made;
+  }
+
+  onnx::ModelProto model_;
+};
+
+TEST_F(OnnxFile, LayersAreHls4mls) {
+  const Model model = read();
+  ASSERT_EQ(model.layers.size(), 3U);
+  EXPECT_EQ(model.layers[0].name, "x");
+  EXPECT_EQ(model.layers[1].name, "Dense_MatMul_0");
+  EXPECT_EQ(model.layers[1].configured_as, "MatMul_0");
+  EXPECT_EQ(as<Dense>(model.layers[1])->kernel, (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(as<Dense>(model.layers[1])->bias, (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(model.layers[2].name, "bn_Add_0");
+  EXPECT_EQ(as<BatchNormalization>(model.layers[2])->bias, (std::vector{0.5F, 0.F, -0.5F}));
+  EXPECT_EQ(to_string(model.layers[2].own_type(TypeName::kScale)->format), "ap_uint<1>");
+}
+
+TEST_F(OnnxFile, QuantsAreTypes) {
+  quant(0.25F, 0, 6);
+  const Model model = read();
+  EXPECT_EQ(model.layers.back().name, "Quant_0_act");
+  EXPECT_EQ(to_string(model.layers.back().own_type(TypeName::kResult)->format), "ap_fixed<6,4,AP_RND_CONV,AP_SAT>");
+}
+
+TEST_F(OnnxFile, OtherScalesAreLayers) {
+  quant(0.3F, 0, 6, "FLOOR");
+  const Model model = read();
+  ASSERT_EQ(model.layers.size(), 6U);
+  EXPECT_EQ(model.layers[3].name, "Quant_0_scale");
+  EXPECT_EQ(as<BatchNormalization>(model.layers[3])->scale.front(), 1 / 0.3F);
+  EXPECT_EQ(to_string(model.layers[4].own_type(TypeName::kResult)->format), "ap_fixed<6,6,AP_TRN,AP_SAT>");
+  EXPECT_EQ(model.layers[5].name, "Quant_0_rescale");
+}
+
+TEST_F(OnnxFile, OfQuants) {
+  quant(0.3F, 0, 65);
+  expect_refusal("node Quant_0 (Quant): its bit width should be from 1 to 64");
+}
+
+TEST_F(OnnxFile, OfRoundings) {
+  quant(1, 0, 6, "CEIL");
+  expect_refusal("node Quant_0 (Quant): its rounding_mode is CEIL");
+}
+
+TEST_F(OnnxFile, OfNegativeScales) {
+  quant(-1, 0, 6);
+  expect_refusal("its scale should be above 0");
+}
+
+TEST_F(OnnxFile, CutShort) {
+  const std::string bytes = model_.SerializeAsString();
+  std::size_t read_whole = 0;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    try {
+      onnx_model(std::string_view(bytes).substr(0, size));
+      ++read_whole;  // what is cut off may be a whole message
+    } catch (const Error&) {
+    }
+  }
+  EXPECT_LT(read_whole, 3U);
+  EXPECT_THROW(onnx_model("PK not an ONNX file"), Error);
+}
+
+// Files in which some bytes are others, or some are missing, are read or refused, each in one line.
+TEST(DamagedOnnx, IsReadOrRefused) {
+  std::mt19937 random(20261127);
+  for (const char* name : {"mlp", "norms", "branches", "quantized", "image"}) {
+    const std::string whole = read_file(NARROW_SOURCE_DIR "/golden/onnx/" + std::string(name) + ".onnx");
+    int refused = 0;
+    for (int i = 0; i < 400; ++i) {
+      std::string bytes = whole;
+      for (unsigned n = random() % 4; n-- > 0;) bytes[random() % bytes.size()] = static_cast<char>(random());
+      if (random() % 4 == 0) bytes.erase(random() % bytes.size(), random() % 40);
+      try {
+        onnx_model(bytes);
+      } catch (const Error& error) {
+        ++refused;
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+      }
+    }
+    EXPECT_GT(refused, 20) << name;
+  }
+}
+
+TEST_F(OnnxFile, UnknownNodesAndAttributes) {
+  node("Gelu_0", "Gelu", {"y"}, "g");
+  expect_refusal("node Gelu_0 (Gelu) is not supported; these are: Add,");
+  graph().mutable_node(2)->set_op_type("Relu");
+  attribute(*graph().mutable_node(2), "slope").set_f(1);
+  expect_refusal("node Gelu_0 (Relu): narrow does not know its attribute slope");
+}
+
+TEST_F(OnnxFile, Uncleaned) {
+  graph().mutable_node(0)->set_op_type("Gemm");
+  expect_refusal("clean the file with qonnx");
+  graph().mutable_node(0)->set_op_type("MatMul");
+  graph().mutable_node(0)->clear_name();
+  expect_refusal("a node MatMul has no name");
+}
+
+TEST_F(OnnxFile, Cycles) {
+  graph().mutable_node(0)->set_input(0, "y");
+  expect_refusal("node MatMul_0 (MatMul): its input y is neither an initializer nor the output of a node before it");
+}
+
+TEST_F(OnnxFile, MissingInitializers) {
+  graph().mutable_initializer()->DeleteSubrange(1, 1);
+  expect_refusal("node Add_0 (Add): its input b is neither");
+}
+
+TEST_F(OnnxFile, UnusedInitializers) {
+  array("unused", {2}, {1, 2});
+  expect_refusal("initializer unused is read where hls4ml 1.3.0 takes no constant, or by no node");
+}
+
+TEST_F(OnnxFile, HugeArrays) {
+  graph().mutable_initializer(0)->set_dims(0, std::int64_t{1} << 62);
+  expect_refusal("initializer w has an axis of 4611686018427387904 values");
+  graph().mutable_initializer(0)->set_dims(0, 1 << 20);
+  graph().mutable_initializer(0)->set_dims(1, 1 << 20);
+  expect_refusal("initializer w is too large");
+  graph().mutable_initializer(0)->set_dims(1, 3);
+  expect_refusal("initializer w does not have the 3145728 numbers of its shape");
+  graph().mutable_initializer(0)->set_dims(0, -1);
+  expect_refusal("initializer w has an axis of -1 values");
+}
+
+TEST_F(OnnxFile, HugeInputs) {
+  auto* shape = graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->mutable_dim(1)->set_dim_value(std::int64_t{1} << 40);
+  expect_refusal("input x: its shape must be fixed");
+  shape->mutable_dim(1)->clear_dim_value();
+  expect_refusal("input x: its shape must be fixed");
+}
+
+TEST_F(OnnxFile, NumbersThatAreNone) {
+  graph().mutable_initializer(1)->set_float_data(1, std::numeric_limits<float>::infinity());
+  expect_refusal("initializer b holds numbers that are not finite");
+}
+
+TEST_F(OnnxFile, OtherFiles) {
+  graph().mutable_initializer(1)->set_data_location(1);
+  expect_refusal("initializer b: its numbers are in another file");
+}
+
+TEST_F(OnnxFile, ShapesThatDoNotFit) {
+  graph().mutable_initializer(0)->set_dims(0, 3);
+  graph().mutable_initializer(0)->set_dims(1, 2);
+  expect_refusal("node MatMul_0 (MatMul): its input of shape 2 does not fit its weights of shape 3x2");
+}
+
+TEST_F(OnnxFile, SharedInitializers) {
+  node("Add_1", "Add", {"y", "b"}, "z");
+  graph().mutable_output(0)->set_name("z");
+  expect_refusal("node Add_0 (Add): the initializer b is shared with another node");
+}
+
+TEST_F(OnnxFile, EqualNames) {
+  graph().mutable_node(1)->set_name("ADD_0");
+  node("add_0", "Relu", {"y"}, "r");
+  node("Add_0", "Relu", {"r"}, "s");
+  graph().mutable_output(0)->set_name("s");
+  expect_refusal("two layers have this name");
+}
+
+TEST_F(OnnxFile, ChannelsThatAreNotLast) {
+  auto* shape = graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->add_dim()->set_dim_value(4);
+  graph().mutable_node()->Clear();
+  onnx::NodeProto& pool = node("MaxPool_0", "MaxPool", {"x"}, "y");
+  attribute(pool, "kernel_shape").add_ints(2);
+  expect_refusal("node MaxPool_0 (MaxPool): its channels are not last; convert the file with qonnx-to-channels-last");
+}
+
+TEST_F(OnnxFile, NamesOfOtherCharacters) {
+  graph().mutable_node(0)->set_name("Mat\nMul");
+  expect_refusal("characters other than printable ASCII");
+}
+
+TEST_F(OnnxFile, OutputsOfNoNode) {
+  graph().mutable_output(0)->set_name("nothing");
+  expect_refusal("an output of it is the output of no node");
+}
+
+}  // namespace
+}  // namespace narrow
