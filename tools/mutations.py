@@ -858,6 +858,7 @@ of("precision/quantized_layers.cc",
    ("a scale stays in the weights", "if (matrix == nullptr || !matrix->has_scale()) return false;", "return false;"),
    ("a ternary threshold stays", "if (sign == nullptr || !sign->is_ternary() ||", "if (true || sign == nullptr || !sign->is_ternary() ||"),
    ("powers of two have a bit more", "std::max(static_cast<int>(most) + 1, 2)", "std::max(static_cast<int>(most) + 2, 2)"),
-   ("signs are not counted", "count_signs(resolved, i);", ";"),
-   ("the largest of signs is a number", "(largest && x.meaning == Meaning::kSign)", "false"),
-   ("a Flatten of signs has its type", "as<Flatten>(layer) != nullptr ||", ""))
+   ("signs are not counted", "if (count_signs(resolved, i)) quantized", "if (i < 0) quantized"),
+   ("the largest of signs is a number", "return largest && resolved", "return false && resolved"),
+   ("weights that hls4ml quantizes twice are taken", "if (!quantized.empty()) {", "if (false) {"),
+   ("a Flatten of signs has its type", "if (as<Flatten>(layer) == nullptr && !pools_signs", "if (!pools_signs"))

@@ -201,6 +201,13 @@ def signs():
     return net.model(net.node("MatMul", x, sign(net.const(net.numbers(9, 4)))))
 
 
+def thresholds():
+    """Scales of double precision that become thresholds, just below a step of the input: in float32 .0525 / .07 is .75."""
+    net = Net("thresholds", [40])
+    x = net.node("Sub", net.node("Mul", "x", net.const([0.07] * 40)), net.const([0.0525] * 40))
+    return net.model(net.node("BipolarQuant", x, net.const(1.0), domain="qonnx.custom_op.general"))
+
+
 def filters():
     """A convolution whose weights have a scale for each filter, and one with a scale for all and a bias."""
     net = Net("filters", [2, 6, 6])
@@ -227,7 +234,7 @@ def exported(name):
     return lambda: onnx.load(str(Path(__file__).resolve().parents[1] / "golden" / "onnx" / "exported" / f"{name}.onnx"))
 
 
-NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, filters, separable)}
+NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable)}
 NETS |= {name: exported(name) for name in ("jets", "pictures")}
 
 

@@ -198,6 +198,7 @@ class Generator {
       case Move::kRepeat:
         for (std::size_t i = 0; i < axes; ++i) numbers.push_back(number(1, 2));
         break;
+      case Move::kTakenForLast: break;  // of ONNX
     }
     auto op = std::make_shared<Rearrangement>(move, std::move(numbers));
     const std::string keras_class(op->keras_class());

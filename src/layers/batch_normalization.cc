@@ -125,8 +125,14 @@ NumpyArray plus(const NumpyArray& a, const NumpyArray& b) {
   return each(a, b, [](auto x, auto y) { return x + y; });
 }
 
-NumpyArray BatchNormalization::given_scale() const { return extracted_ ? extracted_->scale : NumpyArray{{scale.begin(), scale.end()}}; }
-NumpyArray BatchNormalization::given_bias() const { return extracted_ ? extracted_->bias : NumpyArray{{bias.begin(), bias.end()}}; }
+NumpyArray BatchNormalization::given_scale() const {
+  if (extracted_) return extracted_->scale;
+  return wide_scale_.empty() ? NumpyArray{{scale.begin(), scale.end()}} : NumpyArray{wide_scale_, true};
+}
+NumpyArray BatchNormalization::given_bias() const {
+  if (extracted_) return extracted_->bias;
+  return wide_bias_.empty() ? NumpyArray{{bias.begin(), bias.end()}} : NumpyArray{wide_bias_, true};
+}
 NumpyArray BatchNormalization::written_scale() const {
   return extracted_ ? through(extracted_->scale_quantizer, extracted_->scale, scale.size()) : given_scale();
 }

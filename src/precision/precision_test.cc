@@ -26,6 +26,7 @@
 #include "layers/prelu.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/sign_activation.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
 #include "layers/thresholded_relu.h"
@@ -285,6 +286,26 @@ TEST_F(ConfigFile, ALinearActivationOfKeras2IsFollowedOrSaidToBeIgnored) {
   EXPECT_EQ(resolved.model.find("out_linear"), -1);
   ASSERT_FALSE(resolved.notes.empty());
   EXPECT_NE(resolved.notes.front().find("out_linear: hls4ml has such a layer for models of Keras 2 alone"), std::string::npos);
+}
+
+// hls4ml takes the largest of signs as a sign, where narrow does not follow it.
+TEST(Signs, ThatNoNormalizationMadeAreNotPooled) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4, 1}), {}, {4, 1}});
+  model.layers.push_back({"sign", "Activation", std::make_shared<SignActivation>(false, true), {0}, {4, 1}});
+  const OwnType sign{
+      TypeName::kResult, {.width = 1, .integer = 1, .is_signed = false, .is_integer = true, .meaning = Meaning::kSign}, true};
+  model.layers.back().set_own(TypeName::kResult, &sign);
+  model.layers.push_back(
+      {"pool", "MaxPooling1D", std::make_shared<Pooling>(PoolKind::kMax, Windows{{2}, {2}, Padding::kValid}), {1}, {2, 1}});
+  model.outputs = {2};
+  try {
+    resolve(model, make_config(model, {.vector = fixed(16, 6), .weight = {}, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}}));
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "layer pool (MaxPooling1D): it pools signs that no normalization made; narrow does not follow hls4ml there");
+  }
 }
 
 // hls4ml loses a normalization behind a Dense on a set, not behind a convolution.

@@ -128,14 +128,16 @@ void merge_with_norm(Resolved& resolved, int i) {
 }
 
 // QuantizeDenseOutput: a BinaryDense or TernaryDense behind such a layer counts signs.
-void count_signs(Resolved& resolved, int i) {
+// Whether it is one whose weights a second such pass would change.
+bool count_signs(Resolved& resolved, int i) {
   Layer& layer = layer_at(resolved, i);
   const auto* dense = as<Dense>(layer);
-  if (dense == nullptr || layer.shape.size() != 1 || !dense->quantizers.kernel) return;
+  if (dense == nullptr || layer.shape.size() != 1 || !dense->quantizers.kernel) return false;
   const TrainedQuantizer::Kind kind = dense->quantizers.kernel->kind;
   const bool binary = kind == TrainedQuantizer::Kind::kSign;
   if ((!binary && kind != TrainedQuantizer::Kind::kThirds) || as<SignThresholds>(layer_at(resolved, layer.inputs.front())) == nullptr)
-    return;
+    return false;
+  const bool once = binary && dense->quantizers.kernel->bits != 1;
   TrainedQuantizer kernel = *dense->quantizers.kernel;
   if (binary) kernel = {.kind = TrainedQuantizer::Kind::kBinary, .name = kernel.name};
   const int bits = static_cast<int>(dense->n_in < 2 ? 0 : std::bit_width(static_cast<unsigned>(dense->n_in - 1))) + 2;
@@ -168,18 +170,22 @@ void count_signs(Resolved& resolved, int i) {
       if (name != TypeName::kResult) resolved.precision[k].set(name, sum);
     }
   }
+  return once;
+}
+
+// Its input is of signs, and its output the largest of them.
+bool pools_signs(const Resolved& resolved, const Layer& layer) {
+  const auto* pooling = as<Pooling>(layer);
+  const bool largest = as<SetMax>(layer) != nullptr || (pooling != nullptr && pooling->kind() == PoolKind::kMax);
+  return largest && resolved.precision[static_cast<std::size_t>(layer.inputs.front())].result().meaning == Meaning::kSign;
 }
 
 // XnorPooling: the largest of signs is a sign. A Flatten is in place, and has the type that its input has in the end.
 void keep_signs(Resolved& resolved, int i) {
   const Layer& layer = layer_at(resolved, i);
-  if (layer.inputs.empty()) return;
-  const Format x = resolved.precision[static_cast<std::size_t>(layer.inputs.front())].result();
-  const auto* pooling = as<Pooling>(layer);
-  const bool largest = as<SetMax>(layer) != nullptr || (pooling != nullptr && pooling->kind() == PoolKind::kMax);
-  if (as<Flatten>(layer) != nullptr || (largest && x.meaning == Meaning::kSign)) {
-    resolved.precision[static_cast<std::size_t>(i)].set(TypeName::kResult, x);
-  }
+  if (as<Flatten>(layer) == nullptr && !pools_signs(resolved, layer)) return;
+  resolved.precision[static_cast<std::size_t>(i)].set(TypeName::kResult,
+                                                      resolved.precision[static_cast<std::size_t>(layer.inputs.front())].result());
 }
 
 }  // namespace
@@ -259,7 +265,21 @@ void merge_sign_activations(Resolved& resolved) {
     if (as<BatchNormalization>(layer_at(resolved, layer_at(resolved, i).inputs.front())) == nullptr) continue;
     merge_with_norm(resolved, i--);
   }
-  for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) count_signs(resolved, i);
+  std::string quantized;
+  for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) {
+    if (count_signs(resolved, i)) quantized = describe(layer_at(resolved, i));
+  }
+  for (const Layer& layer : resolved.model.layers) {
+    if (!pools_signs(resolved, layer)) continue;
+    // Its flow begins again behind an XnorPooling: signs are quantized to 0 and 1, and these to 1.
+    if (!quantized.empty()) {
+      throw Error(quantized + ": hls4ml 1.3.0 quantizes its weights twice, for " + layer.name +
+                  " pools signs; narrow does not follow that");
+    }
+    if (resolved.thresholds.empty()) {
+      throw Error(describe(layer) + ": it pools signs that no normalization made; narrow does not follow hls4ml there");
+    }
+  }
   if (resolved.thresholds.empty()) return;
   for (int i = 0; i < static_cast<int>(resolved.model.layers.size()); ++i) keep_signs(resolved, i);
 }
