@@ -41,7 +41,8 @@ void require_names(const Model& model) {
 void fill(const Resolved& resolved, const std::string& folder) {
   require_names(resolved.model);
   // Of the network that is written nothing was folded or left out.
-  const Resolved computed{.model = resolved.model, .precision = resolved.precision, .notes = {}, .maximum = resolved.maximum, .fallback = resolved.fallback};
+  const Resolved computed{
+      .model = resolved.model, .precision = resolved.precision, .notes = {}, .maximum = resolved.maximum, .fallback = resolved.fallback};
   write_keras2(computed.model, folder + "/model.h5");
   write_file(folder + "/hls4ml_config.yml", to_yaml(computed));
   write_file(folder + "/convert.py", between(narrow_convert_begin, narrow_convert_end));
