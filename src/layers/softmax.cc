@@ -136,32 +136,31 @@ class Row {
 // Rows of scores in words of 64 bits, where no sum leaves its range: terms are not negative, so sums of any order are the exact one.
 class FastRow {
  public:
-  FastRow(const Place& place, const Step& step)
-      : x_(place.input()),
-        stable_(*place.types.softmax == SoftmaxKind::kStable),
-        key_(key_type(*place.types.softmax, x_)),
-        result_(place.types.result()) {
+  FastRow(const Place& place, const Step& step) : stable_(*place.types.softmax == SoftmaxKind::kStable) {
+    const Format& x = place.input();
+    const Format& result = place.types.result();
     const Format& accum = place.types[TypeName::kAccum];
     const Format& inverted = place.types[TypeName::kInvInp];
     const Format& inverse = place.types[TypeName::kInvTable];
     if (!has_tables(*place.types.softmax)) return;
     terms_ = step[TypeName::kAccum].raw;
     inverses_ = step[TypeName::kInvTable].raw;
-    shift_ = accum.fraction() + inverse.fraction() - result_.fraction();
-    const bool plain = !accum.is_integer && !inverted.is_integer && !result_.is_integer && accum.integer + inverse.integer > 0;
-    const bool rounded = result_.rounding == Rounding::kTrn || result_.rounding == Rounding::kRnd;
+    shift_ = accum.fraction() + inverse.fraction() - result.fraction();
+    const bool plain = !accum.is_integer && !inverted.is_integer && !result.is_integer && accum.integer + inverse.integer > 0;
+    const bool rounded = result.rounding == Rounding::kTrn || result.rounding == Rounding::kRnd;
     const int row = static_cast<int>(std::bit_width(static_cast<unsigned>(place.shape.back())));
-    fits_ = plain && rounded && shift_ >= 0 && shift_ < kWord && x_.width < kWord && accum.width + row < kWord &&
-            accum.width + inverse.width < kWord && result_.width < kWord && accum.fraction() == inverted.fraction();
+    fits_ = plain && rounded && shift_ >= 0 && shift_ < kWord && x.width < kWord && accum.width + row < kWord &&
+            accum.width + inverse.width < kWord && result.width < kWord && accum.fraction() == inverted.fraction();
     if (!fits_) return;
-    largest_key_ = static_cast<std::int64_t>(max_raw(key_));
-    mask_ = (std::uint64_t{1} << key_.width) - 1;
-    key_shift_ = key_.width - bits_of(static_cast<int>(terms_.size()));
+    const Format key = key_type(*place.types.softmax, x);
+    largest_key_ = static_cast<std::int64_t>(max_raw(key));
+    mask_ = (std::uint64_t{1} << key.width) - 1;
+    key_shift_ = key.width - bits_of(static_cast<int>(terms_.size()));
     largest_sum_ = static_cast<std::int64_t>(std::min(max_raw(accum), max_raw(inverted)));
     inverse_shift_ = inverted.width - bits_of(static_cast<int>(inverses_.size()));
-    half_ = result_.rounding == Rounding::kRnd && shift_ > 0 ? std::int64_t{1} << (shift_ - 1) : 0;
-    low_ = static_cast<std::int64_t>(least_raw(result_));
-    high_ = static_cast<std::int64_t>(max_raw(result_));
+    half_ = result.rounding == Rounding::kRnd && shift_ > 0 ? std::int64_t{1} << (shift_ - 1) : 0;
+    low_ = static_cast<std::int64_t>(least_raw(result));
+    high_ = static_cast<std::int64_t>(max_raw(result));
     chosen_.resize(static_cast<std::size_t>(place.shape.back()));
   }
 
@@ -194,10 +193,7 @@ class FastRow {
 
  private:
   static constexpr int kWord = 62;
-  const Format& x_;
   bool stable_;
-  Format key_;
-  const Format& result_;
   std::span<const Int128> terms_, inverses_;
   bool fits_ = false;
   int shift_ = 0, key_shift_ = 0, inverse_shift_ = 0;
@@ -291,7 +287,7 @@ void Softmax::compute(const ExactCall<Raw>& call) const {
   if (std::is_same_v<Raw, std::int64_t>) fast.emplace(call.place, call.step);
   std::optional<Row> exact;
   std::vector<Int128> x;
-  std::vector<Int128> y(width);
+  std::vector<Int128> y;
   for (std::size_t i = 0; i < call.x().size(); i += width) {
     const std::span<const Raw> from = call.x().subspan(i, width);
     const std::span<Raw> to = call.y.subspan(i, width);
@@ -300,6 +296,7 @@ void Softmax::compute(const ExactCall<Raw>& call) const {
     }
     if (!exact) exact.emplace(call.place, call.step);
     x.assign(from.begin(), from.end());
+    y.resize(width);
     exact->run(x, y, call.counts);
     std::transform(y.begin(), y.end(), to.begin(), [](Int128 raw) { return static_cast<Raw>(raw); });
   }

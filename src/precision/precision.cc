@@ -23,6 +23,7 @@
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
+#include "precision/network.h"
 #include "precision/quantized_layers.h"
 
 namespace narrow {
@@ -95,24 +96,6 @@ void note_ignored_tables(Resolved& resolved, const std::vector<const ConfigEntry
   }
 }
 
-// Rewires every use of layer `removed` to `replacement` and takes it out.
-void remove_layer(Model& model, int removed, int replacement) {
-  const auto rewire = [&](int index) {
-    const int target = index == removed ? replacement : index;
-    return target > removed ? target - 1 : target;
-  };
-  for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), rewire);
-  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), rewire);
-  model.layers.erase(model.layers.begin() + removed);
-}
-
-// By other layers; hls4ml does not count a model's outputs.
-int uses(const Model& model, int index) {
-  int count = 0;
-  for (const Layer& layer : model.layers) count += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), index));
-  return count;
-}
-
 // The types that hls4ml gives results when it builds the graph. What moves values, but for a Reshape, then takes that of the layer before
 // it, and keeps it whatever becomes of that layer; its own configuration is not read (model/layers.py).
 class BuiltTypes {
@@ -139,12 +122,8 @@ void add_linear_activations(Resolved& resolved) {
   Model& model = resolved.model;
   for (const std::string& name : model.linear) {
     const int before = model.find(name) >= 0 ? model.find(name) : model.find(name + "_pointwise");
-    const int added = before + 1;
-    const auto move = [&](int index) { return index >= before ? index + 1 : index; };
-    for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), move);
-    std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), move);
     Layer layer{name + "_linear", "Activation", std::make_shared<Linear>(), {before}, model.layers[static_cast<std::size_t>(before)].shape};
-    model.layers.insert(model.layers.begin() + added, std::move(layer));
+    insert_behind(model, before, std::move(layer));
     resolved.added.emplace_back(name + "_linear", model.layers[static_cast<std::size_t>(before)].name);
   }
 }
@@ -182,14 +161,11 @@ class Passes {
   // Of two layers' numbers of a kind, whether both were quantized, and neither is one that changes nothing.
   static bool both_quantized(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
                              const std::vector<float>& b, float idle) {
-    return first.own_quantizer(type) != nullptr && second.own_quantizer(type) != nullptr && !all(a, idle) && !all(b, idle);
-  }
-  static bool all(const std::vector<float>& values, float value) {
-    return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
+    return first.own_quantizer(type) != nullptr && second.own_quantizer(type) != nullptr && !all_are(a, idle) && !all_are(b, idle);
   }
   static std::optional<OwnType> kept_quantizer(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
                                                const std::vector<float>& b) {
-    const OwnType* const kept = all(a, 1.F) ? second.own_quantizer(type) : all(b, 1.F) ? first.own_quantizer(type) : nullptr;
+    const OwnType* const kept = all_are(a, 1.F) ? second.own_quantizer(type) : all_are(b, 1.F) ? first.own_quantizer(type) : nullptr;
     return kept != nullptr ? std::optional(*kept) : std::nullopt;
   }
   static Numbers requantized(const Numbers& numbers, const std::optional<OwnType>& quantizer) {
@@ -261,8 +237,7 @@ class Passes {
   static bool fuses_quantized(const Layer& parent, const BatchNormalization& norm, const Layer& layer) {
     const auto compatible = [](const OwnType* a, std::span<const float> ours, const OwnType* b, const std::vector<float>& theirs,
                                float idle) {
-      const bool idle_ours = std::all_of(ours.begin(), ours.end(), [&](float each) { return each == idle; });
-      return (a == nullptr && b == nullptr) || (a == nullptr && idle_ours) || (b == nullptr && all(theirs, idle));
+      return (a == nullptr && b == nullptr) || (a == nullptr && all_are(ours, idle)) || (b == nullptr && all_are(theirs, idle));
     };
     std::span<const float> weights;
     std::span<const float> biases;
@@ -363,12 +338,9 @@ void remove_typed(Resolved& resolved, std::size_t i) {
 
 // RemoveNopBatchNormalization: one that multiplies by 1 and adds 0, whatever its types.
 void remove_idle_norms(Resolved& resolved) {
-  const auto all = [](const std::vector<float>& values, float value) {
-    return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
-  };
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
     const auto* norm = as<BatchNormalization>(resolved.model.layers[i]);
-    if (norm != nullptr && all(norm->scale, 1.F) && all(norm->bias, 0.F)) remove_typed(resolved, i);
+    if (norm != nullptr && all_are(norm->scale, 1.F) && all_are(norm->bias, 0.F)) remove_typed(resolved, i);
   }
 }
 

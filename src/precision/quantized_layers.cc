@@ -14,6 +14,7 @@
 #include "layers/set_max.h"
 #include "layers/sign_activation.h"
 #include "layers/sign_thresholds.h"
+#include "precision/network.h"
 
 namespace narrow {
 namespace {
@@ -34,20 +35,6 @@ OperationPtr with(const Layer& layer, std::vector<float> kernel, std::vector<flo
   return std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias), std::move(quantizers));
 }
 
-// Puts a layer at `at`; references to layers from there on follow them.
-void insert_layer(Model& model, int at, Layer layer) {
-  const auto moved = [&](int index) { return index >= at ? index + 1 : index; };
-  for (Layer& other : model.layers) std::transform(other.inputs.begin(), other.inputs.end(), other.inputs.begin(), moved);
-  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), moved);
-  model.layers.insert(model.layers.begin() + at, std::move(layer));
-}
-
-int uses(const Model& model, int index) {
-  int count = 0;
-  for (const Layer& layer : model.layers) count += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), index));
-  return count;
-}
-
 void require_new(const Model& model, const std::string& name) {
   if (model.find(name) >= 0) throw Error("the model has a layer " + name + ", and hls4ml 1.3.0 makes one of that name; rename it");
 }
@@ -57,24 +44,6 @@ TrainedQuantizer quantizer_of_powers(const std::vector<double>& scales) {
   float most = 0;
   for (const double scale : scales) most = std::max(most, std::abs(std::log2(static_cast<float>(scale))));
   return {.kind = TrainedQuantizer::Kind::kPowerOfTwo, .name = "quantized_po2", .bits = std::max(static_cast<int>(most) + 1, 2)};
-}
-
-bool all(std::span<const float> values, float value) {
-  return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
-}
-
-// Removes layer i, whose readers read what it read.
-void remove_layer(Resolved& resolved, int i) {
-  Model& model = resolved.model;
-  const int before = layer_at(resolved, i).inputs.front();
-  const auto moved = [&](int index) {
-    const int target = index == i ? before : index;
-    return target > i ? target - 1 : target;
-  };
-  for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), moved);
-  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), moved);
-  model.layers.erase(model.layers.begin() + i);
-  resolved.precision.erase(resolved.precision.begin() + i);
 }
 
 // MergeBatchNormAndQuantizedTanh: activation i and the normalization before it.
@@ -124,7 +93,8 @@ void merge_with_norm(Resolved& resolved, int i) {
   resolved.precision[static_cast<std::size_t>(before)] = merged.op->types(request);
   resolved.thresholds.push_back(
       {merged.name, norm_layer.name, activation.name, threshold.has_value(), resolved.precision[static_cast<std::size_t>(i)].result()});
-  remove_layer(resolved, i);
+  remove_layer(resolved.model, i, before);
+  resolved.precision.erase(resolved.precision.begin() + i);
 }
 
 // QuantizeDenseOutput: a BinaryDense or TernaryDense behind such a layer counts signs.
@@ -221,13 +191,7 @@ bool factorize_alpha(Resolved& resolved, int i) {
   Layer alpha{name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(extracted)), {i}, layer.shape};
   resolved.scaled.emplace_back(name, layer.name);
   const std::string scaled = layer.name;
-  insert_layer(resolved.model, i + 1, std::move(alpha));
-  // What read the layer reads the scaled values.
-  Model& model = resolved.model;
-  for (std::size_t k = static_cast<std::size_t>(i) + 2; k < model.layers.size(); ++k) {
-    std::replace(model.layers[k].inputs.begin(), model.layers[k].inputs.end(), i, i + 1);
-  }
-  std::replace(model.outputs.begin(), model.outputs.end(), i, i + 1);
+  insert_behind(resolved.model, i, std::move(alpha));
   return true;
 }
 
@@ -299,12 +263,13 @@ bool is_made(const Layer& layer) {
 void require_unfused(const Layer& layer, const Layer& norm_layer) {
   const Dense* matrix = matrix_of(layer);
   const auto* norm = as<BatchNormalization>(norm_layer);
-  if (matrix == nullptr || !matrix->quantizers.any() || !all(norm->scale, 1.F)) return;
+  if (matrix == nullptr || !matrix->quantizers.any() || !all_are(norm->scale, 1.F)) return;
   const auto& extracted = norm->extracted();
   if (extracted && extracted->scale_quantizer) return;
   if (matrix->quantizers.kernel && weight_format(*matrix->quantizers.kernel, true).meaning != Meaning::kNumber) return;
   const bool no_quantizer = !extracted || !extracted->bias_quantizer;
-  const bool biases = (!matrix->quantizers.bias && (no_quantizer || all(matrix->bias, 0.F))) || (all(norm->bias, 0.F) && no_quantizer);
+  const bool biases =
+      (!matrix->quantizers.bias && (no_quantizer || all_are(matrix->bias, 0.F))) || (all_are(norm->bias, 0.F) && no_quantizer);
   if (!biases) return;
   throw Error(describe(layer) + ": the normalization " + norm_layer.name +
               " behind it has scales of exactly 1, and hls4ml 1.3.0 folds it into quantized weights; narrow does not follow that");

@@ -1,0 +1,45 @@
+#include "precision/network.h"
+
+#include <algorithm>
+
+namespace narrow {
+namespace {
+
+// Applies `moved` to the index of every layer that is read, the model's outputs among them.
+template <class Moved>
+void rewire(Model& model, const Moved& moved) {
+  for (Layer& layer : model.layers) std::transform(layer.inputs.begin(), layer.inputs.end(), layer.inputs.begin(), moved);
+  std::transform(model.outputs.begin(), model.outputs.end(), model.outputs.begin(), moved);
+}
+
+}  // namespace
+
+int uses(const Model& model, int index) {
+  int count = 0;
+  for (const Layer& layer : model.layers) count += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), index));
+  return count;
+}
+
+bool all_are(std::span<const float> values, float value) {
+  return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
+}
+
+void remove_layer(Model& model, int removed, int replacement) {
+  rewire(model, [&](int index) {
+    const int target = index == removed ? replacement : index;
+    return target > removed ? target - 1 : target;
+  });
+  model.layers.erase(model.layers.begin() + removed);
+}
+
+void insert_layer(Model& model, int at, Layer layer) {
+  rewire(model, [&](int index) { return index >= at ? index + 1 : index; });
+  model.layers.insert(model.layers.begin() + at, std::move(layer));
+}
+
+void insert_behind(Model& model, int before, Layer layer) {
+  rewire(model, [&](int index) { return index >= before ? index + 1 : index; });
+  model.layers.insert(model.layers.begin() + before + 1, std::move(layer));
+}
+
+}  // namespace narrow
