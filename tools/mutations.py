@@ -864,3 +864,24 @@ of("precision/quantized_layers.cc",
    ("the largest of signs is a number", "return largest && resolved", "return false && resolved"),
    ("weights that hls4ml quantizes twice are taken", "if (!quantized.empty()) {", "if (false) {"),
    ("a Flatten of signs has its type", "if (as<Flatten>(layer) == nullptr && !pools_signs", "if (!pools_signs"))
+
+of("search/range.cc",
+   ("a range's low end is not looked at", "range.high < end - step / 2 && range.low >= -end - step / 2", "range.high < end - step / 2"),
+   ("the sign's bit is not counted", "std::ldexp(1.0, integer - (is_signed ? 1 : 0))", "std::ldexp(1.0, integer)"),
+   ("half a step of room is not asked for", "range.high < end - step / 2 &&", "range.high < end &&"),
+   ("zeros are values of the lowest octave", "octaves.front() -= own;", ""))
+
+of("search/tensors.cc",
+   ("a Dense in front of a relu that wraps gets its type", "if (types[tensor].overflow == Overflow::kSat && !types[tensor].is_signed)", "if (!types[tensor].is_signed)"),
+   ("a Dense that took in a normalization gets a type", "return std::any_of(base_.fused.begin(), base_.fused.end(), [&](const auto& pair) { return pair.first == layer; });",
+    "return layer.empty();"),
+   ("ranges of fused layers are those in front of the normalization", "norm == fused.end() ? tensors_[t].layer : norm->second", "tensors_[t].layer"))
+
+of("search/search.cc",
+   ("an unknown metric meets its bound", "!std::isnan(cost) && std::max(0.0, cost) + error", "std::max(0.0, cost) + error"),
+   ("the error does not count", "std::max(0.0, cost) + error <= bound.most", "std::max(0.0, cost) <= bound.most"),
+   ("the judging half is the one searched on", "Evaluator unseen(tensors, judge.data.x, judge.data.size, {});\n  result.judged",
+    "Evaluator unseen(tensors, on.data.x, on.data.size, {});\n  result.judged"))
+
+of("search/coster.cc",
+   ("a layer's cost does not depend on what it reads", 'key += "<" + to_string(resolved.precision[static_cast<std::size_t>(input)].result());', "static_cast<void>(input);"))

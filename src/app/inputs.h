@@ -34,6 +34,7 @@ class InputArguments {
   void add_model_to(CLI::App& command);
   void add_data_to(CLI::App& command) { data_.add_to(command); }
   Model model() const;
+  DataOptions data_options() const { return data_.options(); }
   std::string path() const { return weights_.empty() ? model_ : model_ + "+" + weights_; }
   // All that is read: of the model and, where the command takes data, of these.
   std::vector<std::string> files() const;

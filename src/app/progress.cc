@@ -16,7 +16,7 @@ void Progress::show(const State& state) {
   const double since = std::chrono::duration<double>(now - shown_).count();
   constexpr double kBarSeconds = 0.1;
   constexpr double kLineSeconds = 10;
-  if (done < all && since < (terminal_ ? kBarSeconds : kLineSeconds)) return;
+  if ((done < all || all == 0) && since < (terminal_ ? kBarSeconds : kLineSeconds)) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   // Of a shorter time no rate can be told: it would be that of the clock.
@@ -24,21 +24,22 @@ void Progress::show(const State& state) {
   const auto rate_of = [&](std::size_t number) { return static_cast<double>(number) / seconds; };
   const double rate = seconds < kLeastSeconds ? 0 : rate_of(done - found);
   std::array<char, 128> numbers{};
-  int size = std::snprintf(numbers.data(), numbers.size(), "%zu/%zu %s", done, all, unit_.c_str());
+  int size = all == 0 ? std::snprintf(numbers.data(), numbers.size(), "%zu %s", done, unit_.c_str())
+                      : std::snprintf(numbers.data(), numbers.size(), "%zu/%zu %s", done, all, unit_.c_str());
   const auto add = [&](const char* format, double value) {
     size += std::snprintf(numbers.data() + size, numbers.size() - static_cast<std::size_t>(size), format, value);
   };
   if (seconds >= kLeastSeconds) {
     add(", %.1f/s", rate);
     if (samples > 0) add(", %.0f samples/s", rate_of(samples));
-    add(", %.0f s left", rate > 0 ? static_cast<double>(all - done) / rate : 0);
+    if (all > 0) add(", %.0f s left", rate > 0 ? static_cast<double>(all - done) / rate : 0);
   }
   const std::string text = numbers.data() + (more.empty() ? "" : "; " + more);
   if (terminal_) {
     constexpr std::size_t kWidth = 20;
-    const std::size_t filled = all == 0 ? kWidth : kWidth * done / all;
-    std::fprintf(stderr, "\r[%s%s] %s\x1b[K%s", std::string(filled, '=').c_str(), std::string(kWidth - filled, ' ').c_str(), text.c_str(),
-                 done == all ? "\n" : "");
+    const std::size_t filled = all == 0 ? 0 : kWidth * done / all;
+    const std::string bar = all == 0 ? "" : "[" + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "] ";
+    std::fprintf(stderr, "\r%s%s\x1b[K%s", bar.c_str(), text.c_str(), done == all ? "\n" : "");
   } else {
     std::fprintf(stderr, "%s\n", text.c_str());
   }

@@ -15,6 +15,12 @@
 #include "precision/yaml.h"
 
 namespace narrow {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 namespace {
 
 using Words = std::vector<std::string_view>;
@@ -149,11 +155,6 @@ Words types_of(const Layer& layer, const Model& model) {
   if (any_table && !contains(types, "table")) types.push_back("table");
   if (hls4ml_class == "ParametrizedActivation" && !contains(types, "param")) types.push_back("param");
   return types;
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
 }
 
 class ConfigReader {

@@ -27,6 +27,9 @@ struct ConfigEntry {
   std::optional<bool> skip;            // of a softmax, which is then left out
 };
 
+// As PrecisionConfig has the names of layers and of layer types.
+std::string lower(std::string text);
+
 // What hls4ml.utils.config_from_keras_model makes and users edit: which types were asked for, before any is inferred.
 struct PrecisionConfig {
   ConfigEntry model;

@@ -29,11 +29,6 @@
 namespace narrow {
 namespace {
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 const ConfigEntry* find(const std::map<std::string, ConfigEntry>& entries, const std::string& name) {
   const auto found = entries.find(lower(name));
   return found == entries.end() ? nullptr : &found->second;

@@ -1,0 +1,279 @@
+#include "search/search.h"
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/inputs.h"
+#include "app/interrupt.h"
+#include "app/options.h"
+#include "app/progress.h"
+#include "app/table.h"
+#include "data/text.h"
+#include "error.h"
+#include "fixed/cast.h"
+#include "model/inference.h"
+#include "study/study_data.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Search {
+  InputArguments inputs;
+  MetricOptions metrics;
+  std::string below, out, json, cost = "bits", rounding = "AP_RND", overflow = "AP_SAT";
+  int most = SearchOptions{}.most;
+  std::size_t searched = 0;
+  double margin = 0;  // per cent
+};
+
+constexpr double kPerCent = 100;
+
+// Samples [first, first + count).
+Dataset part(const Dataset& data, std::size_t first, std::size_t count) {
+  Dataset own = header_of(data);
+  own.size = count;
+  const auto take = [&](const std::vector<float>& from, std::size_t per_sample) {
+    if (from.empty()) return from;
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first * per_sample);
+    return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(count * per_sample));
+  };
+  own.x = take(data.x, size_of(data.shape));
+  own.y = take(data.y, data.targets);
+  own.weights = take(data.weights, 1);
+  return own;
+}
+
+// Samples with their metrics.
+struct Half {
+  Half(const Search& search, const Model& model, Dataset of)
+      : data(std::move(of)),
+        targets(targets_of(search.inputs.data_options(), data, model, search.metrics.classes)),
+        measure(measured(search, model)) {}
+  Samples samples() const { return {data, measure}; }
+
+  Dataset data;
+  Targets targets;
+  Measure measure;
+
+ private:
+  Measure measured(const Search& search, const Model& model) const {
+    const std::vector<float> reference = infer(model, data.x, data.size);
+    return {search.metrics, {reference.begin(), reference.end()}, targets};
+  }
+};
+
+std::string in_words(const Metric& metric, const Estimate& estimate) {
+  const std::string value = number_text(cost_of(metric, estimate.value), 3);
+  return std::isnan(estimate.error) ? value : value + " +- " + number_text(estimate.error, 2);
+}
+
+// How far a type's end lies behind the largest value, in per cent of that.
+double room_of(const Tensor& tensor, const Format& type) {
+  const double high = to_double(max_raw(type), type.fraction());
+  const double low = to_double(min_raw(type), type.fraction());
+  double room = std::numeric_limits<double>::infinity();
+  if (tensor.range.high > 0) room = std::min(room, high / tensor.range.high - 1);
+  if (tensor.range.low < 0) room = std::min(room, low / tensor.range.low - 1);
+  return kPerCent * room;
+}
+
+class Shown {
+ public:
+  Shown(const Tensors& tensors, const SearchOptions& options, const SearchResult& result, const std::optional<SingleTypes>& single)
+      : tensors_(tensors), options_(options), result_(result), single_(single) {}
+
+  std::string text() {
+    Table types({"tensor", "type", "smallest", "largest", "room", "alone"});
+    for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      const Tensor& tensor = tensors_.all()[t];
+      const Format& type = result_.best.types[t];
+      types.add({tensor.name, to_string(type), short_number(tensor.range.low), short_number(tensor.range.high),
+                 number_text(room_of(tensor, type), 2) + " %", short_number(std::sqrt(added(t)))});
+    }
+    std::vector<std::string> header{"", std::string(name_of(options_.cost))};
+    for (const Bound& bound : options_.bounds) {
+      header.push_back(name_in_words(bound.metric) + ", searched");
+      header.push_back("judged");
+    }
+    Table answers(header);
+    const auto add = [&](const std::string& name, double cost, const Standings& searched, const Standings& judged) {
+      std::vector<std::string> row{name, number_text(cost, 4)};
+      for (std::size_t i = 0; i < options_.bounds.size(); ++i) {
+        row.push_back(in_words(options_.bounds[i].metric, searched.metrics[i]));
+        row.push_back(in_words(options_.bounds[i].metric, judged.metrics[i]));
+      }
+      answers.add(row);
+    };
+    add("a type for each tensor", result_.best.cost, result_.best.on_search, result_.judged);
+    if (single_) {
+      add("results " + to_string(single_->vector) + ", weights " + to_string(single_->weight), single_->cost, single_->on_search,
+          single_->judged);
+    }
+    Table front({std::string(name_of(options_.cost)), "rms deviation", name_in_words(options_.bounds.front().metric)});
+    for (const Candidate& each : result_.front) {
+      front.add({number_text(each.cost, 4), short_number(std::sqrt(each.deviation)),
+                 in_words(options_.bounds.front().metric, each.on_search.metrics.front())});
+    }
+    return types.text() + "\n" + front.text() + "\n" + answers.text();
+  }
+
+  std::string json() {
+    ordered_json document{{"cost", name_of(options_.cost)}, {"candidates", result_.candidates}};
+    document["tensors"] = ordered_json::array();
+    for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      const Tensor& tensor = tensors_.all()[t];
+      ordered_json alone = ordered_json::array();
+      for (const double each : result_.sensitivity[t].added)
+        alone.push_back(std::isfinite(each) ? ordered_json(std::sqrt(each)) : ordered_json());
+      document["tensors"].push_back({{"name", tensor.name},
+                                     {"type", to_string(result_.best.types[t])},
+                                     {"low", tensor.range.low},
+                                     {"high", tensor.range.high},
+                                     {"deviation_alone_by_width", {{"from", kLeastWidth}, {"values", alone}}}});
+    }
+    document["best"] = entry(result_.best.cost, result_.best.deviation, result_.best.on_search, &result_.judged);
+    if (single_) {
+      document["single_types"] = entry(single_->cost, std::nan(""), single_->on_search, &single_->judged);
+      document["single_types"]["results"] = to_string(single_->vector);
+      document["single_types"]["weights"] = to_string(single_->weight);
+    }
+    document["front"] = ordered_json::array();
+    for (const Candidate& each : result_.front) document["front"].push_back(entry(each.cost, each.deviation, each.on_search, nullptr));
+    return document.dump(2) + "\n";
+  }
+
+ private:
+  double added(std::size_t t) const {
+    return result_.sensitivity[t].added[static_cast<std::size_t>(std::min(result_.best.types[t].width, options_.most) - kLeastWidth)];
+  }
+
+  static ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
+  ordered_json entry(double cost, double deviation, const Standings& searched, const Standings* judged) const {
+    ordered_json own{{"cost", cost}};
+    if (!std::isnan(deviation)) own["rms_deviation"] = number(std::sqrt(deviation));
+    const auto metrics = [&](const Standings& of) {
+      ordered_json values;
+      for (std::size_t i = 0; i < options_.bounds.size(); ++i)
+        values[options_.bounds[i].metric.name] = {{"value", number(of.metrics[i].value)}, {"error", number(of.metrics[i].error)}};
+      return values;
+    };
+    own["searched"] = metrics(searched);
+    if (judged != nullptr) own["judged"] = metrics(*judged);
+    return own;
+  }
+
+  const Tensors& tensors_;
+  const SearchOptions& options_;
+  const SearchResult& result_;
+  const std::optional<SingleTypes>& single_;
+};
+
+// Values beyond what the types were fitted to, and bounds that do not hold, on samples that the search never saw.
+std::vector<std::string> doubts(const Program& program, const Dataset& judge, const SearchOptions& options, const SearchResult& result) {
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < options.bounds.size(); ++i) {
+    const Bound& bound = options.bounds[i];
+    const double cost = cost_of(bound.metric, result.judged.metrics[i].value);
+    if (std::isnan(cost) || cost - result.judged.metrics[i].error > bound.most) {
+      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " +
+                     in_words(bound.metric, result.judged.metrics[i]) + ", beyond the bound of " + short_text(bound.most) +
+                     ": search on more samples");
+    }
+  }
+  const RunResult run = Engine(program, {}).run(judge.x, judge.size).run;
+  for (std::size_t i = 0; i < run.counts.size(); ++i) {
+    const LayerCounts& seen = run.counts[i];
+    // Below 0 every Dense in front of a relu leaves the relu's type, and is to.
+    const bool is_in_front_of_relu = !program.model().layers[i].op->weights().empty() && !program.format(i).is_signed;
+    if (seen.overflows == 0 || is_in_front_of_relu) continue;
+    said.push_back(program.model().layers[i].name + ": on samples that the search never saw " +
+                   short_number(kPerCent * static_cast<double>(seen.overflows) / static_cast<double>(seen.values)) +
+                   " % of its values lie beyond its type (--margin leaves room)");
+  }
+  return said;
+}
+
+void run(const Search& search, const Globals& globals) {
+  const Model model = search.inputs.model();
+  keep_inputs("--out", {search.out}, search.inputs.files());
+  keep_inputs("--json", {search.json}, search.inputs.files());
+  const Dataset data = search.inputs.data(model, globals.quiet);
+  const std::size_t searched = search.searched == 0 ? data.size / 2 : search.searched;
+  if (searched == 0 || searched >= data.size) {
+    throw Error("--search: some of the " + std::to_string(data.size) +
+                " samples are to be searched on and the others to judge the result; give 1 to " + std::to_string(data.size - 1));
+  }
+  const Half on(search, model, part(data, 0, searched));
+  const Half judge(search, model, part(data, searched, data.size - searched));
+  print_notes(on.measure.notes(), globals.quiet);
+  SearchOptions options;
+  options.bounds = parse_bounds(search.below, "", on.measure.names());
+  options.modes = {parse_rounding(search.rounding), parse_overflow(search.overflow)};
+  options.most = search.most;
+  options.cost = parse_cost(search.cost);
+  options.stop = interrupted;
+  const Tensors tensors(model, on.data, 1 + search.margin / kPerCent);
+  Progress progress("candidates", globals.quiet);
+  options.progress = [&](const std::string& what, std::size_t candidates) { progress.show({candidates, 0, 0, 0, what}); };
+  stop_at_ctrl_c();
+  const SearchResult result = narrow::search(tensors, on.samples(), judge.samples(), options);
+  options.progress("one type for all results and one for all weights", result.candidates);
+  const std::optional<SingleTypes> single = best_single_types(tensors, on.samples(), judge.samples(), options);
+  const Resolved resolved = tensors.resolve(result.best.types, true);
+  Shown shown(tensors, options, result, single);
+  write_file(search.out, to_yaml(resolved));
+  if (!search.json.empty()) write_file(search.json, shown.json());
+  if (globals.quiet) return;
+  std::printf("%s%zu candidates; searched on %zu samples, judged on %zu others; types in %s\n", shown.text().c_str(), result.candidates,
+              on.data.size, judge.data.size, search.out.c_str());
+  print_notes(resolved.notes, false);
+  print_notes(doubts(build_program(resolved), judge.data, options, result), false);
+}
+
+}  // namespace
+
+void add_search(CLI::App& app, const Globals& globals) {
+  auto* command = app.add_subcommand("search", "find a type for each tensor that keeps metrics within bounds at the least cost");
+  const auto search = std::make_shared<Search>();
+  search->inputs.add_model_to(*command);
+  search->inputs.add_data_to(*command);
+  command
+      ->add_option("--below", search->below,
+                   "bounds on metrics that the types are to keep, each by its statistical error, as in resolution_loss=1")
+      ->required()
+      ->check(bounds());
+  command->add_option("--out", search->out, "the types that were found, as an hls4ml configuration in YAML")->required();
+  command->add_option("--json", search->json, "the same with everything that is shown, as JSON");
+  command
+      ->add_option("--cost", search->cost,
+                   "what is to be as little as possible: bits (the average of all tensors), total_bits, ebops, dsp or lut")
+      ->check(CLI::IsMember({"bits", "total_bits", "ebops", "dsp", "lut"}))
+      ->capture_default_str();
+  command->add_option("--search", search->searched, "samples to search on, the first ones; the others judge the result (default: half)")
+      ->check(positive());
+  command->add_option("--most", search->most, "most bits of a tensor")->check(CLI::Range(kLeastWidth + 1, 32))->capture_default_str();
+  command->add_option("--margin", search->margin, "room that the types of results leave above the largest value, in per cent of it")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--rounding", search->rounding, "rounding of all types")->capture_default_str();
+  command->add_option("--overflow", search->overflow, "overflow of all types")->capture_default_str();
+  command
+      ->add_option("--threshold", search->metrics.thresholds,
+                   "thresholds of a trigger, in the target's unit, for bounds on rates and turn-ons")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--tolerance", search->metrics.tolerances, "per cent of the float prediction, for bounds on beyond@T")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--classes", search->metrics.classes, "names of a classifier's classes, or none")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->callback([search, &globals] { run(*search, globals); });
+}
+
+}  // namespace narrow

@@ -1,0 +1,86 @@
+#ifndef NARROW_SEARCH_SEARCH_H_
+#define NARROW_SEARCH_SEARCH_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "search/coster.h"
+#include "search/evaluator.h"
+#include "search/tensors.h"
+#include "study/best.h"
+#include "study/metrics.h"
+
+namespace narrow {
+
+// A set of samples with what is measured on it.
+struct Samples {
+  const Dataset& data;
+  const Measure& measure;
+};
+
+struct SearchOptions {
+  std::vector<Bound> bounds;        // all at once; on metrics of the measures
+  Modes modes;                      // of every type that is tried
+  int most = 18;                    // widths that are tried, from kLeastWidth on
+  CostKind cost = CostKind::kBits;  // the less the better
+  // Asked between candidates; where it says so the search throws Interrupted.
+  std::function<bool()> stop = [] { return false; };
+  std::function<void(const std::string& what, std::size_t candidates)> progress = [](const std::string&, std::size_t) {};
+};
+
+// How an assignment does on samples: the bounds' metrics, in their order.
+struct Standings {
+  std::vector<Estimate> metrics;
+  bool met = false;  // every bound, by at least the metric's error
+};
+
+struct Candidate {
+  Assignment types;
+  double cost = 0;
+  double deviation = 0;  // Evaluator::deviation on the samples that guide the search
+  Standings on_search;
+};
+
+// What one tensor's width does alone: the rest at SearchOptions::most bits.
+struct Sensitivity {
+  std::vector<double>
+      added;  // by width from kLeastWidth on: deviation less that of `most` everywhere, at least 0; infinite where no type fits
+};
+
+struct SearchResult {
+  Candidate best;
+  Standings judged;              // on samples that the search never saw
+  std::vector<Candidate> front;  // by falling cost, `best` among them: of none has another both less cost and less deviation
+  std::vector<Sensitivity> sensitivity;
+  double additive = 0;  // the sum of what the best types' tensors add alone, beside best.deviation
+  std::size_t candidates = 0;
+};
+
+// Types for each tensor that meet the bounds at the least cost that it finds.
+//
+// The guide is the mean squared deviation of the predictions from the float model's, exact and smooth, so that the choice of one tensor
+// does not chase the noise of a metric; the metric alone decides how much deviation is allowed. Each tensor's deviation is measured for
+// each width alone. What the tensors add (independent errors add in the square) gives a path of assignments from `most` bits down, each
+// step the one of least deviation for its cost; bisection finds the last on it that meets the bounds. From there single bits are taken
+// away, and bits are exchanged between tensors, by the exact deviation of every neighbour, as long as the bounds are met.
+// The same result on any machine, whatever the number of cores.
+//
+// Throws Error where `most` bits everywhere miss a bound, saying what they reach; Interrupted.
+SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, const SearchOptions& options);
+
+Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions);
+
+// One type for all results and one for all weights, with fewest bits in all that meet the bounds, integer bits by the widest range, and
+// hls4ml's usual modes: the answer of a study over a grid.
+struct SingleTypes {
+  Format vector, weight;
+  Assignment types;
+  double cost = 0;
+  Standings on_search, judged;
+};
+std::optional<SingleTypes> best_single_types(const Tensors& tensors, const Samples& on, const Samples& judge, const SearchOptions& options);
+
+}  // namespace narrow
+
+#endif  // NARROW_SEARCH_SEARCH_H_

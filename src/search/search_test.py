@@ -1,0 +1,146 @@
+"""narrow search as a user meets it: what it finds is what predict computes, and what hls4ml computes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+NARROW = os.environ["NARROW"]
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "golden"
+DATA = ["--data", GOLDEN / "clusters.h5"]
+
+
+def narrow(*args):
+    return subprocess.run([NARROW, *map(str, args)], capture_output=True, text=True)
+
+
+def succeed(*args):
+    done = narrow(*args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fail(*args, status=1):
+    done = narrow("--quiet", *args)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("narrow: error: "), done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    said = succeed("search", GOLDEN / "ds16.keras", *DATA, "--samples", 600, "--below", "mae=0.004", "--out", folder / "best.yml", "--json", folder / "best.json")
+    return folder, said, json.loads((folder / "best.json").read_text())
+
+
+def predictions(folder, *precision):
+    succeed("--quiet", "predict", GOLDEN / "ds16.keras", *DATA, "--samples", 600, *precision, "--out", folder / "predictions.txt")
+    return np.loadtxt(folder / "predictions.txt")
+
+
+def test_the_file_has_the_error_that_is_said(found):
+    """The mean absolute error as NumPy computes it, on the half that was searched and on the one that judged; and the error of that mean."""
+    folder, _, result = found
+    error = np.abs(predictions(folder, "--precision", folder / "best.yml") - predictions(folder))
+    for half, errors in (("searched", error[:300]), ("judged", error[300:])):
+        said = result["best"][half]["mae"]
+        assert said["value"] == pytest.approx(errors.mean(), rel=1e-12)
+        assert said["error"] == pytest.approx(errors.std() / np.sqrt(300), rel=1e-6)
+    assert result["best"]["searched"]["mae"]["value"] + result["best"]["searched"]["mae"]["error"] <= 0.004
+    assert error.mean() > 0.0005, "the bound is used"
+
+
+def test_single_types_are_those_of_a_grid(found):
+    """Of all pairs of widths with these integer bits, a sweep finds none with fewer bits that meets the bound on the samples searched."""
+    folder, _, result = found
+    types = {kind: tuple(int(n) for n in result["single_types"][kind].removeprefix("ap_fixed<").removesuffix(">").split(",")) for kind in ("results", "weights")}
+    (v, v_int), (w, w_int) = types["results"], types["weights"]
+    grid = ["--v-full", f"{v - 3}:{v + 3}", "--v-int", v_int, "--wb-full", f"{w - 3}:{w + 3}", "--wb-int", w_int]
+    succeed("--quiet", "sweep", GOLDEN / "ds16.keras", *DATA, "--samples", 300, *grid, "--keep", "none", "--out", folder / "grid")
+    rows = np.loadtxt(folder / "grid" / "results_16_mae.txt", skiprows=1)
+    met = rows[rows[:, -1] < 0.0037]  # by more than the error of such a mean
+    assert len(met) > 0 and v + w <= (met[:, 0] + met[:, 2]).min()
+    assert result["best"]["cost"] < result["single_types"]["cost"]
+
+
+def test_ranges_are_those_of_the_float_model(found):
+    folder, _, result = found
+    succeed("--quiet", "trace", GOLDEN / "ds16.keras", *DATA, "--samples", 300, "--out", folder / "trace.h5")
+    with h5py.File(folder / "trace.h5") as file:
+        compared = 0
+        for tensor in result["tensors"]:
+            layer, kind = tensor["name"].rsplit(".", 1)
+            if kind != "result":
+                continue
+            values = file[f"float_trace/{layer}"][:]
+            assert (tensor["low"], tensor["high"]) == (min(0, values.min()), max(0, values.max())), layer
+            compared += 1
+    assert compared > 5
+
+
+def test_hls4ml_computes_the_same_bits(found):
+    folder, _, _ = found
+    precision = ["--precision", folder / "best.yml"]
+    succeed("export", GOLDEN / "ds16.keras", *precision, "--out", folder / "project")
+    succeed("trace", folder / "project" / "model.h5", "--precision", folder / "project" / "hls4ml_config.yml", *DATA, "--samples", 40, "--out", folder / "fixed.h5")
+    done = subprocess.run([sys.executable, "convert.py", "--check", folder / "fixed.h5"], cwd=folder / "project", capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("the same bits: "), done.stdout + done.stderr
+    with h5py.File(folder / "fixed.h5") as file:
+        assert np.array_equal(file["predictions"][:].ravel(), predictions(folder, *precision)[:40])
+
+
+def test_it_does_not_depend_on_the_cores(found, tmp_path):
+    folder, said, _ = found
+    again = succeed("--threads", 1, "search", GOLDEN / "ds16.keras", *DATA, "--samples", 600, "--below", "mae=0.004", "--out", tmp_path / "best.yml", "--json", tmp_path / "best.json")
+    assert (tmp_path / "best.yml").read_text() == (folder / "best.yml").read_text()
+    assert (tmp_path / "best.json").read_text() == (folder / "best.json").read_text()
+    assert again.replace(str(tmp_path), str(folder)) == said
+
+
+@pytest.mark.parametrize("cost", ["ebops", "dsp"])
+def test_a_cost_is_made_small(cost, found, tmp_path):
+    """What is asked to be small is no larger than where the average of bits was, within what a search leaves."""
+    folder, _, _ = found
+    options = ["search", GOLDEN / "ds16.keras", *DATA, "--samples", 600, "--below", "mae=0.004", "--cost", cost]
+    succeed(*options, "--out", tmp_path / "own.yml", "--json", tmp_path / "own.json")
+    own = json.loads((tmp_path / "own.json").read_text())
+    assert own["cost"] == cost and own["best"]["cost"] < own["single_types"]["cost"]
+    front = [each["cost"] for each in own["front"]]
+    assert front == sorted(front, reverse=True) and len(front) > 1
+
+
+def test_a_classifier(tmp_path):
+    with h5py.File(GOLDEN / "jet_tagger.h5") as file:
+        x = np.tile(file["input"][:], (8, 1, 1))[:, : file["input"].shape[1]] if file["input"].ndim == 3 else np.tile(file["input"][:], (8, 1))
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "jets.npz", x=(x * rng.normal(1, 0.05, x.shape)).astype(np.float32))
+    said = succeed("search", GOLDEN / "jet_tagger.keras", "--data", tmp_path / "jets.npz", "--below", "disagreement=8", "--out", tmp_path / "best.yml", "--json", tmp_path / "best.json")
+    result = json.loads((tmp_path / "best.json").read_text())
+    assert result["best"]["searched"]["disagreement"]["value"] <= 8, said
+    for name, precision in (("fixed", ["--precision", tmp_path / "best.yml"]), ("float", [])):
+        succeed("--quiet", "predict", GOLDEN / "jet_tagger.keras", "--data", tmp_path / "jets.npz", *precision, "--out", tmp_path / f"{name}.txt")
+    fixed, reference = (np.loadtxt(tmp_path / f"{name}.txt").argmax(axis=1) for name in ("fixed", "float"))
+    half = len(fixed) // 2
+    assert result["best"]["judged"]["disagreement"]["value"] == pytest.approx(100 * np.mean(fixed[half:] != reference[half:]), rel=1e-9)
+
+
+# --- bad input
+
+
+def test_what_cannot_be_met(tmp_path):
+    options = ["search", GOLDEN / "ds16.keras", *DATA, "--samples", 100, "--out", tmp_path / "best.yml"]
+    said = fail(*options, "--below", "mae=1e-9")
+    assert "with 18 bits for every tensor" in said and "mae" in said and "(asked: 1e-09)" in said
+    assert "did you mean" in fail(*options, "--below", "resolution_los=1")
+    assert "no value of rate@5 is better" in fail(*options, "--below", "rate@5=1", "--threshold", "5")
+    assert "--search" in fail(*options, "--below", "mae=1", "--search", "100")
+    assert "AP_RND" in fail(*options, "--below", "mae=1", "--rounding", "AP_ROUND")
+    assert "is an input of this command" in fail(*options[:-2], "--out", GOLDEN / "ds16.keras", "--below", "mae=1")
+    assert not (tmp_path / "best.yml").exists()

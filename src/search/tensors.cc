@@ -1,0 +1,187 @@
+#include "search/tensors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+
+#include "error.h"
+#include "model/inference.h"
+#include "precision/config.h"
+
+namespace narrow {
+namespace {
+
+// Of all that is left to the default; what it gives to tensors whose types are free is replaced. hls4ml infers some types of twice the
+// width and some bits more, and narrow computes with 64.
+constexpr int kWide = 30;
+constexpr int kWideInteger = 15;
+constexpr int kMostInteger = 40;
+
+// Whether hls4ml takes the type of a layer's result from the configuration: it is then another where the default is.
+bool is_asked(const Layer& layer, const LayerPrecision& types, std::vector<Format> inputs) {
+  std::vector<std::string> notes;
+  TypeRequest request{
+      .layer = layer.name,
+      .inputs = std::move(inputs),
+      .choice = [&](TypeName type) { return type == TypeName::kResult || !types.has(type) ? std::nullopt : std::optional(types[type]); },
+      .fallback = fixed(kWide - 1, kWideInteger + 1),
+      .maximum = {},
+      .notes = notes};
+  return types.has(TypeName::kResult) && !(layer.op->types(request).result() == types.result());
+}
+
+}  // namespace
+
+Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
+    : model_(model),
+      margin_(margin),
+      wide_(make_config(model, {.vector = fixed(kWide, kWideInteger)})),
+      base_(narrow::resolve(model, wide_)) {
+  const Model& resolved = base_.model;
+  for (std::size_t i = 0; i < resolved.layers.size(); ++i) {
+    add_weights(i);
+    const Layer& layer = resolved.layers[i];
+    if (is_free(i)) tensors_.push_back({layer.name + ".result", layer.name, i, TypeName::kResult, {}, false, size_of(layer.shape)});
+  }
+  for (std::size_t t = 0; t < tensors_.size(); ++t) {
+    if (tensors_[t].is_weight() || resolved.layers[tensors_[t].at].inputs.size() != 1) continue;
+    const auto before = static_cast<std::size_t>(resolved.layers[tensors_[t].at].inputs.front());
+    if (relu_behind(before) == tensors_[t].at) tied_.emplace_back(resolved.layers[before].name, t);
+  }
+  if (tensors_.empty())
+    throw Error("model " + model.name + ": the types of all its tensors are given by its file; there is none to search for");
+  measure(calibration);
+}
+
+void Tensors::add_weights(std::size_t at) {
+  const Layer& layer = base_.model.layers[at];
+  for (const WeightArray& array : layer.op->weights()) {
+    if (is_of_table(array.type) || array.type >= TypeName::kThreshold || layer.own_type(array.type) != nullptr) continue;
+    Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}, false, array.values.size()};
+    tensor.range.add(array.values);
+    tensors_.push_back(std::move(tensor));
+  }
+}
+
+// Whether the layer's result has a type that is searched for.
+bool Tensors::is_free(std::size_t at) const {
+  const Model& model = base_.model;
+  const Layer& layer = model.layers[at];
+  if (layer.own_type(TypeName::kResult) != nullptr || layer.quantizer) return false;
+  if (model_.find(layer.name) < 0 || takes_in_another(layer.name)) return false;
+  const auto precision_of = [&](int i) { return base_.precision[static_cast<std::size_t>(i)].result(); };
+  std::vector<Format> inputs;
+  std::vector<const Format*> formats;
+  std::vector<const Shape*> shapes;
+  for (const int input : layer.inputs) inputs.push_back(precision_of(input));
+  if (layer.inputs.empty() || is_asked(layer, base_.precision[at], inputs)) return true;
+  for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
+    formats.push_back(&inputs[i]);
+    shapes.push_back(&model.layers[static_cast<std::size_t>(layer.inputs[i])].shape);
+  }
+  const Place place{base_.precision[at], layer.shape, formats, shapes};
+  const Form form = layer.op->form(place);
+  if (form == Form::kPairs && layer.op->pairing(place).kind == Pairing::Kind::kBeside) return false;
+  if (layer.op->weights().empty() && form != Form::kPairs && form != Form::kRowMean) return false;
+  return !relu_behind(at);
+}
+
+// hls4ml fuses a normalization where the result of the layer in front of it is left to `auto` alone.
+bool Tensors::takes_in_another(const std::string& layer) const {
+  return std::any_of(base_.fused.begin(), base_.fused.end(), [&](const auto& pair) { return pair.first == layer; });
+}
+
+// The relu that alone reads a Dense, whose result hls4ml infers and the relu's own does not follow from it.
+std::optional<std::size_t> Tensors::relu_behind(std::size_t at) const {
+  const Model& model = base_.model;
+  const Layer& layer = model.layers[at];
+  const auto self = static_cast<int>(at);
+  const bool is_output = std::find(model.outputs.begin(), model.outputs.end(), self) != model.outputs.end();
+  if (is_output || layer.op->weights().empty() || layer.own_type(TypeName::kResult) != nullptr || layer.quantizer ||
+      takes_in_another(layer.name)) {
+    return std::nullopt;
+  }
+  std::optional<std::size_t> reader;
+  for (std::size_t i = at + 1; i < model.layers.size(); ++i) {
+    const std::vector<int>& inputs = model.layers[i].inputs;
+    if (std::find(inputs.begin(), inputs.end(), self) == inputs.end()) continue;
+    if (reader) return std::nullopt;
+    reader = i;
+  }
+  if (!reader) return std::nullopt;
+  const Layer& relu = model.layers[*reader];
+  const Place place{base_.precision[*reader], relu.shape, {&base_.precision[at].result()}, {&layer.shape}};
+  const bool is_relu = relu.inputs.size() == 1 && relu.op->form(place) == Form::kReluCast && model_.find(relu.name) >= 0 &&
+                       relu.own_type(TypeName::kResult) == nullptr && !relu.quantizer;
+  return is_relu ? reader : std::nullopt;
+}
+
+void Tensors::measure(const Dataset& calibration) {
+  std::map<std::string, std::string> fused;
+  for (const auto& [layer, norm] : base_.fused) fused[layer] = norm;  // of several the last
+  std::map<std::size_t, std::size_t> tensor_of;                       // of a layer of the float model
+  for (std::size_t t = 0; t < tensors_.size(); ++t) {
+    if (tensors_[t].is_weight()) continue;
+    const auto norm = fused.find(tensors_[t].layer);
+    tensor_of[static_cast<std::size_t>(model_.find(norm == fused.end() ? tensors_[t].layer : norm->second))] = t;
+  }
+  std::mutex mutex;
+  bool is_finite = true;
+  infer(model_, calibration.x, calibration.size, [&](std::size_t, std::size_t, std::size_t layer, std::span<const float> values) {
+    const auto tensor = tensor_of.find(layer);
+    if (tensor == tensor_of.end()) return;
+    const bool own_finite = std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+    Range own;
+    if (own_finite) own.add(values);
+    const std::scoped_lock lock(mutex);
+    is_finite = is_finite && own_finite;
+    tensors_[tensor->second].range += own;
+  });
+  if (!is_finite) throw Error("model " + model_.name + ": the float model computes values that are not finite on " + calibration.path);
+  for (Tensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
+}
+
+std::optional<Format> Tensors::fitted(std::size_t i, int width, const Modes& modes) const {
+  const Tensor& tensor = tensors_[i];
+  Format format{.width = width, .is_signed = tensor.is_signed, .rounding = modes.rounding, .overflow = modes.overflow};
+  format.integer = tensor.range.is_zero() ? 1 : 0;
+  if (tensor.range.is_zero()) return format;
+  Range range = tensor.range;
+  if (!tensor.is_weight()) {
+    range.low *= margin_;
+    range.high *= margin_;
+  }
+  // With fewer integer bits the steps are finer; the range is held or not.
+  const double largest = std::max(range.high, -range.low);
+  int integer = static_cast<int>(std::floor(std::log2(largest))) - 1;
+  while (integer_bits(range, tensor.is_signed, width - integer, kLeastWidth) > integer) ++integer;
+  if (integer > kMostInteger || width - integer > kMaxWidth) return std::nullopt;
+  format.integer = integer;
+  return format;
+}
+
+PrecisionConfig Tensors::config(const Assignment& types, bool tied) const {
+  PrecisionConfig config = wide_;
+  for (std::size_t t = 0; t < tensors_.size(); ++t)
+    config.by_name[lower(tensors_[t].layer)].types[std::string(name_of(tensors_[t].type))] = types[t];
+  if (tied) {
+    for (const auto& [layer, tensor] : tied_) {
+      // What is below 0 becomes 0 here already, for the type of a relu's values has no sign.
+      if (types[tensor].overflow == Overflow::kSat && !types[tensor].is_signed)
+        config.by_name[lower(layer)].types["result"] = types[tensor];
+    }
+  }
+  // hls4ml keeps linear activations, its own and those of the file, behind a layer whose result has a type of its own.
+  const auto also = [&](const std::string& layer, const std::string& linear) {
+    const auto own = config.by_name.find(lower(layer));
+    if (own == config.by_name.end()) return;
+    const auto result = own->second.types.find("result");
+    if (result != own->second.types.end() && result->second) config.by_name[lower(linear)].types["result"] = *result->second;
+  };
+  for (const std::string& name : model_.linear) also(name, name + "_linear");
+  for (const auto& [name, before] : base_.merged) also(before, name);
+  return config;
+}
+
+}  // namespace narrow
