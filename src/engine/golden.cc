@@ -35,11 +35,6 @@ GoldenFile read_golden(const std::string& path) {
 
 namespace {
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 // Of an Activation its function's name.
 std::string function_of(const Layer& layer) {
   for (const auto& [name, value] : layer.op->settings()) {
