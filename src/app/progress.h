@@ -16,9 +16,9 @@ class Progress {
   void restart() { start_ = shown_ = Clock::now(); }
   struct State {
     std::size_t done = 0, all = 0;  // 0 where nobody knows how many there will be: no bar, and no time left
-    std::size_t found = 0;    // of those done, which took no time
-    std::size_t samples = 0;  // computed so far; 0 shows no such rate
-    std::string more;         // said behind the numbers
+    std::size_t found = 0;          // of those done, which took no time
+    std::size_t samples = 0;        // computed so far; 0 shows no such rate
+    std::string more;               // said behind the numbers
   };
   void show(const State& now);
 
