@@ -11,10 +11,12 @@
 #include "app/options.h"
 #include "app/progress.h"
 #include "app/table.h"
+#include "data/hash.h"
 #include "data/text.h"
 #include "error.h"
 #include "fixed/cast.h"
 #include "model/inference.h"
+#include "study/store.h"
 #include "study/study_data.h"
 
 namespace narrow {
@@ -198,9 +200,26 @@ std::vector<std::string> doubts(const Program& program, const Dataset& judge, co
   return said;
 }
 
+// Of everything that the deviation of a candidate and its metrics depend on. Which candidates there are may differ.
+std::string identity_of(const Search& search, const Model& model, const Dataset& on) {
+  Hash hash;
+  hash.add(content_hash(model));
+  hash.add(on.x);
+  hash.add(on.y);
+  hash.add(on.weights);
+  hash.add(static_cast<std::uint64_t>(kArithmetic));
+  hash.add(static_cast<std::uint64_t>(kMeasure));
+  const DataOptions options = search.inputs.data_options();
+  hash.add(search.below + " " + options.target);
+  for (const double threshold : search.metrics.thresholds) hash.add(short_text(threshold));
+  for (const double tolerance : search.metrics.tolerances) hash.add(short_text(tolerance));
+  for (const std::string& name : search.metrics.classes) hash.add(name);
+  return hash.text();
+}
+
 void run(const Search& search, const Globals& globals) {
   const Model model = search.inputs.model();
-  keep_inputs("--out", {search.out}, search.inputs.files());
+  keep_inputs("--out", {search.out, search.out + ".search"}, search.inputs.files());
   keep_inputs("--json", {search.json}, search.inputs.files());
   const Dataset data = search.inputs.data(model, globals.quiet);
   const std::size_t searched = search.searched == 0 ? data.size / 2 : search.searched;
@@ -217,17 +236,32 @@ void run(const Search& search, const Globals& globals) {
   options.most = search.most;
   options.cost = parse_cost(search.cost);
   options.stop = interrupted;
+  Journal journal(search.out + ".search", identity_of(search, model, on.data));
+  options.journal = &journal;
+  if (journal.found() > 0) {
+    print_notes(
+        {"resumes from " + search.out + ".search, with what an earlier run computed of " + std::to_string(journal.found()) + " candidates"},
+        globals.quiet);
+  }
   const Tensors tensors(model, on.data, 1 + search.margin / kPerCent);
   Progress progress("candidates", globals.quiet);
   options.progress = [&](const std::string& what, std::size_t candidates) { progress.show({candidates, 0, 0, 0, what}); };
   stop_at_ctrl_c();
-  const SearchResult result = narrow::search(tensors, on.samples(), judge.samples(), options);
+  const SearchResult result = [&] {
+    try {
+      return narrow::search(tensors, on.samples(), judge.samples(), options);
+    } catch (const Error&) {  // there is nothing to resume
+      journal.remove();
+      throw;
+    }
+  }();
   options.progress("one type for all results and one for all weights", result.candidates);
   const std::optional<SingleTypes> single = best_single_types(tensors, on.samples(), judge.samples(), options);
   const Resolved resolved = tensors.resolve(result.best.types, true);
   Shown shown(tensors, options, result, single);
   write_file(search.out, to_yaml(resolved));
   if (!search.json.empty()) write_file(search.json, shown.json());
+  journal.remove();
   if (globals.quiet) return;
   std::printf("%s%zu candidates; searched on %zu samples, judged on %zu others; types in %s\n", shown.text().c_str(), result.candidates,
               on.data.size, judge.data.size, search.out.c_str());

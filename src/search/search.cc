@@ -9,6 +9,7 @@
 #include <limits>
 #include <numeric>
 
+#include "data/hash.h"
 #include "data/text.h"
 #include "error.h"
 #include "model/inference.h"
@@ -70,7 +71,7 @@ class Searcher {
     trim();
     clean_front();
     result_.additive = additive(result_.best.types);
-    result_.candidates = guide_.evaluated() + all_.evaluated();
+    result_.candidates = candidates_;
     return std::move(result_);
   }
 
@@ -81,7 +82,7 @@ class Searcher {
 
   void step(const std::string& what) {
     if (options_.stop()) throw Interrupted();
-    options_.progress(what, guide_.evaluated() + all_.evaluated());
+    options_.progress(what, candidates_);
   }
 
   // The types of so many bits, or the next fewer that fit.
@@ -97,9 +98,56 @@ class Searcher {
     return types;
   }
 
-  Standings measured(const Assignment& types) { return standings(on_.measure, options_.bounds, all_.predictions(types)); }
+  // What the journal has is not computed again.
+  static std::string key_of(const char* of, const Assignment& types) {
+    Hash hash;
+    for (const Format& type : types) hash.add(to_string(type));
+    return of + hash.text();
+  }
 
-  Candidate candidate(const Assignment& types) { return {types, cost_(types), guide_.deviation(types), measured(types)}; }
+  Standings measured(const Assignment& types) {
+    ++candidates_;
+    const std::string key = key_of("metrics-", types);
+    if (const auto known = options_.journal->find(key); known && known->size() == 2 * options_.bounds.size()) {
+      std::vector<Estimate> metrics;
+      for (std::size_t i = 0; i < known->size(); i += 2) metrics.push_back({(*known)[i], (*known)[i + 1]});
+      return standings(options_.bounds, std::move(metrics));
+    }
+    Standings own = standings(on_.measure, options_.bounds, all_.predictions(types));
+    std::vector<double> values;
+    for (const Estimate& metric : own.metrics) values.insert(values.end(), {metric.value, metric.error});
+    options_.journal->add(key, values);
+    return own;
+  }
+
+  // From here on candidates are near these.
+  void start_from(const Assignment& types) { near_ = types; }
+
+  std::vector<double> deviations(const std::vector<Assignment>& all) {
+    candidates_ += all.size();
+    std::vector<double> values(all.size());
+    std::vector<Assignment> unknown;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (const auto known = options_.journal->find(key_of("deviation-", all[i]))) {
+        values[i] = known->front();
+      } else {
+        unknown.push_back(all[i]);
+        places.push_back(i);
+      }
+    }
+    if (unknown.empty()) return values;
+    if (near_) guide_.start_from(*std::exchange(near_, std::nullopt));
+    const std::vector<double> computed = guide_.deviations(unknown);
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+      values[places[i]] = computed[i];
+      options_.journal->add(key_of("deviation-", unknown[i]), {computed[i]});
+    }
+    return values;
+  }
+  double deviation_of(const Assignment& types) { return deviations({types}).front(); }
+
+  Candidate candidate(const Assignment& types) { return {types, cost_(types), deviation_of(types), measured(types)}; }
 
   void check_reachable(const Assignment& widest) {
     step("first candidate");
@@ -120,8 +168,8 @@ class Searcher {
   // the width's steps. Errors fall by a factor of 4 for each bit where they no longer stand out of the others'.
   void measure_sensitivity() {
     const Assignment base = at_width(std::min(kBase, options_.most));
-    guide_.start_from(base);
-    const double deviation = guide_.deviation(base);
+    start_from(base);
+    const double deviation = deviation_of(base);
     result_.sensitivity.resize(tensors_.size());
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       step("each tensor alone, " + std::to_string(t + 1) + " of " + std::to_string(tensors_.size()));
@@ -129,12 +177,12 @@ class Searcher {
       for (int width = kLeastWidth; width < std::min(kBase, options_.most); width += kStride) widths.push_back(width);
       std::vector<Assignment> all(widths.size(), base);
       for (std::size_t i = 0; i < all.size(); ++i) all[i][t] = type_of(t, widths[i]);
-      const std::vector<double> deviations = guide_.deviations(all);
+      const std::vector<double> of_all = deviations(all);
       std::vector<double>& added = result_.sensitivity[t].added;
       added.assign(static_cast<std::size_t>(options_.most - kLeastWidth + 1), 0);
       std::size_t known = 0;  // widths that stand out
       for (std::size_t i = 0; i < all.size(); ++i) {
-        const double own = deviations[i] - deviation;
+        const double own = of_all[i] - deviation;
         if (!(own > kStandsOut * deviation)) break;
         added[static_cast<std::size_t>(widths[i] - kLeastWidth)] = own;
         known = i + 1;
@@ -256,7 +304,7 @@ class Searcher {
     bool again = true;
     while (again) {
       again = false;
-      guide_.start_from(result_.best.types);
+      start_from(result_.best.types);
       const std::vector<Move> moves = neighbours(result_.best.types, result_.best.cost, result_.best.deviation);
       for (const Move* move : savings(moves)) {
         if (move->deviation > 0) continue;
@@ -273,7 +321,7 @@ class Searcher {
   Candidate tightened(Candidate from, double allowed) {
     for (int round = 0; round < kRounds && from.deviation > allowed; ++round) {
       step("cost " + number_text(from.cost, 4));
-      guide_.start_from(from.types);
+      start_from(from.types);
       std::vector<Move> moves = neighbours(from.types, from.cost, from.deviation);
       moves.erase(std::remove_if(moves.begin(), moves.end(), [](const Move& move) { return move.cost <= 0 || !(move.deviation < 0); }),
                   moves.end());
@@ -290,7 +338,7 @@ class Searcher {
       if (next == from.types) break;
       from.types = std::move(next);
       from.cost = cost_(from.types);
-      from.deviation = guide_.deviation(from.types);
+      from.deviation = deviation_of(from.types);
     }
     return from;
   }
@@ -305,7 +353,7 @@ class Searcher {
     bool fresh = false;
     for (int round = 0; round < kRounds; ++round) {
       step("cost " + number_text(cost, 4));
-      guide_.start_from(now);
+      start_from(now);
       if (moves.empty()) {
         moves = neighbours(now, cost, deviation);
         fresh = true;
@@ -350,9 +398,9 @@ class Searcher {
     std::vector<Assignment> all;
     all.reserve(moves.size());
     for (const Move& move : moves) all.push_back(moved(now, {&move}));
-    const std::vector<double> deviations = guide_.deviations(all);
+    const std::vector<double> of_all = deviations(all);
     for (std::size_t i = 0; i < moves.size(); ++i) {
-      moves[i].deviation = deviations[i] - deviation;
+      moves[i].deviation = of_all[i] - deviation;
       moves[i].cost = cost_(all[i]) - cost;
     }
     return moves;
@@ -389,7 +437,7 @@ class Searcher {
     }
     while (!taken.empty()) {
       const Assignment next = moved(now, taken);
-      const double own = guide_.deviation(next);
+      const double own = deviation_of(next);
       if (own <= allowed) return {next, own};
       taken.resize(taken.size() / 2);
     }
@@ -426,10 +474,10 @@ class Searcher {
     std::vector<Assignment> all;
     all.reserve(exchanges.size());
     for (const Exchange& exchange : exchanges) all.push_back(moved(now, exchange.moves));
-    const std::vector<double> deviations = guide_.deviations(all);
+    const std::vector<double> of_all = deviations(all);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (deviations[i] > allowed) continue;
-      if (exchanges[i].cost < -cost * 1e-9 || deviations[i] < deviation * kWorthwhile) return {all[i], deviations[i]};
+      if (of_all[i] > allowed) continue;
+      if (exchanges[i].cost < -cost * 1e-9 || of_all[i] < deviation * kWorthwhile) return {all[i], of_all[i]};
     }
     return {now, deviation};
   }
@@ -439,27 +487,35 @@ class Searcher {
   const SearchOptions& options_;
   Coster cost_;
   Evaluator guide_, all_;
+  std::optional<Assignment> near_;
+  std::size_t candidates_ = 0;
   SearchResult result_;
 };
 
 }  // namespace
 
-Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions) {
-  Standings result;
-  result.met = true;
-  const Measure::Values values = measure.measure(predictions);
-  for (const Bound& bound : bounds) {
-    const Estimate& own = values.metrics[bound.at];
-    const double cost = cost_of(bound.metric, own.value);
-    const double error = std::isnan(own.error) ? 0 : own.error;
+Standings standings(const std::vector<Bound>& bounds, std::vector<Estimate> metrics) {
+  Standings result{std::move(metrics), true};
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    const double cost = cost_of(bounds[i].metric, result.metrics[i].value);
+    const double error = std::isnan(result.metrics[i].error) ? 0 : result.metrics[i].error;
     // A network that seems better than the float model is so by chance; one whose metric is unknown misses every bound.
-    result.met = result.met && !std::isnan(cost) && std::max(0.0, cost) + error <= bound.most;
-    result.metrics.push_back(own);
+    result.met = result.met && !std::isnan(cost) && std::max(0.0, cost) + error <= bounds[i].most;
   }
   return result;
 }
 
-SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, const SearchOptions& options) {
+Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions) {
+  const Measure::Values values = measure.measure(predictions);
+  std::vector<Estimate> metrics;
+  metrics.reserve(bounds.size());
+  for (const Bound& bound : bounds) metrics.push_back(values.metrics[bound.at]);
+  return standings(bounds, std::move(metrics));
+}
+
+SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options) {
+  Journal none;
+  if (options.journal == nullptr) options.journal = &none;
   SearchResult result = Searcher(tensors, on, options).run();
   Evaluator unseen(tensors, judge.data.x, judge.data.size, {});
   result.judged = standings(judge.measure, options.bounds, unseen.predictions(result.best.types));

@@ -7,6 +7,7 @@
 
 #include "search/coster.h"
 #include "search/evaluator.h"
+#include "search/journal.h"
 #include "search/tensors.h"
 #include "study/best.h"
 #include "study/metrics.h"
@@ -22,8 +23,9 @@ struct Samples {
 struct SearchOptions {
   std::vector<Bound> bounds;        // all at once; on metrics of the measures
   Modes modes;                      // of every type that is tried
-  int most = 18;                    // widths that are tried, from kLeastWidth on
+  int most = 24;                    // widths that are tried, from kLeastWidth on
   CostKind cost = CostKind::kBits;  // the less the better
+  Journal* journal = nullptr;       // of what is computed, to resume from; null for none
   // Asked between candidates; where it says so the search throws Interrupted.
   std::function<bool()> stop = [] { return false; };
   std::function<void(const std::string& what, std::size_t candidates)> progress = [](const std::string&, std::size_t) {};
@@ -67,8 +69,9 @@ struct SearchResult {
 // The same result on any machine, whatever the number of cores.
 //
 // Throws Error where `most` bits everywhere miss a bound, saying what they reach; Interrupted.
-SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, const SearchOptions& options);
+SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options);
 
+Standings standings(const std::vector<Bound>& bounds, std::vector<Estimate> metrics);  // of these bounds, in their order
 Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions);
 
 // One type for all results and one for all weights, with fewest bits in all that meet the bounds, integer bits by the widest range, and
