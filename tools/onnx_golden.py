@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """ONNX and QONNX networks, answered by the real hls4ml 1.3.0: NAME.onnx, NAME.cases.json and NAME.h5 as in golden/, for golden_test, and
-of cases that give types to nodes hls4ml's configuration, NAME.CASE.yml.
+of cases that give types to nodes or their classes hls4ml's configuration, NAME.CASE.yml.
 
     python3 -m venv build/venv-onnx && build/venv-onnx/bin/pip install -r tools/requirements-onnx.txt
     build/venv-onnx/bin/python tools/onnx_golden.py FOLDER [NAME ...]
@@ -229,23 +229,120 @@ def separable():
     return net.model(net.gemm(x, 4, 2))
 
 
+def rows():
+    """Constants as first inputs, with the axis of the batch, which hls4ml takes for one of the values until it makes layers of the nodes."""
+    net = Net("rows", [4])
+    def row():
+        return net.const(net.numbers(1, 4))
+    products = [net.node("MatMul", net.node("Sub", row(), "x"), net.quant(net.const(net.numbers(4, 3)), 4, scale)) for scale in (0.25, 0.2)]
+    def relu():
+        return net.node("Relu", net.node("Add", row(), "x"))
+    sums = net.node("Tanh", net.node("Add", relu(), net.node("Sub", "x", net.const(net.numbers(4)))))
+    return net.model(*products, net.node("Tanh", net.quant(relu(), 6, 0.11)), net.node("Softmax", net.node("Mul", row(), "x"), axis=1), sums)
+
+
+def folded():
+    """Quantized scales and biases one behind the other: hls4ml combines the numbers before they were quantized, and looks at those for
+    ones that change nothing."""
+    net = Net("folded", [6])
+    def numbers(bits, scale, values=None):
+        return net.quant(net.const(net.numbers(6) if values is None else [values] * 6), bits, scale)
+    def relu():
+        return net.node("Relu", "x")
+    tops = [
+        net.node("Mul", net.node("Add", relu(), numbers(4, 0.25)), numbers(5, 0.125)),
+        net.node("Mul", net.node("Add", net.node("Mul", relu(), numbers(4, 0.25)), numbers(5, 0.125)), net.const(net.numbers(6))),
+        net.node("Tanh", net.node("Mul", relu(), numbers(4, 0.25, 0.97))),  # 1 when it is quantized
+        net.node("Tanh", net.node("Mul", relu(), numbers(3, 0.25, 1.0))),  # not 1 any more
+        net.node("Tanh", net.node("Add", net.node("Add", relu(), numbers(4, 0.25, 0.1)), numbers(4, 0.25))),  # 0
+        net.node("Tanh", net.node("Mul", net.node("Mul", relu(), numbers(4, 0.25, 1.0)), numbers(4, 0.25))),
+    ]
+    x = net.node("Add", net.node("MatMul", "x", net.const(net.numbers(6, 6))), numbers(4, 0.25))
+    return net.model(*tops, net.norm(net.node("Mul", x, numbers(4, 0.25)), 6))
+
+
+MODEL_10_3 = {"name": "model_10_3", "granularity": "model", "default": "ap_fixed<10,3>"}
+
+
+def moved():
+    """Transpositions, which have the types that hls4ml gave the nodes before them, whatever became of those."""
+    net = Net("moved", [2, 3, 4])
+    def turn(x):
+        return net.node("Tanh", net.node("Transpose", x, perm=[0, 3, 1, 2]))
+    sign = net.node("BipolarQuant", "x", net.const(1.0), domain="qonnx.custom_op.general")
+    quants = [net.quant(net.node("Relu", "x"), 8, scale) for scale in (0.25, 0.3)]
+    return net.model(*(turn(x) for x in (sign, *quants, net.node("Add", net.node("Relu", "x"), net.const([0.3])))))
+
+
+moved.cases = [
+    CASES[0],
+    MODEL_10_3,
+    {"name": "given", "default": "ap_fixed<16,6>", "layers": {"Quant_0": {"result": "ap_fixed<7,3>"}, "Add_0": {"result": "ap_fixed<8,3>"}}},
+    {"name": "types", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"Quant": {"result": "ap_fixed<7,3>"}, "Merge": {"default": "ap_fixed<9,3>"}}},
+]
+
+
+def floors():
+    """Biases that FLOOR quantizes, in front of normalizations that change their scale."""
+    net = Net("floors", [4, 6, 5])
+    def conv(filters, group):
+        bias = net.quant(net.const(net.numbers(filters)), 6, 0.125, rounding="FLOOR")
+        x = net.node("Conv", "x", net.const(net.numbers(filters, 4 // group, 3, 3)), bias, kernel_shape=[3, 3], strides=[1, 1], pads=[0] * 4, dilations=[1, 1], group=group)
+        zeros = net.const([0.0] * filters)
+        numbers = [net.const(net.rng.uniform(low, high, filters)) for low, high in ((0.5, 1.5), (0.3, 2))]
+        return net.node("BatchNormalization", x, numbers[0], zeros, zeros, numbers[1], epsilon=1e-3)
+    return net.model(net.node("Relu", conv(3, 1)), net.node("Relu", conv(4, 4)))
+
+
+def classes():
+    """For configurations of classes, and of nodes and of layers that hls4ml makes of them."""
+    net = Net("classes", [6])
+    x = net.node("Relu", net.norm(net.gemm("x", 6, 5), 5))
+    x = net.node("Mul", net.matmul(net.quant(x, 7, 0.3), 5, 4), net.const(net.numbers(4)))
+    return net.model(net.node("Tanh", x))
+
+
+classes.cases = [
+    {"name": "classes", "default": "ap_fixed<16,6>", "granularity": "model", "types": {
+        "Merge": {"result": "ap_fixed<14,7>", "bias": "ap_fixed<7,2>"}, "ApplyAlpha": {"scale": "ap_fixed<9,3>", "bias": "ap_fixed<5,3>"},
+        "MatMul": {"weight": "ap_fixed<8,2>"}, "Dense": {"bias": "ap_fixed<6,1>", "accum": "ap_fixed<18,8>"},
+        "BatchNormalization": {"scale": "ap_fixed<7,2>"}, "BatchNormOnnx": {"result": "ap_fixed<8,1>"},
+        "Quant": {"result": "ap_fixed<12,5>", "scale": "ap_fixed<13,4>"}}},
+    {"name": "both", "default": "ap_fixed<16,6>", "types": {"Merge": {"result": "ap_fixed<14,7>", "bias": "ap_fixed<7,2>"}, "ApplyAlpha": {"default": "ap_fixed<9,3>"}},
+     "layers": {"Add_0": {"default": "ap_fixed<15,6>"}, "bn_Add_0": {"bias": "ap_fixed<6,3>", "default": "ap_fixed<7,3>"},
+                "Dense_MatMul_1": {"default": "ap_fixed<15,7>", "weight": "ap_fixed<9,2>"}, "Quant_0_scale": {"scale": "ap_fixed<11,4>", "default": "ap_fixed<18,6>"}}},
+    {"name": "own_default", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"ApplyAlpha": {"bias": "ap_fixed<5,3>"}}, "layers": {"bn_Add_0": {"default": "ap_fixed<9,4>"}}},
+    {"name": "type", "granularity": "type", "default": "ap_fixed<16,6>"},
+]
+
+
+def zeros():
+    """Zero points beside scales of powers of two, which hls4ml does not look at."""
+    net = Net("zeros", [3])
+    def quant(x, scale):
+        return net.node("Quant", x, net.const(scale), net.const(3.0), net.const(5.0), domain="qonnx.custom_op.general", signed=1, narrow=0, rounding_mode="ROUND")
+    return net.model(quant(net.node("Tanh", "x"), 0.25), net.node("MatMul", "x", quant(net.const(net.numbers(3, 3)), 0.25)), net.node("Tanh", quant(net.node("Relu", "x"), 0.3)))
+
+
 def exported(name):
     """What PyTorch wrote (tools/torch_export.py)."""
     return lambda: onnx.load(str(Path(__file__).resolve().parents[1] / "golden" / "onnx" / "exported" / f"{name}.onnx"))
 
 
-NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable)}
+NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, rows, folded, moved, floors, classes, zeros)}
 NETS |= {name: exported(name) for name in ("jets", "pictures")}
 
 
 def converted(model, case, folder, written=None):
-    """`written`: where hls4ml's configuration goes, of a case that gives types to nodes."""
+    """`written`: where hls4ml's configuration goes, of a case that gives types to nodes or classes."""
     config = hls4ml.utils.config_from_onnx_model(
         model, granularity=case.get("granularity", "name"), backend="Vitis", default_precision=case["default"], max_precision=case.get("maximum")
     )
     for node, types in case.get("layers", {}).items():
-        config["LayerName"][node]["Precision"].update(types)
-    if written is not None and "layers" in case:
+        config.setdefault("LayerName", {}).setdefault(node, {}).setdefault("Precision", {}).update(types)
+    for layer_class, types in case.get("types", {}).items():
+        config.setdefault("LayerType", {}).setdefault(layer_class, {}).setdefault("Precision", {}).update(types)
+    if written is not None and ({"layers", "types"} & case.keys() or case.get("granularity") == "type"):
         written.write_text(yaml.safe_dump(config))
     hls = hls4ml.converters.convert_from_onnx_model(model, output_dir=str(folder), io_type="io_parallel", backend="Vitis", hls_config=config)
     for layer in hls.get_layers():

@@ -171,6 +171,12 @@ def test_show_prints_layers():
     assert re.search(r"KSum +KSum +16 ", out)
 
 
+def test_onnx_networks_are_not_saved_as_keras(tmp_path):
+    run = narrow("show", GOLDEN / "onnx" / "mlp.onnx", "--save-model", tmp_path / "m.keras")
+    assert run.returncode == 1 and not (tmp_path / "m.keras").exists()
+    assert re.fullmatch(r"narrow: error: --save-model \S+: a Keras file does not hold the types of \S+mlp.onnx, which is an ONNX file\n", run.stderr), run.stderr
+
+
 def test_notes_say_where_narrow_departs_from_hls4ml():
     run = narrow("show", GOLDEN / "bn16.keras", "--v", "16,6")
     assert "bn (BatchNormalization) is folded into phi2" in run.stderr

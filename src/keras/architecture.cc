@@ -352,14 +352,14 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
     const BatchNormalization rounded(quantized_by("gamma_quantizer", gamma), quantized_by("beta_quantizer", beta),
                                      quantized_by("mean_quantizer", mean), quantized_by("variance_quantizer", variance),
                                      epsilon.get<float>());
-    float_form = {rounded.scale, rounded.bias};
+    float_form = {rounded.scale(), rounded.bias()};
   }
   auto norm =
       std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>(),
                                            BatchNormalization::Training{flag(layer, "center", true), flag(layer, "scale", true),
                                                                         momentum.is_number() ? momentum.get<double>() : kKerasMomentum},
                                            std::move(float_form));
-  if (!finite(norm->scale) || !finite(norm->bias)) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
+  if (!finite(norm->scale()) || !finite(norm->bias())) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
   return norm;
 }
 

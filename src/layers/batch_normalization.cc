@@ -7,6 +7,7 @@
 
 #include "layers/inferred_sum.h"
 #include "layers/product.h"
+#include "layers/quantize.h"
 #include "layers/turns.h"
 
 namespace narrow {
@@ -26,26 +27,6 @@ std::vector<float> bias_of(const std::vector<float>& scale, const std::vector<fl
   }
   return result;
 }
-
-// What a quantizer makes of numbers, in float32; numbers without one stay.
-NumpyArray through(const std::optional<TrainedQuantizer>& quantizer, const NumpyArray& numbers, std::size_t columns) {
-  if (!quantizer) return numbers;
-  const std::vector<float> values = quantized(*quantizer, numbers.floats(), columns).values;
-  return {{values.begin(), values.end()}, false};
-}
-
-template <class Operator>
-NumpyArray each(const NumpyArray& a, const NumpyArray& b, const Operator& of) {
-  NumpyArray result{std::vector<double>(std::max(a.values.size(), b.values.size())), a.is_double || b.is_double};
-  for (std::size_t i = 0; i < result.values.size(); ++i) {
-    const double x = a.values[i % a.values.size()];
-    const double y = b.values[i % b.values.size()];
-    result.values[i] = result.is_double ? of(x, y) : of(static_cast<float>(x), static_cast<float>(y));
-  }
-  return result;
-}
-
-std::vector<double> if_double(const NumpyArray& numbers) { return numbers.is_double ? numbers.values : std::vector<double>(); }
 
 // The number of the fewest digits that is this float32: 0.001, as Keras has it, not 0.0010000000474974513.
 double decimal(float value) {
@@ -86,66 +67,39 @@ BatchNormalization::BatchNormalization(std::vector<float> gamma_, std::vector<fl
       variance(std::move(variance_)),
       epsilon(epsilon_),
       training(training_),
-      scale(scale_of(gamma, variance, epsilon)),
-      bias(bias_of(scale, beta, mean)),
+      given_scale{scale_of(gamma, variance, epsilon)},
+      given_bias{bias_of(given_scale.given.singles(), beta, mean)},
+      scale_numbers(given_scale.given),
+      bias_numbers(given_bias.given),
       float_form_(std::move(float_form)) {}
 
-// gamma and beta stand for the scale and the bias.
-BatchNormalization::BatchNormalization(Extracted extracted, std::string_view hls4ml_class)
-    : gamma(extracted.scale.floats()),
-      beta(extracted.bias.floats()),
+BatchNormalization::BatchNormalization(GivenNumbers scale, GivenNumbers bias, Origin origin_)
+    : gamma(scale.given.singles()),
+      beta(bias.given.singles()),
       mean(gamma.size(), 0.F),
       variance(gamma.size(), 1.F),
       epsilon(0),
       training{},
-      scale(through(extracted.scale_quantizer, extracted.scale, gamma.size()).floats()),
-      bias(through(extracted.bias_quantizer, extracted.bias, 0).floats()),
-      hls4ml_class_(hls4ml_class),
-      extracted_(std::move(extracted)),
-      wide_scale_(if_double(written_scale())),
-      wide_bias_(if_double(written_bias())) {}
+      given_scale(std::move(scale)),
+      given_bias(std::move(bias)),
+      scale_numbers(given_scale.written(gamma.size())),
+      bias_numbers(given_bias.written(0)),
+      origin(origin_) {}
 
-BatchNormalization::BatchNormalization(const Numbers& scale_, const Numbers& bias_, bool of_all_values_)
-    : gamma(scale_.singles()),
-      beta(bias_.singles()),
-      mean(gamma.size(), 0.F),
-      variance(gamma.size(), 1.F),
-      epsilon(0.F),
-      training{},
-      scale(gamma),
-      bias(beta),
-      of_all_values(of_all_values_),
-      wide_scale_(scale_.doubles()),
-      wide_bias_(bias_.doubles()) {}
-
-NumpyArray times(const NumpyArray& a, const NumpyArray& b) {
-  return each(a, b, [](auto x, auto y) { return x * y; });
-}
-NumpyArray plus(const NumpyArray& a, const NumpyArray& b) {
-  return each(a, b, [](auto x, auto y) { return x + y; });
-}
-
-NumpyArray BatchNormalization::given_scale() const {
-  if (extracted_) return extracted_->scale;
-  return wide_scale_.empty() ? NumpyArray{{scale.begin(), scale.end()}} : NumpyArray{wide_scale_, true};
-}
-NumpyArray BatchNormalization::given_bias() const {
-  if (extracted_) return extracted_->bias;
-  return wide_bias_.empty() ? NumpyArray{{bias.begin(), bias.end()}} : NumpyArray{wide_bias_, true};
-}
-NumpyArray BatchNormalization::written_scale() const {
-  return extracted_ ? through(extracted_->scale_quantizer, extracted_->scale, scale.size()) : given_scale();
-}
-NumpyArray BatchNormalization::written_bias() const {
-  return extracted_ ? through(extracted_->bias_quantizer, extracted_->bias, 0) : given_bias();
+Numbers GivenNumbers::written(std::size_t columns) const {
+  if (type) return quantized_as_trained(given, *type);
+  return trained ? quantized(*trained, given.singles(), columns).values : given;
 }
 
 std::vector<Setting> BatchNormalization::settings() const {
-  return {{"axis", std::int64_t{-1}},
-          {"momentum", training.momentum},
-          {"epsilon", decimal(epsilon)},
-          {"center", training.center},
-          {"scale", training.scale}};
+  std::vector<Setting> settings{{"axis", std::int64_t{-1}},
+                                {"momentum", training.momentum},
+                                {"epsilon", decimal(epsilon)},
+                                {"center", training.center},
+                                {"scale", training.scale}};
+  if (given_scale.type) settings.push_back({"scale_type", to_string(*given_scale.type)});
+  if (given_bias.type) settings.push_back({"bias_type", to_string(*given_bias.type)});
+  return settings;
 }
 
 std::vector<ParameterArray> BatchNormalization::parameters() const {
@@ -168,19 +122,20 @@ Shape BatchNormalization::shape(const std::vector<Shape>& inputs) const {
 FloatFunction BatchNormalization::float_function() const {
   return [this](const FloatCall& call) {
     const std::span<const float> x = call.inputs.front();
-    const std::vector<float>& factors = float_form_ ? float_form_->scale : scale;
-    const std::vector<float>& summands = float_form_ ? float_form_->bias : bias;
+    const std::vector<float>& factors = float_form_ ? float_form_->scale : scale();
+    const std::vector<float>& summands = float_form_ ? float_form_->bias : bias();
     for (std::size_t i = 0; i < x.size(); ++i) call.y[i] = x[i] * factors[i % factors.size()] + summands[i % summands.size()];
   };
 }
 
 LayerPrecision BatchNormalization::types(const TypeRequest& request) const {
   LayerPrecision types;
-  const auto quantized_or_asked = [&](const std::optional<TrainedQuantizer>& quantizer, TypeName type) {
-    return quantizer ? weight_format(*quantizer, false) : request.asked(type);
+  const auto type_of = [&](const GivenNumbers& numbers, TypeName type) {
+    if (numbers.trained) return weight_format(*numbers.trained, false);
+    return numbers.type ? *numbers.type : request.asked(type);
   };
-  const Format scale_type = quantized_or_asked(extracted_ ? extracted_->scale_quantizer : std::nullopt, TypeName::kScale);
-  const Format bias_type = quantized_or_asked(extracted_ ? extracted_->bias_quantizer : std::nullopt, TypeName::kBias);
+  const Format scale_type = type_of(given_scale, TypeName::kScale);
+  const Format bias_type = type_of(given_bias, TypeName::kBias);
   types.set(TypeName::kScale, scale_type);
   types.set(TypeName::kBias, bias_type);
   const Format& x = request.inputs.front();

@@ -1,20 +1,22 @@
 #ifndef NARROW_LAYERS_BATCH_NORMALIZATION_H_
 #define NARROW_LAYERS_BATCH_NORMALIZATION_H_
 
+#include "model/numbers.h"
 #include "model/operation.h"
 #include "model/quantizer.h"
 
 namespace narrow {
 
-// Numbers that numpy has in float64 where hls4ml makes them, or in float32.
-struct NumpyArray {
-  std::vector<double> values;
-  bool is_double = false;
-  std::vector<float> floats() const { return {values.begin(), values.end()}; }
+// A scale or a bias, and what quantizes it where something does: hls4ml combines normalizations by their numbers before that, and looks at
+// those for what changes nothing.
+struct GivenNumbers {
+  Numbers given;
+  std::optional<TrainedQuantizer> trained = {};  // QKeras'
+  std::optional<Format> type = {};               // of a Quant of QONNX
+  bool is_quantized() const { return trained || type; }
+  // What the quantizer makes of them, which is what hls4ml writes. A bias has no `columns`.
+  Numbers written(std::size_t columns) const;
 };
-// As numpy computes: in float32 where both are.
-NumpyArray times(const NumpyArray& a, const NumpyArray& b);
-NumpyArray plus(const NumpyArray& a, const NumpyArray& b);
 
 // y = x * scale + bias on the last axis, scale = gamma / sqrt(variance + epsilon), bias = beta - mean * scale, each step in
 // float32 as hls4ml computes them. hls4ml: y = (result_t)(x * scale + bias), product and sum exact.
@@ -32,34 +34,25 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   // All of one length.
   BatchNormalization(std::vector<float> gamma, std::vector<float> beta, std::vector<float> mean, std::vector<float> variance,
                      float epsilon = 1e-3F, Training training = {true, true, 0.99}, std::optional<FloatForm> float_form = {});
-  // By its scale and bias themselves. `of_all_values`: hls4ml holds a number of each for every value of a sample.
-  BatchNormalization(const Numbers& scale, const Numbers& bias, bool of_all_values);
-
-  // hls4ml's ApplyAlpha: the scale that it takes out of a layer's quantized weights, and the bias; or the threshold of a ternary
-  // activation, as a factor.
-  struct Extracted {
-    NumpyArray scale, bias;
-    std::optional<TrainedQuantizer> scale_quantizer, bias_quantizer;
-    bool is_open = false;  // its types are inferred, whatever the configuration says
+  // What hls4ml makes of other things: of the scale of a layer's quantized weights and their bias, of the threshold of a ternary
+  // activation, as a factor, and of ONNX's nodes.
+  struct Origin {
+    std::string_view hls4ml_class = "ApplyAlpha";
+    bool is_made = false;        // by hls4ml, no layer of the model
+    bool is_open = false;        // its types are inferred, whatever the configuration says
+    bool of_all_values = false;  // hls4ml holds a number of each for every value of a sample
   };
-  // Of a layer that a BatchNormalization took such a one in, the class is its own.
-  explicit BatchNormalization(Extracted extracted, std::string_view hls4ml_class = "ApplyAlpha");
-  bool is_extracted() const { return extracted_.has_value(); }
-  bool is_made() const { return hls4ml_class_ == "ApplyAlpha"; }  // by hls4ml, not a layer of the model
-  const std::optional<Extracted>& extracted() const { return extracted_; }
-  // As hls4ml has them: of quantized ones what the quantizer makes of them, or what it was given.
-  NumpyArray written_scale() const;
-  NumpyArray written_bias() const;
-  NumpyArray given_scale() const;
-  NumpyArray given_bias() const;
+  // By its scale and bias themselves, which stand for gamma and beta.
+  BatchNormalization(GivenNumbers scale, GivenNumbers bias, Origin origin);
 
   const std::vector<float> gamma, beta, mean, variance;
   const float epsilon;
   const Training training;
-  const std::vector<float> scale, bias;
-  const bool of_all_values = false;
-  Numbers scale_numbers() const { return {scale, wide_scale_}; }
-  Numbers bias_numbers() const { return {bias, wide_bias_}; }
+  const GivenNumbers given_scale, given_bias;
+  const Numbers scale_numbers, bias_numbers;  // as hls4ml writes them
+  const Origin origin{.hls4ml_class = "BatchNormalization"};
+  const std::vector<float>& scale() const { return scale_numbers.singles(); }
+  const std::vector<float>& bias() const { return bias_numbers.singles(); }
 
   std::string_view keras_class() const override { return "BatchNormalization"; }
   std::vector<Setting> settings() const override;
@@ -68,12 +61,12 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
   Shape shape(const std::vector<Shape>& inputs) const override;
   std::size_t multiplications(const Shape& shape) const override { return size_of(shape); }
   FloatFunction float_function() const override;
-  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return hls4ml_class_; }
+  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return origin.hls4ml_class; }
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(const Numbers&, const Numbers&) const override { return nullptr; }
+  OperationPtr scaled(const Numbers&, const Numbers&, const Format*) const override { return nullptr; }
   std::vector<WeightArray> weights() const override {
-    return {{TypeName::kScale, scale, wide_scale_}, {TypeName::kBias, bias, wide_bias_}};
+    return {{TypeName::kScale, scale(), scale_numbers.doubles()}, {TypeName::kBias, bias(), bias_numbers.doubles()}};
   }
   void plan(const Place& place, Step& step) const override;
   Form form(const Place& place) const override;
@@ -84,9 +77,6 @@ class BatchNormalization final : public ExactOperation<BatchNormalization> {
 
  private:
   const std::optional<FloatForm> float_form_;
-  const std::string_view hls4ml_class_ = "BatchNormalization";
-  const std::optional<Extracted> extracted_;
-  const std::vector<double> wide_scale_, wide_bias_;  // where they are float64
 };
 
 }  // namespace narrow

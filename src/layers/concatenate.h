@@ -21,7 +21,7 @@ class Concatenate final : public ExactOperation<Concatenate> {
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "Concatenate"; }
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
-  OperationPtr scaled(const Numbers&, const Numbers&) const override { return nullptr; }
+  OperationPtr scaled(const Numbers&, const Numbers&, const Format*) const override { return nullptr; }
   std::vector<WeightArray> weights() const override { return {}; }
   void plan(const Place& place, Step& step) const override;
   Form form(const Place& place) const override;

@@ -94,8 +94,8 @@ FloatFunction Convolution::float_function() const {
   };
 }
 
-OperationPtr Convolution::scaled(const Numbers& scale, const Numbers& shift) const {
-  const OperationPtr scaled = dense_.scaled(scale, shift);
+OperationPtr Convolution::scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const {
+  const OperationPtr scaled = dense_.scaled(scale, shift, bias_type);
   if (scaled == nullptr) return nullptr;
   const auto& dense = static_cast<const Dense&>(*scaled);
   return with(dense.kernel_numbers(), dense.added());

@@ -31,7 +31,7 @@ class Convolution : public ExactOperation<Convolution> {
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
   LayerPrecision types(const TypeRequest& request) const override { return dense_.types(request); }
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const override;
   std::vector<WeightArray> weights() const override { return dense_.weights(); }
   void plan(const Place& place, Step& step) const override { dense_.plan(place, step); }
   Form form(const Place& place) const override { return dense_.form(place); }

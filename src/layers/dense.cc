@@ -8,6 +8,7 @@
 #include "layers/float_kernels.h"
 #include "layers/inferred_sum.h"
 #include "layers/product.h"
+#include "layers/quantize.h"
 #include "layers/turns.h"
 
 namespace narrow {
@@ -163,12 +164,15 @@ LayerPrecision Dense::types(const TypeRequest& request, int terms) const {
   return types;
 }
 
-OperationPtr Dense::scaled(const Numbers& scale, const Numbers& shift) const {
+OperationPtr Dense::scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const {
   if (quantizers.any()) return nullptr;
-  return std::make_shared<Dense>(n_in, n_out, product(kernel_numbers(), scale), scaled_bias(scale, shift));
+  return std::make_shared<Dense>(n_in, n_out, product(kernel_numbers(), scale), scaled_bias(scale, shift, bias_type));
 }
 
-Numbers Dense::scaled_bias(const Numbers& scale, const Numbers& shift) const { return sum(product(scale, added_), shift); }
+Numbers Dense::scaled_bias(const Numbers& scale, const Numbers& shift, const Format* bias_type) const {
+  Numbers sums = sum(product(scale, added_), shift);
+  return bias_type != nullptr ? quantized_as_trained(sums, *bias_type) : sums;
+}
 
 std::vector<WeightArray> Dense::weights() const {
   return {{TypeName::kWeight, kernel_ ? kernel_->written : kernel, wide_kernel_}, {TypeName::kBias, added_.singles(), added_.doubles()}};

@@ -55,8 +55,8 @@ class Dense final : public ExactOperation<Dense> {
   // Where a sum has `terms` products, and the others of its n_in are none.
   LayerPrecision types(const TypeRequest& request, int terms) const;
   bool takes_linear() const override { return true; }
-  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
-  Numbers scaled_bias(const Numbers& scale, const Numbers& shift) const;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const override;
+  Numbers scaled_bias(const Numbers& scale, const Numbers& shift, const Format* bias_type) const;
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
   Form form(const Place& place) const override;

@@ -43,8 +43,8 @@ std::size_t Depthwise::multiplications(const Shape& shape) const { return size_o
 // A sum has a product for each value of a window in its channel; hls4ml fits the reuse factor to windows of all channels.
 LayerPrecision Depthwise::types(const TypeRequest& request) const { return dense().types(request, windows().pixels()); }
 
-OperationPtr Depthwise::scaled(const Numbers& scale, const Numbers& shift) const {
-  return std::make_shared<Depthwise>(windows(), channels(), product(kernel_, scale), dense().scaled_bias(scale, shift));
+OperationPtr Depthwise::scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const {
+  return std::make_shared<Depthwise>(windows(), channels(), product(kernel_, scale), dense().scaled_bias(scale, shift, bias_type));
 }
 
 std::vector<WeightArray> Depthwise::weights() const {

@@ -18,7 +18,7 @@ class Depthwise final : public Convolution {
   std::size_t multiplications(const Shape& shape) const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
   LayerPrecision types(const TypeRequest& request) const override;
-  OperationPtr scaled(const Numbers& scale, const Numbers& shift) const override;
+  OperationPtr scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const override;
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
 

@@ -14,7 +14,7 @@ class Elementwise : public ExactOperation<Self> {
   std::size_t inputs() const override { return 1; }
   Shape shape(const std::vector<Shape>& inputs) const override { return inputs.front(); }
   std::size_t multiplications(const Shape&) const override { return 0; }
-  OperationPtr scaled(const Numbers&, const Numbers&) const override { return nullptr; }
+  OperationPtr scaled(const Numbers&, const Numbers&, const Format*) const override { return nullptr; }
   std::vector<WeightArray> weights() const override { return {}; }
 };
 

@@ -1,6 +1,5 @@
 #include "layers/sign_thresholds.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "fixed/cast.h"
@@ -15,46 +14,31 @@ Value floored(Value value, int fraction) {
 }
 
 // shift / scale - bias / scale, floored, in float32 where both are.
-NumpyArray thresholds(const NumpyArray& scale, const NumpyArray& bias, double shift, int fraction) {
-  NumpyArray result{std::vector<double>(std::max(scale.values.size(), bias.values.size())), scale.is_double || bias.is_double};
-  for (std::size_t i = 0; i < result.values.size(); ++i) {
-    const double s = scale.values[i % scale.values.size()];
-    const double b = bias.values[i % bias.values.size()];
-    if (result.is_double) {
-      const double middle = -b / s;
-      // A scale in float32 divides in float32.
-      const double away = scale.is_double ? shift / s : static_cast<double>(static_cast<float>(shift) / static_cast<float>(s));
-      result.values[i] = floored(shift == 0 ? middle : away + middle, fraction);
-    } else {
-      const float middle = -static_cast<float>(b) / static_cast<float>(s);
-      const float away = static_cast<float>(shift) / static_cast<float>(s);
-      result.values[i] = floored(shift == 0 ? middle : away + middle, fraction);
-    }
-  }
-  return result;
+Numbers thresholds(const Numbers& scale, const Numbers& bias, double shift, int fraction) {
+  const Numbers middle = combined(bias, scale, [](auto b, auto s) { return -b / s; });
+  if (shift == 0) return each(middle, [&](auto value) { return floored(value, fraction); });
+  // A scale in float32 divides in float32.
+  const Numbers away = each(scale, [&](auto s) { return static_cast<decltype(s)>(shift) / s; });
+  return combined(away, middle, [&](auto a, auto m) { return floored(a + m, fraction); });
 }
 
 }  // namespace
 
-SignThresholds::SignThresholds(const NumpyArray& scale, const NumpyArray& bias, std::optional<double> threshold, int fraction)
+SignThresholds::SignThresholds(const Numbers& scale, const Numbers& bias, std::optional<double> threshold, int fraction)
     : SignThresholds(thresholds(scale, bias, threshold.value_or(0), fraction),
-                     threshold ? thresholds(scale, bias, -*threshold, fraction) : NumpyArray{}) {}
+                     threshold ? thresholds(scale, bias, -*threshold, fraction) : Numbers()) {}
 
-SignThresholds::SignThresholds(NumpyArray high, NumpyArray low)
-    : high_(std::move(high)), low_(std::move(low)), high_floats_(high_.floats()), low_floats_(low_.floats()) {}
+SignThresholds::SignThresholds(Numbers high, Numbers low) : high_(std::move(high)), low_(std::move(low)) {}
 
 std::shared_ptr<const SignThresholds> SignThresholds::whole() const {
-  const auto floor = [](NumpyArray numbers) {
-    for (double& value : numbers.values) value = std::floor(value);
-    return numbers;
-  };
-  return std::shared_ptr<const SignThresholds>(new SignThresholds(floor(high_), floor(low_)));
+  const auto floor = [](auto value) { return std::floor(value); };
+  return std::shared_ptr<const SignThresholds>(new SignThresholds(each(high_, floor), each(low_, floor)));
 }
 
 std::vector<ParameterArray> SignThresholds::parameters() const {
-  const Shape shape{static_cast<int>(high_floats_.size())};
-  std::vector<ParameterArray> arrays{{"threshold", shape, high_floats_}};
-  if (is_ternary()) arrays.push_back({"threshold_lo", shape, low_floats_});
+  const Shape shape{static_cast<int>(high_.size())};
+  std::vector<ParameterArray> arrays{{"threshold", shape, high_.singles()}};
+  if (is_ternary()) arrays.push_back({"threshold_lo", shape, low_.singles()});
   return arrays;
 }
 
@@ -62,9 +46,9 @@ FloatFunction SignThresholds::float_function() const {
   return [this](const FloatCall& call) {
     const std::span<const float> x = call.inputs.front();
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const std::size_t k = i % high_floats_.size();
-      if (is_ternary()) call.y[i] = x[i] > high_floats_[k] ? 1.F : x[i] <= low_floats_[k] ? -1.F : 0.F;
-      else call.y[i] = x[i] >= high_floats_[k] ? 1.F : -1.F;
+      const std::size_t k = i % high_.size();
+      if (is_ternary()) call.y[i] = x[i] > high_.singles()[k] ? 1.F : x[i] <= low_.singles()[k] ? -1.F : 0.F;
+      else call.y[i] = x[i] >= high_.singles()[k] ? 1.F : -1.F;
     }
   };
 }
@@ -85,8 +69,8 @@ LayerPrecision SignThresholds::types(const TypeRequest& request) const {
 }
 
 std::vector<WeightArray> SignThresholds::weights() const {
-  if (!is_ternary()) return {{TypeName::kThreshold, high_floats_, high_.values}};
-  return {{TypeName::kThresholdHigh, high_floats_, high_.values}, {TypeName::kThresholdLow, low_floats_, low_.values}};
+  if (!is_ternary()) return {{TypeName::kThreshold, high_.singles(), high_.doubles()}};
+  return {{TypeName::kThresholdHigh, high_.singles(), high_.doubles()}, {TypeName::kThresholdLow, low_.singles(), low_.doubles()}};
 }
 
 void SignThresholds::plan(const Place& place, Step& step) const { step.bits = step.word_bits = place.input().width + 1; }

@@ -11,10 +11,10 @@ namespace narrow {
 class SignThresholds final : public ExactOperation<SignThresholds> {
  public:
   // Of y = x * scale + bias, cut to steps of 2^-fraction; `threshold` is that of a ternary activation.
-  SignThresholds(const NumpyArray& scale, const NumpyArray& bias, std::optional<double> threshold, int fraction);
+  SignThresholds(const Numbers& scale, const Numbers& bias, std::optional<double> threshold, int fraction);
   // The same in whole numbers, behind a layer that counts signs.
   std::shared_ptr<const SignThresholds> whole() const;
-  bool is_ternary() const { return !low_.values.empty(); }
+  bool is_ternary() const { return !low_.empty(); }
 
   std::string_view keras_class() const override { return "BatchNormalization"; }
   std::vector<Setting> settings() const override { return {}; }
@@ -26,7 +26,7 @@ class SignThresholds final : public ExactOperation<SignThresholds> {
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return "BatchNormalizationQuantizedTanh"; }
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
-  OperationPtr scaled(const Numbers&, const Numbers&) const override { return nullptr; }
+  OperationPtr scaled(const Numbers&, const Numbers&, const Format*) const override { return nullptr; }
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
   Form form(const Place&) const override { return Form::kAny; }
@@ -35,9 +35,8 @@ class SignThresholds final : public ExactOperation<SignThresholds> {
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;
 
  private:
-  SignThresholds(NumpyArray high, NumpyArray low);
-  const NumpyArray high_, low_;  // of a binary one high alone
-  const std::vector<float> high_floats_, low_floats_;
+  SignThresholds(Numbers high, Numbers low);
+  const Numbers high_, low_;  // of a binary one high alone
 };
 
 }  // namespace narrow

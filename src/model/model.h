@@ -33,8 +33,13 @@ struct Layer {
   // Of an activation of QKeras: it computes y = the quantized x in float32, and hls4ml's configuration gives its result a type.
   std::optional<TrainedQuantizer> quantizer = {};
   std::vector<OwnType> own = {};
-  // The name under which a configuration speaks of it too, and before its own: `MatMul_0` of ONNX is hls4ml's `Dense_MatMul_0`.
+  // Of ONNX the node that it was made of, and hls4ml's class of that: `MatMul_0`, a `MatMul`, of `Dense_MatMul_0`. Its configuration goes
+  // before the layer's own.
   std::string configured_as = {};
+  std::string made_of = {};
+  // The same of the node before a Transpose, whose type that has.
+  std::string behind = {};
+  std::string behind_class = {};
 
   const OwnType* own_type(TypeName type) const;       // null for none
   const OwnType* own_quantizer(TypeName type) const;  // of those by a quantizer

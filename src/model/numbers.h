@@ -44,6 +44,15 @@ Numbers combined(const Numbers& a, const Numbers& b, const Combine& combine) {
   for (std::size_t i = 0; i < size; ++i) values[i] = combine(a.singles()[i % a.size()], b.singles()[i % b.size()]);
   return values;
 }
+// of(a[i]), in the type of the array.
+template <class Of>
+Numbers each(const Numbers& a, const Of& of) {
+  const auto all = [&](auto values) {
+    for (auto& value : values) value = of(value);
+    return values;
+  };
+  return a.is_double() ? Numbers(all(a.doubles())) : Numbers(all(a.singles()));
+}
 inline Numbers product(const Numbers& a, const Numbers& b) {
   return combined(a, b, [](auto x, auto y) { return x * y; });
 }

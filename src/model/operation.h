@@ -237,8 +237,9 @@ class Operation {
   virtual LayerPrecision types(const TypeRequest& request) const = 0;
   // Whether hls4ml drops a linear activation behind it where its own result is left to `auto` (MergeLinearActivation).
   virtual bool takes_linear() const = 0;
-  // The same layer with y * scale + shift behind it, as hls4ml fuses a BatchNormalization; null where it does not.
-  virtual OperationPtr scaled(const Numbers& scale, const Numbers& shift) const = 0;
+  // The same layer with y * scale + shift behind it, as hls4ml fuses a BatchNormalization; null where it does not. `bias_type`: of a bias
+  // that a Quant brought to it, which hls4ml does again; null for none.
+  virtual OperationPtr scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const = 0;
 
   // Fixed point (docs/numerics.md has the rules).
   virtual std::vector<WeightArray> weights() const = 0;

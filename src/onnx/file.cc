@@ -13,8 +13,10 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
 
-constexpr std::size_t kMostNodes = 2048;                   // hls4ml's networks have some hundred
-constexpr std::size_t kMostValues = std::size_t{1} << 28;  // of one array or one sample
+constexpr std::size_t kMostNodes = 2048;  // hls4ml's networks have some hundred
+constexpr std::size_t kMostInitializers = 8192;
+constexpr std::size_t kMostValues = std::size_t{1} << 28;   // of a sample
+constexpr std::size_t kMostNumbers = std::size_t{1} << 26;  // of all initializers
 
 // TensorProto.DataType
 enum DataType : std::int32_t { kFloat = 1, kInt32 = 6, kInt64 = 7, kDouble = 11 };
@@ -44,9 +46,9 @@ Array read_array(const TensorProto& tensor) {
   Array array;
   std::size_t count = 1;
   for (const std::int64_t size : tensor.dims()) {
-    if (size < 0 || static_cast<std::size_t>(size) > kMostValues) throw Error(who + " has an axis of " + std::to_string(size) + " values");
+    if (size < 1 || static_cast<std::size_t>(size) > kMostNumbers) throw Error(who + " has an axis of " + std::to_string(size) + " values");
     count *= static_cast<std::size_t>(size);
-    if (count > kMostValues) throw Error(who + " is too large");
+    if (count > kMostNumbers) throw Error(who + " is too large");
     array.shape.push_back(static_cast<int>(size));
   }
   std::vector<double> values;
@@ -135,12 +137,19 @@ File parse_file(std::string_view bytes) {
   if (static_cast<std::size_t>(graph.node_size()) > kMostNodes) {
     throw Error("it has " + std::to_string(graph.node_size()) + " nodes; narrow reads at most " + std::to_string(kMostNodes));
   }
+  if (static_cast<std::size_t>(graph.initializer_size()) > kMostInitializers) {
+    throw Error("it has " + std::to_string(graph.initializer_size()) + " initializers; narrow reads at most " +
+                std::to_string(kMostInitializers));
+  }
   File file;
   std::set<std::string> constants;
+  std::size_t numbers = 0;
   for (const TensorProto& tensor : graph.initializer()) {
     require_printable(tensor.name());
     if (!constants.insert(tensor.name()).second) throw Error("two initializers are called " + tensor.name());
     file.initializers.emplace_back(tensor.name(), read_array(tensor));
+    numbers += file.initializers.back().second.numbers.size();
+    if (numbers > kMostNumbers) throw Error("its initializers are too large: together they have more than 2^26 numbers");
   }
   for (const ValueInfoProto& info : graph.input()) {
     if (!constants.contains(info.name())) file.inputs.push_back(read_input(info));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <map>
 #include <set>
 
@@ -26,6 +25,13 @@ namespace {
 
 std::string describe(const Node& node) { return "node " + node.name + " (" + node.op_type + ")"; }
 Error fault(const Node& node, const std::string& message) { return Error(describe(node) + ": " + message); }
+
+Error not_a_vector(const Node& node, const Shape& shape) {
+  return fault(node,
+               "it multiplies a sample of shape " + to_string(shape) +
+                   (node.has_row ? ", for hls4ml 1.3.0 takes the axis of the batch that a constant in front of it has for one of the values"
+                                 : "; hls4ml 1.3.0 converts products of vectors alone rightly"));
+}
 
 constexpr const char* kChannelsLast = "qonnx.custom_op.channels_last";
 
@@ -84,26 +90,15 @@ std::optional<Array> together(const Array& a, const Array& b, const Combine& com
   return result;
 }
 
-Array each(const Array& array, const std::function<double(double)>& wide, const std::function<float(float)>& single) {
-  Array result{array.shape, {}};
-  if (array.numbers.is_double()) {
-    std::vector<double> values = array.numbers.doubles();
-    std::transform(values.begin(), values.end(), values.begin(), wide);
-    result.numbers = Numbers(std::move(values));
-  } else {
-    std::vector<float> values = array.numbers.singles();
-    std::transform(values.begin(), values.end(), values.begin(), single);
-    result.numbers = std::move(values);
-  }
-  return result;
+template <class Of>
+Array each(const Array& array, const Of& of) {
+  return {array.shape, narrow::each(array.numbers, of)};
 }
 Array negative(const Array& array) {
-  return each(
-      array, [](double v) { return -v; }, [](float v) { return -v; });
+  return each(array, [](auto v) { return -v; });
 }
 Array reciprocal(const Array& array) {
-  return each(
-      array, [](double v) { return 1 / v; }, [](float v) { return 1 / v; });
+  return each(array, [](auto v) { return 1 / v; });
 }
 
 bool all(const Array& array, double value) {
@@ -198,6 +193,22 @@ const std::map<std::string, std::set<std::string>>& attributes_of() {
   return kAttributes;
 }
 
+// Nodes to which the shape of their input matters, but for a MatMul.
+const std::set<std::string> kMoves = {"Reshape", "Flatten",     "Transpose",         "Concat",       "Conv",
+                                      "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
+
+// hls4ml's class of a node that becomes another layer; empty for others.
+std::string class_before(const Node& node) {
+  switch (node.kind) {
+    case Kind::kQuant: return node.bipolar ? "BipolarQuant" : "Quant";
+    case Kind::kMatMul: return "MatMul";
+    case Kind::kConv: return "Conv";
+    case Kind::kRawNorm: return "BatchNormOnnx";
+    case Kind::kMerge: return "Merge";
+    default: return "";
+  }
+}
+
 class Reader {
  public:
   explicit Reader(const File& file) : file_(file) {}
@@ -242,6 +253,12 @@ class Reader {
   }
 
   Node* add(std::unique_ptr<Node> node) {
+    constexpr std::size_t kMost = std::size_t{1} << 28;
+    std::size_t size = 1;
+    for (const int axis : node->shape) {
+      size *= static_cast<std::size_t>(std::max(axis, 0));
+      if (axis < 1 || size > kMost) throw fault(*node, "a sample of shape " + to_string(node->shape) + " is too large");
+    }
     if (!made_.emplace(node->output, node.get()).second) throw fault(*node, "its output " + node->output + " is made twice");
     graph_.nodes.push_back(std::move(node));
     return graph_.nodes.back().get();
@@ -309,6 +326,16 @@ class Reader {
     node->output = file.outputs.front();
     node->inputs = {passed(file.inputs.empty() ? "" : file.inputs.front())};
     node->shape = input(file, 0).shape;
+    node->has_row = std::any_of(file.inputs.begin(), file.inputs.end(), [&](const std::string& tensor) {
+      const auto found = made_.find(passed(tensor));
+      return found != made_.end() && found->second->has_row;
+    });
+    if (node->has_row && kMoves.contains(file.op)) {
+      throw fault(
+          *node,
+          "in front of it stands an Add, a Sub or a Mul whose first input is a constant with an axis for the batch, which hls4ml 1.3.0 "
+          "takes for one of the values; leave that axis of the constant out");
+    }
     read_kind(file, *node);
     add(std::move(node));
   }
@@ -381,6 +408,9 @@ class Reader {
       throw fault(node, "its perm should leave the batch in front, and have at most three axes more");
     }
     numbers.erase(numbers.begin());
+    const Node& before = input(file, 0);
+    node.behind_class = class_before(before);
+    if (!node.behind_class.empty()) node.behind = before.name;
     return std::make_shared<Rearrangement>(Move::kPermute, std::move(numbers));
   }
 
@@ -398,7 +428,7 @@ class Reader {
     }
     if (file.op == "Softmax") {
       const std::int64_t axis = integer(file, "axis", -1);
-      if (axis != -1 && axis != static_cast<std::int64_t>(node.shape.size()))
+      if (axis != -1 && axis != static_cast<std::int64_t>(node.shape.size()) - (node.has_row ? 1 : 0))
         throw fault(node, "only a softmax over the last axis is supported");
       return std::make_shared<Softmax>(false);
     }
@@ -423,10 +453,7 @@ class Reader {
     if (weight.shape.size() != 2 || weight.shape[0] != node.shape.back()) {
       throw fault(node, "its input of shape " + to_string(node.shape) + " does not fit its weights of shape " + to_string(weight.shape));
     }
-    if (node.shape.size() > 1) {
-      throw fault(node,
-                  "it multiplies a sample of shape " + to_string(node.shape) + "; hls4ml 1.3.0 converts products of vectors alone rightly");
-    }
+    if (node.shape.size() > 1 && !node.has_row) throw not_a_vector(node, node.shape);
     node.kind = Kind::kMatMul;
     node.inputs.push_back(weight.output);
     node.shape.back() = weight.shape[1];
@@ -436,7 +463,7 @@ class Reader {
     node.kind = Kind::kRawNorm;
     node.epsilon = real(file, "epsilon", 1e-5F);
     if (integer(file, "training_mode", 0) != 0) throw fault(node, "it is in training_mode; export the model for inference");
-    if (node.shape.size() > 1 && file.domain != kChannelsLast) throw not_channels_last(node);
+    if (node.shape.size() > 1 && !node.has_row && file.domain != kChannelsLast) throw not_channels_last(node);
     for (std::size_t i = 1; i < 5; ++i) node.inputs.push_back(input(file, i).output);
   }
 
@@ -454,11 +481,18 @@ class Reader {
     int exponent = 1;
     double integer_bits = bits.numbers[0];
     const bool one_scale = all(scale, 1) || (uniform(scale) && std::frexp(scale.numbers[0], &exponent) == 0.5);
-    const bool plain = all(node.quant_zero, 0) && one_scale;
-    if (plain && !all(scale, 1)) integer_bits += exponent - 1;
+    if (one_scale && !all(scale, 1)) integer_bits += exponent - 1;
     node.quantizer = quant_format(node, bits.numbers[0], integer_bits, integer(file, "signed", 0) != 0, integer(file, "narrow", 0) != 0,
                                   text(file, "rounding_mode", ""));
-    if (plain) node.quant_scale = {};  // the type says it all
+    if (one_scale && !all(node.quant_zero, 0)) {
+      graph_.notes.push_back(node.name + " (" + file.op +
+                             "): its scale is a power of two, for which hls4ml 1.3.0 does not look at its zero point, and neither does "
+                             "narrow: its numbers are not those of the network");
+    }
+    const std::size_t row = scale.numbers.size() / static_cast<std::size_t>(scale.shape.front());
+    node.compares_rows = row > 1 && !all(scale, 1);
+    for (std::size_t i = row; i < scale.numbers.size(); ++i) node.compares_rows &= scale.numbers[i] == scale.numbers[i % row];
+    if (one_scale) node.quant_scale = {};
   }
 
   void read_bipolar(const FileNode& file, Node& node) {
@@ -493,9 +527,21 @@ class Reader {
       }
       return;
     }
-    // The larger one's, of a constant too, whose first axis may stand for the batch.
-    const bool second = b.kind != Kind::kConstant && size_of(b.shape) > size_of(a.shape);
-    if (a.kind == Kind::kConstant || second) node.shape = b.shape;
+    // The larger one's, or the first one's, though it be a constant whose first axis stands for the batch.
+    node.shape = size_of(b.shape) > size_of(a.shape) ? b.shape : a.shape;
+    if (a.kind != Kind::kConstant && b.kind != Kind::kConstant) {
+      if (node.has_row && size_of(a.shape) != size_of(b.shape)) throw fault(node, "its inputs should have one shape");
+      node.has_row = node.shape == b.shape ? b.has_row : a.has_row;
+      return;
+    }
+    const Shape& constant = a.kind == Kind::kConstant ? a.shape : b.shape;
+    const Shape& values = a.kind == Kind::kConstant ? b.shape : a.shape;
+    const bool has_batch = constant.size() == values.size() + 1 && constant.front() == 1;
+    if (size_of(constant) > size_of(values) || (constant.size() > values.size() && !has_batch)) {
+      throw fault(node, "its constant of shape " + to_string(constant) + " does not fit values of shape " + to_string(values));
+    }
+    const bool values_have_row = a.has_row || b.has_row;
+    node.has_row = node.shape.size() + (values_have_row ? 1 : 0) > values.size();
   }
 
   static Error not_channels_last(const Node& node) {
@@ -806,6 +852,7 @@ class Passes {
     node->kind = Kind::kScale;
     node->name = name;
     node->configured_as = of.name;
+    node->made_of = class_before(of);
     node->op_type = of.op_type;
     node->shape = of.shape;
     node->weight = std::move(weight);
@@ -813,9 +860,12 @@ class Passes {
     return node;
   }
 
-  // np.broadcast_to(numbers, shape), where they do not have the shape as they are.
+  // np.broadcast_to(numbers, shape), of the constant of a merge where they do not have the shape as they are.
   static void require_fit(const Node& node, const Array& numbers, const Shape& shape) {
-    if (numbers.shape == shape || squeezed(numbers.shape) == shape || broadcasts(numbers.shape, shape)) return;
+    if (squeezed(numbers.shape) != shape) require_broadcast(node, numbers, shape);
+  }
+  static void require_broadcast(const Node& node, const Array& numbers, const Shape& shape) {
+    if (broadcasts(numbers.shape, shape)) return;
     throw fault(node,
                 "numbers of shape " + to_string(numbers.shape) + " do not fit values of shape " + to_string(shape) + " in hls4ml 1.3.0");
   }
@@ -868,7 +918,9 @@ class Passes {
     linear->op_type = node.op_type;
     linear->inputs = node.inputs;
     linear->output = node.output;
-    linear->shape = node.shape;
+    linear->made_of = class_before(node);
+    linear->shape = node.shape = maker(node.inputs.front())->shape;
+    if (node.compares_rows) throw fault(node, "hls4ml 1.3.0 stops at a scale whose rows are equal; give it one axis, or one number");
     if (node.bipolar) linear->operation = std::make_shared<SignActivation>(false);
     else linear->operation = std::make_shared<Linear>(*node.quantizer);
     linear->quantizer = node.quantizer;
@@ -878,8 +930,8 @@ class Passes {
     graph_.nodes[i] = std::move(linear);
     if (plain) return true;
     index();
-    require_fit(*old, old->quant_scale, old->shape);
-    require_fit(*old, old->quant_zero, old->shape);
+    require_broadcast(*old, old->quant_scale, old->shape);
+    require_broadcast(*old, old->quant_zero, old->shape);
     const Array back = rebias(*old);
     insert_behind(at(i), make_scale(*old, old->name + "_rescale", old->quant_scale, back));
     if (old->bipolar) return true;
@@ -904,8 +956,7 @@ class Passes {
       arrays.push_back({{node.shape.back()}, of->value.numbers});
     }
     const float epsilon = node.epsilon;
-    const Array root = each(
-        arrays[3], [&](double v) { return std::sqrt(v + static_cast<double>(epsilon)); }, [&](float v) { return std::sqrt(v + epsilon); });
+    const Array root = each(arrays[3], [&](auto v) { return std::sqrt(v + static_cast<decltype(v)>(epsilon)); });
     node.weight = *together(arrays[0], root, [](auto a, auto b) { return a / b; });
     const Array shift = *together(node.weight, arrays[2], [](auto a, auto b) { return a * b; });
     node.bias = *together(arrays[1], shift, [](auto a, auto b) { return a - b; });
@@ -917,6 +968,7 @@ class Passes {
     for (std::size_t k = 1; k < 5; ++k) constants.push_back(constant(node, k));
     for (const Node* each : constants) consume(node, *each);
     node.inputs.resize(1);
+    node.shape = maker(node.inputs.front())->shape;
     node.kind = Kind::kNorm;
     return true;
   }
@@ -931,7 +983,7 @@ class Passes {
     const auto equal = together(a->weight, b->weight, [](auto x, auto y) { return static_cast<decltype(x)>(x == y ? 1 : 0); });
     if (!equal || !all(*equal, 1)) return false;
     auto behind = make_scale(node, a->name, a->weight, {});
-    behind->configured_as = a->configured_as;
+    behind->configured_as = a->configured_as, behind->made_of = a->made_of;
     behind->weight_quantizer = a->weight_quantizer, behind->bias_quantizer = a->bias_quantizer;
     behind->weight_type = a->weight_type, behind->bias_type = a->bias_type;
     const auto bias = together(a->bias, b->bias, [](auto x, auto y) { return x + y; });
@@ -981,7 +1033,7 @@ class Passes {
       if (fits) throw fault(node, "hls4ml 1.3.0 moves the bias of " + moved.name + " behind the product wrongly");
     }
     if (!fits) return false;
-    behind->configured_as = moved.configured_as;
+    behind->configured_as = moved.configured_as, behind->made_of = moved.made_of;
     behind->weight_quantizer = moved.weight_quantizer, behind->bias_quantizer = moved.bias_quantizer,
     behind->weight_type = moved.weight_type;
     require_alone(moved);
@@ -1011,10 +1063,7 @@ class Passes {
     const Array one = whole(1);
     const auto times = [](const Array& a, const Array& b) { return *together(a, b, [](auto x, auto y) { return x * y; }); };
     // bias * (1 - scale)
-    const auto rest = [&](const Array& scale) {
-      return times(bias->value, each(
-                                    scale, [](double v) { return 1 - v; }, [](float v) { return 1 - v; }));
-    };
+    const auto rest = [&](const Array& scale) { return times(bias->value, each(scale, [](auto v) { return 1 - v; })); };
     Array new_scale;
     Array new_bias;
     const Node* name = of[0];
@@ -1055,7 +1104,7 @@ class Passes {
       new_bias = biases[2];
     }
     auto behind = make_scale(node, name->name, new_scale, new_bias);
-    behind->configured_as = name->configured_as;
+    behind->configured_as = name->configured_as, behind->made_of = name->made_of;
     // hls4ml copies what else it knows of the first, of the scale of the values where there is one.
     if (const Node* const first = of[0] != nullptr ? of[0] : of[1] == nullptr ? of[2] : nullptr) {
       behind->weight_quantizer = first->weight_quantizer, behind->bias_quantizer = first->bias_quantizer;
@@ -1117,9 +1166,10 @@ class Passes {
         made->weight_type = sign;
       }
     }
-    require_fit(node, made->weight, node.shape);
-    require_fit(node, made->bias, node.shape);
     made->inputs = {node.inputs[first != nullptr ? 1 : 0]};
+    made->shape = maker(made->inputs.front())->shape;
+    require_fit(node, made->weight, made->shape);
+    require_fit(node, made->bias, made->shape);
     made->output = node.output;
     consume(node, of);
     *std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&](const auto& each) { return each.get() == &node; }) = std::move(made);
@@ -1131,6 +1181,10 @@ class Passes {
     Node& node = at(i);
     const Node* const of = node.kind == Kind::kMatMul ? constant(node, 1) : nullptr;
     if (of == nullptr) return false;
+    const Shape& from = maker(node.inputs.front())->shape;
+    if (from.size() > 1) throw not_a_vector(node, from);
+    node.shape = {node.shape.back()};
+    node.made_of = class_before(node);
     node.kind = Kind::kDense;
     node.configured_as = node.name;
     node.name = "Dense_" + node.name;
@@ -1150,6 +1204,7 @@ class Passes {
     const Node* const weight = constant(node, 1);
     const Node* const bias = constant(node, 2);
     if (weight == nullptr || (node.inputs.size() == 3 && bias == nullptr)) return false;
+    node.made_of = class_before(node);
     node.kind = Kind::kConvolution;
     node.configured_as = node.name;
     node.name = (node.depthwise ? "Depthwise" : "") + std::string(node.windows.one_axis() ? "Conv1D_" : "Conv2D_") + node.name;

@@ -32,11 +32,15 @@ enum class Kind : std::uint8_t {
 struct Node {
   std::string name;           // hls4ml's name of the layer
   std::string op_type;        // ONNX's
-  std::string configured_as;  // the name by which hls4ml's configuration speaks of it too; empty for `name`
+  std::string configured_as;  // the node that it was made of, whose configuration hls4ml hands to it; empty for `name`
+  std::string made_of;        // hls4ml's class of that one
+  std::string behind;         // of a Transpose the node before it, where that becomes another layer
+  std::string behind_class;   // hls4ml's class of that one
   Kind kind = Kind::kOperation;
   std::vector<std::string> inputs;  // tensors
   std::string output;
-  Shape shape;  // of the output, the batch left out; of a constant all axes
+  Shape shape;           // of the output, the batch left out, as hls4ml has it; of a constant all axes
+  bool has_row = false;  // hls4ml takes the first axis of a constant, the batch's, for one of the values: that of its shape is 1
 
   Array value;                      // of a constant
   std::optional<Format> quantizer;  // of a constant, which is yet to be quantized; of a Quant's linear activation
@@ -48,7 +52,8 @@ struct Node {
   std::optional<Format> weight_type, bias_type;  // where nothing quantizes them
   float epsilon = 0;                             // of a kRawNorm
 
-  Array quant_scale, quant_zero;  // of a kQuant
+  Array quant_scale, quant_zero;  // of a kQuant; no scale where the type says it all
+  bool compares_rows = false;     // hls4ml compares rows of that scale, and stops
 
   Windows windows;         // of a convolution
   bool depthwise = false;  // it has a filter for each channel

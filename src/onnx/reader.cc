@@ -67,10 +67,13 @@ OperationPtr operation_of(const Node& node) {
                                            as_trained(node.bias.numbers, node.bias_quantizer), quantizers_of(node));
     }
     case Kind::kScale:
-    case Kind::kNorm:
-      return std::make_shared<BatchNormalization>(as_trained(for_last_axis(node.weight, node), node.weight_quantizer),
-                                                  as_trained(for_last_axis(node.bias, node), node.bias_quantizer),
-                                                  node.kind == Kind::kScale);
+    case Kind::kNorm: {
+      const bool scale = node.kind == Kind::kScale;
+      return std::make_shared<BatchNormalization>(
+          GivenNumbers{.given = for_last_axis(node.weight, node), .type = node.weight_quantizer},
+          GivenNumbers{.given = for_last_axis(node.bias, node), .type = node.bias_quantizer},
+          BatchNormalization::Origin{.hls4ml_class = scale ? "ApplyAlpha" : "BatchNormalization", .of_all_values = scale});
+    }
     case Kind::kConstant:
       throw Error("initializer " + node.output +
                   " is read where hls4ml 1.3.0 takes no constant, or by no node; clean the file with qonnx "
@@ -92,12 +95,13 @@ std::vector<OwnType> own_types(const Node& node) {
     if (node.quantizer) own.push_back({TypeName::kResult, *node.quantizer, true});
     return own;
   }
-  const bool scale = node.kind == Kind::kScale;
-  const TypeName weight = scale ? TypeName::kScale : TypeName::kWeight;
-  if (node.weight_quantizer) own.push_back({weight, *node.weight_quantizer, true});
-  else if (node.weight_type) own.push_back({weight, *node.weight_type, false});
-  if (node.bias_quantizer) own.push_back({TypeName::kBias, *node.bias_quantizer, true});
-  else if (node.bias_type) own.push_back({TypeName::kBias, *node.bias_type, false});
+  const bool scales = node.kind == Kind::kScale || node.kind == Kind::kNorm;
+  const auto add = [&](TypeName type, const std::optional<Format>& quantizer, const std::optional<Format>& given) {
+    if (quantizer && !scales) own.push_back({type, *quantizer, true});  // a scale's are its numbers' own
+    else if (!quantizer && given) own.push_back({type, *given, false});
+  };
+  add(scales ? TypeName::kScale : TypeName::kWeight, node.weight_quantizer, node.weight_type);
+  add(TypeName::kBias, node.bias_quantizer, node.bias_type);
   return own;
 }
 
@@ -130,7 +134,10 @@ class Builder {
                 .inputs = {},
                 .shape = {},
                 .own = own_types(node),
-                .configured_as = node.configured_as};
+                .configured_as = node.configured_as,
+                .made_of = node.made_of,
+                .behind = node.behind,
+                .behind_class = node.behind_class};
     if (node.bipolar) layer.quantizer = TrainedQuantizer{.kind = TrainedQuantizer::Kind::kSign, .name = "BipolarQuant", .bits = 1};
     if (node.kind != Kind::kInput) {
       for (const std::string& input : node.inputs) {

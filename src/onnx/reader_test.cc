@@ -97,7 +97,7 @@ TEST_F(OnnxFile, LayersAreHls4mls) {
   EXPECT_EQ(as<Dense>(model.layers[1])->kernel, (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(as<Dense>(model.layers[1])->bias, (std::vector<float>{0, 0, 0}));
   EXPECT_EQ(model.layers[2].name, "bn_Add_0");
-  EXPECT_EQ(as<BatchNormalization>(model.layers[2])->bias, (std::vector{0.5F, 0.F, -0.5F}));
+  EXPECT_EQ(as<BatchNormalization>(model.layers[2])->bias(), (std::vector{0.5F, 0.F, -0.5F}));
   EXPECT_EQ(to_string(model.layers[2].own_type(TypeName::kScale)->format), "ap_uint<1>");
 }
 
@@ -113,7 +113,7 @@ TEST_F(OnnxFile, OtherScalesAreLayers) {
   const Model model = read();
   ASSERT_EQ(model.layers.size(), 6U);
   EXPECT_EQ(model.layers[3].name, "Quant_0_scale");
-  EXPECT_EQ(as<BatchNormalization>(model.layers[3])->scale.front(), 1 / 0.3F);
+  EXPECT_EQ(as<BatchNormalization>(model.layers[3])->scale().front(), 1 / 0.3F);
   EXPECT_EQ(to_string(model.layers[4].own_type(TypeName::kResult)->format), "ap_fixed<6,6,AP_TRN,AP_SAT>");
   EXPECT_EQ(model.layers[5].name, "Quant_0_rescale");
 }
@@ -209,6 +209,66 @@ TEST_F(OnnxFile, HugeArrays) {
   expect_refusal("initializer w does not have the 3145728 numbers of its shape");
   graph().mutable_initializer(0)->set_dims(0, -1);
   expect_refusal("initializer w has an axis of -1 values");
+}
+
+// w is (2, 0), of no numbers, with which a MatMul would have no output; y would be (2, 2^28) with w as (0, 2^28).
+TEST_F(OnnxFile, EmptyArrays) {
+  onnx::TensorProto& w = *graph().mutable_initializer(0);
+  w.clear_float_data();
+  w.set_dims(1, 0);
+  expect_refusal("initializer w has an axis of 0 values");
+}
+
+TEST_F(OnnxFile, ManyInitializers) {
+  for (int i = 0; i < 8192; ++i) array("a" + std::to_string(i), {1}, {0});
+  expect_refusal("it has 8194 initializers; narrow reads at most 8192");
+}
+
+TEST_F(OnnxFile, DoublingsWithoutEnd) {
+  std::string tensor = "y";
+  for (int i = 0; i < 40; ++i) {
+    onnx::NodeProto& concat = node("Concat_" + std::to_string(i), "Concat", {tensor, tensor}, "c" + std::to_string(i));
+    attribute(concat, "axis").set_i(1);
+    tensor = concat.output(0);
+  }
+  graph().mutable_output(0)->set_name(tensor);
+  expect_refusal("node Concat_26 (Concat): a sample of shape 402653184 is too large");
+}
+
+// hls4ml takes the batch of a constant that is a first input for an axis of the values, until it makes another layer of the node.
+TEST_F(OnnxFile, ConstantsWithABatch) {
+  array("c", {1, 3}, {1, 2, 3});
+  array("v", {3, 2}, {1, 2, 3, 4, 5, 6});
+  onnx::NodeProto& sub = node("Sub_0", "Sub", {"c", "y"}, "s");
+  node("Relu_0", "Relu", {"s"}, "r");
+  onnx::NodeProto& last = node("Flatten_0", "Flatten", {"r"}, "f");
+  graph().mutable_output(0)->set_name("f");
+  expect_refusal(
+      "node Flatten_0 (Flatten): in front of it stands an Add, a Sub or a Mul whose first input is a constant with an axis for the batch");
+  last.set_op_type("MatMul");
+  last.add_input("v");
+  expect_refusal("node Flatten_0 (MatMul): it multiplies a sample of shape 1x3, for hls4ml 1.3.0 takes the axis of the batch");
+  last.set_input(0, "s");
+  graph().mutable_node()->SwapElements(3, 4);
+  graph().mutable_output(0)->set_name("r");
+  graph().mutable_node(4)->set_input(0, "f");
+  EXPECT_EQ(read().layers.back().shape, Shape{2});
+  sub.set_input(0, "w");
+  expect_refusal("node Sub_0 (Sub): its constant of shape 2x3 does not fit values of shape 3");
+}
+
+TEST_F(OnnxFile, RowsOfScales) {
+  onnx::NodeProto& made = quant(0.25F, 0, 6);
+  array("rows", {1, 3}, {0.25F, 0.25F, 0.25F});
+  made.set_input(1, "rows");
+  graph().mutable_initializer()->DeleteSubrange(2, 1);
+  expect_refusal("node Quant_0 (Quant): hls4ml 1.3.0 stops at a scale whose rows are equal");
+  array("zeros", {1, 3}, {1, 2, 3});
+  made.set_input(2, "zeros");
+  graph().mutable_initializer()->DeleteSubrange(2, 1);
+  graph().mutable_initializer(3)->clear_float_data();
+  for (const float scale : {1.F, 1.F, 1.F}) graph().mutable_initializer(3)->add_float_data(scale);
+  EXPECT_EQ(read().notes.size(), 1U);  // zeros that hls4ml does not look at
 }
 
 TEST_F(OnnxFile, HugeInputs) {

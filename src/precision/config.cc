@@ -56,10 +56,15 @@ const Words kEntryKeys = {"Precision",
 constexpr TypeName kTableTypes[] = {TypeName::kTable, TypeName::kExpTable, TypeName::kInvTable, TypeName::kInvInp};
 // Classes of the layers that narrow's models are made of: hls4ml's, and the names under which config_from_keras_model lists them.
 const Words kLayerTypes = {"Activation",
+                           "ApplyAlpha",
                            "AveragePooling1D",
                            "AveragePooling2D",
+                           "BatchNormOnnx",
                            "BatchNormalization",
+                           "BipolarQuant",
                            "Concatenate",
+                           "Constant",
+                           "Conv",
                            "Conv1D",
                            "Conv2D",
                            "Cropping1D",
@@ -80,6 +85,7 @@ const Words kLayerTypes = {"Activation",
                            "Input",
                            "InputLayer",
                            "LeakyReLU",
+                           "MatMul",
                            "MaxPooling1D",
                            "MaxPooling2D",
                            "Merge",
@@ -90,6 +96,7 @@ const Words kLayerTypes = {"Activation",
                            "PointwiseConv2D",
                            "Pooling1D",
                            "Pooling2D",
+                           "Quant",
                            "ReLU",
                            "Reshape",
                            "Resize",
@@ -284,7 +291,10 @@ class ConfigReader {
     const std::string name = lower(scalar(node));
     Words types;
     for (const Layer& layer : model_.layers) {
-      if (lower(std::string(layer.op->hls4ml_class(model_.input_shapes(layer)))) != name) continue;
+      const bool is_made = layer.made_of == scalar(node);
+      if (!is_made && lower(layer.made_of) == name)
+        throw fault(node, "hls4ml takes the layer type " + layer.made_of + " in its own spelling only");
+      if (!is_made && lower(std::string(layer.op->hls4ml_class(model_.input_shapes(layer)))) != name) continue;
       for (const std::string_view type : types_of(layer, model_)) {
         if (!contains(types, type)) types.push_back(type);
       }
@@ -478,6 +488,7 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
       entry.types["result"] = result;
     }
     if (!entry.types.empty()) config.by_name[lower(layer.name)] = std::move(entry);
+    if (!layer.behind.empty() && !options.uniform) config.by_name[lower(layer.behind)].types["result"] = {};
   }
   return config;
 }

@@ -24,6 +24,13 @@ bool all_are(std::span<const float> values, float value) {
   return std::all_of(values.begin(), values.end(), [&](float each) { return each == value; });
 }
 
+bool all_are(const Numbers& numbers, double value) {
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] != value) return false;
+  }
+  return true;
+}
+
 void remove_layer(Model& model, int removed, int replacement) {
   rewire(model, [&](int index) {
     const int target = index == removed ? replacement : index;

@@ -13,6 +13,7 @@ namespace narrow {
 int uses(const Model& model, int index);
 // Whether all of a layer's numbers are `value`.
 bool all_are(std::span<const float> values, float value);
+bool all_are(const Numbers& numbers, double value);
 
 // Takes layer `removed` out; what read it reads `replacement`.
 void remove_layer(Model& model, int removed, int replacement);

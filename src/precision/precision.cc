@@ -34,28 +34,84 @@ const ConfigEntry* find(const std::map<std::string, ConfigEntry>& entries, const
   return found == entries.end() ? nullptr : &found->second;
 }
 
-// The entries that speak of a layer, in the order in which hls4ml looks them up.
-std::vector<const ConfigEntry*> entries_of(const PrecisionConfig& config, const Model& model, const Layer& layer) {
-  const std::string hls4ml_class(layer.op->hls4ml_class(model.input_shapes(layer)));
-  const ConfigEntry* const other = layer.configured_as.empty() ? nullptr : find(config.by_name, layer.configured_as);
-  std::vector<const ConfigEntry*> entries{other, find(config.by_name, layer.name), find(config.by_type, hls4ml_class), &config.model};
+std::vector<const ConfigEntry*> entries_of(const PrecisionConfig& config, const std::string& name, const std::string& hls4ml_class) {
+  std::vector<const ConfigEntry*> entries{find(config.by_name, name), find(config.by_type, hls4ml_class), &config.model};
   std::erase(entries, nullptr);
   return entries;
 }
 
-// HLSConfig.get_precision: the layer's own entry, then its class's, then the model's; in each the type's own name before
-// `default`. Before all of them what the network's file says.
-TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Layer& layer, TypeName type) {
-  if (const OwnType* const own = layer.own_type(type)) return own->format;
-  if (const auto* norm = as<BatchNormalization>(layer); norm != nullptr && norm->is_extracted() && norm->extracted()->is_open)
-    return std::nullopt;
+// The entries that speak of a layer, in the order in which hls4ml looks them up.
+std::vector<const ConfigEntry*> entries_of(const PrecisionConfig& config, const Model& model, const Layer& layer) {
+  const std::string hls4ml_class(layer.op->hls4ml_class(model.input_shapes(layer)));
+  return entries_of(config, layer.name, hls4ml_class);
+}
+
+TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const std::string& name, TypeName type) {
   const std::string keys[] = {std::string(name_of(type)), "default"};
   for (const ConfigEntry* entry : entries) {
     for (const std::string& key : keys) {
       if (const auto found = entry->types.find(key); found != entry->types.end()) return found->second;
     }
   }
-  throw Error("layer " + layer.name + " has no " + keys[0] + " type: the configuration has no default precision");
+  throw Error("layer " + name + " has no " + keys[0] + " type: the configuration has no default precision");
+}
+
+// Of ONNX: hls4ml hands the entry of a node, whose Precision goes before all of that of the node's class, to the layer that it makes of it,
+// where it goes before the layer's own, type by type. A default of the layer's own is lost but where a type is handed over
+// (HLSConfig.get_layer_config, parse_name_config).
+ConfigEntry handed_over(const ConfigEntry* of_class, const ConfigEntry* of_node, const ConfigEntry* own) {
+  ConfigEntry entry = of_class != nullptr ? *of_class : ConfigEntry();
+  const auto fill = [](auto& value, const auto& with) {
+    if (!value) value = with;
+  };
+  if (of_node != nullptr) {
+    ConfigEntry first = *of_node;
+    if (first.types.empty()) first.types = entry.types;
+    fill(first.reuse_factor, entry.reuse_factor);
+    fill(first.strategy, entry.strategy);
+    entry = std::move(first);
+  }
+  if (own == nullptr) return entry;
+  const bool is_given = !entry.types.empty();
+  for (const auto& [type, choice] : own->types) {
+    if (type != "default" || is_given) entry.types.emplace(type, choice);
+  }
+  fill(entry.reuse_factor, own->reuse_factor);
+  fill(entry.strategy, own->strategy);
+  return entry;
+}
+
+// The entry of the class Quant, into which each one that becomes an activation alone writes its type; those with scales are made later.
+ConfigEntry entry_of_quants(const ConfigEntry& of_class, const PrecisionConfig& config, const Model& model) {
+  ConfigEntry entry = of_class;
+  for (const Layer& layer : model.layers) {
+    const ConfigEntry* const of_node = find(config.by_name, layer.configured_as);
+    const bool alone = std::count_if(model.layers.begin(), model.layers.end(),
+                                     [&](const Layer& other) { return other.configured_as == layer.configured_as; }) == 1;
+    const bool writes = layer.made_of == "Quant" && as<Linear>(layer) != nullptr && alone && (of_node == nullptr || of_node->types.empty());
+    if (writes && !entry.types.empty()) entry.types["result"] = layer.own_type(TypeName::kResult)->format;
+  }
+  return entry;
+}
+
+PrecisionConfig handed_over(const PrecisionConfig& config, const Model& model) {
+  PrecisionConfig all = config;
+  const ConfigEntry* const quants = find(config.by_type, "Quant");
+  const ConfigEntry written = quants != nullptr ? entry_of_quants(*quants, config, model) : ConfigEntry();
+  for (const Layer& layer : model.layers) {
+    if (layer.configured_as.empty()) continue;
+    const ConfigEntry* const of_class = layer.made_of == "Quant" ? &written : find(config.by_type, layer.made_of);
+    all.by_name[lower(layer.name)] = handed_over(of_class, find(config.by_name, layer.configured_as), find(config.by_name, layer.name));
+  }
+  return all;
+}
+
+// HLSConfig.get_precision: the layer's own entry, then its class's, then the model's; in each the type's own name before
+// `default`. Before all of them what the network's file says.
+TypeChoice configured(const std::vector<const ConfigEntry*>& entries, const Layer& layer, TypeName type) {
+  if (const OwnType* const own = layer.own_type(type)) return own->format;
+  if (const auto* norm = as<BatchNormalization>(layer); norm != nullptr && norm->origin.is_open) return std::nullopt;
+  return configured(entries, layer.name, type);
 }
 
 // The type of a table: from a key of the layer, else of its class; nothing gives the default.
@@ -99,7 +155,10 @@ class BuiltTypes {
     for (const Layer& layer : model.layers) {
       const auto* moved = as<Rearrangement>(layer);
       if (moved == nullptr || moved->move() == Move::kReshape) continue;
-      kept_[layer.name] = of(model, model.layers[static_cast<std::size_t>(layer.inputs.front())]);
+      // Behind a node that becomes another layer, of which it then knows nothing.
+      const bool is_behind = !layer.behind.empty();
+      kept_[layer.name] = is_behind ? configured(entries_of(config, layer.behind, layer.behind_class), layer.behind, TypeName::kResult)
+                                    : of(model, model.layers[static_cast<std::size_t>(layer.inputs.front())]);
     }
   }
   TypeChoice of(const Model& model, const Layer& layer) const {
@@ -153,100 +212,59 @@ class Passes {
   bool factorize(int i) { return factorize_alpha(resolved_, i); }
   bool extract(int i) { return extract_threshold(resolved_, i); }
 
-  // Of two layers' numbers of a kind, whether both were quantized, and neither is one that changes nothing.
-  static bool both_quantized(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
-                             const std::vector<float>& b, float idle) {
-    return first.own_quantizer(type) != nullptr && second.own_quantizer(type) != nullptr && !all_are(a, idle) && !all_are(b, idle);
-  }
-  static std::optional<OwnType> kept_quantizer(TypeName type, const Layer& first, const std::vector<float>& a, const Layer& second,
-                                               const std::vector<float>& b) {
-    const OwnType* const kept = all_are(a, 1.F) ? second.own_quantizer(type) : all_are(b, 1.F) ? first.own_quantizer(type) : nullptr;
-    return kept != nullptr ? std::optional(*kept) : std::nullopt;
-  }
-  static Numbers requantized(const Numbers& numbers, const std::optional<OwnType>& quantizer) {
-    return quantizer ? quantized_as_trained(numbers, quantizer->format) : numbers;
-  }
-
-  // FuseConsecutiveBatchNormalization: the second takes in the first.
+  // FuseConsecutiveBatchNormalization: the second takes in the first, by the numbers before any quantizer. What is left keeps the second's
+  // class.
   bool fuse_consecutive_norms(int i) {
     const auto* second = as<BatchNormalization>(layer(i));
     const auto* first = second != nullptr ? as<BatchNormalization>(layer(before(i))) : nullptr;
     if (first == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
-    if (first->is_extracted() || second->is_extracted()) return fuse_extracted(i, *first, *second);
-    const Layer& absorbed = layer(before(i));
-    if (both_quantized(TypeName::kScale, absorbed, first->scale, layer(i), second->scale, 1.F)) return false;
-    if (both_quantized(TypeName::kBias, absorbed, first->bias, layer(i), second->bias, 0.F)) return false;
-    const Numbers scale = product(first->scale_numbers(), second->scale_numbers());
-    const Numbers bias = sum(product(second->scale_numbers(), first->bias_numbers()), second->bias_numbers());
-    resolved_.absorbed.push_back(absorbed.name);
-    // Of a bias too hls4ml looks for ones.
-    const std::optional<OwnType> kept_scale = kept_quantizer(TypeName::kScale, absorbed, first->scale, layer(i), second->scale);
-    const std::optional<OwnType> kept_bias = kept_quantizer(TypeName::kBias, absorbed, first->bias, layer(i), second->bias);
-    layer(i).op = std::make_shared<BatchNormalization>(requantized(scale, kept_scale), requantized(bias, kept_bias),
-                                                       first->of_all_values || second->of_all_values);
-    layer(i).set_own(TypeName::kScale, kept_scale ? &*kept_scale : nullptr);
-    layer(i).set_own(TypeName::kBias, kept_bias ? &*kept_bias : nullptr);
-    remove_layer(model(), before(i), layer(before(i)).inputs.front());
-    return true;
-  }
-
-  // The same of what hls4ml made itself, in numpy's types, from the numbers before any quantizer. What is left keeps the second's class.
-  bool fuse_extracted(int i, const BatchNormalization& first, const BatchNormalization& second) {
-    const auto ones = [](const NumpyArray& numbers) { return is_all(numbers, 1); };
-    const auto zeros = [](const NumpyArray& numbers) { return is_all(numbers, 0); };
-    const NumpyArray scales[] = {first.given_scale(), second.given_scale()};
-    const NumpyArray biases[] = {first.given_bias(), second.given_bias()};
-    const auto quantizer = [](const BatchNormalization& norm, auto which) {
-      return norm.is_extracted() ? *norm.extracted().*which : std::nullopt;
+    const GivenNumbers* const scales[] = {&first->given_scale, &second->given_scale};
+    const GivenNumbers* const biases[] = {&first->given_bias, &second->given_bias};
+    const auto compatible = [](const GivenNumbers& a, const GivenNumbers& b, double idle) {
+      return !a.is_quantized() || !b.is_quantized() || all_are(a.given, idle) || all_are(b.given, idle);
     };
-    const auto scale_of = [&](const BatchNormalization& norm) { return quantizer(norm, &BatchNormalization::Extracted::scale_quantizer); };
-    const auto bias_of = [&](const BatchNormalization& norm) { return quantizer(norm, &BatchNormalization::Extracted::bias_quantizer); };
-    if (scale_of(first) && scale_of(second) && !ones(scales[0]) && !ones(scales[1])) return false;
-    if (bias_of(first) && bias_of(second) && !zeros(biases[0]) && !zeros(biases[1])) return false;
-    BatchNormalization::Extracted both{times(scales[0], scales[1]),
-                                       plus(times(scales[1], biases[0]), biases[1]),
-                                       {},
-                                       {},
-                                       second.is_extracted() && second.extracted()->is_open};
-    if (ones(scales[0])) both.scale_quantizer = scale_of(second);
-    else if (ones(scales[1])) both.scale_quantizer = scale_of(first);
-    // hls4ml looks for ones here as well.
-    if (ones(biases[0])) both.bias_quantizer = bias_of(second);
-    else if (ones(biases[1])) both.bias_quantizer = bias_of(first);
+    if (!compatible(*scales[0], *scales[1], 1) || !compatible(*biases[0], *biases[1], 0)) return false;
+    // Of a bias too hls4ml looks for ones.
+    const auto by = [](Numbers numbers, const GivenNumbers& a, const GivenNumbers& b) {
+      const GivenNumbers none;
+      const GivenNumbers& kept = all_are(a.given, 1) ? b : all_are(b.given, 1) ? a : none;
+      return GivenNumbers{std::move(numbers), kept.trained, kept.type};
+    };
+    GivenNumbers scale = by(product(scales[0]->given, scales[1]->given), *scales[0], *scales[1]);
+    GivenNumbers bias = by(sum(product(scales[1]->given, biases[0]->given), biases[1]->given), *biases[0], *biases[1]);
+    BatchNormalization::Origin origin = second->origin;
+    origin.of_all_values |= first->origin.of_all_values;
     const std::string name = layer(before(i)).name;
-    if (!first.is_made()) resolved_.absorbed.push_back(name);
+    if (!first->origin.is_made) resolved_.absorbed.push_back(name);
     // What applied a scale does so under the name of the normalization, whose values are its own.
     for (auto& [alpha, scaled] : resolved_.scaled) {
       if (alpha == name) alpha.clear();
     }
-    layer(i).op = std::make_shared<BatchNormalization>(std::move(both), second.hls4ml_class({}));
+    layer(i).op = std::make_shared<BatchNormalization>(std::move(scale), std::move(bias), origin);
+    layer(i).set_own(TypeName::kScale, nullptr);
+    layer(i).set_own(TypeName::kBias, nullptr);
     remove_layer(model(), before(i), layer(before(i)).inputs.front());
     return true;
   }
 
-  static bool is_all(const NumpyArray& numbers, double value) {
-    return std::all_of(numbers.values.begin(), numbers.values.end(), [&](double each) { return each == value; });
-  }
-
   // Whether hls4ml fuses numbers that were quantized: where those of the other are not, and change nothing.
-  static bool fuses_quantized(const Layer& parent, const BatchNormalization& norm, const Layer& layer) {
-    const auto compatible = [](const OwnType* a, std::span<const float> ours, const OwnType* b, const std::vector<float>& theirs,
-                               float idle) {
-      return (a == nullptr && b == nullptr) || (a == nullptr && all_are(ours, idle)) || (b == nullptr && all_are(theirs, idle));
+  static bool fuses_quantized(const Layer& parent, const BatchNormalization& norm) {
+    const auto compatible = [](bool is_quantized, std::span<const float> ours, const GivenNumbers& theirs, float idle) {
+      return is_quantized ? !theirs.is_quantized() && all_are(theirs.given, idle) : !theirs.is_quantized() || all_are(ours, idle);
     };
     std::span<const float> weights;
     std::span<const float> biases;
     for (const WeightArray& array : parent.op->weights()) (array.type == TypeName::kBias ? biases : weights) = array.values;
-    return compatible(parent.own_quantizer(TypeName::kWeight), weights, layer.own_quantizer(TypeName::kScale), norm.scale, 1.F) &&
-           compatible(parent.own_quantizer(TypeName::kBias), biases, layer.own_quantizer(TypeName::kBias), norm.bias, 0.F);
+    return compatible(parent.own_quantizer(TypeName::kWeight) != nullptr, weights, norm.given_scale, 1.F) &&
+           compatible(parent.own_quantizer(TypeName::kBias) != nullptr, biases, norm.given_bias, 0.F);
   }
   // hls4ml notes the quantizer at the layer that it removes: it gives the type, but the parent counts as not quantized as before.
-  static void fuse_quantizer(Layer& parent, TypeName type, const OwnType* theirs) {
-    if (theirs == nullptr) {
+  static void fuse_quantizer(Layer& parent, TypeName type, const GivenNumbers& theirs) {
+    if (!theirs.type) {
       if (parent.own_quantizer(type) == nullptr) parent.set_own(type, nullptr);
       return;
     }
-    const OwnType taken{type, theirs->format, false};
+    const OwnType taken{type, *theirs.type, false};
     parent.set_own(type, &taken);
   }
 
@@ -256,16 +274,17 @@ class Passes {
     if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;
     Layer& parent = layer(before(i));
     require_unfused(parent, layer(i));
-    OperationPtr scaled = parent.op->scaled(norm->scale_numbers(), norm->bias_numbers());
-    if (scaled == nullptr || !fuses_quantized(parent, *norm, layer(i))) return false;
-    if (norm->of_all_values && parent.shape.size() > 1) {
+    const OwnType* const own = parent.own_quantizer(TypeName::kBias);
+    OperationPtr scaled = parent.op->scaled(norm->scale_numbers, norm->bias_numbers, own != nullptr ? &own->format : nullptr);
+    if (scaled == nullptr || !fuses_quantized(parent, *norm)) return false;
+    if (norm->origin.of_all_values && parent.shape.size() > 1) {
       throw Error("layer " + layer(i).name + ": hls4ml 1.3.0 fails to fuse it with " + parent.name +
                   ", whose weights have other axes than a number for each value; give " + parent.name +
                   " a result type, or a bias of its own");
     }
     parent.op = std::move(scaled);
-    fuse_quantizer(parent, TypeName::kWeight, layer(i).own_quantizer(TypeName::kScale));
-    fuse_quantizer(parent, TypeName::kBias, layer(i).own_quantizer(TypeName::kBias));
+    fuse_quantizer(parent, TypeName::kWeight, norm->given_scale);
+    fuse_quantizer(parent, TypeName::kBias, norm->given_bias);
     const std::string name = layer(i).name;
     resolved_.fused.emplace_back(parent.name, name);
     if (const auto* depthwise = as<Depthwise>(parent)) {
@@ -309,7 +328,7 @@ class Passes {
   bool drop_linear(int i) {
     const bool moves = std::any_of(model().layers.begin(), model().layers.end(), [&](const Layer& reader) {
       const auto* moved = as<Rearrangement>(reader);
-      return moved != nullptr && moved->move() != Move::kReshape && reader.inputs.front() == i;
+      return moved != nullptr && moved->move() != Move::kReshape && reader.inputs.front() == i && reader.behind.empty();
     });
     if (moves && !is_open(i) && is_open(before(i))) resolved_.kept.emplace(layer(i).name, *asked(i));
     note_dropped_quantizer(resolved_, layer(i));
@@ -331,11 +350,11 @@ void remove_typed(Resolved& resolved, std::size_t i) {
   resolved.precision.erase(resolved.precision.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
-// RemoveNopBatchNormalization: one that multiplies by 1 and adds 0, whatever its types.
+// RemoveNopBatchNormalization: one that multiplied by 1 and added 0 before anything was quantized, whatever its types.
 void remove_idle_norms(Resolved& resolved) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
     const auto* norm = as<BatchNormalization>(resolved.model.layers[i]);
-    if (norm != nullptr && all_are(norm->scale, 1.F) && all_are(norm->bias, 0.F)) remove_typed(resolved, i);
+    if (norm != nullptr && all_are(norm->given_scale.given, 1) && all_are(norm->given_bias.given, 0)) remove_typed(resolved, i);
   }
 }
 
@@ -626,12 +645,16 @@ static void share_output_type(Resolved& resolved, const PrecisionConfig& config)
                            ", for it calls the types of both by one name; leave its result to auto");
 }
 
-Resolved resolve(const Model& model, const PrecisionConfig& config) {
+Resolved resolve(const Model& model, const PrecisionConfig& given) {
+  const PrecisionConfig config = handed_over(given, model);
   Resolved resolved{.model = model, .precision = {}, .notes = config.notes};
   resolved.fallback = *config.model.types.at("default");
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
   add_linear_activations(resolved);
   const BuiltTypes built(resolved.model, config);
+  for (const Layer& layer : model.layers) {
+    if (!layer.behind.empty()) resolved.behind[layer.behind] = built.of(model, layer);
+  }
   Passes(resolved, built).run();
   share_output_type(resolved, config);
   infer_types(resolved, config, built);
@@ -793,6 +816,12 @@ std::string to_yaml(const Resolved& resolved) {
     type("result", open ? "auto" : to_string(types.result()));
     out << YAML::EndMap << YAML::EndMap;
   }
+  for (const auto& [node, choice] : resolved.behind) {
+    if (resolved.model.find(node) >= 0) continue;  // a normalization, which has its node's name
+    out << YAML::Key << node << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    type("result", choice ? to_string(*choice) : "auto");
+    out << YAML::EndMap << YAML::EndMap;
+  }
   for (const Resolved::Merged& merged : resolved.thresholds) {
     out << YAML::Key << merged.activation << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     type("result", to_string(merged.type));
@@ -804,6 +833,7 @@ std::string to_yaml(const Resolved& resolved) {
     out << YAML::EndMap << YAML::EndMap;
   }
   for (const auto& [linear, before] : resolved.merged) {
+    if (resolved.behind.contains(linear)) continue;
     const int index = kept_layer(resolved, before);
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     const auto at = static_cast<std::size_t>(index);

@@ -34,6 +34,8 @@ struct Resolved {
   std::map<std::string, Format> kept;
   // Linear activations that hls4ml's reader of Keras 2 adds, with the layer before each, where they are still there.
   std::vector<std::pair<std::string, std::string>> added;
+  // Of ONNX the types that nodes had of which other layers were made, by the node, where a Transpose behind it has kept that.
+  std::map<std::string, TypeChoice> behind;
   // Layers that pass values on in place, with the type from which hls4ml infers those behind them: that of a Flatten's configuration, where
   // it is given, which its values do not have.
   std::map<std::string, Format> in_place;

@@ -807,8 +807,8 @@ TEST_F(PassesTest, ConsecutiveNormalizationsBecomeOne) {
   push_norm("second", 3, 0.5);
   const Resolved one = resolved();
   EXPECT_EQ(names(one), (std::vector<std::string>{"x", "relu", "second"}));
-  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->scale, std::vector(2, 0.75F));
-  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->bias, std::vector(2, 3.5F));
+  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->scale(), std::vector(2, 0.75F));
+  EXPECT_EQ(as<BatchNormalization>(one.model.layers[2])->bias(), std::vector(2, 3.5F));
   EXPECT_EQ(names(resolved(true)), (std::vector<std::string>{"x", "relu", "first", "second"}));
   // And the same again from what is saved.
   const std::string path = (fs::temp_directory_path() / ("narrow_norms_" + std::to_string(getpid()) + ".yml")).string();

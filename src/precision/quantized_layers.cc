@@ -40,9 +40,9 @@ void require_new(const Model& model, const std::string& name) {
 }
 
 // QKerasPO2Quantizer of a scale that was made a power of two.
-TrainedQuantizer quantizer_of_powers(const std::vector<double>& scales) {
+TrainedQuantizer quantizer_of_powers(const Numbers& scales) {
   float most = 0;
-  for (const double scale : scales) most = std::max(most, std::abs(std::log2(static_cast<float>(scale))));
+  for (const float scale : scales.singles()) most = std::max(most, std::abs(std::log2(scale)));
   return {.kind = TrainedQuantizer::Kind::kPowerOfTwo, .name = "quantized_po2", .bits = std::max(static_cast<int>(most) + 1, 2)};
 }
 
@@ -60,10 +60,10 @@ void merge_with_norm(Resolved& resolved, int i) {
     throw Error(describe(norm_layer) + ": hls4ml 1.3.0 makes one layer of it and " + activation.name +
                 " behind it, and gives the others that read it what it reads; narrow does not follow that");
   }
-  const NumpyArray scale = norm->written_scale();
-  const NumpyArray bias = norm->written_bias();
+  const Numbers& scale = norm->scale_numbers;
   const std::optional<double> threshold = sign->is_ternary() ? std::optional(SignActivation::kHalf) : std::nullopt;
-  for (const double each : scale.values) {
+  for (std::size_t k = 0; k < scale.size(); ++k) {
+    const double each = scale[k];
     if (each == 0 || !std::isfinite(each))
       throw Error(describe(norm_layer) + ": a scale of it is 0, and hls4ml 1.3.0's threshold is infinite");
     if (each < 0) {
@@ -74,7 +74,7 @@ void merge_with_norm(Resolved& resolved, int i) {
     }
   }
   Layer& merged = layer_at(resolved, before);
-  merged.op = std::make_shared<SignThresholds>(scale, bias, threshold, x.fraction());
+  merged.op = std::make_shared<SignThresholds>(scale, norm->bias_numbers, threshold, x.fraction());
   for (const ParameterArray& thresholds : merged.op->parameters()) {
     for (const float each : thresholds.values) {
       if (!std::isfinite(each)) throw Error(describe(norm_layer) + ": a threshold that hls4ml 1.3.0 makes of it is infinite");
@@ -174,21 +174,21 @@ bool factorize_alpha(Resolved& resolved, int i) {
     throw Error(describe(layer) +
                 ": a column of its kernel is 0 throughout, and its scale too, by which hls4ml 1.3.0 divides; leave that output out");
   }
-  BatchNormalization::Extracted extracted{{std::move(factors.scales), factors.scales_are_double}, {}, {}, {}, true};
-  extracted.bias = {{factors.bias.begin(), factors.bias.end()}, matrix->bias.empty()};
-  if (!matrix->bias.empty()) extracted.bias_quantizer = matrix->quantizers.bias;
-  if (matrix->quantizers.kernel->alpha.kind == Alpha::Kind::kAutoPowerOfTwo) {
-    extracted.scale_quantizer = quantizer_of_powers(extracted.scale.values);
-  }
+  GivenNumbers scale{factors.scales_are_double ? Numbers(std::move(factors.scales))
+                                               : Numbers(std::vector<float>(factors.scales.begin(), factors.scales.end()))};
+  GivenNumbers bias{matrix->bias.empty() ? Numbers(std::vector<double>(factors.bias.begin(), factors.bias.end())) : Numbers(factors.bias)};
+  if (!matrix->bias.empty()) bias.trained = matrix->quantizers.bias;
+  if (matrix->quantizers.kernel->alpha.kind == Alpha::Kind::kAutoPowerOfTwo) scale.trained = quantizer_of_powers(scale.given);
   Quantizers left = matrix->quantizers;
   left.kernel->alpha = {Alpha::Kind::kNumber, 1};
   if (left.bias) left.bias->alpha = {Alpha::Kind::kNumber, 1};
   left.bias_moved = true;
-  std::vector<float> bias = matrix->bias;
-  layer.op = with(layer, std::move(factors.kernel), std::move(bias), std::move(left));
+  layer.op = with(layer, std::move(factors.kernel), matrix->bias, std::move(left));
   const std::string name = layer.name + "_alpha";
   require_new(resolved.model, name);
-  Layer alpha{name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(extracted)), {i}, layer.shape};
+  const BatchNormalization::Origin origin{.is_made = true, .is_open = true};
+  Layer alpha{
+      name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(scale), std::move(bias), origin), {i}, layer.shape};
   resolved.scaled.emplace_back(name, layer.name);
   const std::string scaled = layer.name;
   insert_behind(resolved.model, i, std::move(alpha));
@@ -202,9 +202,10 @@ bool extract_threshold(Resolved& resolved, int i) {
   const std::size_t size = size_of(layer.shape);
   const std::string name = layer.name + "_scale";
   require_new(resolved.model, name);
-  BatchNormalization::Extracted extracted{
-      {std::vector<double>(size, SignActivation::kHalf / sign->threshold()), true}, {std::vector<double>(size, 0.0), true}, {}, {}, false};
-  Layer scale{name, "BatchNormalization", std::make_shared<BatchNormalization>(std::move(extracted)), layer.inputs, layer.shape};
+  GivenNumbers factor{Numbers(std::vector<double>(size, SignActivation::kHalf / sign->threshold()))};
+  GivenNumbers zeros{Numbers(std::vector<double>(size, 0.0))};
+  auto norm = std::make_shared<BatchNormalization>(std::move(factor), std::move(zeros), BatchNormalization::Origin{.is_made = true});
+  Layer scale{name, "BatchNormalization", std::move(norm), layer.inputs, layer.shape};
   insert_layer(resolved.model, i, std::move(scale));
   Layer& activation = layer_at(resolved, i + 1);
   activation.op = std::make_shared<SignActivation>(true, sign->is_quantizer());
@@ -257,19 +258,18 @@ void note_dropped_quantizer(Resolved& resolved, const Layer& layer) {
 
 bool is_made(const Layer& layer) {
   const auto* norm = as<BatchNormalization>(layer);
-  return (norm != nullptr && norm->is_made()) || as<SignThresholds>(layer) != nullptr;
+  return (norm != nullptr && norm->origin.is_made) || as<SignThresholds>(layer) != nullptr;
 }
 
 void require_unfused(const Layer& layer, const Layer& norm_layer) {
   const Dense* matrix = matrix_of(layer);
   const auto* norm = as<BatchNormalization>(norm_layer);
-  if (matrix == nullptr || !matrix->quantizers.any() || !all_are(norm->scale, 1.F)) return;
-  const auto& extracted = norm->extracted();
-  if (extracted && extracted->scale_quantizer) return;
+  if (matrix == nullptr || !matrix->quantizers.any() || !all_are(norm->scale(), 1.F)) return;
+  if (norm->given_scale.is_quantized()) return;
   if (matrix->quantizers.kernel && weight_format(*matrix->quantizers.kernel, true).meaning != Meaning::kNumber) return;
-  const bool no_quantizer = !extracted || !extracted->bias_quantizer;
+  const bool no_quantizer = !norm->given_bias.is_quantized();
   const bool biases =
-      (!matrix->quantizers.bias && (no_quantizer || all_are(matrix->bias, 0.F))) || (all_are(norm->bias, 0.F) && no_quantizer);
+      (!matrix->quantizers.bias && (no_quantizer || all_are(matrix->bias, 0.F))) || (all_are(norm->bias(), 0.F) && no_quantizer);
   if (!biases) return;
   throw Error(describe(layer) + ": the normalization " + norm_layer.name +
               " behind it has scales of exactly 1, and hls4ml 1.3.0 folds it into quantized weights; narrow does not follow that");
