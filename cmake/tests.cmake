@@ -24,7 +24,8 @@ narrow_gtest(interpreter_test SOURCES engine/interpreter_test.cc engine/random_p
 narrow_gtest(engine_test SOURCES engine/engine_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(bounds_test SOURCES engine/bounds_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
 narrow_gtest(matrix_product_test SOURCES engine/matrix_product_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine)
-narrow_gtest(cost_test SOURCES cost/cost_test.cc engine/random_program.cc engine/shrink.cc USES narrow_cost)
+narrow_gtest(cost_test SOURCES cost/cost_test.cc engine/random_program.cc engine/shrink.cc USES narrow_cost nlohmann_json::nlohmann_json)
+narrow_gtest(fpga_test SOURCES cost/fpga_test.cc USES narrow_cost)
 narrow_gtest(quantizer_test SOURCES keras/quantizer_test.cc USES narrow_keras)
 narrow_gtest(reader_test SOURCES keras/reader_test.cc USES narrow_keras)
 narrow_gtest(precision_test SOURCES precision/precision_test.cc engine/random_program.cc engine/shrink.cc USES narrow_engine narrow_keras)
@@ -71,6 +72,14 @@ endif()
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME mutations_stand COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/mutate.py --list)
+endif()
+
+# The counts of src/cost/testdata/yosys.csv, of three of its layers.
+find_program(YOSYS yosys)
+if(Python3_FOUND AND YOSYS)
+  add_test(NAME yosys_test COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/circuits.py check ${CMAKE_SOURCE_DIR}/src/cost/testdata/yosys.csv)
+else()
+  message(STATUS "yosys is not here: counted circuits are not counted again")
 endif()
 
 # What needs Python with Keras and hls4ml.

@@ -905,3 +905,20 @@ of("search/search.cc",
 
 of("search/coster.cc",
    ("a layer's cost does not depend on what it reads", 'key += "<" + to_string(resolved.precision[static_cast<std::size_t>(input)].result());', "static_cast<void>(input);"))
+
+of("cost/ebops.cc",
+   ("a zero has a bit", "if (raw == 0) return 0;", "if (raw == 0) return 1;"),
+   ("a constant's low zeros count", "return bits_of(magnitude) - zeros;", "return bits_of(magnitude) - 0 * zeros;"),
+   ("a saturating type has no sign", "format.is_signed && format.overflow != Overflow::kSat ? 1 : 0", "format.is_signed ? 1 : 0"),
+   ("biases are added once", "added * static_cast<double>(layer.rows);", "added;"),
+   ("a difference costs what a sum does", "case Pairing::Kind::kSum: return values * kAddition *", "case Pairing::Kind::kSum: return values *"))
+
+of("cost/fpga.cc",
+   ("a weight's magnitudes are not shared", "seen.erase(std::unique(seen.begin(), seen.end()), seen.end());", ";"),
+   ("terms do not wait for each other", "circuit_.ff += std::abs(stage(a) - stage(b))", "circuit_.ff += 0 * std::abs(stage(a) - stage(b))"),
+   ("two digits take a multiplier", "constant.digits > 2 && !fits_luts", "constant.digits > 1 && !fits_luts"),
+   ("a slice has 26 bits", "constexpr int kDspWide = 27", "constexpr int kDspWide = 26"),
+   ("zeros take multipliers", "multipliers -= std::floor(static_cast<double>(zeros) / reuse);", ";"))
+
+of("cost/reading.cc",
+   ("a pixel of the padding is multiplied", "if (!gather || !gather->pads) return {};", "if (true) return {};"))

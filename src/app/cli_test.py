@@ -1,11 +1,13 @@
 """The command line as a user meets it: what it writes, and what it says when the input is wrong."""
 
+import io
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -175,6 +177,47 @@ def test_onnx_networks_are_not_saved_as_keras(tmp_path):
     run = narrow("show", GOLDEN / "onnx" / "mlp.onnx", "--save-model", tmp_path / "m.keras")
     assert run.returncode == 1 and not (tmp_path / "m.keras").exists()
     assert re.fullmatch(r"narrow: error: --save-model \S+: a Keras file does not hold the types of \S+mlp.onnx, which is an ONNX file\n", run.stderr), run.stderr
+
+
+def significant_bits(raw):
+    digits = f"{abs(raw):b}".strip("0")
+    return len(digits)
+
+
+def test_cost_counts_what_the_model_file_holds(tmp_path):
+    """Bits and EBOPs from the file's own numbers: every value has 12 bits, 11 without its sign, and every weight 8, 6 of them fractional."""
+    archive = zipfile.ZipFile(DS16)
+    costs = tmp_path / "cost.json"
+    out = succeed("cost", DS16, "--v", "12,5", "--wb", "8,2", "--json", costs)
+    assert re.search(r"^phi1 +640 +11,776 ", out, re.MULTILINE)  # 4 x 16 + 16 weights; 32 x 16 results of 23 bits
+    cost = json.loads(costs.read_text())
+    found = {layer["layer"]: layer for layer in cost["layers"]}
+    with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        for k, (name, rows) in enumerate({"phi1": 32, "phi2": 32, "rho1": 1, "rho2": 1, "regression": 1}.items()):
+            kernel, bias = (np.floor(file[f"layers/dense{f'_{k}' if k else ''}/vars/{i}"][:].astype(float) * 64).astype(int).ravel() for i in (0, 1))
+            kernel, bias = ((array + 128) % 256 - 128 for array in (kernel, bias))  # they wrap
+            assert found[name]["ebops"] == rows * sum(11 * significant_bits(raw) for raw in kernel) + rows * sum(map(significant_bits, bias))
+            assert found[name]["weight_bits"] == 8 * (len(kernel) + len(bias))
+    assert found["KSum"]["ebops"] == pytest.approx(0.65 * 31 * 16 * 11)
+    for key in ("weight_bits", "value_bits", "ebops", "dsp", "lut", "ff", "bram"):
+        assert cost["all"][key] == pytest.approx(sum(layer[key] for layer in cost["layers"]))
+    assert cost["average_bits"] == cost["all"]["tensor_bits"] / cost["all"]["tensors"]
+
+
+def test_cost_of_a_stream_is_that_of_a_row():
+    out = succeed("cost", DS16, "--v", "12,5", "--io", "io_stream", "--part", "xcku115-flvb2104-2-i")
+    assert re.search(r"^activation +- +6,144 +- +- +192 +192 ", out, re.MULTILINE)  # 16 relus of 12 bits
+    assert re.search(r"^xcku115 +\d", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    (["--v", "12,5", "--part", "xc7z020"], "the part `xc7z020` should be one of xcvu13p, xcvu9p, xcu250, xcku115, xczu7ev"),
+    (["--v", "12,5", "--io", "io_serial"], "the io type `io_serial` should be one of io_parallel, io_stream"),
+    ([], "a cost needs a precision"),
+])
+def test_cost_says_what_would_be_right(options, says):
+    run = narrow("cost", DS16, *options)
+    assert (run.returncode, run.stdout) == (2, "") and says in run.stderr and run.stderr.count("\n") == 1
 
 
 def test_notes_say_where_narrow_departs_from_hls4ml():

@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   narrow::add_prepare(app, globals);
   narrow::add_train(app, globals);
   narrow::add_show(app, globals);
+  narrow::add_cost(app, globals);
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
   narrow::add_sweep(app, globals);

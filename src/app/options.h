@@ -73,6 +73,7 @@ void add_generate(CLI::App& app, const Globals& globals);
 void add_prepare(CLI::App& app, const Globals& globals);
 void add_train(CLI::App& app, const Globals& globals);
 void add_show(CLI::App& app, const Globals& globals);
+void add_cost(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);

@@ -42,10 +42,11 @@ void add_bits(const Program& program, const Place& place, std::size_t index, con
 
 int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
-// LUTs of a product of two values that no DSP slice takes, and slices of one that LUTs do not.
-void add_products(double count, int a, int b, LayerCost& cost) {
-  if (fits_luts(a, b)) cost.lut += count * a * b;
-  else cost.dsp += count * dsps_of_product(a, b);
+void add_products(double count, const Format& a, const Format& b, LayerCost& cost) {
+  Circuit circuit;
+  add_product(a.width + (a.is_signed ? 0 : 1), b.width + (b.is_signed ? 0 : 1), count, circuit);
+  cost.lut += circuit.lut;
+  cost.dsp += circuit.dsp;
 }
 
 // A comparison takes half a LUT for each bit, the choice of one of both a whole one.
@@ -91,15 +92,15 @@ void add_softmax(const Place& place, const Reading& layer, const Lanes& lanes, L
   const bool typed = place.types.has(TypeName::kExpTable);
   const Format exp_type = typed ? place.types[TypeName::kExpTable] : kSoftmaxTable;
   const Format inv_type = typed ? place.types[TypeName::kInvTable] : kSoftmaxTable;
-  const int accum = place.types.has(TypeName::kAccum) ? place.types[TypeName::kAccum].width : kSoftmaxTable.width;
+  const Format accum = place.types.has(TypeName::kAccum) ? place.types[TypeName::kAccum] : kSoftmaxTable;
   const int levels = log2_ceil(static_cast<std::size_t>(place.shape.back()));
   const bool stable = *place.types.softmax != SoftmaxKind::kLatency;
   if (stable) cost.lut += rows * ((row - 1) * kLutsOfChoice * x.width + row * (x.width + 1));
   add_tables(*layer.exp_table, exp_type, lanes.values, cost);
   add_tables(*layer.inv_table, inv_type, rows, cost);
-  cost.lut += rows * (row - 1) * accum;
-  add_products(lanes.values, accum + 1, inv_type.width + 1, cost);
-  cost.ff += lanes.values * (exp_type.width + x.width) + rows * (accum + inv_type.width);
+  cost.lut += rows * (row - 1) * accum.width;
+  add_products(lanes.values, accum, inv_type, cost);
+  cost.ff += lanes.values * (exp_type.width + x.width) + rows * (accum.width + inv_type.width);
   cost.latency += (stable ? 1 + levels : 0) + 1 + std::ceil(static_cast<double>(levels) / kAddersPerCycle) + 1 + 1;
 }
 
@@ -162,11 +163,11 @@ void add_fpga(const Place& place, const Reading& layer, const CostOptions& optio
       cost.latency = 1;
       if (layer.is_dot) {
         const double count = static_cast<double>(layer.op.multiplications(place.shape));
-        add_products(count, a.width, b.width, cost);
+        add_products(count, a, b, cost);
         cost.lut += count * place.types[TypeName::kAccum].width;
         cost.latency = 1 + std::ceil(std::log2(std::max(count, 1.0)) / kAddersPerCycle);
       } else if (kind == Pairing::Kind::kProduct) {
-        add_products(lanes.values, a.width, b.width, cost);
+        add_products(lanes.values, a, b, cost);
       } else {
         const bool chooses = kind == Pairing::Kind::kLarger || kind == Pairing::Kind::kSmaller;
         cost.lut += lanes.values * (chooses ? kLutsOfChoice : 1) * std::max(a.width, b.width);

@@ -55,8 +55,9 @@ struct Cost {
 
 Cost cost_of(const Program& program, const CostOptions& options = {});
 
-// One layer alone, without its name. Its time grows with its weights: about 10 ns for each, so a search can ask again for the layers that
-// change (with a layer's result type, those behind it change as well). Allocates a constant number of small arrays.
+// One layer alone, without its name, so that a search asks again for those layers alone that changed (with a layer's result type, those
+// behind it change as well). Its time grows with its weights: of a Dense of 64x64 EBOPs take 5 us (1 ns a weight), DSPs or LUTs 170 us
+// (40 ns a weight), bits nothing worth naming. Allocates a constant number of small arrays.
 LayerCost cost_of_layer(const Program& program, std::size_t layer, const CostOptions& options = {});
 
 // What `kind` measures of one layer, and no more than is needed for it. Of all kinds the network's is the sum over its layers; of kBits

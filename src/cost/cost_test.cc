@@ -4,16 +4,23 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "cost/ebops.h"
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/convolution.h"
 #include "layers/dense.h"
-#include "layers/flatten.h"
+#include "layers/dot.h"
 #include "layers/input.h"
+#include "layers/merge.h"
+#include "layers/pooling.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/table_activation.h"
 
 namespace narrow {
 namespace {
@@ -96,6 +103,76 @@ TEST(Cost, WordsAreReadAndWrongOnesNamed) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "the cost `luts` should be one of bits, total_bits, ebops, dsp, lut");
+  }
+}
+
+std::vector<float> numbers(const nlohmann::json& raws, const Format& type) {
+  std::vector<float> values;
+  for (const auto& raw : raws) values.push_back(std::ldexp(raw.get<float>(), -type.fraction()));
+  return values;
+}
+
+// The layer of a case, behind inputs of its types.
+Program program_of(const nlohmann::json& given) {
+  const std::string kind = given["layer"];
+  const Shape shape = given["shape"];
+  Model model;
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(16, 6);
+  const auto input = [&](const std::string& name, const std::string& type) {
+    model.layers.push_back({name, "InputLayer", std::make_shared<Input>(shape), {}, shape});
+    config.by_name[name].types["result"] = parse_format(type);
+  };
+  input("a", given["x"]);
+  if (given.contains("other")) input("b", given["other"]);
+  ConfigEntry& types = config.by_name["layer"];
+  OperationPtr op;
+  std::vector<float> weights;
+  std::vector<float> biases;
+  if (given.contains("weights")) {
+    types.types["weight"] = parse_format(given["weight"].get<std::string>());
+    types.types["bias"] = parse_format(given["bias"].get<std::string>());
+    weights = numbers(given["weights"], *types.types["weight"]);
+    biases = numbers(given["biases"], *types.types["bias"]);
+  }
+  const auto outputs = static_cast<int>(biases.size());
+  if (kind == "Dense") {
+    op = std::make_shared<Dense>(shape.back(), outputs, weights, biases);
+  } else if (kind.starts_with("Conv")) {
+    const std::vector<int> size = given["size"];
+    const Padding padding = given["padding"] == "same" ? Padding::kSame : Padding::kValid;
+    op = std::make_shared<Convolution>(Windows{size, std::vector<int>(size.size(), 1), padding}, shape.back(), outputs, weights, biases);
+  } else if (kind == "KSum") {
+    op = std::make_shared<SetSum>();
+  } else if (kind == "MaxPooling1D") {
+    op = std::make_shared<Pooling>(PoolKind::kMax, Windows{{2}, {2}});
+  } else if (kind == "sigmoid") {
+    op = std::make_shared<TableActivation>(TableFunction::kSigmoid);
+    types.types["result"] = parse_format(given["result"].get<std::string>());
+  } else if (kind == "Dot") {
+    op = std::make_shared<Dot>(shape.back());
+    types.types["accum"] = fixed(24, 12);
+  } else {
+    const std::map<std::string, MergeKind> kinds = {
+        {"Add", MergeKind::kAdd}, {"Subtract", MergeKind::kSubtract}, {"Multiply", MergeKind::kMultiply}, {"Maximum", MergeKind::kMaximum}};
+    op = std::make_shared<Merge>(kinds.at(kind));
+  }
+  Layer layer{"layer", kind, op, {}, {}};
+  for (std::size_t i = 0; i < model.layers.size(); ++i) layer.inputs.push_back(static_cast<int>(i));
+  layer.shape = output_shape(layer, std::vector<Shape>(model.layers.size(), shape));
+  model.layers.push_back(layer);
+  model.outputs = {static_cast<int>(model.layers.size()) - 1};
+  return build_program(resolve(model, config));
+}
+
+// tools/hgq2_reference.py has them from HGQ2, in float32.
+TEST(Cost, EbopsAreThoseOfHgq2) {
+  const auto answers = nlohmann::json::parse(std::ifstream(NARROW_SOURCE_DIR "/src/cost/testdata/hgq2.json"));
+  ASSERT_EQ(answers["cases"].size(), 19U);
+  for (const auto& given : answers["cases"]) {
+    const Program program = program_of(given);
+    const auto ebops = given["ebops"].get<double>();
+    EXPECT_NEAR(narrow::ebops(program, program.model().layers.size() - 1), ebops, 1e-6 * ebops) << given["layer"] << given["shape"];
   }
 }
 

@@ -13,27 +13,31 @@ namespace {
 constexpr int kDspWide = 27, kDspNarrow = 18;
 constexpr int kLutBits = 9;  // fits_luts
 constexpr int kLutRomWords = 64;
+constexpr int kLutInputs = 6;
 
 double up(double count, double by) { return std::ceil(count / by); }
 
-// A number on its way to a sum: bits from `low` to below `high`, sign included, counted from the point; `largest` is its largest magnitude.
+// A number on its way to a sum: bits from `low` on, counted from the point; `largest` is its largest magnitude.
 struct Term {
   int low = 0;
+  int bits = 0;  // the sign included; of a constant 0, for it is kept nowhere
   double largest = 0;
-  int level = 0;  // adders behind which it stands in a row
+  bool negative = false;  // what is meant is the negative number
+  int level = 0;          // adders behind which it stands in a row
 };
-
-// Bits of a signed number up to a magnitude, above `low`.
-int bits_above(double largest, int low) { return largest <= 0 ? 0 : std::max(0, std::ilogb(largest) + 2 - low); }
 
 // A balanced tree over terms that come one by one: two of the same number of terms are added at once.
 class Tree {
  public:
   Tree(const Format& accum, Circuit& circuit) : low_(-accum.fraction()), high_(accum.integer), circuit_(circuit) {}
 
-  // What the accumulator's type drops is no part of it.
   void add(Term term) {
-    term.low = std::max(term.low, low_);
+    if (term.low < low_) {  // what accum's type drops is no part of it, and is dropped behind the sign
+      if (term.negative) circuit_.lut += term.bits + 1;
+      term.bits = std::max(term.bits + (term.negative ? 1 : 0) - (low_ - term.low), 0);
+      term.negative = false;
+      term.low = low_;
+    }
     std::size_t terms = 1;
     while (depth_ > 0 && stack_[depth_ - 1].terms == terms) {
       term = sum(stack_[--depth_].term, term);
@@ -48,17 +52,20 @@ class Tree {
     while (depth_ > 0) term = sum(stack_[--depth_].term, term);
     return term;
   }
-  int bits(const Term& term) const { return std::min(bits_above(term.largest, term.low), std::max(high_ - term.low, 0)); }
 
  private:
-  // The bits below the higher of both lows are wires.
   Term sum(const Term& a, const Term& b) {
-    Term result{std::min(a.low, b.low), a.largest + b.largest, std::max(a.level, b.level) + 1};
-    const int high = result.low + bits(result);
-    circuit_.lut += std::max(0, high - std::max(a.low, b.low));
-    if (result.level % kAddersPerCycle == 0) circuit_.ff += bits(result);
+    Term result{std::min(a.low, b.low), 0, a.largest + b.largest, a.negative && b.negative, std::max(a.level, b.level) + 1};
+    result.bits = std::max(std::min(std::ilogb(result.largest) + 2, high_) - result.low, 0);
+    // The bits below the higher of both lows are wires, but not where they are subtracted.
+    const bool borrows = a.negative != b.negative && (a.negative ? a.low < b.low : b.low < a.low);
+    circuit_.lut += std::max(0, result.low + result.bits - (borrows ? result.low : std::max(a.low, b.low)));
+    // One that has fewer registers behind it waits for the other.
+    circuit_.ff += std::abs(stage(a) - stage(b)) * (stage(a) < stage(b) ? a.bits : b.bits);
+    if (result.level % kAddersPerCycle == 0) circuit_.ff += result.bits;
     return result;
   }
+  static int stage(const Term& term) { return term.level / kAddersPerCycle; }
 
   struct Partial {
     Term term;
@@ -87,6 +94,9 @@ Constant constant_of(Int128 raw, const Format& format) {
   return {zeros, signed_digits(raw), bits_of(magnitude) - zeros + 1};
 }
 
+// For each bit of one of so many values, in LUTs that choose one of four (UltraScale's F7 and F8 would take some of them).
+double luts_of_choice(double values) { return up(values - 1, 3); }
+
 int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
 int cycles_of(int levels) { return static_cast<int>(up(levels, kAddersPerCycle)); }
@@ -106,12 +116,18 @@ int signed_digits(Int128 raw) {
   return std::popcount(static_cast<std::uint64_t>(digits)) + std::popcount(static_cast<std::uint64_t>(digits >> 64));
 }
 
+void add_product(int bits, int other_bits, double count, Circuit& circuit) {
+  if (fits_luts(bits, other_bits)) circuit.lut += count * std::min(bits, other_bits) * (std::max(bits, other_bits) + 1);
+  else circuit.dsp += count * dsps_of_product(bits, other_bits);
+}
+
 double block_rams(std::size_t words, int bits) {
   if (words == 0 || bits <= 0) return 0;
-  constexpr std::array<int, 5> kWidths = {18, 9, 4, 2, 1};
+  constexpr std::array<int, 6> kWidths = {36, 18, 9, 4, 2, 1};
+  constexpr double kWordsOfWidest = 512;
   double best = 0;
   for (std::size_t i = 0; i < kWidths.size(); ++i) {
-    const double blocks = up(bits, kWidths[i]) * up(static_cast<double>(words), 1024.0 * std::exp2(static_cast<double>(i)));
+    const double blocks = up(bits, kWidths[i]) * up(static_cast<double>(words), kWordsOfWidest * std::exp2(static_cast<double>(i)));
     if (i == 0 || blocks < best) best = blocks;
   }
   constexpr double kHalf = 0.5;
@@ -134,32 +150,46 @@ Circuit unrolled(const MatrixCircuit& matrix) {
   const int fraction = matrix.x.fraction() + matrix.weight.fraction();
   const double largest_x = std::ldexp(1.0, matrix.x.width - (matrix.x.is_signed ? 1 : 0));
   const int bits_x = matrix.x.width + (matrix.x.is_signed ? 0 : 1);
-  std::vector<Int128> seen;  // weights of one input
+  const bool is_number = matrix.weight.meaning == Meaning::kNumber;
+  std::vector<Uint128> seen;  // magnitudes of the weights of one input
   int product_levels = 0;
   for (std::size_t i = 0; i < inputs; ++i) {
     const std::span<const Int128> row = matrix.weights.subspan(i * outputs, outputs);
-    seen.assign(row.begin(), row.end());
+    seen.clear();
+    bool is_wired = !is_number;
+    for (const Int128 weight : row) {
+      const Uint128 magnitude = magnitude_of(weight);
+      if (!is_number || magnitude == 0) continue;
+      if ((magnitude & (magnitude - 1)) == 0) is_wired = true;
+      else seen.push_back(magnitude);
+    }
     std::sort(seen.begin(), seen.end());
     seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-    bool is_wired = false;
-    for (const Int128 weight : seen) {
-      const Constant constant = constant_of(weight, matrix.weight);
-      if (constant.digits == 0) continue;
-      if (constant.digits == 1) {
-        is_wired = true;
-        continue;
-      }
-      const int product_bits = bits_x + constant.bits - 1;
-      circuit.ff += product_bits;
+    int tables = 0;
+    for (const Uint128 weight : seen) {
+      const Constant constant = constant_of(static_cast<Int128>(weight), matrix.weight);
+      // The highest bit of a product of two numbers without a sign is none; the lowest is the input's.
+      const int bits = matrix.x.width + constant.bits - 2;
+      circuit.ff += bits;
       if (constant.digits > 2 && !fits_luts(bits_x, constant.bits)) {
+        circuit.ff += 1;
         circuit.dsp += dsps_of_product(bits_x, constant.bits);
         product_levels = std::max(product_levels, kAddersPerCycle);
-      } else {
-        circuit.lut += (constant.digits - 1) * (bits_x + 1);
-        product_levels = std::max(product_levels, log2_ceil(static_cast<std::size_t>(constant.digits)));
+        continue;
       }
+      const int adders = (constant.digits - 1) * (matrix.x.width + 1);
+      const bool is_table = matrix.x.width <= kLutInputs && bits < adders;
+      tables += is_table ? 1 : 0;
+      circuit.lut += is_table ? bits : adders;
+      product_levels = std::max(product_levels, is_table ? 1 : log2_ceil(static_cast<std::size_t>(constant.digits)));
     }
     if (is_wired) circuit.ff += matrix.x.width;
+    else if (!seen.empty()) circuit.ff += 1;
+    // Of odd constants, bit k of the product has 2^k forms.
+    for (int k = 1, forms = 2; forms < tables; ++k, forms *= 2) {
+      circuit.lut -= tables - forms;
+      circuit.ff -= tables - forms;
+    }
   }
   int levels = 0;
   const double rounded = luts_of_cast(matrix.accum, matrix.result);
@@ -173,20 +203,19 @@ Circuit unrolled(const MatrixCircuit& matrix) {
     for (std::size_t i = j; i < matrix.weights.size(); i += outputs) {
       const Constant constant = constant_of(matrix.weights[i], matrix.weight);
       if (constant.digits == 0) continue;
-      const bool is_number = matrix.weight.meaning == Meaning::kNumber;
       const double magnitude = is_number ? std::abs(static_cast<double>(matrix.weights[i])) : std::ldexp(1.0, constant.zeros);
       circuit.lut += each;
-      tree.add({constant.zeros - fraction, std::ldexp(largest_x * magnitude, -fraction), 0});
+      tree.add(
+          {constant.zeros - fraction, bits_x + constant.bits - 1, std::ldexp(largest_x * magnitude, -fraction), matrix.weights[i] < 0});
     }
     if (const Int128 bias = matrix.biases[j]; bias != 0) {
       const int low = constant_of(bias, matrix.bias).zeros - matrix.bias.fraction();
-      tree.add({low, std::ldexp(std::abs(static_cast<double>(bias)), -matrix.bias.fraction()), 0});
+      tree.add({low, 0, std::ldexp(std::abs(static_cast<double>(bias)), -matrix.bias.fraction()), bias < 0});
     }
     const Term sum = tree.finish();
     levels = std::max(levels, sum.level);
-    const int bits = std::min(tree.bits(sum), matrix.result.width);
-    circuit.lut += bits > 0 ? rounded : 0;
-    if (sum.level % kAddersPerCycle != 0 || sum.level == 0) circuit.ff += bits;
+    circuit.lut += sum.bits > 0 ? rounded : 0;
+    if (sum.level % kAddersPerCycle != 0 || sum.level == 0) circuit.ff += std::min(sum.bits, matrix.result.width);
   }
   circuit.latency = std::max(cycles_of(product_levels), product_levels > 0 ? 1 : 0) + std::max(1, cycles_of(levels));
   return circuit;
@@ -194,36 +223,56 @@ Circuit unrolled(const MatrixCircuit& matrix) {
 
 Circuit multiplexed(const MatrixCircuit& matrix, int reuse, Strategy strategy) {
   Circuit circuit;
-  const std::size_t outputs = matrix.biases.size();
-  const std::size_t inputs = matrix.weights.size() / outputs;
-  const double multipliers = up(static_cast<double>(matrix.weights.size()), reuse);
+  const auto outputs = static_cast<double>(matrix.biases.size());
+  const double inputs = static_cast<double>(matrix.weights.size()) / outputs;
+  double multipliers = up(static_cast<double>(matrix.weights.size()), reuse);
+  // multiplier_limit of hls4ml's configurations (vivado/passes/core_templates.py).
+  if (strategy == Strategy::kLatency) {
+    const auto zeros = std::count(matrix.weights.begin(), matrix.weights.end(), 0);
+    multipliers -= std::floor(static_cast<double>(zeros) / reuse);
+  }
+  circuit.interval = reuse;
+  if (multipliers < 1) return circuit;
   const int bits_x = matrix.x.width + (matrix.x.is_signed ? 0 : 1);
   const int bits_w = matrix.weight.width + (matrix.weight.is_signed ? 0 : 1);
+  if (matrix.weight.meaning != Meaning::kNumber) circuit.lut += multipliers * bits_x;
+  else add_product(bits_x, bits_w, multipliers, circuit);
+  // Which input each multiplier takes, of `reuse` inputs one after the other.
+  const double turns = std::min<double>(reuse, inputs);
+  const double chosen = up(inputs, turns) * matrix.x.width;
+  circuit.lut += chosen * luts_of_choice(turns);
+  circuit.ff += chosen;
+  // Several products for one sum are added in a tree with registers behind each level.
   const int sum_bits = matrix.accum.width;
-  const bool is_wired = matrix.weight.meaning != Meaning::kNumber;
-  if (is_wired) circuit.lut += multipliers * bits_x;
-  else if (fits_luts(bits_x, bits_w)) circuit.lut += multipliers * bits_x * bits_w;
-  else circuit.dsp += multipliers * dsps_of_product(bits_x, bits_w);
-  // Which input each multiplier takes: of reuse inputs one after the other, four to a LUT, and the rest of a wide choice in F7 and F8.
-  const double turns = std::min<double>(reuse, static_cast<double>(inputs));
-  const double chosen = up(static_cast<double>(inputs), turns);
-  circuit.lut += chosen * matrix.x.width * up(turns, 4);
-  // Which sum it is added to.
-  const double sums_each = up(static_cast<double>(outputs), multipliers);
-  if (sums_each > 1) circuit.lut += multipliers * sum_bits * up(sums_each, 4);
-  circuit.lut += multipliers * sum_bits;  // an adder each
-  circuit.ff += static_cast<double>(outputs) * sum_bits;
-  circuit.ff += multipliers * (bits_x + bits_w);
-  circuit.lut += static_cast<double>(outputs) * luts_of_cast(matrix.accum, matrix.result);
-  circuit.ff += static_cast<double>(outputs) * matrix.result.width;
+  const int fraction_up = std::max(0, matrix.accum.fraction() - matrix.x.fraction() - matrix.weight.fraction());
+  double bits = std::min(bits_x + bits_w + fraction_up, sum_bits);
+  double terms = up(multipliers, outputs);
+  int levels = 0;
+  for (; terms > 1; terms = up(terms, 2), ++levels) {
+    bits = std::min<double>(bits + 1, sum_bits);
+    circuit.lut += outputs * std::floor(terms / 2) * bits;
+    circuit.ff += outputs * up(terms, 2) * bits;
+  }
+  // A running sum for each output, and its result; where a multiplier serves more than the three that fit the adder's own LUTs, a choice.
+  const double adders = std::min(multipliers, outputs);
+  const double sums_each = up(outputs, adders);
+  circuit.lut += adders * sum_bits * (1 + (sums_each > 3 ? luts_of_choice(sums_each) : 0));
+  circuit.ff += outputs * (sum_bits + matrix.result.width);
+  circuit.lut += outputs * luts_of_cast(matrix.accum, matrix.result);
+  // The weights of a turn, in a word. Of few turns there are few different bits, and equal ones are one.
   const double word = multipliers * matrix.weight.width;
-  if (strategy == Strategy::kResource) circuit.bram += block_rams(static_cast<std::size_t>(reuse), static_cast<int>(word));
-  else circuit.lut += word * up(reuse, kLutRomWords);
-  circuit.ff += log2_ceil(static_cast<std::size_t>(reuse)) + 1;
-  circuit.lut += log2_ceil(static_cast<std::size_t>(reuse));
-  const auto terms_each = static_cast<std::size_t>(up(multipliers, static_cast<double>(outputs)));
-  circuit.latency = reuse + 1 + std::max(1, cycles_of(log2_ceil(terms_each) + 1));
-  circuit.interval = reuse;
+  if (strategy == Strategy::kResource) {
+    circuit.bram += block_rams(static_cast<std::size_t>(reuse), static_cast<int>(word));
+  } else {
+    constexpr int kManyTurns = 16;
+    const double different = std::min(word, std::exp2(std::min(reuse, kManyTurns)));
+    circuit.lut += different * up(reuse, kLutRomWords);
+    circuit.ff += different;
+  }
+  const int count_bits = std::max(1, log2_ceil(static_cast<std::size_t>(reuse)));
+  circuit.lut += count_bits;
+  circuit.ff += (2 + levels) * count_bits;
+  circuit.latency = reuse + 2 + levels;
   return circuit;
 }
 

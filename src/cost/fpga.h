@@ -26,6 +26,9 @@ int dsps_of_product(int bits, int other_bits);
 // own estimate has it (hls4ml 1.3.0, optimization/dsp_aware_pruning/objectives/vivado_objectives.py: VivadoDSPEstimator).
 bool fits_luts(int bits, int other_bits);
 
+// Adds `count` products of two signed values: of DSP slices, or a row of adders for each bit of the narrower one.
+void add_product(int bits, int other_bits, double count, Circuit& circuit);
+
 // Digits of a constant that are not 0, in the signed-digit form that has the fewest (the non-adjacent one): 7 = 8 - 1 has two. One is a
 // shift, two a shift and an addition.
 int signed_digits(Int128 raw);
@@ -45,16 +48,16 @@ struct MatrixCircuit {
 };
 
 // All products at once (reuse factor 1): weights are constants. A weight that is 0 costs nothing, a power of two is wires, one of two
-// signed digits an adder; equal weights of one input share what they need. Others take DSP slices, or one adder for each further digit
-// where fits_luts. An adder takes a LUT for each bit in which both operands may differ from wires; sums are trees, with registers behind
-// the products, behind each kAddersPerCycle levels and at the end.
+// signed digits an adder; weights of one input with one magnitude share what they need. Others take DSP slices, or one adder for each
+// further digit where fits_luts. An adder takes a LUT for each bit in which both operands may differ from wires; sums are trees, with
+// registers behind the products, behind each kAddersPerCycle levels and at the end.
 Circuit unrolled(const MatrixCircuit& matrix);
 
 // n_in * n_out / reuse multipliers, which take the weights one after the other: from block RAM with strategy Resource, from LUTs with
 // Latency.
 Circuit multiplexed(const MatrixCircuit& matrix, int reuse, Strategy strategy);
 
-// Blocks of 36 Kb that hold so many words: halves of 18 Kb, each of 1024x18, 2048x9, 4096x4, 8192x2 or 16384x1 bits (UG573).
+// Blocks of 36 Kb that hold so many words: halves of 18 Kb, each of 512x36, 1024x18, 2048x9, 4096x4, 8192x2 or 16384x1 bits (UG573).
 double block_rams(std::size_t words, int bits);
 
 // LUTs of a cast of one value: an adder where it rounds other than down, a choice for each bit where it saturates and the range is smaller.
