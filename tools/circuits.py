@@ -589,7 +589,7 @@ def figure(counted, predicted, out):
             x, y = at(row[key]), size - at(guesses[row["name"]][key])
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" class="{"turns" if turns else "once"}"/>')
         parts.append(f'<text x="{size / 2}" y="-8" text-anchor="middle">{title}: predicted (up) against counted by yosys</text></g>')
-    width, height = 2 * (size + gap) + 16, size + 88
+    width, height = 2 * (size + gap) + 32, size + 88
     legend = (f'<circle cx="{gap + 6}" cy="{height - 22}" r="3.5" class="once"/><text x="{gap + 16}" y="{height - 18}">all products at once</text>'
               f'<circle cx="{gap + 166}" cy="{height - 22}" r="3.5" class="turns"/><text x="{gap + 176}" y="{height - 18}">weights one after the other</text>')
     style = ("text{font:12px sans-serif;fill:#444}.frame{fill:#fff;stroke:#888}.grid{stroke:#ddd}.equal{stroke:#888;stroke-dasharray:4 3}"
