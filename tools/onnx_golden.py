@@ -266,19 +266,21 @@ MODEL_10_3 = {"name": "model_10_3", "granularity": "model", "default": "ap_fixed
 
 def moved():
     """Transpositions, which have the types that hls4ml gave the nodes before them, whatever became of those."""
-    net = Net("moved", [2, 3, 4])
+    net = Net("moved", [12])
     def turn(x):
-        return net.node("Tanh", net.node("Transpose", x, perm=[0, 3, 1, 2]))
-    sign = net.node("BipolarQuant", "x", net.const(1.0), domain="qonnx.custom_op.general")
-    quants = [net.quant(net.node("Relu", "x"), 8, scale) for scale in (0.25, 0.3)]
-    return net.model(*(turn(x) for x in (sign, *quants, net.node("Add", net.node("Relu", "x"), net.const([0.3])))))
+        return net.node("Tanh", net.node("Transpose", x, perm=[0, 2, 1]))
+    def relu():
+        return net.node("Relu", net.node("Reshape", "x", net.const([1, 3, 4], np.int64)))
+    sign = net.node("BipolarQuant", net.node("Sub", relu(), net.const([0.4])), net.const(1.0), domain="qonnx.custom_op.general")
+    quants = [net.quant(relu(), 8, scale) for scale in (0.25, 0.3)]
+    return net.model(*(turn(x) for x in (sign, *quants, net.node("Add", relu(), net.const([0.3])))))
 
 
 moved.cases = [
     CASES[0],
     MODEL_10_3,
     {"name": "given", "default": "ap_fixed<16,6>", "layers": {"Quant_0": {"result": "ap_fixed<7,3>"}, "Add_0": {"result": "ap_fixed<8,3>"}}},
-    {"name": "types", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"Quant": {"result": "ap_fixed<7,3>"}, "Merge": {"default": "ap_fixed<9,3>"}}},
+    {"name": "types", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"Merge": {"default": "ap_fixed<9,3>"}, "BipolarQuant": {"result": "ap_fixed<8,3>"}}},
 ]
 
 
@@ -289,7 +291,7 @@ def floors():
         bias = net.quant(net.const(net.numbers(filters)), 6, 0.125, rounding="FLOOR")
         x = net.node("Conv", "x", net.const(net.numbers(filters, 4 // group, 3, 3)), bias, kernel_shape=[3, 3], strides=[1, 1], pads=[0] * 4, dilations=[1, 1], group=group)
         zeros = net.const([0.0] * filters)
-        numbers = [net.const(net.rng.uniform(low, high, filters)) for low, high in ((0.5, 1.5), (0.3, 2))]
+        numbers = [net.const([0.4999] * filters), net.const([0.999] * filters)]  # half of most biases but for what FLOOR cuts off
         return net.node("BatchNormalization", x, numbers[0], zeros, zeros, numbers[1], epsilon=1e-3)
     return net.model(net.node("Relu", conv(3, 1)), net.node("Relu", conv(4, 4)))
 
@@ -312,6 +314,8 @@ classes.cases = [
      "layers": {"Add_0": {"default": "ap_fixed<15,6>"}, "bn_Add_0": {"bias": "ap_fixed<6,3>", "default": "ap_fixed<7,3>"},
                 "Dense_MatMul_1": {"default": "ap_fixed<15,7>", "weight": "ap_fixed<9,2>"}, "Quant_0_scale": {"scale": "ap_fixed<11,4>", "default": "ap_fixed<18,6>"}}},
     {"name": "own_default", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"ApplyAlpha": {"bias": "ap_fixed<5,3>"}}, "layers": {"bn_Add_0": {"default": "ap_fixed<9,4>"}}},
+    {"name": "node_first", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"Merge": {"result": "ap_fixed<9,4>"}},
+     "layers": {"Add_0": {"bias": "ap_fixed<6,2>"}, "bn_Add_0": {"bias": "ap_fixed<5,3>"}}},
     {"name": "type", "granularity": "type", "default": "ap_fixed<16,6>"},
 ]
 
@@ -322,6 +326,9 @@ def zeros():
     def quant(x, scale):
         return net.node("Quant", x, net.const(scale), net.const(3.0), net.const(5.0), domain="qonnx.custom_op.general", signed=1, narrow=0, rounding_mode="ROUND")
     return net.model(quant(net.node("Tanh", "x"), 0.25), net.node("MatMul", "x", quant(net.const(net.numbers(3, 3)), 0.25)), net.node("Tanh", quant(net.node("Relu", "x"), 0.3)))
+
+
+zeros.cases = [*CASES, {"name": "types", "default": "ap_fixed<16,6>", "granularity": "model", "types": {"Quant": {"result": "ap_fixed<7,3>"}}}]
 
 
 def exported(name):

@@ -257,6 +257,14 @@ TEST_F(OnnxFile, ConstantsWithABatch) {
   expect_refusal("node Sub_0 (Sub): its constant of shape 2x3 does not fit values of shape 3");
 }
 
+TEST_F(OnnxFile, ColumnsOfScales) {
+  onnx::NodeProto& made = quant(0.25F, 0, 6);
+  array("column", {3, 1}, {0.25F, 0.3F, 0.25F});
+  made.set_input(1, "column");
+  graph().mutable_initializer()->DeleteSubrange(2, 1);
+  expect_refusal("node Quant_0 (Quant): numbers of shape 3x1 do not fit values of shape 3 in hls4ml 1.3.0");
+}
+
 TEST_F(OnnxFile, RowsOfScales) {
   onnx::NodeProto& made = quant(0.25F, 0, 6);
   array("rows", {1, 3}, {0.25F, 0.25F, 0.25F});

@@ -532,6 +532,20 @@ void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
   }
 }
 
+// Whose types no configuration gives again: an entry of the node goes before that of the layer, and the node has another type.
+void note_nodes(Resolved& resolved) {
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const auto node = resolved.behind.find(layer.configured_as);
+    if (node == resolved.behind.end() || !node->second || as<Linear>(layer) != nullptr || layer.own_type(TypeName::kResult) != nullptr)
+      continue;
+    if (*node->second == resolved.precision[i].result()) continue;
+    resolved.notes.push_back(layer.name + ": its type is " + to_string(resolved.precision[i].result()) + " and that of " + node->first +
+                             ", which a Transpose behind it has, " + to_string(*node->second) +
+                             "; a saved configuration would give it the latter");
+  }
+}
+
 // Where hls4ml's softmax gives what a user would not expect.
 void note_softmax(Resolved& resolved) {
   for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
@@ -671,6 +685,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& given) {
   note_convolutions(resolved);
   note_pooling(resolved);
   note_softmax(resolved);
+  note_nodes(resolved);
   return resolved;
 }
 
