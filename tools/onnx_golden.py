@@ -288,10 +288,10 @@ def floors():
     """Biases that FLOOR quantizes, in front of normalizations that change their scale."""
     net = Net("floors", [4, 6, 5])
     def conv(filters, group):
-        bias = net.quant(net.const(net.numbers(filters)), 6, 0.125, rounding="FLOOR")
+        bias = net.quant(net.const([0.25 * (i + 1) for i in range(filters)]), 6, 0.125, rounding="FLOOR")
         x = net.node("Conv", "x", net.const(net.numbers(filters, 4 // group, 3, 3)), bias, kernel_shape=[3, 3], strides=[1, 1], pads=[0] * 4, dilations=[1, 1], group=group)
         zeros = net.const([0.0] * filters)
-        numbers = [net.const([0.4999] * filters), net.const([0.999] * filters)]  # half of most biases but for what FLOOR cuts off
+        numbers = [net.const([0.4999] * filters), net.const([0.999] * filters)]  # a bit less than half of each bias, which is a step
         return net.node("BatchNormalization", x, numbers[0], zeros, zeros, numbers[1], epsilon=1e-3)
     return net.model(net.node("Relu", conv(3, 1)), net.node("Relu", conv(4, 4)))
 
