@@ -117,6 +117,7 @@ if(NARROW_PYTHON)
     narrow_pytest(report_test src/report/report_test.py)
   endif()
   narrow_pytest(command_search_test src/search/search_test.py)
+  narrow_pytest(profile_test src/search/profile_test.py)
   narrow_pytest(cli_test src/app/cli_test.py)
   narrow_pytest(docs_test docs/docs_test.py)
 

@@ -80,6 +80,7 @@ int run(int argc, char** argv) {
   narrow::add_cost(app, globals);
   narrow::add_predict(app, globals);
   narrow::add_trace(app, globals);
+  narrow::add_profile(app, globals);
   narrow::add_sweep(app, globals);
   narrow::add_search(app, globals);
   narrow::add_run(app, globals);

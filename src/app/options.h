@@ -76,6 +76,7 @@ void add_show(CLI::App& app, const Globals& globals);
 void add_cost(CLI::App& app, const Globals& globals);
 void add_predict(CLI::App& app, const Globals& globals);
 void add_trace(CLI::App& app, const Globals& globals);
+void add_profile(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);
 void add_search(CLI::App& app, const Globals& globals);
 void add_run(CLI::App& app, const Globals& globals);

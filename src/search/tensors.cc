@@ -18,20 +18,20 @@ constexpr int kWide = 30;
 constexpr int kWideInteger = 15;
 constexpr int kMostInteger = 40;
 
-// Whether hls4ml takes the type of a layer's result from the configuration: it is then another where the default is.
-bool is_asked(const Layer& layer, const LayerPrecision& types, std::vector<Format> inputs) {
+}  // namespace
+
+bool takes_type_from_default(const Layer& layer, const LayerPrecision& types, std::vector<Format> inputs, const Format& other,
+                             const std::optional<Format>& maximum) {
   std::vector<std::string> notes;
   TypeRequest request{
       .layer = layer.name,
       .inputs = std::move(inputs),
       .choice = [&](TypeName type) { return type == TypeName::kResult || !types.has(type) ? std::nullopt : std::optional(types[type]); },
-      .fallback = fixed(kWide - 1, kWideInteger + 1),
-      .maximum = {},
+      .fallback = other,
+      .maximum = maximum,
       .notes = notes};
   return types.has(TypeName::kResult) && !(layer.op->types(request).result() == types.result());
 }
-
-}  // namespace
 
 Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
     : model_(model),
@@ -75,7 +75,8 @@ bool Tensors::is_free(std::size_t at) const {
   std::vector<const Format*> formats;
   std::vector<const Shape*> shapes;
   for (const int input : layer.inputs) inputs.push_back(precision_of(input));
-  if (layer.inputs.empty() || is_asked(layer, base_.precision[at], inputs)) return true;
+  if (layer.inputs.empty() || takes_type_from_default(layer, base_.precision[at], inputs, fixed(kWide - 1, kWideInteger + 1), {}))
+    return true;
   for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
     formats.push_back(&inputs[i]);
     shapes.push_back(&model.layers[static_cast<std::size_t>(layer.inputs[i])].shape);

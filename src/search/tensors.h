@@ -33,6 +33,11 @@ struct Modes {
   bool operator==(const Modes&) const = default;
 };
 
+// Whether hls4ml takes the type of a layer's result from the configuration, and does not infer it: it is not `types`' own with the default
+// precision `other`, one that no tensor of the network has. `inputs` are the types of the layers before.
+bool takes_type_from_default(const Layer& layer, const LayerPrecision& types, std::vector<Format> inputs, const Format& other,
+                             const std::optional<Format>& maximum);
+
 // The tensors of a network whose types hls4ml takes from its configuration. What hls4ml infers so that no bit is lost (sums, what moves or
 // joins values) stays `auto`; so do types that the network's file gives. The result of a Dense that one relu reads has no type of its own
 // either: where that of the relu saturates, it is the same, which gives the same numbers behind the relu as any wider type.

@@ -67,7 +67,7 @@ void add_float_trace(Hdf5Writer& file, const std::string& group, const Model& mo
   }
 }
 
-std::string float_layers_json(const Resolved& resolved) {
+static nlohmann::ordered_json float_layers_of(const Resolved& resolved) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::object();
   for (const auto& [layer, norm] : resolved.fused) layers[layer] = norm;  // of several the last
   for (const auto& [linear, before] : resolved.added) layers[linear] = layers.value(before, before);
@@ -77,7 +77,13 @@ std::string float_layers_json(const Resolved& resolved) {
     if (!alpha.empty()) layers[alpha] = layer;
   }
   for (const Resolved::Merged& merged : resolved.thresholds) layers[merged.name] = merged.ternary ? merged.activation : "";
-  return layers.dump();
+  return layers;
+}
+
+std::string float_layers_json(const Resolved& resolved) { return float_layers_of(resolved).dump(); }
+
+std::map<std::string, std::string> float_layers(const Resolved& resolved) {
+  return float_layers_of(resolved).get<std::map<std::string, std::string>>();
 }
 
 void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Resolved& resolved, const std::vector<std::vector<double>>& layers,

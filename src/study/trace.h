@@ -1,6 +1,7 @@
 #ifndef NARROW_STUDY_TRACE_H_
 #define NARROW_STUDY_TRACE_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ void add_fixed_trace(Hdf5Writer& file, const std::string& group, const Resolved&
 // the Resource strategy, which decides the order of their sums).
 std::string types_json(const Resolved& resolved);
 std::string float_layers_json(const Resolved& resolved);
+// The second as a map: layers that it does not have are compared with the float layer of their name, and those with "" with none.
+std::map<std::string, std::string> float_layers(const Resolved& resolved);
 
 }  // namespace narrow
 

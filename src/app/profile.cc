@@ -1,0 +1,159 @@
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/inputs.h"
+#include "app/options.h"
+#include "app/table.h"
+#include "data/text.h"
+#include "search/findings.h"
+#include "search/tensor_profile.h"
+
+namespace narrow {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct ProfileCommand {
+  InputArguments inputs;
+  PrecisionArguments precision;
+  std::string json;
+};
+
+constexpr double kOctaveShares[] = {0.01, 0.5, 0.99};  // of the values other than 0
+
+std::string per_cent(double share) {
+  constexpr double kPerCent = 100;
+  return share == 0 ? "-" : number_text(kPerCent * share, 2) + " %";
+}
+
+std::string decibels(const TypeEffect& effect) {
+  if (!effect.compared) return "-";
+  if (effect.noise == 0) return "exact";
+  return std::isfinite(effect.snr()) ? number_text(effect.snr(), 3) : "no signal";
+}
+
+std::string float_table(const std::vector<TensorProfile>& tensors) {
+  Table table({"tensor", "least", "largest", "50 %", "99 %", "99.9 %", "zeros", "powers of two", "integer bits"});
+  for (const TensorProfile& tensor : tensors) {
+    if (!tensor.in_float) {
+      table.add({tensor.name, "-", "-", "-", "-", "-", "-", "-", "-"});
+      continue;
+    }
+    const Distribution& values = *tensor.in_float;
+    std::string powers;
+    if (!values.is_zero()) {
+      for (const double share : kOctaveShares) powers += (powers.empty() ? "" : " ") + std::to_string(values.octave_at(share));
+    }
+    const std::optional<int> bits = values.integer_bits();
+    table.add({tensor.name, short_number(values.low), short_number(values.high), short_number(values.percentiles[0]),
+               short_number(values.percentiles[1]), short_number(values.percentiles[2]),
+               per_cent(static_cast<double>(values.zeros) / static_cast<double>(values.values)), powers.empty() ? "-" : powers,
+               bits ? std::to_string(*bits) + (values.is_negative() ? "" : " unsigned") : "-"});
+  }
+  return table.text();
+}
+
+std::string type_table(const std::vector<TensorProfile>& tensors) {
+  Table table({"tensor", "type", "overflow", "sum overflow", "underflow to 0", "SNR, dB", "of the type alone"});
+  for (const TensorProfile& tensor : tensors) {
+    table.add({tensor.name, to_string(*tensor.type), per_cent(tensor.effect.overflow_share()),
+               per_cent(tensor.effect.share(tensor.sum_overflows)), per_cent(tensor.effect.zero_share()), decibels(tensor.effect),
+               decibels(tensor.is_weight() ? tensor.effect : tensor.alone)});
+  }
+  return table.text();
+}
+
+ordered_json effect_json(const TypeEffect& effect) {
+  ordered_json own{{"overflow", effect.overflow_share()}, {"lost_to_zero", effect.zero_share()}};
+  if (!effect.compared || effect.values == 0) return own;
+  const auto values = static_cast<double>(effect.values);
+  own["snr_db"] = std::isfinite(effect.snr()) ? ordered_json(effect.snr()) : ordered_json();
+  own["rms"] = std::sqrt(effect.signal / values);
+  own["rms_error"] = std::sqrt(effect.noise / values);
+  return own;
+}
+
+ordered_json json_of(const TensorProfile& tensor) {
+  ordered_json own{{"name", tensor.name}, {"layer", tensor.layer}, {"kind", name_of(tensor.kind)}};
+  if (tensor.in_float) {
+    const Distribution& values = *tensor.in_float;
+    own["values"] = values.values;
+    own["low"] = values.low;
+    own["high"] = values.high;
+    own["percentiles"] = ordered_json::object();
+    constexpr double kThousandthsPerCent = 10;
+    for (std::size_t i = 0; i < kProfileThousandths.size(); ++i)
+      own["percentiles"][short_text(kProfileThousandths[i] / kThousandthsPerCent)] = values.percentiles[i];
+    own["zeros"] = static_cast<double>(values.zeros) / static_cast<double>(values.values);
+    own["negative"] = values.is_negative();
+    const std::optional<int> bits = values.integer_bits();
+    own["integer_bits"] = bits ? ordered_json(*bits) : ordered_json();
+    own["powers_of_two"] = ordered_json::object();
+    for (std::size_t i = 0; i < values.octaves.size(); ++i) {
+      if (values.octaves[i] > 0) own["powers_of_two"][std::to_string(static_cast<int>(i) + Range::kLowest)] = values.octaves[i];
+    }
+  }
+  if (!tensor.type) return own;
+  own["type"] = to_string(*tensor.type);
+  own.update(effect_json(tensor.effect));
+  if (tensor.is_weight()) return own;
+  if (tensor.sum_type) own["sum_type"] = to_string(*tensor.sum_type);
+  own["sum_overflow"] = tensor.effect.share(tensor.sum_overflows);
+  if (tensor.alone.compared) own["type_alone"] = effect_json(tensor.alone);
+  return own;
+}
+
+std::string json_text(const Model& model, std::size_t samples, const std::vector<TensorProfile>& tensors, const std::vector<Finding>& found,
+                      bool has_types) {
+  ordered_json document{{"model", model.name}, {"samples", samples}, {"tensors", ordered_json::array()}};
+  for (const TensorProfile& tensor : tensors) document["tensors"].push_back(json_of(tensor));
+  if (has_types) document["findings"] = ordered_json::array();
+  for (const Finding& finding : found) {
+    document["findings"].push_back({{"tensor", finding.tensor}, {"kind", finding.kind}, {"text", finding.text}, {"harm", finding.harm}});
+  }
+  return document.dump(2) + "\n";
+}
+
+void run(const ProfileCommand& profile, const Globals& globals) {
+  const Model model = profile.inputs.model();
+  keep_inputs("--json", {profile.json}, profile.inputs.files());
+  keep_inputs("--json", {profile.json}, profile.precision.files());
+  const bool has_types = profile.precision.given();
+  TensorProfiler profiler(model, has_types ? std::optional(profile.precision.resolve_for(model)) : std::nullopt);
+  if (has_types) print_notes(profiler.notes(), globals.quiet);
+  std::size_t samples = 0;
+  profile.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
+    profiler.add(block.x, block.size);
+    samples += block.size;
+  });
+  profile.inputs.for_blocks(model, true, [&](const Dataset& block) { profiler.add_again(block.x, block.size); });
+  const std::vector<TensorProfile> tensors = profiler.tensors();
+  const std::vector<Finding> found = findings(tensors);
+  if (!profile.json.empty()) write_file(profile.json, json_text(model, samples, tensors, found, has_types));
+  if (globals.quiet) return;
+  std::printf("%s\n", float_table(tensors).c_str());
+  if (has_types) {
+    std::printf("%s\n", type_table(tensors).c_str());
+    for (const Finding& finding : found) std::printf("%s: %s\n", finding.tensor.c_str(), finding.text.c_str());
+    if (found.empty()) std::printf("nothing to change: nothing overflows, little is lost to 0, and no bit is unused\n");
+    std::printf("\n");
+  }
+  std::printf("%zu samples\n", samples);
+}
+
+}  // namespace
+
+void add_profile(CLI::App& app, const Globals& globals) {
+  auto* command =
+      app.add_subcommand("profile", "how the values of every tensor are distributed, what a precision does to them, and what to change");
+  const auto profile = std::make_shared<ProfileCommand>();
+  profile->inputs.add_model_to(*command);
+  profile->inputs.add_data_to(*command);
+  profile->precision.add_to(*command);
+  command->add_option("--json", profile->json, "the same with the whole distributions, as JSON");
+  command->callback([profile, &globals] { run(*profile, globals); });
+}
+
+}  // namespace narrow
