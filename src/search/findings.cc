@@ -76,9 +76,11 @@ class Findings {
     // The whole sum is the result before its cast; of a sum over rows that is then divided the float model has no value.
     if (tensor.sum_type && tensor.is_sum && tensor.in_float) {
       const std::optional<int> integer = integer_bits_to_hold(tensor.in_float->low, tensor.in_float->high, *tensor.sum_type);
-      if (integer && *integer > tensor.sum_type->integer)
+      if (integer && *integer > tensor.sum_type->integer) {
         text += "; " + bits(*integer, "integer") + " hold" + (*integer == 1 ? "s" : "") + " the whole sums";
-      else if (integer) text += "; the float model's whole sums fit, those on the way or of what the layer takes in do not";
+      } else if (integer) {
+        text += "; the float model's whole sums fit, those on the way or of what the layer takes in do not";
+      }
     }
     all_.push_back({tensor.layer + ".accum", "sum_overflow", text, share, share});
   }

@@ -274,10 +274,10 @@ class TensorProfiler::Impl {
       }
       oneapi::tbb::parallel_for(std::size_t{0}, results_.size(), [&](std::size_t i) { add(i, floats, run); });
     });
-    for (std::size_t i = 0; i < results_.size(); ++i) {
-      if (!results_[i].counter.is_finite())
-        throw Error("model " + model_.name + ": layer " + model_.layers[*results_[i].float_layer].name +
-                    " of the float model computes values that are not finite, which no type holds");
+    for (const Result& result : results_) {
+      if (result.counter.is_finite()) continue;
+      throw Error("model " + model_.name + ": layer " + model_.layers[*result.float_layer].name +
+                  " of the float model computes values that are not finite, which no type holds");
     }
   }
 
