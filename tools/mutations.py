@@ -899,7 +899,7 @@ of("search/tensors.cc",
 
 of("search/search.cc",
    ("an unknown metric meets its bound", "!std::isnan(cost) && std::max(0.0, cost) + error", "std::max(0.0, cost) + error"),
-   ("the error does not count", "std::max(0.0, cost) + error <= bound.most", "std::max(0.0, cost) <= bound.most"),
+   ("the error does not count", "std::max(0.0, cost) + error <= bounds[i].most", "std::max(0.0, cost) <= bounds[i].most"),
    ("the judging half is the one searched on", "Evaluator unseen(tensors, judge.data.x, judge.data.size, {});\n  result.judged",
     "Evaluator unseen(tensors, on.data.x, on.data.size, {});\n  result.judged"))
 
