@@ -31,6 +31,7 @@ struct Search {
   int most = SearchOptions{}.most;
   std::size_t searched = 0;
   double margin = 0;  // per cent
+  double sigmas = 1;
 };
 
 constexpr double kPerCent = 100;
@@ -232,6 +233,7 @@ void run(const Search& search, const Globals& globals) {
   print_notes(on.measure.notes(), globals.quiet);
   SearchOptions options;
   options.bounds = parse_bounds(search.below, "", on.measure.names());
+  options.sigmas = search.sigmas;
   options.modes = {parse_rounding(search.rounding), parse_overflow(search.overflow)};
   options.most = search.most;
   options.cost = parse_cost(search.cost);
@@ -292,6 +294,9 @@ void add_search(CLI::App& app, const Globals& globals) {
       ->check(positive());
   command->add_option("--most", search->most, "most bits of a tensor")->check(CLI::Range(kLeastWidth + 1, 32))->capture_default_str();
   command->add_option("--margin", search->margin, "room that the types of results leave above the largest value, in per cent of it")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--sigmas", search->sigmas, "by how many of its statistical errors each bound is to be met on the samples searched")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--rounding", search->rounding, "rounding of all types")->capture_default_str();

@@ -111,9 +111,9 @@ class Searcher {
     if (const auto known = options_.journal->find(key); known && known->size() == 2 * options_.bounds.size()) {
       std::vector<Estimate> metrics;
       for (std::size_t i = 0; i < known->size(); i += 2) metrics.push_back({(*known)[i], (*known)[i + 1]});
-      return standings(options_.bounds, std::move(metrics));
+      return standings(options_, std::move(metrics));
     }
-    Standings own = standings(on_.measure, options_.bounds, all_.predictions(types));
+    Standings own = standings(on_.measure, options_, all_.predictions(types));
     std::vector<double> values;
     for (const Estimate& metric : own.metrics) values.insert(values.end(), {metric.value, metric.error});
     options_.journal->add(key, values);
@@ -160,8 +160,8 @@ class Searcher {
               number_text(reached.metrics[i].error, 2) + " (asked: " + short_text(options_.bounds[i].most) + ")";
     }
     throw Error("--below: with " + std::to_string(options_.most) + " bits for every tensor the " + std::to_string(on_.data.size) +
-                " samples to search on have " + text +
-                "; a bound has to be met by at least its error, so more samples, a wider bound, or more bits (--most) are needed");
+                " samples to search on have " + text + "; a bound has to be met by " + short_text(options_.sigmas) +
+                " times its error (--sigmas), so more samples, a wider bound, or more bits (--most) are needed");
   }
 
   // What each tensor adds at each width, the others at kBase bits: measured at some widths, and in between, and above them, as powers of
@@ -494,23 +494,24 @@ class Searcher {
 
 }  // namespace
 
-Standings standings(const std::vector<Bound>& bounds, std::vector<Estimate> metrics) {
+Standings standings(const SearchOptions& options, std::vector<Estimate> metrics) {
   Standings result{std::move(metrics), true};
-  for (std::size_t i = 0; i < bounds.size(); ++i) {
-    const double cost = cost_of(bounds[i].metric, result.metrics[i].value);
+  for (std::size_t i = 0; i < options.bounds.size(); ++i) {
+    const Bound& bound = options.bounds[i];
+    const double cost = cost_of(bound.metric, result.metrics[i].value);
     const double error = std::isnan(result.metrics[i].error) ? 0 : result.metrics[i].error;
     // A network that seems better than the float model is so by chance; one whose metric is unknown misses every bound.
-    result.met = result.met && !std::isnan(cost) && std::max(0.0, cost) + error <= bounds[i].most;
+    result.met = result.met && !std::isnan(cost) && std::max(0.0, cost) + options.sigmas * error <= bound.most;
   }
   return result;
 }
 
-Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions) {
+Standings standings(const Measure& measure, const SearchOptions& options, std::span<const double> predictions) {
   const Measure::Values values = measure.measure(predictions);
   std::vector<Estimate> metrics;
-  metrics.reserve(bounds.size());
-  for (const Bound& bound : bounds) metrics.push_back(values.metrics[bound.at]);
-  return standings(bounds, std::move(metrics));
+  metrics.reserve(options.bounds.size());
+  for (const Bound& bound : options.bounds) metrics.push_back(values.metrics[bound.at]);
+  return standings(options, std::move(metrics));
 }
 
 SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options) {
@@ -518,7 +519,7 @@ SearchResult search(const Tensors& tensors, const Samples& on, const Samples& ju
   if (options.journal == nullptr) options.journal = &none;
   SearchResult result = Searcher(tensors, on, options).run();
   Evaluator unseen(tensors, judge.data.x, judge.data.size, {});
-  result.judged = standings(judge.measure, options.bounds, unseen.predictions(result.best.types));
+  result.judged = standings(judge.measure, options, unseen.predictions(result.best.types));
   return result;
 }
 
@@ -543,7 +544,7 @@ std::optional<SingleTypes> best_single_types(const Tensors& tensors, const Sampl
   const auto meets = [&](int vector, int weight) {
     if (options.stop()) throw Interrupted();
     try {
-      return standings(on.measure, options.bounds, all.predictions(types_at(vector, weight))).met;
+      return standings(on.measure, options, all.predictions(types_at(vector, weight))).met;
     } catch (const Error&) {
       return false;
     }
@@ -573,9 +574,9 @@ std::optional<SingleTypes> best_single_types(const Tensors& tensors, const Sampl
   if (!best) return best;
   Coster cost(tensors, options.cost);
   best->cost = cost(best->types);
-  best->on_search = standings(on.measure, options.bounds, all.predictions(best->types));
+  best->on_search = standings(on.measure, options, all.predictions(best->types));
   Evaluator unseen(tensors, judge.data.x, judge.data.size, {});
-  best->judged = standings(judge.measure, options.bounds, unseen.predictions(best->types));
+  best->judged = standings(judge.measure, options, unseen.predictions(best->types));
   return best;
 }
 

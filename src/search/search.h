@@ -22,6 +22,7 @@ struct Samples {
 
 struct SearchOptions {
   std::vector<Bound> bounds;        // all at once; on metrics of the measures
+  double sigmas = 1;                // by so many of its errors each bound is to be met
   Modes modes;                      // of every type that is tried
   int most = 24;                    // widths that are tried, from kLeastWidth on
   CostKind cost = CostKind::kBits;  // the less the better
@@ -34,7 +35,7 @@ struct SearchOptions {
 // How an assignment does on samples: the bounds' metrics, in their order.
 struct Standings {
   std::vector<Estimate> metrics;
-  bool met = false;  // every bound, by at least the metric's error
+  bool met = false;  // every bound, by SearchOptions::sigmas errors of its metric
 };
 
 struct Candidate {
@@ -71,8 +72,8 @@ struct SearchResult {
 // Throws Error where `most` bits everywhere miss a bound, saying what they reach; Interrupted.
 SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options);
 
-Standings standings(const std::vector<Bound>& bounds, std::vector<Estimate> metrics);  // of these bounds, in their order
-Standings standings(const Measure& measure, const std::vector<Bound>& bounds, std::span<const double> predictions);
+Standings standings(const SearchOptions& options, std::vector<Estimate> metrics);  // of its bounds, in their order
+Standings standings(const Measure& measure, const SearchOptions& options, std::span<const double> predictions);
 
 // One type for all results and one for all weights, with fewest bits in all that meet the bounds, integer bits by the widest range, and
 // hls4ml's usual modes: the answer of a study over a grid.

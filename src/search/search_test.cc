@@ -223,7 +223,7 @@ TEST(Search, EndsWhereNoBitCanGo) {
   EXPECT_TRUE(result.best.on_search.met);
   // As anybody would compute it.
   const auto standing = [&](const Assignment& types, const Dataset& data, const Measure& measure) {
-    return standings(measure, options.bounds, interpret(build_program(tensors.resolve(types, true)), data.x, data.size).predictions);
+    return standings(measure, options, interpret(build_program(tensors.resolve(types, true)), data.x, data.size).predictions);
   };
   EXPECT_EQ(standing(result.best.types, on_data, on_measure).metrics.front().value, result.best.on_search.metrics.front().value);
   EXPECT_EQ(standing(result.best.types, judge_data, judge_measure).metrics.front().value, result.judged.metrics.front().value);
@@ -255,10 +255,16 @@ TEST(Search, EndsWhereNoBitCanGo) {
 
 TEST(Search, AnUnknownMetricMissesEveryBound) {
   const Measure measure({}, {1, 2, 3});
-  std::vector<Bound> bounds = parse_bounds("mpe=5", "", measure.names());
-  EXPECT_TRUE(standings(measure, bounds, std::vector<double>{1, 2, 3}).met);
-  EXPECT_FALSE(standings(measure, bounds, std::vector<double>{1, 2, std::nan("")}).met);
-  EXPECT_FALSE(standings(measure, bounds, std::vector<double>{1, 2, 4}).met);
+  SearchOptions options;
+  options.bounds = parse_bounds("mpe=5", "", measure.names());
+  const auto met = [&](const std::vector<double>& predictions) { return standings(measure, options, predictions).met; };
+  EXPECT_TRUE(met({1, 2, 3}));
+  EXPECT_FALSE(met({1, 2, std::nan("")}));
+  EXPECT_FALSE(met({1, 2, 4}));
+  // 3.33 +- 2.72 %
+  EXPECT_FALSE(met({1, 2.2, 3}));
+  options.sigmas = 0;
+  EXPECT_TRUE(met({1, 2.2, 3}));
 }
 
 }  // namespace
