@@ -898,8 +898,8 @@ of("search/tensors.cc",
    ("ranges of fused layers are those in front of the normalization", "norm == fused.end() ? tensors_[t].layer : norm->second", "tensors_[t].layer"))
 
 of("search/search.cc",
-   ("an unknown metric meets its bound", "!std::isnan(cost) && std::max(0.0, cost) + error", "std::max(0.0, cost) + error"),
-   ("the error does not count", "std::max(0.0, cost) + error <= bounds[i].most", "std::max(0.0, cost) <= bounds[i].most"),
+   ("an unknown metric meets its bound", "!std::isnan(cost) && std::max(0.0, cost) +", "std::max(0.0, cost) +"),
+   ("the error does not count", "+ options.sigmas * error <= bound.most", "<= bound.most"),
    ("the judging half is the one searched on", "Evaluator unseen(tensors, judge.data.x, judge.data.size, {});\n  result.judged",
     "Evaluator unseen(tensors, on.data.x, on.data.size, {});\n  result.judged"))
 
@@ -922,3 +922,6 @@ of("cost/fpga.cc",
 
 of("cost/reading.cc",
    ("a pixel of the padding is multiplied", "if (!gather || !gather->pads) return {};", "if (true) return {};"))
+
+of("layers/table.cc",
+   ("steps wider than 1 are looked up as others are", "no_integer_bits || format.fraction() < 0 ||", "no_integer_bits || shift < 0 ||"))

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 #include "engine/engine.h"
 #include "engine/random_program.h"
@@ -14,6 +15,7 @@
 #include "layers/input.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/table.h"
 
 namespace narrow {
 namespace {
@@ -35,6 +37,27 @@ std::string outside(const RandomCase& drawn) {
     }
   }
   return "";
+}
+
+// The quick way to a table's entry is the way of hls4ml's C++, whatever the input's type.
+TEST(TableIndex, TheFastWayIsTheOther) {
+  std::mt19937 random(1);
+  std::size_t compared = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto function = static_cast<TableFunction>(random() % 6);
+    const TableIndex index(function, 2 + static_cast<int>(random() % 2000));
+    const int width = 1 + static_cast<int>(random() % 20);
+    const Format format{.width = width, .integer = width - static_cast<int>(random() % 30) + 8, .is_signed = random() % 2 == 0};
+    const auto fast = index.fast(format);
+    if (!fast) continue;
+    for (const Int128 raw :
+         {min_raw(format), max_raw(format), Int128{0}, Int128{1} % (max_raw(format) + 1), max_raw(format) / 3, min_raw(format) / 3}) {
+      ASSERT_EQ((*fast)(static_cast<std::int64_t>(raw)), index.of(raw, format))
+          << to_string(format) << ", size " << index.size << ", raw " << static_cast<std::int64_t>(raw);
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 10'000U);
 }
 
 void intervals_hold(const RandomLimits& limits, std::uint64_t cases) {

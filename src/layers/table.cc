@@ -112,7 +112,8 @@ std::optional<TableIndex::Fast> TableIndex::fast(const Format& format) const {
   constexpr int kMost = 62;
   const int shift = std::countr_zero(static_cast<unsigned>(std::abs(span))) + format.fraction();
   const bool no_integer_bits = !format.is_integer && format.integer + kInt.width + 1 <= 0;
-  if (no_integer_bits || shift < 0 || shift > kMost || bits(format) > kMost) return std::nullopt;
+  // The quotient is cut to the steps of x, which are wider than 1 where its type has fewer than 0 fractional bits.
+  if (no_integer_bits || format.fraction() < 0 || shift > kMost || bits(format) > kMost) return std::nullopt;
   return Fast{size, offset, shift, span < 0};
 }
 
