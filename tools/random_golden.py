@@ -61,8 +61,9 @@ def products(rng, x, name, batch_norm, seen=None):
     if seen is not None and rng.random() < 0.3:
         seen.append(x)
     if rng.random() < 0.2:
+        source = x._keras_history.operation if hasattr(x._keras_history, "operation") else x.node.layer
         x = keras.layers.Dropout(0.1, name=name + "_early")(x)
-        batch_norm = True  # behind it hls4ml folds as it means to
+        batch_norm = batch_norm or type(source).__name__ not in ("DepthwiseConv1D", "DepthwiseConv2D")  # behind it hls4ml folds as it means to
     if batch_norm and rng.random() < 0.4:
         x = keras.layers.BatchNormalization(name=name + "_bn")(x)
         if rng.random() < 0.3:

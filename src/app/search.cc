@@ -222,6 +222,7 @@ void run(const Search& search, const Globals& globals) {
   const Model model = search.inputs.model();
   keep_inputs("--out", {search.out, search.out + ".search"}, search.inputs.files());
   keep_inputs("--json", {search.json}, search.inputs.files());
+  if (search.json == search.out) throw Error("--json " + search.json + ": it is the file that --out names; give another file");
   const Dataset data = search.inputs.data(model, globals.quiet);
   const std::size_t searched = search.searched == 0 ? data.size / 2 : search.searched;
   if (searched == 0 || searched >= data.size) {

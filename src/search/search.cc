@@ -510,7 +510,12 @@ Standings standings(const Measure& measure, const SearchOptions& options, std::s
   const Measure::Values values = measure.measure(predictions);
   std::vector<Estimate> metrics;
   metrics.reserve(options.bounds.size());
-  for (const Bound& bound : options.bounds) metrics.push_back(values.metrics[bound.at]);
+  // By name: samples of which less is known, such as no true classes, have fewer metrics. One that is missing is unknown.
+  for (const Bound& bound : options.bounds) {
+    const auto own = std::find_if(measure.names().begin(), measure.names().end(),
+                                  [&](const Metric& metric) { return metric.name == bound.metric.name; });
+    metrics.push_back(own == measure.names().end() ? Estimate{} : values.metrics[static_cast<std::size_t>(own - measure.names().begin())]);
+  }
   return standings(options, std::move(metrics));
 }
 

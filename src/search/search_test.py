@@ -175,5 +175,6 @@ def test_what_cannot_be_met(tmp_path):
     assert "no value of rate@5 is better" in fail(*options, "--below", "rate@5=1", "--threshold", "5")
     assert "--search" in fail(*options, "--below", "mae=1", "--search", "100")
     assert "AP_RND" in fail(*options, "--below", "mae=1", "--rounding", "AP_ROUND")
+    assert "it is the file that --out names" in fail(*options, "--below", "mae=1", "--json", tmp_path / "best.yml")
     assert "is an input of this command" in fail(*options[:-2], "--out", GOLDEN / "ds16.keras", "--below", "mae=1")
     assert not list(tmp_path.iterdir())

@@ -47,7 +47,8 @@ Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight() || resolved.layers[tensors_[t].at].inputs.size() != 1) continue;
     const auto before = static_cast<std::size_t>(resolved.layers[tensors_[t].at].inputs.front());
-    if (relu_behind(before) == tensors_[t].at) tied_.emplace_back(resolved.layers[before].name, t);
+    // A result that has a type of its own is a tensor.
+    if (relu_behind(before) == tensors_[t].at && !is_free(before)) tied_.emplace_back(resolved.layers[before].name, t);
   }
   if (tensors_.empty())
     throw Error("model " + model.name + ": the types of all its tensors are given by its file; there is none to search for");
