@@ -49,9 +49,10 @@ void run(const Show& show, const Globals& globals) {
   const Model model = show.inputs.model();
   if (!show.save.empty() && !show.precision.given())
     throw Error("--save " + show.save + ": give a precision whose types it gets, as in --v 16,6");
-  if (!show.save_model.empty() && is_onnx(show.inputs.path()))
+  if (!show.save_model.empty() && is_onnx(show.inputs.path())) {
     throw Error("--save-model " + show.save_model + ": a Keras file does not hold the types of " + show.inputs.path() +
                 ", which is an ONNX file");
+  }
   for (const std::vector<std::string>& read : {show.inputs.files(), show.precision.files()}) {
     keep_inputs("--save", {show.save}, read);
     keep_inputs("--save-model", files_written(show.save_model), read);
