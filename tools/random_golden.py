@@ -38,6 +38,7 @@ def products(rng, x, name, batch_norm, seen=None):
     fused = rng.random() < 0.4
     options = {"activation": rng.choice(["relu", "relu", "leaky_relu", *FUNCTIONS]) if fused else None, "use_bias": rng.random() < 0.8, "name": name}
     axes = len(x.shape) - 2
+    refused = False
     if axes == 0 or rng.random() < (0.7 if axes == 1 else 0.3):
         x = keras.layers.Dense(rng.choice([1, 2, 3, 5, 6, 8, 10, 12]), **options)(x)
     else:
@@ -51,7 +52,8 @@ def products(rng, x, name, batch_norm, seen=None):
             padding = "valid"  # with io_stream hls4ml may pad another layer that reads the same values
         kind = rng.choice(["Conv", "Conv", "DepthwiseConv", *(["SeparableConv"] if KERAS2 else [])])
         if kind == "DepthwiseConv":
-            batch_norm = batch_norm and x.shape[-1] == 1  # hls4ml folds it along the wrong axis
+            refused = x.shape[-1] > 1  # hls4ml folds it along the wrong axis
+            batch_norm = batch_norm and not refused
             options |= {"padding": "valid" if padding == "causal" else padding}
         else:
             options |= {"filters": rng.choice([1, 2, 3, 4]), "padding": padding}
@@ -61,9 +63,8 @@ def products(rng, x, name, batch_norm, seen=None):
     if seen is not None and rng.random() < 0.3:
         seen.append(x)
     if rng.random() < 0.2:
-        source = x._keras_history.operation if hasattr(x._keras_history, "operation") else x.node.layer
         x = keras.layers.Dropout(0.1, name=name + "_early")(x)
-        batch_norm = batch_norm or type(source).__name__ not in ("DepthwiseConv1D", "DepthwiseConv2D")  # behind it hls4ml folds as it means to
+        batch_norm = batch_norm or not refused  # behind it hls4ml folds as it means to
     if batch_norm and rng.random() < 0.4:
         x = keras.layers.BatchNormalization(name=name + "_bn")(x)
         if rng.random() < 0.3:
@@ -93,6 +94,7 @@ def products(rng, x, name, batch_norm, seen=None):
 def pooling(rng, x, name):
     """Sometimes, as io_stream has it: nothing is padded, and of an image windows lie side by side."""
     axes = len(x.shape) - 2
+    refused = False
     if axes == 0 or rng.random() < 0.7:
         return x
     size = [rng.randint(1, min(3, n)) for n in x.shape[1:-1]]
@@ -103,6 +105,7 @@ def pooling(rng, x, name):
 def moved(rng, x, name):
     """Sometimes, what moves values alone; of three axes io_stream permutes none."""
     axes = len(x.shape) - 2
+    refused = False
     if axes == 0 or rng.random() < 0.8:
         return x
     kind = rng.choice(["Reshape", "Permute", "ZeroPadding", "UpSampling", "Cropping"][(axes == 2) * 2 :])

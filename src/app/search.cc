@@ -151,9 +151,7 @@ class Shown {
   }
 
  private:
-  double added(std::size_t t) const {
-    return result_.sensitivity[t].added[static_cast<std::size_t>(std::min(result_.best.types[t].width, options_.most) - kLeastWidth)];
-  }
+  double added(std::size_t t) const { return result_.sensitivity[t].at(result_.best.types[t].width); }
 
   static ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
   ordered_json entry(double cost, double deviation, const Standings& searched, const Standings* judged) const {
@@ -191,9 +189,8 @@ std::vector<std::string> doubts(const Program& program, const Dataset& judge, co
   const RunResult run = Engine(program, {}).run(judge.x, judge.size).run;
   for (std::size_t i = 0; i < run.counts.size(); ++i) {
     const LayerCounts& seen = run.counts[i];
-    // Below 0 every Dense in front of a relu leaves the relu's type, and is to.
-    const bool is_in_front_of_relu = !program.model().layers[i].op->weights().empty() && !program.format(i).is_signed;
-    if (seen.overflows == 0 || is_in_front_of_relu) continue;
+    // What is below 0 leaves the type, and is to.
+    if (seen.overflows == 0 || is_in_front_of_relu(program, i)) continue;
     said.push_back(program.model().layers[i].name + ": on samples that the search never saw " +
                    short_number(kPerCent * static_cast<double>(seen.overflows) / static_cast<double>(seen.values)) +
                    " % of its values lie beyond its type (--margin leaves room)");
@@ -205,9 +202,7 @@ std::vector<std::string> doubts(const Program& program, const Dataset& judge, co
 std::string identity_of(const Search& search, const Model& model, const Dataset& on) {
   Hash hash;
   hash.add(content_hash(model));
-  hash.add(on.x);
-  hash.add(on.y);
-  hash.add(on.weights);
+  hash.add(content_hash(on));
   hash.add(static_cast<std::uint64_t>(kArithmetic));
   hash.add(static_cast<std::uint64_t>(kMeasure));
   const DataOptions options = search.inputs.data_options();

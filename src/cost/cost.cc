@@ -9,6 +9,7 @@
 #include "cost/fpga.h"
 #include "cost/reading.h"
 #include "error.h"
+#include "layers/product.h"
 
 namespace narrow {
 namespace {
@@ -39,8 +40,6 @@ void add_bits(const Program& program, const Place& place, std::size_t index, con
   cost.tensor_bits += place.types.result().width;
   ++cost.tensors;
 }
-
-int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
 void add_products(double count, const Format& a, const Format& b, LayerCost& cost) {
   Circuit circuit;
@@ -74,7 +73,6 @@ void add_products_with_weights(const Place& place, const Reading& layer, const C
 }
 
 void add_tables(const QuantizedWeights& table, const Format& type, double lookups, LayerCost& cost) {
-  constexpr std::size_t kLutRomWords = 64;
   const std::size_t words = table.raw.size();
   if (words <= kLutRomWords) cost.lut += lookups * type.width;
   else cost.bram += std::ceil(lookups / 2) * block_rams(words, type.width);  // two ports each

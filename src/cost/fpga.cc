@@ -7,12 +7,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "layers/product.h"
+
 namespace narrow {
 namespace {
 
 constexpr int kDspWide = 27, kDspNarrow = 18;
 constexpr int kLutBits = 9;  // fits_luts
-constexpr int kLutRomWords = 64;
 constexpr int kLutInputs = 6;
 
 double up(double count, double by) { return std::ceil(count / by); }
@@ -96,8 +97,6 @@ Constant constant_of(Int128 raw, const Format& format) {
 
 // For each bit of one of so many values, in LUTs that choose one of four (UltraScale's F7 and F8 would take some of them).
 double luts_of_choice(double values) { return up(values - 1, 3); }
-
-int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
 int cycles_of(int levels) { return static_cast<int>(up(levels, kAddersPerCycle)); }
 

@@ -35,6 +35,8 @@ int signed_digits(Int128 raw);
 
 // Adders that one clock cycle holds in a row: an assumption, for 5 ns.
 inline constexpr int kAddersPerCycle = 2;
+// Words of a memory for which LUTs are taken, 64 to each bit, and no block RAM.
+inline constexpr std::size_t kLutRomWords = 64;
 
 // A row of n_in values times a matrix of known weights (n_in, n_out), row major, and biases.
 struct MatrixCircuit {

@@ -15,8 +15,6 @@ namespace narrow {
 namespace {
 
 Int128 magnitude(Int128 value) { return value < 0 ? -value : value; }
-int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
-
 int bits_of(Int128 value) { return narrow::bits_of(static_cast<Uint128>(value)); }
 
 // FPGABackend._validate_reuse_factor.

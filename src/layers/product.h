@@ -1,9 +1,14 @@
 #ifndef NARROW_LAYERS_PRODUCT_H_
 #define NARROW_LAYERS_PRODUCT_H_
 
+#include <bit>
+
 #include "model/operation.h"
 
 namespace narrow {
+
+// Levels of a balanced tree over n terms, and bits that a sum of them has more than each.
+inline int log2_ceil(std::size_t n) { return n < 2 ? 0 : static_cast<int>(std::bit_width(n - 1)); }
 
 // hls4ml multiplies by templates that it chooses by the types' C++ names (fpga_backend.py, product_type; nnet_mult.h).
 

@@ -43,7 +43,6 @@ void Evaluator::start_from(const Assignment& types) {
 }
 
 std::vector<double> Evaluator::predictions(const Assignment& types) {
-  ++evaluated_;
   const Engine own = engine(types);
   for (auto kept = kept_.rbegin(); kept != kept_.rend(); ++kept) {
     if (own.accepts(*kept->values)) return own.run(*kept->values).run.predictions;

@@ -1,7 +1,6 @@
 #ifndef NARROW_SEARCH_EVALUATOR_H_
 #define NARROW_SEARCH_EVALUATOR_H_
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -33,9 +32,7 @@ class Evaluator {
   // Of each, on all cores.
   std::vector<double> deviations(const std::vector<Assignment>& all);
 
-  std::size_t samples() const { return n_; }
   const std::vector<double>& reference() const { return reference_; }
-  std::size_t evaluated() const { return evaluated_; }
 
  private:
   class Caches;
@@ -52,7 +49,6 @@ class Evaluator {
   };
   std::vector<Kept> kept_;
   std::unique_ptr<Caches> caches_;
-  std::atomic<std::size_t> evaluated_ = 0;
 };
 
 // Mean of the squared differences.

@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "data/hash.h"
 #include "data/text.h"
@@ -25,6 +24,8 @@ constexpr std::size_t kGuiding = 500;
 constexpr std::size_t kExchanges = 16;
 // An exchange of equal cost is one where the deviation falls by so much; otherwise rounds would go on for nothing.
 constexpr double kWorthwhile = 0.99;
+// A part of the cost that is no saving, but how its sums are rounded.
+constexpr double kNothing = 1e-9;
 constexpr int kRounds = 80;
 // The width of all others while one tensor's is measured: the widest of the fast kernels; and the widths that are measured.
 constexpr int kBase = 16;
@@ -48,6 +49,9 @@ struct Move {
   double deviation = 0;  // the same
 };
 
+// Of moves that all save, or all cost more, the one with the smaller change of deviation for its cost.
+bool comes_first(const Move& a, const Move& b) { return a.deviation * std::abs(b.cost) < b.deviation * std::abs(a.cost); }
+
 class Searcher {
  public:
   Searcher(const Tensors& tensors, const Samples& on, const SearchOptions& options)
@@ -70,7 +74,6 @@ class Searcher {
     improve();
     trim();
     clean_front();
-    result_.additive = additive(result_.best.types);
     result_.candidates = candidates_;
     return std::move(result_);
   }
@@ -205,15 +208,6 @@ class Searcher {
     }
   }
 
-  double added(std::size_t tensor, int width) const {
-    return result_.sensitivity[tensor].added[static_cast<std::size_t>(width - kLeastWidth)];
-  }
-  double additive(const Assignment& types) const {
-    double sum = 0;
-    for (std::size_t t = 0; t < types.size(); ++t) sum += added(t, std::min(types[t].width, options_.most));
-    return sum;
-  }
-
   // Assignments from the widest down, each with a bit less for one tensor: the one of least deviation for what it saves.
   std::vector<Assignment> path_down() {
     std::vector<Assignment> path{at_width(options_.most)};
@@ -228,8 +222,9 @@ class Searcher {
         Assignment next = now;
         next[t] = type_of(t, now[t].width - 1);
         const double next_cost = cost_(next);
-        const double saved = std::max(cost - next_cost, cost * 1e-9);
-        const double ratio = (added(t, next[t].width) - added(t, now[t].width)) / saved;
+        const double saved = std::max(cost - next_cost, cost * kNothing);
+        const Sensitivity& alone = result_.sensitivity[t];
+        const double ratio = (alone.at(next[t].width) - alone.at(now[t].width)) / saved;
         if (ratio < best_ratio) {
           best = t;
           best_ratio = ratio;
@@ -325,8 +320,7 @@ class Searcher {
       std::vector<Move> moves = neighbours(from.types, from.cost, from.deviation);
       moves.erase(std::remove_if(moves.begin(), moves.end(), [](const Move& move) { return move.cost <= 0 || !(move.deviation < 0); }),
                   moves.end());
-      std::stable_sort(moves.begin(), moves.end(),
-                       [](const Move& a, const Move& b) { return a.deviation * b.cost < b.deviation * a.cost; });
+      std::stable_sort(moves.begin(), moves.end(), comes_first);
       Assignment next = from.types;
       double sum = from.deviation;
       for (const Move& move : moves) {
@@ -417,8 +411,7 @@ class Searcher {
     for (const Move& move : moves) {
       if (move.cost < 0 && std::isfinite(move.deviation)) all.push_back(&move);
     }
-    std::stable_sort(all.begin(), all.end(),
-                     [](const Move* a, const Move* b) { return a->deviation * -b->cost < b->deviation * -a->cost; });
+    std::stable_sort(all.begin(), all.end(), [](const Move* a, const Move* b) { return comes_first(*a, *b); });
     std::vector<const Move*> first;
     for (const Move* move : all) {
       if (std::none_of(first.begin(), first.end(), [&](const Move* other) { return other->tensor == move->tensor; })) first.push_back(move);
@@ -461,7 +454,7 @@ class Searcher {
         exchange.moves.push_back(saver);
         exchange.cost += saver->cost;
         exchange.deviation += saver->deviation;
-        const bool saves = exchange.cost < -cost * 1e-9;
+        const bool saves = exchange.cost < -cost * kNothing;
         if (saves || (exchange.cost <= 0 && deviation + exchange.deviation < deviation * kWorthwhile)) {
           exchanges.push_back(exchange);
           if (saves) break;
@@ -477,7 +470,7 @@ class Searcher {
     const std::vector<double> of_all = deviations(all);
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (of_all[i] > allowed) continue;
-      if (exchanges[i].cost < -cost * 1e-9 || of_all[i] < deviation * kWorthwhile) return {all[i], of_all[i]};
+      if (exchanges[i].cost < -cost * kNothing || of_all[i] < deviation * kWorthwhile) return {all[i], of_all[i]};
     }
     return {now, deviation};
   }

@@ -45,10 +45,11 @@ struct Candidate {
   Standings on_search;
 };
 
-// What one tensor's width does alone: the rest at SearchOptions::most bits.
+// What one tensor's width does alone, the rest at 16 bits; measured at every second width that stands out of the others' errors, and
+// between and above these as errors fall with bits.
 struct Sensitivity {
-  std::vector<double>
-      added;  // by width from kLeastWidth on: deviation less that of `most` everywhere, at least 0; infinite where no type fits
+  std::vector<double> added;  // by width from kLeastWidth on: the deviation that it adds, at least 0; infinite where none can be computed
+  double at(int width) const { return added[static_cast<std::size_t>(width - kLeastWidth)]; }
 };
 
 struct SearchResult {
@@ -56,7 +57,6 @@ struct SearchResult {
   Standings judged;              // on samples that the search never saw
   std::vector<Candidate> front;  // by falling cost, `best` among them: of none has another both less cost and less deviation
   std::vector<Sensitivity> sensitivity;
-  double additive = 0;  // the sum of what the best types' tensors add alone, beside best.deviation
   std::size_t candidates = 0;
 };
 

@@ -394,7 +394,7 @@ class TensorProfiler::Impl {
     if (types.has(TypeName::kAccum)) own.sum_type = types[TypeName::kAccum];
     own.is_sum = layer.op->form(program_->place(i)) == Form::kMatrixProduct;
     own.is_free = layer.own_type(TypeName::kResult) == nullptr && !layer.quantizer && is_asked(i);
-    own.is_in_front_of_relu = is_in_front_of_relu(i);
+    own.is_in_front_of_relu = is_in_front_of_relu(*program_, i);
     return own;
   }
 
@@ -407,21 +407,6 @@ class TensorProfiler::Impl {
     constexpr int kOther = 16, kAnother = 17, kInteger = 6;
     return takes_type_from_default(layers()[i], resolved_.precision[i], std::move(inputs),
                                    fixed(type.width == kOther ? kAnother : kOther, kInteger), resolved_.maximum);
-  }
-
-  bool is_in_front_of_relu(std::size_t i) const {
-    const Format& type = resolved_.precision[i].result();
-    const auto self = static_cast<int>(i);
-    const std::vector<int>& outputs = resolved_.model.outputs;
-    if (type.is_signed || !saturates(type) || std::find(outputs.begin(), outputs.end(), self) != outputs.end()) return false;
-    bool any = false;
-    for (std::size_t k = i + 1; k < layers().size(); ++k) {
-      const std::vector<int>& inputs = layers()[k].inputs;
-      if (std::find(inputs.begin(), inputs.end(), self) == inputs.end()) continue;
-      any = true;
-      if (layers()[k].op->form(program_->place(k)) != Form::kReluCast) return false;
-    }
-    return any;
   }
 
   Model model_;

@@ -33,6 +33,22 @@ bool takes_type_from_default(const Layer& layer, const LayerPrecision& types, st
   return types.has(TypeName::kResult) && !(layer.op->types(request).result() == types.result());
 }
 
+bool is_in_front_of_relu(const Program& program, std::size_t layer) {
+  const Format& type = program.format(layer);
+  const std::vector<Layer>& layers = program.model().layers;
+  const auto self = static_cast<int>(layer);
+  const std::vector<int>& outputs = program.model().outputs;
+  if (type.is_signed || !saturates(type) || std::find(outputs.begin(), outputs.end(), self) != outputs.end()) return false;
+  bool any = false;
+  for (std::size_t k = layer + 1; k < layers.size(); ++k) {
+    const std::vector<int>& inputs = layers[k].inputs;
+    if (std::find(inputs.begin(), inputs.end(), self) == inputs.end()) continue;
+    any = true;
+    if (layers[k].op->form(program.place(k)) != Form::kReluCast) return false;
+  }
+  return any;
+}
+
 Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
     : model_(model),
       margin_(margin),
@@ -42,7 +58,7 @@ Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
   for (std::size_t i = 0; i < resolved.layers.size(); ++i) {
     add_weights(i);
     const Layer& layer = resolved.layers[i];
-    if (is_free(i)) tensors_.push_back({layer.name + ".result", layer.name, i, TypeName::kResult, {}, false, size_of(layer.shape)});
+    if (is_free(i)) tensors_.push_back({layer.name + ".result", layer.name, i, TypeName::kResult, {}});
   }
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight() || resolved.layers[tensors_[t].at].inputs.size() != 1) continue;
@@ -59,7 +75,7 @@ void Tensors::add_weights(std::size_t at) {
   const Layer& layer = base_.model.layers[at];
   for (const WeightArray& array : layer.op->weights()) {
     if (is_of_table(array.type) || array.type >= TypeName::kThreshold || layer.own_type(array.type) != nullptr) continue;
-    Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}, false, array.values.size()};
+    Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}};
     tensor.range.add(array.values);
     tensors_.push_back(std::move(tensor));
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/program.h"
 #include "model/model.h"
 #include "precision/precision.h"
 #include "search/range.h"
@@ -19,7 +20,6 @@ struct Tensor {
   TypeName type = TypeName::kResult;
   Range range;             // in the float model, on the calibration samples
   bool is_signed = false;  // some value is below 0
-  std::size_t size = 0;    // numbers: of weights all, of results those of one sample
   bool is_weight() const { return type != TypeName::kResult; }
 };
 
@@ -30,13 +30,15 @@ using Assignment = std::vector<Format>;
 struct Modes {
   Rounding rounding = Rounding::kRnd;
   Overflow overflow = Overflow::kSat;
-  bool operator==(const Modes&) const = default;
 };
 
 // Whether hls4ml takes the type of a layer's result from the configuration, and does not infer it: it is not `types`' own with the default
 // precision `other`, one that no tensor of the network has. `inputs` are the types of the layers before.
 bool takes_type_from_default(const Layer& layer, const LayerPrecision& types, std::vector<Format> inputs, const Format& other,
                              const std::optional<Format>& maximum);
+
+// Whether only relus read the layer and its type saturates at 0: what is below 0 leaves the type without a loss.
+bool is_in_front_of_relu(const Program& program, std::size_t layer);
 
 // The tensors of a network whose types hls4ml takes from its configuration. What hls4ml infers so that no bit is lost (sums, what moves or
 // joins values) stays `auto`; so do types that the network's file gives. The result of a Dense that one relu reads has no type of its own

@@ -29,14 +29,6 @@ std::string checked_path(const std::string& folder, Store::Mode mode) {
   return path;
 }
 
-std::string hash_of(const Dataset& data) {
-  Hash hash;
-  hash.add(data.x);
-  hash.add(data.y);
-  if (!data.weights.empty()) hash.add(data.weights);
-  return hash.text();
-}
-
 // A JSON array; NaN and the infinities, which JSON does not have, are null.
 std::string json_of(const std::vector<double>& values) {
   std::string text = "[";
@@ -60,6 +52,14 @@ std::string folder_name(const std::string& data, const std::string& options) {
 
 // Lists with their length, so that no two models have one text. (How its inputs were
 // prepared decides the data, which have a hash of their own.)
+std::string content_hash(const Dataset& data) {
+  Hash hash;
+  hash.add(data.x);
+  hash.add(data.y);
+  if (!data.weights.empty()) hash.add(data.weights);
+  return hash.text();
+}
+
 std::string content_hash(const Model& model) {
   Hash hash;
   const auto add_list = [&](const std::vector<int>& numbers) {
@@ -186,7 +186,7 @@ bool Store::has_other(const Dataset& data, const std::string& name) const {
   auto find = impl_->database.statement("SELECT shape, hash, samples FROM data WHERE name = ?");
   for (find.bind(name); find.step();) {
     const bool same_size = find.size(2) == data.size;
-    if (find.text(0) == to_string(data.shape) ? is_other(find, hash_of(data), same_size) : !same_size) return true;
+    if (find.text(0) == to_string(data.shape) ? is_other(find, content_hash(data), same_size) : !same_size) return true;
   }
   return false;
 }
@@ -196,7 +196,8 @@ std::int64_t Store::add_data(const Dataset& data, const std::string& name) {
   auto add = impl_->database.statement(
       "INSERT INTO data(name, path, hash, samples, shape, preparation) VALUES(?, ?, ?, ?, ?, ?) "
       "ON CONFLICT(name, shape) DO UPDATE SET hash = excluded.hash RETURNING id");
-  add.bind(name, data.path, hash_of(data), data.size, to_string(data.shape), data.preparation ? to_json(*data.preparation) : "").step();
+  add.bind(name, data.path, content_hash(data), data.size, to_string(data.shape), data.preparation ? to_json(*data.preparation) : "")
+      .step();
   const std::int64_t id = add.number(0);
   add.step();
   return id;

@@ -105,6 +105,7 @@ Error other_data(const Dataset& data, const std::string& different);
 
 // Of everything that a model's results depend on.
 std::string content_hash(const Model& model);
+std::string content_hash(const Dataset& data);  // of its samples, targets and weights
 
 // A study in one SQLite file, STUDY/study.db: its definitions, models and data by the hash of their content, every point that
 // is planned, and of those that are done the types, metrics, overflows, kernels, time, and the versions of narrow and its arithmetic. A
