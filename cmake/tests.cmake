@@ -135,6 +135,11 @@ else()
   message(STATUS "NARROW_PYTHON is not set: live Keras and hls4ml are not tested against")
 endif()
 
+# The Python package, from its wheel.
+if(NARROW_PACKAGE_PYTHON)
+  add_test(NAME python_package_test COMMAND ${NARROW_PACKAGE_PYTHON} ${CMAKE_SOURCE_DIR}/python/package_test.py ${CMAKE_BINARY_DIR})
+endif()
+
 # What takes longest begins first, or it would run alone at the end.
 function(narrow_costs)
   foreach(pair ${ARGN})
@@ -152,7 +157,7 @@ narrow_costs(hls4ml_answers=1500 engine_test=900 report_test=270 run_test=220 da
 # The code obeys its own rules.
 find_program(CLANG_FORMAT clang-format-14)
 if(CLANG_FORMAT)
-  file(GLOB_RECURSE all_sources ${CMAKE_SOURCE_DIR}/src/*.cc ${CMAKE_SOURCE_DIR}/src/*.h ${CMAKE_SOURCE_DIR}/bench/*.cc)
+  file(GLOB_RECURSE all_sources ${CMAKE_SOURCE_DIR}/src/*.cc ${CMAKE_SOURCE_DIR}/src/*.h ${CMAKE_SOURCE_DIR}/bench/*.cc ${CMAKE_SOURCE_DIR}/python/*.cc)
   add_test(NAME clang_format COMMAND ${CLANG_FORMAT} --dry-run --Werror ${all_sources})
 endif()
 find_program(RUN_CLANG_TIDY run-clang-tidy-14)

@@ -1,7 +1,7 @@
 # Sourced by ./check and ./study: what both need on a fresh Debian 12 machine. Run from the project's root.
 
 BUILD_PACKAGES="cmake ninja-build g++ clang-14 pkg-config libhdf5-dev libzip-dev nlohmann-json3-dev libcli11-dev libtbb-dev
-  libyaml-cpp-dev libsqlite3-dev libhwy-dev libxxhash-dev libgtest-dev libbenchmark-dev libtorch-dev libopenblas0-pthread libprotobuf-dev protobuf-compiler python3-venv"
+  libyaml-cpp-dev libsqlite3-dev libhwy-dev libxxhash-dev libgtest-dev libbenchmark-dev libtorch-dev libopenblas0-pthread libprotobuf-dev protobuf-compiler python3-venv python3-dev"
 
 # Installs those of the packages that are missing.
 install_packages() {

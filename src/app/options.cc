@@ -10,20 +10,6 @@
 namespace narrow {
 namespace {
 
-// Says which option a type's error belongs to.
-template <class Parse>
-auto of_option(const std::string& option, const std::string& text, const Parse& parse) {
-  try {
-    return parse(text);
-  } catch (const Error& error) {
-    throw UsageError(option + ": " + error.what());
-  }
-}
-
-}  // namespace
-
-namespace {
-
 const CLI::Option* find_option(const CLI::App* command, const std::string& name) {
   return command == nullptr ? nullptr : command->get_option_no_throw(name);
 }
@@ -101,53 +87,38 @@ std::string shell_quoted(const std::string& word) {
 
 std::vector<CLI::Option*> PrecisionArguments::add_modes_to(CLI::App& command) {
   auto* types =
-      command.add_option("--types", types_, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
+      command
+          .add_option("--types", words_.types, "auto: sums get the bits they need, as in hls4ml's granularity `name`; uniform: --v for all")
           ->check(CLI::IsMember({"auto", "uniform"}))
           ->capture_default_str();
-  auto* relu = command.add_option("--relu", relu_, "rounding and overflow of the relu results, as in AP_RND,AP_SAT");
-  auto* maximum = command.add_option("--maximum", maximum_, "widest inferred type, as in 24,10");
+  auto* relu = command.add_option("--relu", words_.relu, "rounding and overflow of the relu results, as in AP_RND,AP_SAT");
+  auto* maximum = command.add_option("--maximum", words_.maximum, "widest inferred type, as in 24,10");
   return {types, relu, maximum};
 }
 
 void PrecisionArguments::add_to(CLI::App& command) {
-  auto* vector = command.add_option("--v", vector_, "type of vectors: W,I or W,I,ROUNDING,OVERFLOW, as in 16,6 or 14,5,AP_RND,AP_SAT");
+  auto* vector =
+      command.add_option("--v", words_.vector, "type of vectors: W,I or W,I,ROUNDING,OVERFLOW, as in 16,6 or 14,5,AP_RND,AP_SAT");
   // Before those below: CLI11 checks in this order, and that they exclude each other is the better message.
   auto* file = command.add_option("--precision", file_, "an hls4ml configuration in YAML, instead of --v and what goes with it");
   std::vector<CLI::Option*> others = add_modes_to(command);
-  others.push_back(command.add_option("--wb", weight_, "type of weights and biases, as --v where it is not given"));
+  others.push_back(command.add_option("--wb", words_.weight, "type of weights and biases, as --v where it is not given"));
   for (CLI::Option* other : others) other->needs(vector);
   others.push_back(vector);
   for (CLI::Option* other : others) file->excludes(other);
 }
 
 PrecisionOptions PrecisionArguments::options() const {
-  PrecisionOptions options;
-  if (!vector_.empty()) options.vector = of_option("--v", vector_, parse_short_format);
-  if (!weight_.empty()) options.weight = of_option("--wb", weight_, parse_short_format);
-  if (!maximum_.empty()) options.maximum = of_option("--maximum", maximum_, parse_short_format);
-  options.uniform = types_ == "uniform";
-  if (!relu_.empty()) of_option("--relu", relu_, [&](const std::string& text) { return parse_relu(text, options), 0; });
-  return options;
+  return usage([&] { return parse_words(words_, "--"); });
 }
 
 Resolved PrecisionArguments::resolve_for(const Model& model) const {
-  Resolved resolved = resolve(model, file_.empty() ? make_config(model, options()) : read_config(file_, model));
-  const std::vector<std::string> notes = swapped();
+  if (!file_.empty()) return resolve(model, read_config(file_, model));
+  const PrecisionOptions given = options();
+  Resolved resolved = resolve(model, make_config(model, given));
+  const std::vector<std::string> notes = notes_on(words_, given, "--");
   resolved.notes.insert(resolved.notes.begin(), notes.begin(), notes.end());
   return resolved;
-}
-
-std::vector<std::string> PrecisionArguments::swapped() const {
-  std::vector<std::string> notes;
-  const auto look_at = [&](const std::string& option, const std::optional<Format>& format) {
-    if (!format || format->integer <= format->width) return;
-    notes.push_back(option + ": " + to_string(*format) + " has more integer than total bits, so its step is 2^" +
-                    std::to_string(-format->fraction()) + "; total bits come first, as in 16,6");
-  };
-  const PrecisionOptions given = options();
-  look_at("--v", vector_.empty() ? std::nullopt : std::optional(given.vector));
-  look_at("--wb", given.weight);
-  return notes;
 }
 
 }  // namespace narrow

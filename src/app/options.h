@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "precision/precision.h"
+#include "precision/words.h"
 
 namespace narrow {
 
@@ -43,7 +44,7 @@ class PrecisionArguments {
   // --types, --relu and --maximum alone, for commands that take --v and --wb as ranges.
   std::vector<CLI::Option*> add_modes_to(CLI::App& command);
 
-  bool given() const { return !vector_.empty() || !file_.empty(); }
+  bool given() const { return !words_.vector.empty() || !file_.empty(); }
   // --types, --relu and --maximum as options; `vector` and `weight` as given, or left alone.
   PrecisionOptions options() const;
   // --precision, or nothing.
@@ -52,10 +53,8 @@ class PrecisionArguments {
   Resolved resolve_for(const Model& model) const;
 
  private:
-  // Of --v and --wb: whether the numbers may have been swapped.
-  std::vector<std::string> swapped() const;
-
-  std::string vector_, weight_, types_ = "auto", relu_, maximum_, file_;
+  PrecisionWords words_;
+  std::string file_;
 };
 
 // Settings of the whole program.

@@ -168,10 +168,8 @@ class ConfigReader {
  public:
   ConfigReader(std::string path, const Model& model) : path_(std::move(path)), model_(model) {}
 
-  PrecisionConfig read() const {
-    std::ifstream stream(path_, std::ios::binary);
-    if (!stream) throw Error(path_ + ": no such file, or no permission to read it");
-    YAML::Node root = parse_yaml({std::istreambuf_iterator<char>(stream), {}}, path_);
+  PrecisionConfig read(const std::string& text) const {
+    YAML::Node root = parse_yaml(text, path_);
     check_keys(root);
     if (root.IsMap() && root["HLSConfig"]) {
       // The keys of a project are many, and differ with the backend; none is about types but those that belong below.
@@ -493,6 +491,14 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
   return config;
 }
 
-PrecisionConfig read_config(const std::string& path, const Model& model) { return ConfigReader(path, model).read(); }
+PrecisionConfig read_config(const std::string& path, const Model& model) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw Error(path + ": no such file, or no permission to read it");
+  return parse_config({std::istreambuf_iterator<char>(stream), {}}, path, model);
+}
+
+PrecisionConfig parse_config(const std::string& text, const std::string& path, const Model& model) {
+  return ConfigReader(path, model).read(text);
+}
 
 }  // namespace narrow

@@ -59,6 +59,8 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
 // Error, with the file and the line, for unknown keys, layers, types or modes, and for what would change the numbers in a way narrow does
 // not follow (compression, other strategies).
 PrecisionConfig read_config(const std::string& path, const Model& model);
+// The same of a text; `path` is its name in messages.
+PrecisionConfig parse_config(const std::string& text, const std::string& path, const Model& model);
 
 }  // namespace narrow
 

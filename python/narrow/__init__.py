@@ -1,0 +1,10 @@
+"""How few bits does your trigger network need? Keras, QKeras and ONNX networks in fixed point, bit for bit as hls4ml's C++ would.
+
+    model = narrow.load("model.keras")
+    y = model.predict(x, v=(16, 6), wb=(12, 3))
+"""
+
+from narrow._model import FixedModel, Model, NarrowWarning, load, set_threads
+from narrow._narrow import Error, version as __version__
+
+__all__ = ["Error", "FixedModel", "Model", "NarrowWarning", "__version__", "load", "set_threads"]

@@ -1,0 +1,41 @@
+"""Makes the wheel of what a build folder holds, installs it into an empty environment, and runs the package's tests there.
+
+    build/venv-package/bin/python python/package_test.py build
+
+The tests' own packages (tools/requirements-package.txt) are the running Python's; narrow is the environment's.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*command, **kwargs):
+    subprocess.run([str(word) for word in command], check=True, **kwargs)
+
+
+def main():
+    build = Path(sys.argv[1]).resolve()
+    work = build / "package"
+    shutil.rmtree(work, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", work, f"-Cbuild-dir={work / 'build'}", f"-Ccmake.define.NARROW_BUILT={build}", ROOT)
+    (wheel,) = work.glob("*.whl")
+    venv = work / "venv"
+    run(sys.executable, "-m", "venv", venv)
+    run(venv / "bin" / "pip", "--quiet", "--disable-pip-version-check", "install", "--no-index", "--no-deps", wheel)
+    (packages,) = venv.glob("lib/python3*/site-packages")
+    (packages / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    tests = work / "tests"  # from where nothing else is called narrow
+    tests.mkdir()
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(work / "hypothesis")}
+    run(venv / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "python" / "tests", cwd=tests, env=environment)
+
+
+if __name__ == "__main__":
+    main()
