@@ -137,7 +137,11 @@ endif()
 
 # The Python package, from its wheel.
 if(NARROW_PACKAGE_PYTHON)
-  add_test(NAME python_package_test COMMAND ${NARROW_PACKAGE_PYTHON} ${CMAKE_SOURCE_DIR}/python/package_test.py ${CMAKE_BINARY_DIR})
+  set(package_test ${NARROW_PACKAGE_PYTHON} ${CMAKE_SOURCE_DIR}/python/package_test.py ${CMAKE_BINARY_DIR})
+  add_test(NAME python_package_test COMMAND ${package_test})
+  if(NARROW_PYTHON)
+    add_test(NAME python_hls4ml_test COMMAND ${package_test} ${NARROW_PYTHON})
+  endif()
 endif()
 
 # What takes longest begins first, or it would run alone at the end.
@@ -151,7 +155,7 @@ function(narrow_costs)
     endif()
   endforeach()
 endfunction()
-narrow_costs(hls4ml_answers=1500 engine_test=900 report_test=270 run_test=220 data_files_test=200 training_test=200 docs_test=100 keras_test=100
+narrow_costs(hls4ml_answers=1500 engine_test=900 report_test=270 run_test=220 data_files_test=200 training_test=200 docs_test=100 python_hls4ml_test=90 keras_test=100
   cli_test=90 store_test=80)
 
 # The code obeys its own rules.

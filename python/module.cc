@@ -1,6 +1,7 @@
 // What the package `narrow` is made of: Model and FixedModel as C++ has them, on arrays that Python has brought into shape.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -11,7 +12,9 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +25,8 @@
 #include "engine/engine.h"
 #include "error.h"
 #include "files/model_file.h"
+#include "fixed/cast.h"
+#include "hls4ml/graph.h"
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "precision/words.h"
@@ -265,6 +270,76 @@ class FloatModel {
   Model model_;
 };
 
+// Samples of float64, which hls4ml's program takes into the input's type as they are, as float32 that become the same raws. Throws Error
+// where float32 does not hold them.
+nb::ndarray<nb::numpy, float> singles_of(const FixedModel& fixed, const nb::ndarray<const double, nb::c_contig, nb::device::cpu>& x) {
+  const Model& model = fixed.model();
+  if (x.ndim() == 0 || x.size() != x.shape(0) * model.input_size())
+    throw Error("x: a sample has " + std::to_string(model.input_size()) + " values");
+  const std::size_t n = x.shape(0);
+  std::vector<float> singles(x.size());
+  {
+    const nb::gil_scoped_release released;
+    std::size_t offset = 0;
+    for (const int input : model.inputs()) {
+      const Format& format = fixed.program().format(static_cast<std::size_t>(input));
+      const std::size_t size = size_of(model.layers[static_cast<std::size_t>(input)].shape);
+      for (std::size_t i = 0; i < n * size; ++i) {
+        const std::size_t at = i / size * model.input_size() + offset + i % size;
+        const double value = x.data()[at];
+        singles[at] = static_cast<float>(value);
+        if (static_cast<double>(singles[at]) == value) continue;
+        if (!(std::abs(value) <= std::numeric_limits<double>::max())) {
+          throw Error("x: sample " + std::to_string(at / model.input_size()) + " holds " + (value != value ? "NaN" : "an infinite value") +
+                      " (samples count from 0); every value must be finite");
+        }
+        const double typed = to_double(cast(value, format).raw, format.fraction());
+        singles[at] = static_cast<float>(typed);
+        if (static_cast<double>(singles[at]) != typed) {
+          throw Error("x: sample " + std::to_string(at / model.input_size()) + " holds " + std::to_string(value) +
+                      ", which is no float32, and of which the input's type " + to_string(format) +
+                      " keeps more bits than float32 has; give x as float32");
+        }
+      }
+      offset += size;
+    }
+  }
+  return array_of(std::move(singles), n, {static_cast<int>(model.input_size())});
+}
+
+Numbers numbers_of(nb::handle array) {
+  nb::ndarray<nb::c_contig, nb::device::cpu> any;
+  if (!nb::try_cast(array, any)) throw Error("an array of the graph is not C-contiguous");
+  if (any.dtype() == nb::dtype<float>()) {
+    const auto* data = static_cast<const float*>(any.data());
+    return std::vector<float>(data, data + any.size());
+  }
+  if (any.dtype() != nb::dtype<double>()) throw Error("an array of the graph is neither float32 nor float64");
+  const auto* data = static_cast<const double*>(any.data());
+  return Numbers(std::vector<double>(data, data + any.size()));
+}
+
+std::shared_ptr<FixedModel> from_graph(const std::string& name, const nb::list& layers, const std::vector<std::string>& outputs,
+                                       bool parallel) {
+  std::vector<GraphLayer> graph;
+  for (const nb::handle each : layers) {
+    const auto layer = nb::cast<nb::dict>(each);
+    GraphLayer made{nb::cast<std::string>(layer["name"]),
+                    nb::cast<std::string>(layer["kind"]),
+                    nb::cast<std::vector<std::string>>(layer["inputs"]),
+                    nb::cast<Shape>(layer["shape"]),
+                    nb::cast<std::map<std::string, std::string>>(layer["types"]),
+                    nb::cast<std::map<std::string, std::vector<int>>>(layer["numbers"]),
+                    nb::cast<std::map<std::string, double>>(layer["reals"]),
+                    nb::cast<std::map<std::string, std::string>>(layer["words"]),
+                    {}};
+    for (const nb::handle array : nb::cast<nb::list>(layer["arrays"])) made.arrays.push_back(numbers_of(array));
+    graph.push_back(std::move(made));
+  }
+  const nb::gil_scoped_release released;
+  return std::make_shared<FixedModel>(read_graph(name, graph, outputs, parallel));
+}
+
 std::shared_ptr<FloatModel> load(const std::string& path) {
   const nb::gil_scoped_release released;
   // HDF5 has no lock of its own.
@@ -289,10 +364,15 @@ NB_MODULE(_narrow, m) {
       "What the input is at fault for: one line that says what is wrong, where, and what would be right.";
   nb::class_<FixedModel>(m, "FixedModel")
       .def("predict", &FixedModel::predict, "x"_a)
-      .def("trace", &FixedModel::trace, "x"_a)
-      .def("counts", &FixedModel::counts, "x"_a)
-      .def_prop_ro("inputs", [](const FixedModel& self) { return shapes_of(self.model(), self.model().inputs()); })
-      .def_prop_ro("outputs", [](const FixedModel& self) { return shapes_of(self.model(), self.model().outputs); })
+      .def("trace", &FixedModel::trace, "x"_a, nb::sig("def trace(self, x: NDArray[numpy.float32]) -> dict[str, NDArray[numpy.float64]]"))
+      .def("counts", &FixedModel::counts, "x"_a, nb::sig("def counts(self, x: NDArray[numpy.float32]) -> dict[str, dict[str, int]]"))
+      .def("singles_of", &singles_of, "x"_a)
+      .def_prop_ro(
+          "inputs", [](const FixedModel& self) { return shapes_of(self.model(), self.model().inputs()); },
+          nb::for_getter(nb::sig("def inputs(self) -> list[tuple[str, tuple[int, ...]]]")))
+      .def_prop_ro(
+          "outputs", [](const FixedModel& self) { return shapes_of(self.model(), self.model().outputs); },
+          nb::for_getter(nb::sig("def outputs(self) -> list[tuple[str, tuple[int, ...]]]")))
       .def_prop_ro("notes", [](const FixedModel& self) { return self.program().resolved.notes; })
       .def_prop_ro("types_json", [](const FixedModel& self) { return types_json(self.program().resolved); })
       .def_prop_ro("float_layers_json", [](const FixedModel& self) { return float_layers_json(self.program().resolved); })
@@ -300,7 +380,7 @@ NB_MODULE(_narrow, m) {
       .def_prop_ro("kernels", [](const FixedModel& self) { return self.engine().kernels(); });
   nb::class_<FloatModel>(m, "Model")
       .def("predict", &FloatModel::predict, "x"_a)
-      .def("trace", &FloatModel::trace, "x"_a)
+      .def("trace", &FloatModel::trace, "x"_a, nb::sig("def trace(self, x: NDArray[numpy.float32]) -> dict[str, NDArray[numpy.float32]]"))
       .def(
           "fixed",
           [](const FloatModel& self, const std::string& v, const std::string& wb, const std::string& types, const std::string& relu,
@@ -310,15 +390,24 @@ NB_MODULE(_narrow, m) {
           "v"_a, "wb"_a, "types"_a, "relu"_a, "maximum"_a)
       .def("configured", &FloatModel::configured, "text"_a, "name"_a)
       .def_prop_ro("name", [](const FloatModel& self) { return self.model().name; })
-      .def_prop_ro("inputs", [](const FloatModel& self) { return shapes_of(self.model(), self.model().inputs()); })
-      .def_prop_ro("outputs", [](const FloatModel& self) { return shapes_of(self.model(), self.model().outputs); })
+      .def_prop_ro(
+          "inputs", [](const FloatModel& self) { return shapes_of(self.model(), self.model().inputs()); },
+          nb::for_getter(nb::sig("def inputs(self) -> list[tuple[str, tuple[int, ...]]]")))
+      .def_prop_ro(
+          "outputs", [](const FloatModel& self) { return shapes_of(self.model(), self.model().outputs); },
+          nb::for_getter(nb::sig("def outputs(self) -> list[tuple[str, tuple[int, ...]]]")))
       .def_prop_ro("notes", [](const FloatModel& self) { return self.model().notes; })
-      .def_prop_ro("layers", [](const FloatModel& self) {
-        nb::list list;
-        for (const Layer& layer : self.model().layers) list.append(nb::make_tuple(layer.name, layer.keras_class));
-        return list;
-      });
+      .def_prop_ro(
+          "layers",
+          [](const FloatModel& self) {
+            nb::list list;
+            for (const Layer& layer : self.model().layers) list.append(nb::make_tuple(layer.name, layer.keras_class));
+            return list;
+          },
+          nb::for_getter(nb::sig("def layers(self) -> list[tuple[str, str]]")));
   m.def("load", &load, "path"_a);
+  m.def("from_graph", &from_graph, "name"_a, "layers"_a, "outputs"_a, "parallel"_a,
+        nb::sig("def from_graph(name: str, layers: list[dict[str, object]], outputs: list[str], parallel: bool) -> FixedModel"));
   m.def("set_threads", &set_threads, "threads"_a);
   m.attr("version") = NARROW_VERSION;
 }

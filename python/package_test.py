@@ -1,8 +1,10 @@
 """Makes the wheel of what a build folder holds, installs it into an empty environment, and runs the package's tests there.
 
     build/venv-package/bin/python python/package_test.py build
+    build/venv-package/bin/python python/package_test.py build build/venv-test/bin/python
 
-The tests' own packages (tools/requirements-package.txt) are the running Python's; narrow is the environment's.
+The tests' own packages (tools/requirements-package.txt) are the running Python's; narrow is the environment's. With a second Python, which
+has hls4ml, the tests against hls4ml run there instead, and narrow is beside its packages.
 """
 
 import os
@@ -21,20 +23,26 @@ def run(*command, **kwargs):
 
 def main():
     build = Path(sys.argv[1]).resolve()
-    work = build / "package"
+    other = Path(sys.argv[2]).absolute() if len(sys.argv) > 2 else None
+    work = build / ("package-hls4ml" if other else "package")
     shutil.rmtree(work, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", work, f"-Cbuild-dir={work / 'build'}", f"-Ccmake.define.NARROW_BUILT={build}", ROOT)
     (wheel,) = work.glob("*.whl")
+    tests = work / "tests"  # from where nothing else is called narrow
+    tests.mkdir()
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(work / "hypothesis")}
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    if other:
+        run(*pip, "install", "--no-index", "--no-deps", "--target", work / "site", wheel)
+        run(other, *pytest, ROOT / "python" / "tests" / "test_hls4ml.py", cwd=tests, env={**environment, "PYTHONPATH": str(work / "site")})
+        return
     venv = work / "venv"
     run(sys.executable, "-m", "venv", venv)
     run(venv / "bin" / "pip", "--quiet", "--disable-pip-version-check", "install", "--no-index", "--no-deps", wheel)
     (packages,) = venv.glob("lib/python3*/site-packages")
     (packages / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    tests = work / "tests"  # from where nothing else is called narrow
-    tests.mkdir()
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(work / "hypothesis")}
-    run(venv / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "python" / "tests", cwd=tests, env=environment)
+    run(venv / "bin" / "python", *pytest, "--ignore", ROOT / "python" / "tests" / "test_hls4ml.py", ROOT / "python" / "tests", cwd=tests, env=environment)
 
 
 if __name__ == "__main__":

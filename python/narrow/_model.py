@@ -85,7 +85,7 @@ def _samples_of(x: Samples, inputs: list[tuple[str, tuple[int, ...]]]) -> NDArra
         arrays = list(x)
     else:
         arrays = _by_name(x, inputs)
-    parts = []
+    parts: list[NDArray[np.float32]] = []
     for (name, shape), values in zip(inputs, arrays):
         array = _array_of(name, values)
         _require_shape(name, array, shape)
@@ -168,13 +168,15 @@ class FixedModel:
     @property
     def types(self) -> dict[str, dict[str, Any]]:
         """The types of each layer in hls4ml's words, `{"phi1": {"result_t": "fixed<38,18,TRN,WRAP,0>", ...}, ...}`."""
-        return json.loads(self._made.types_json)
+        types: dict[str, dict[str, Any]] = json.loads(self._made.types_json)
+        return types
 
     @property
     def float_layers(self) -> dict[str, str]:
         """Of layers that took in a BatchNormalization, and others whose values are not the float layer's of their name, the float layer to
         compare with; "" for none."""
-        return json.loads(self._made.float_layers_json)
+        layers: dict[str, str] = json.loads(self._made.float_layers_json)
+        return layers
 
     def to_yaml(self) -> str:
         """The types as an hls4ml configuration in YAML, as `narrow show --save` writes it."""

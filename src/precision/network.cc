@@ -1,6 +1,9 @@
 #include "precision/network.h"
 
 #include <algorithm>
+#include <string>
+
+#include "fixed/cast.h"
 
 namespace narrow {
 namespace {
@@ -47,6 +50,23 @@ void insert_layer(Model& model, int at, Layer layer) {
 void insert_behind(Model& model, int before, Layer layer) {
   rewire(model, [&](int index) { return index >= before ? index + 1 : index; });
   model.layers.insert(model.layers.begin() + before + 1, std::move(layer));
+}
+
+bool counts_all(const Shape& larger, const Shape& smaller) {
+  const auto text = [](const Shape& shape) {
+    std::string size;
+    for (const int d : shape) size += (size.empty() ? "" : "*") + std::to_string(d);
+    return size;
+  };
+  return text(larger) > text(smaller);
+}
+
+bool takes_all(const Format& from, const Format& to) {
+  const auto with = [&](Int128 raw) {
+    const CastResult value = cast(raw, from, to);
+    return !value.overflow && from.fraction() <= to.fraction();
+  };
+  return from == to || (!to.is_integer && with(min_raw(from)) && with(max_raw(from)));
 }
 
 }  // namespace narrow

@@ -15,6 +15,12 @@ int uses(const Model& model, int index);
 bool all_are(std::span<const float> values, float value);
 bool all_are(const Numbers& numbers, double value);
 
+// Whether hls4ml computes all values of a merge of two shapes: it takes the larger of two sizes that it has as texts, `6` and `3*6`, for
+// how many there are (merge_templates.py).
+bool counts_all(const Shape& larger, const Shape& smaller);
+// Whether every value of a type is one of the other's.
+bool takes_all(const Format& from, const Format& to);
+
 // Takes layer `removed` out; what read it reads `replacement`.
 void remove_layer(Model& model, int removed, int replacement);
 // Puts a layer at `at`, where nothing reads it yet.

@@ -409,16 +409,6 @@ void note_layers_behind_flatten(Resolved& resolved) {
   }
 }
 
-// hls4ml takes the larger of two sizes that it has as texts, `6` and `3*6`, for how many values a merge has (merge_templates.py).
-bool counts_all(const Shape& larger, const Shape& smaller) {
-  const auto text = [](const Shape& shape) {
-    std::string size;
-    for (const int d : shape) size += (size.empty() ? "" : "*") + std::to_string(d);
-    return size;
-  };
-  return text(larger) > text(smaller);
-}
-
 // What hls4ml has for io_parallel alone. Throws Error where it leaves values undefined.
 void note_merges(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
@@ -482,15 +472,6 @@ void note_convolutions(Resolved& resolved) {
       break;
     }
   }
-}
-
-// Whether every value of a type is one of the other's.
-bool takes_all(const Format& from, const Format& to) {
-  const auto with = [&](Int128 raw) {
-    const CastResult value = cast(raw, from, to);
-    return !value.overflow && from.fraction() <= to.fraction();
-  };
-  return from == to || (!to.is_integer && with(min_raw(from)) && with(max_raw(from)));
 }
 
 void note_pooling(Resolved& resolved) {
