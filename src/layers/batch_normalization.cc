@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <sstream>
 
 #include "layers/inferred_sum.h"
 #include "layers/product.h"
@@ -35,6 +36,13 @@ double decimal(float value) {
   double number = 0;
   std::from_chars(text.data(), end, number);
   return number;
+}
+
+std::string text_of(const std::vector<float>& values) {
+  std::ostringstream text;
+  text << std::hexfloat;
+  for (const float value : values) text << value << ' ';
+  return text.str();
 }
 
 // x * scale + bias, exact, at `fraction` fractional bits.
@@ -99,6 +107,12 @@ std::vector<Setting> BatchNormalization::settings() const {
                                 {"scale", training.scale}};
   if (given_scale.type) settings.push_back({"scale_type", to_string(*given_scale.type)});
   if (given_bias.type) settings.push_back({"bias_type", to_string(*given_bias.type)});
+  if (given_scale.trained) settings.push_back({"scale_quantizer", to_text(*given_scale.trained)});
+  if (given_bias.trained) settings.push_back({"bias_quantizer", to_text(*given_bias.trained)});
+  if (float_form_) {
+    settings.push_back({"float_scale", text_of(float_form_->scale)});
+    settings.push_back({"float_bias", text_of(float_form_->bias)});
+  }
   return settings;
 }
 

@@ -33,6 +33,7 @@ std::vector<Setting> Convolution::settings() const {
                                 {"groups", std::int64_t{1}},
                                 {"use_bias", !dense_.bias.empty()}};
   if (windows_.padding == Padding::kGiven) settings.push_back({"pads", wide(windows_.given)});
+  dense_.quantizers.add_to(settings);
   return settings;
 }
 

@@ -106,7 +106,17 @@ Dense::Factors Dense::factors() const {
   return factors;
 }
 
-std::vector<Setting> Dense::settings() const { return {{"units", std::int64_t{n_out}}, {"use_bias", !bias.empty()}}; }
+void Quantizers::add_to(std::vector<Setting>& settings) const {
+  if (kernel) settings.push_back({"kernel_quantizer", to_text(*kernel)});
+  if (bias) settings.push_back({"bias_quantizer", to_text(*bias)});
+  if (bias_moved) settings.push_back({"bias_moved", true});
+}
+
+std::vector<Setting> Dense::settings() const {
+  std::vector<Setting> settings{{"units", std::int64_t{n_out}}, {"use_bias", !bias.empty()}};
+  quantizers.add_to(settings);
+  return settings;
+}
 
 std::vector<ParameterArray> Dense::parameters() const {
   std::vector<ParameterArray> arrays{{"kernel", {n_in, n_out}, kernel}};

@@ -12,6 +12,7 @@ struct Quantizers {
   std::optional<TrainedQuantizer> kernel, bias;
   bool bias_moved = false;  // to the layer behind it; zeros are left
   bool any() const { return kernel || bias; }
+  void add_to(std::vector<Setting>& settings) const;
 };
 
 // y[j] = bias[j] + sum over i of x[i] * kernel[i * n_out + j], on the last axis.

@@ -19,7 +19,11 @@ class SignActivation final : public Elementwise<SignActivation> {
   std::string_view name() const { return ternary_ ? "ternary_tanh" : "binary_tanh"; }
 
   std::string_view keras_class() const override { return "Activation"; }
-  std::vector<Setting> settings() const override { return {{"activation", std::string(name())}, {"threshold", threshold_}}; }
+  std::vector<Setting> settings() const override {
+    std::vector<Setting> settings{{"activation", std::string(name())}, {"threshold", threshold_}};
+    if (is_quantizer_) settings.push_back({"is_quantizer", true});
+    return settings;
+  }
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override {
     return ternary_ && is_quantizer_ ? "TernaryTanh" : "Activation";

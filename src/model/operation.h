@@ -223,6 +223,7 @@ class Operation {
 
   // What it is.
   virtual std::string_view keras_class() const = 0;  // of Keras' layer that saves it
+  // All that its arrays do not say and that changes what it computes; what Keras' own layer has not, of quantizers, is not saved.
   virtual std::vector<Setting> settings() const = 0;
   virtual std::vector<ParameterArray> parameters() const = 0;  // in the order in which Keras saves them
   virtual std::size_t inputs() const = 0;                      // how many layers it reads

@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <sstream>
 
 namespace narrow {
 namespace {
@@ -269,6 +270,20 @@ Format weight_format(const TrainedQuantizer& q, bool of_kernel) {
     }
     default: return integers(kTernaryBits, true);
   }
+}
+
+std::string to_text(const TrainedQuantizer& quantizer) {
+  // A member that is added does not compile until it is said here.
+  const auto& [kind, name, bits, integer, symmetric, keep_negative, real, negative_slope, alpha, threshold, unrolls, max_value, even,
+               floors] = quantizer;
+  const auto& [alpha_kind, alpha_number] = alpha;
+  std::ostringstream text;
+  text << std::hexfloat << name << " " << static_cast<int>(kind) << " " << bits << " " << integer << " " << symmetric << keep_negative
+       << real << even << floors << " " << negative_slope << " alpha " << static_cast<int>(alpha_kind) << " " << alpha_number << " "
+       << unrolls;
+  if (threshold) text << " threshold " << *threshold;
+  if (max_value) text << " max_value " << *max_value;
+  return text.str();
 }
 
 float quantized(const TrainedQuantizer& q, float x) {

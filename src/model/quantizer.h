@@ -53,6 +53,9 @@ struct TrainedQuantizer {
   bool operator==(const TrainedQuantizer&) const = default;
 };
 
+// All of it, so that two that differ have two texts.
+std::string to_text(const TrainedQuantizer& quantizer);
+
 // The type that hls4ml's configuration of granularity `name` gives the result of an activation.
 Format activation_format(const TrainedQuantizer& quantizer);
 

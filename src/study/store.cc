@@ -75,6 +75,12 @@ std::string content_hash(const Model& model) {
     for (const OwnType& own : layer.own) {
       hash.add("type " + std::string(name_of(own.type)) + " " + to_string(own.format) + (own.quantizer ? " by a quantizer" : ""));
     }
+    if (layer.quantizer) hash.add("quantizer " + to_text(*layer.quantizer));
+    // The names under which a configuration finds it, where they are not its own.
+    for (const auto& [what, name] : {std::pair("configured as ", &layer.configured_as), std::pair("made of ", &layer.made_of),
+                                     std::pair("behind ", &layer.behind), std::pair("behind a ", &layer.behind_class)}) {
+      if (!name->empty()) hash.add(what + *name);
+    }
     for (const WeightArray& array : layer.op->weights()) {
       for (const double number : array.doubles) hash.add(std::bit_cast<std::uint64_t>(number));
     }

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "error.h"
+#include "layers/batch_normalization.h"
 #include "layers/dense.h"
 #include "layers/input.h"
 #include "layers/linear.h"
@@ -206,6 +207,57 @@ Model small_model() {
   return model;
 }
 
+// Two models that differ in one number of a quantizer are two.
+TEST(Store, AModelIsKnownByEveryNumberOfItsQuantizers) {
+  const std::vector<TrainedQuantizer> all = {{},
+                                             {.kind = TrainedQuantizer::Kind::kBinary},
+                                             {.name = "quantized_bits"},
+                                             {.bits = 4},
+                                             {.integer = 1},
+                                             {.symmetric = true},
+                                             {.keep_negative = false},
+                                             {.real = true},
+                                             {.negative_slope = 0.25},
+                                             {.alpha = {Alpha::Kind::kAuto}},
+                                             {.alpha = {Alpha::Kind::kNumber, 1}},
+                                             {.alpha = {Alpha::Kind::kNumber, std::nextafter(1.0, 2.0)}},
+                                             {.threshold = 0.5},
+                                             {.unrolls = 4},
+                                             {.max_value = 0.5},
+                                             {.even = true},
+                                             {.floors = true}};
+  using Place = std::function<void(Layer&, const TrainedQuantizer&)>;
+  const std::vector<float> kernel{1, 2, 3, 4, 5, 6};
+  const GivenNumbers one{std::vector<float>{1}};
+  const std::map<std::string, Place> places = {
+      {"activation", [](Layer& layer, const TrainedQuantizer& quantizer) { layer.quantizer = quantizer; }},
+      {"kernel",
+       [&](Layer& layer, const TrainedQuantizer& q) {
+         layer.op = std::make_shared<Dense>(3, 2, kernel, std::vector<float>{}, Quantizers{q, {}});
+       }},
+      {"bias",
+       [&](Layer& layer, const TrainedQuantizer& q) {
+         layer.op = std::make_shared<Dense>(3, 2, kernel, std::vector<float>{}, Quantizers{{}, q});
+       }},
+      {"scale",
+       [&](Layer& layer, const TrainedQuantizer& q) {
+         layer.op = std::make_shared<BatchNormalization>(GivenNumbers{one.given, q}, one, BatchNormalization::Origin{});
+       }},
+      {"shift", [&](Layer& layer, const TrainedQuantizer& q) {
+         layer.op = std::make_shared<BatchNormalization>(one, GivenNumbers{one.given, q}, BatchNormalization::Origin{});
+       }}};
+  std::map<std::string, std::string> known;
+  for (const auto& [where, put] : places) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      Model model = small_model();
+      put(model.layers[1], all[i]);
+      const std::string what = where + " " + std::to_string(i);
+      const auto [same, is_new] = known.emplace(content_hash(model), what);
+      EXPECT_TRUE(is_new) << what << " and " << same->second;
+    }
+  }
+}
+
 TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
   const Folder folder;
   Store store(folder.path(), Store::Mode::kWrite);
@@ -237,7 +289,9 @@ TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
          m.outputs = {1, 2};
        }},
       {"a layer's name, by which types are given", [](Model& m) { m.layers[1].name = "c"; }},
-      {"a layer less", [](Model& m) { m.layers.pop_back(); }}};
+      {"a layer less", [](Model& m) { m.layers.pop_back(); }},
+      {"an activation's quantizer", [](Model& m) { m.layers[1].quantizer = TrainedQuantizer{.bits = 4}; }},
+      {"a node's name, by which types are given", [](Model& m) { m.layers[1].configured_as = "node"; }}};
   for (const auto& [what, change] : changes) {
     Model other = small_model();
     change(other);
