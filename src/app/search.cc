@@ -12,10 +12,11 @@
 #include "app/progress.h"
 #include "app/table.h"
 #include "data/hash.h"
+#include "data/preparation.h"
 #include "data/text.h"
 #include "error.h"
 #include "fixed/cast.h"
-#include "model/inference.h"
+#include "search/halves.h"
 #include "study/store.h"
 #include "study/study_data.h"
 
@@ -36,53 +37,19 @@ struct Search {
 
 constexpr double kPerCent = 100;
 
-// Samples [first, first + count).
-Dataset part(const Dataset& data, std::size_t first, std::size_t count) {
-  Dataset own = header_of(data);
-  own.size = count;
-  const auto take = [&](const std::vector<float>& from, std::size_t per_sample) {
-    if (from.empty()) return from;
-    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first * per_sample);
-    return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(count * per_sample));
-  };
-  own.x = take(data.x, size_of(data.shape));
-  own.y = take(data.y, data.targets);
-  own.weights = take(data.weights, 1);
-  return own;
-}
-
-// Samples with their metrics.
-struct Half {
-  Half(const Search& search, const Model& model, Dataset of)
-      : data(std::move(of)),
-        targets(targets_of(search.inputs.data_options(), data, model, search.metrics.classes)),
-        measure(measured(search, model)) {}
-  Samples samples() const { return {data, measure}; }
-
-  Dataset data;
-  Targets targets;
-  Measure measure;
-
- private:
-  Measure measured(const Search& search, const Model& model) const {
-    const std::vector<float> reference = infer(model, data.x, data.size);
-    return {search.metrics, {reference.begin(), reference.end()}, targets};
-  }
-};
-
 std::string in_words(const Metric& metric, const Estimate& estimate) {
   const std::string value = number_text(cost_of(metric, estimate.value), 3);
   return std::isnan(estimate.error) ? value : value + " +- " + number_text(estimate.error, 2);
 }
 
 // How far a type's end lies behind the largest value, in per cent of that.
-double room_of(const Tensor& tensor, const Format& type) {
+double headroom_of(const Tensor& tensor, const Format& type) {
   const double high = to_double(max_raw(type), type.fraction());
   const double low = to_double(min_raw(type), type.fraction());
-  double room = std::numeric_limits<double>::infinity();
-  if (tensor.range.high > 0) room = std::min(room, high / tensor.range.high - 1);
-  if (tensor.range.low < 0) room = std::min(room, low / tensor.range.low - 1);
-  return kPerCent * room;
+  double headroom = std::numeric_limits<double>::infinity();
+  if (tensor.range.high > 0) headroom = std::min(headroom, high / tensor.range.high - 1);
+  if (tensor.range.low < 0) headroom = std::min(headroom, low / tensor.range.low - 1);
+  return kPerCent * headroom;
 }
 
 class Shown {
@@ -91,17 +58,18 @@ class Shown {
       : tensors_(tensors), options_(options), result_(result), single_(single) {}
 
   std::string text() {
-    Table types({"tensor", "type", "smallest", "largest", "room", "alone"});
+    Table types({"tensor", "type", "smallest", "largest", "headroom", "alone"});
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       const Tensor& tensor = tensors_.all()[t];
       const Format& type = result_.best.types[t];
       types.add({tensor.name, to_string(type), short_number(tensor.range.low), short_number(tensor.range.high),
-                 number_text(room_of(tensor, type), 2) + " %", short_number(std::sqrt(added(t)))});
+                 tensor.range.is_zero() ? "-" : number_text(headroom_of(tensor, type), 2) + " %",
+                 short_number(std::sqrt(result_.alone[t]))});
     }
     std::vector<std::string> header{"", std::string(name_of(options_.cost))};
     for (const Bound& bound : options_.bounds) {
       header.push_back(name_in_words(bound.metric) + ", searched");
-      header.push_back("judged");
+      header.push_back("on unseen samples");
     }
     Table answers(header);
     const auto add = [&](const std::string& name, double cost, const Standings& searched, const Standings& judged) {
@@ -135,6 +103,7 @@ class Shown {
         alone.push_back(std::isfinite(each) ? ordered_json(std::sqrt(each)) : ordered_json());
       document["tensors"].push_back({{"name", tensor.name},
                                      {"type", to_string(result_.best.types[t])},
+                                     {"deviation_alone", std::sqrt(result_.alone[t])},
                                      {"low", tensor.range.low},
                                      {"high", tensor.range.high},
                                      {"deviation_alone_by_width", {{"from", kLeastWidth}, {"values", alone}}}});
@@ -146,13 +115,15 @@ class Shown {
       document["single_types"]["weights"] = to_string(single_->weight);
     }
     document["front"] = ordered_json::array();
-    for (const Candidate& each : result_.front) document["front"].push_back(entry(each.cost, each.deviation, each.on_search, nullptr));
+    for (const Candidate& each : result_.front) {
+      ordered_json own = entry(each.cost, each.deviation, each.on_search, nullptr);
+      for (std::size_t t = 0; t < tensors_.size(); ++t) own["types"][tensors_.all()[t].name] = to_string(each.types[t]);
+      document["front"].push_back(std::move(own));
+    }
     return document.dump(2) + "\n";
   }
 
  private:
-  double added(std::size_t t) const { return result_.sensitivity[t].at(result_.best.types[t].width); }
-
   static ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
   ordered_json entry(double cost, double deviation, const Standings& searched, const Standings* judged) const {
     ordered_json own{{"cost", cost}};
@@ -174,26 +145,34 @@ class Shown {
   const std::optional<SingleTypes>& single_;
 };
 
-// Values beyond what the types were fitted to, and bounds that do not hold, on samples that the search never saw.
+// Values beyond what the types were fitted to, and bounds that do not hold or hold by an unknown error, on samples that the search never
+// saw. `program` is that of the answer without the types of Dense that are those of the relus behind: of these, values below 0 leave their
+// type and are to, and others count where the relu has them.
 std::vector<std::string> doubts(const Program& program, const Dataset& judge, const SearchOptions& options, const SearchResult& result) {
   std::vector<std::string> said;
   for (std::size_t i = 0; i < options.bounds.size(); ++i) {
     const Bound& bound = options.bounds[i];
-    const double cost = cost_of(bound.metric, result.judged.metrics[i].value);
-    if (std::isnan(cost) || cost - result.judged.metrics[i].error > bound.most) {
-      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " +
-                     in_words(bound.metric, result.judged.metrics[i]) + ", beyond the bound of " + short_text(bound.most) +
-                     ": search on more samples");
+    const Estimate& own = result.judged.metrics[i];
+    const double cost = cost_of(bound.metric, own.value);
+    if (std::isnan(cost) || cost - own.error > bound.most) {
+      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " + in_words(bound.metric, own) +
+                     ", beyond the bound of " + short_text(bound.most) + ": search on more samples");
+    } else if (std::isnan(own.error) || std::isnan(result.best.on_search.metrics[i].error)) {
+      said.push_back("the statistical error of " + bound.metric.name +
+                     " is not known on these samples, so nothing says how sure it is that " + "the bound of " + short_text(bound.most) +
+                     " is met");
     }
   }
   const RunResult run = Engine(program, {}).run(judge.x, judge.size).run;
+  const auto share = [](std::uint64_t count, const LayerCounts& of) {
+    return short_number(kPerCent * static_cast<double>(count) / static_cast<double>(of.values)) + " %";
+  };
   for (std::size_t i = 0; i < run.counts.size(); ++i) {
     const LayerCounts& seen = run.counts[i];
-    // What is below 0 leaves the type, and is to.
-    if (seen.overflows == 0 || is_in_front_of_relu(program, i)) continue;
-    said.push_back(program.model().layers[i].name + ": on samples that the search never saw " +
-                   short_number(kPerCent * static_cast<double>(seen.overflows) / static_cast<double>(seen.values)) +
-                   " % of its values lie beyond its type (--margin leaves room)");
+    const std::string name = program.model().layers[i].name + ": on samples that the search never saw ";
+    if (seen.overflows > 0 && !is_in_front_of_relu(program, i))
+      said.push_back(name + share(seen.overflows, seen) + " of its values lie beyond its type (--margin leaves headroom)");
+    if (seen.accum_overflows > 0) said.push_back(name + share(seen.accum_overflows, seen) + " of its sums lie beyond their type");
   }
   return said;
 }
@@ -207,8 +186,14 @@ std::string identity_of(const Search& search, const Model& model, const Dataset&
   hash.add(static_cast<std::uint64_t>(kMeasure));
   const DataOptions options = search.inputs.data_options();
   hash.add(search.below + " " + options.target);
+  hash.add(on.preparation ? to_json(*on.preparation) : "");
+  hash.add(model.preparation ? to_json(*model.preparation) : "");
   for (const double threshold : search.metrics.thresholds) hash.add(short_text(threshold));
   for (const double tolerance : search.metrics.tolerances) hash.add(short_text(tolerance));
+  hash.add("working points");
+  for (const double background : search.metrics.backgrounds) hash.add(short_text(background));
+  hash.add("efficiencies");
+  for (const double efficiency : search.metrics.efficiencies) hash.add(short_text(efficiency));
   for (const std::string& name : search.metrics.classes) hash.add(name);
   return hash.text();
 }
@@ -224,8 +209,10 @@ void run(const Search& search, const Globals& globals) {
     throw Error("--search: some of the " + std::to_string(data.size) +
                 " samples are to be searched on and the others to judge the result; give 1 to " + std::to_string(data.size - 1));
   }
-  const Half on(search, model, part(data, 0, searched));
-  const Half judge(search, model, part(data, searched, data.size - searched));
+  const Targets targets = targets_of(search.inputs.data_options(), data, model, search.metrics.classes);
+  const MeasuredSamples on(part(data, 0, searched), model, search.metrics, part(targets, 0, searched));
+  const MeasuredSamples judge(part(data, searched, data.size - searched), model, search.metrics,
+                              part(targets, searched, data.size - searched));
   print_notes(on.measure.notes(), globals.quiet);
   SearchOptions options;
   options.bounds = parse_bounds(search.below, "", on.measure.names());
@@ -253,18 +240,24 @@ void run(const Search& search, const Globals& globals) {
       throw;
     }
   }();
+  const Resolved resolved = tensors.resolve(result.best.types, true);
+  write_file(search.out, to_yaml(resolved));
   options.progress("one type for all results and one for all weights", result.candidates);
   const std::optional<SingleTypes> single = best_single_types(tensors, on.samples(), judge.samples(), options);
-  const Resolved resolved = tensors.resolve(result.best.types, true);
   Shown shown(tensors, options, result, single);
-  write_file(search.out, to_yaml(resolved));
   if (!search.json.empty()) write_file(search.json, shown.json());
   journal.remove();
   if (globals.quiet) return;
   std::printf("%s%zu candidates; searched on %zu samples, judged on %zu others; types in %s\n", shown.text().c_str(), result.candidates,
               on.data.size, judge.data.size, search.out.c_str());
   print_notes(resolved.notes, false);
-  print_notes(doubts(build_program(resolved), judge.data, options, result), false);
+  if (options.modes.overflow != Overflow::kSat) {
+    print_notes(
+        {"only with --overflow AP_SAT does a Dense in front of a relu get the relu's type; without, its results are as wide as hls4ml "
+         "infers, which --cost counts"},
+        false);
+  }
+  print_notes(doubts(build_program(tensors.resolve(result.best.types, false)), judge.data, options, result), false);
 }
 
 }  // namespace
@@ -281,15 +274,13 @@ void add_search(CLI::App& app, const Globals& globals) {
       ->check(bounds());
   command->add_option("--out", search->out, "the types that were found, as an hls4ml configuration in YAML")->required();
   command->add_option("--json", search->json, "the same with everything that is shown, as JSON");
-  command
-      ->add_option("--cost", search->cost,
-                   "what is to be as little as possible: bits (the average of all tensors), total_bits, ebops, dsp or lut")
+  command->add_option("--cost", search->cost, "what is minimized: bits (the average of all tensors), total_bits, ebops, dsp or lut")
       ->check(CLI::IsMember({"bits", "total_bits", "ebops", "dsp", "lut"}))
       ->capture_default_str();
   command->add_option("--search", search->searched, "samples to search on, the first ones; the others judge the result (default: half)")
       ->check(positive());
   command->add_option("--most", search->most, "most bits of a tensor")->check(CLI::Range(kLeastWidth + 1, 32))->capture_default_str();
-  command->add_option("--margin", search->margin, "room that the types of results leave above the largest value, in per cent of it")
+  command->add_option("--margin", search->margin, "headroom that the types of results leave above the largest value, in per cent of it")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--sigmas", search->sigmas, "by how many of its statistical errors each bound is to be met on the samples searched")
@@ -303,6 +294,16 @@ void add_search(CLI::App& app, const Globals& globals) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--tolerance", search->metrics.tolerances, "per cent of the float prediction, for bounds on beyond@T")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command
+      ->add_option("--background", search->metrics.backgrounds,
+                   "of a classifier, background efficiencies in per cent for bounds on each class's efficiency (default: 1)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command
+      ->add_option("--efficiency", search->metrics.efficiencies,
+                   "of a classifier, efficiencies in per cent for bounds on each class's background (default: 50)")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--classes", search->metrics.classes, "names of a classifier's classes, or none")

@@ -20,17 +20,21 @@ double Coster::operator()(const Assignment& types) {
     all_known = all_known && known_.contains(key);
     keys.push_back(std::move(key));
   }
+  constexpr double kTie = 1e-3;
   if (!all_known) {
     const Program program = build_program(std::move(resolved), &weights_);
+    tensors_of_ = narrow::tensors(program);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const auto [known, is_new] = known_.try_emplace(keys[i], 0);
-      if (is_new) known->second = layer_cost(program, i, kind_);
+      if (!is_new) continue;
+      known->second = layer_cost(program, i, kind_);
+      if (kind_ == CostKind::kBits) known->second /= tensors_of_;
+      if (kind_ == CostKind::kDsp) known->second += kTie * layer_cost(program, i, CostKind::kBits) / tensors_of_;
     }
-    if (kind_ == CostKind::kBits) divisor_ = narrow::tensors(program);
   }
   double sum = 0;
   for (const std::string& key : keys) sum += known_.at(key);
-  return sum / divisor_;
+  return sum;
 }
 
 }  // namespace narrow

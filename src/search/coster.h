@@ -1,6 +1,7 @@
 #ifndef NARROW_SEARCH_COSTER_H_
 #define NARROW_SEARCH_COSTER_H_
 
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -14,13 +15,16 @@ namespace narrow {
 class Coster {
  public:
   Coster(const Tensors& tensors, CostKind kind) : tensors_(tensors), kind_(kind) {}
+  // Of kDsp, of which many assignments need as many, a thousandth of the average bits of a tensor is added, so that of these the one with
+  // fewer bits is the cheaper; `shown` is without it.
   double operator()(const Assignment& types);
+  double shown(double cost) const { return kind_ == CostKind::kDsp ? std::floor(cost) : cost; }
 
  private:
   const Tensors& tensors_;
   CostKind kind_;
   WeightCache weights_;
-  double divisor_ = 1;                   // of bits the number of tensors, which no type changes
+  double tensors_of_ = 1;                // that have bits; no type changes how many there are
   std::map<std::string, double> known_;  // of a layer, by its place, its types and those of what it reads
 };
 

@@ -64,7 +64,7 @@ void Journal::add(const std::string& key, const std::vector<double>& values) {
   std::ostringstream line;
   line << key << std::hexfloat;
   for (const double value : values) line << ' ' << value;
-  file_ << line.str() + "\n" << std::flush;
+  if (!(file_ << line.str() + "\n" << std::flush)) throw Error(path_ + ": cannot be written; is the disk full?");
 }
 
 void Journal::remove() {

@@ -21,9 +21,10 @@ class Journal {
   Journal(std::string path, const std::string& identity);
 
   std::optional<std::vector<double>> find(const std::string& key) const;
-  void add(const std::string& key, const std::vector<double>& values);  // `key` is a word
-  std::size_t found() const { return found_; }                          // answers that the file had
-  void remove();                                                        // the file, when the search has ended
+  // `key` is a word. Throws Error where the file cannot be written.
+  void add(const std::string& key, const std::vector<double>& values);
+  std::size_t found() const { return found_; }  // answers that the file had
+  void remove();                                // the file, when the search has ended
 
  private:
   std::string path_;

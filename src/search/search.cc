@@ -72,8 +72,13 @@ class Searcher {
     result_.best = candidate(path[first]);
     describe_front(path, first);
     improve();
+    // A bound that does not follow the deviation may be met again further down the path.
+    if (cheapest_ && cheapest_->cost < result_.best.cost) result_.best = *cheapest_;
     trim();
     clean_front();
+    measure_alone();
+    result_.best.cost = cost_.shown(result_.best.cost);
+    for (Candidate& each : result_.front) each.cost = cost_.shown(each.cost);
     result_.candidates = candidates_;
     return std::move(result_);
   }
@@ -150,21 +155,49 @@ class Searcher {
   }
   double deviation_of(const Assignment& types) { return deviations({types}).front(); }
 
-  Candidate candidate(const Assignment& types) { return {types, cost_(types), deviation_of(types), measured(types)}; }
+  Candidate candidate(const Assignment& types) {
+    Candidate own{types, cost_(types), deviation_of(types), measured(types)};
+    if (own.on_search.met && (!cheapest_ || own.cost < cheapest_->cost)) cheapest_ = own;
+    return own;
+  }
 
   void check_reachable(const Assignment& widest) {
     step("first candidate");
     const Standings reached = measured(widest);
     if (reached.met) return;
     std::string text;
+    bool is_unknown = false;
+    bool misses = false;
     for (std::size_t i = 0; i < options_.bounds.size(); ++i) {
       const Metric& metric = options_.bounds[i].metric;
-      text += (i > 0 ? ", " : "") + metric.name + " " + number_text(cost_of(metric, reached.metrics[i].value), 3) + " +- " +
-              number_text(reached.metrics[i].error, 2) + " (asked: " + short_text(options_.bounds[i].most) + ")";
+      const Estimate& own = reached.metrics[i];
+      text += (i > 0 ? ", " : "") + metric.name;
+      if (std::isnan(own.value)) text += " unknown";
+      else text += " " + number_text(cost_of(metric, own.value), 3);
+      if (!std::isnan(own.error)) text += " +- " + number_text(own.error, 2);
+      text += " (asked: " + short_text(options_.bounds[i].most) + ")";
+      is_unknown = is_unknown || std::isnan(own.value);
+      misses = misses || cost_of(metric, own.value) > options_.bounds[i].most;
     }
+    // What would help: a metric that is unknown needs other samples; one that is beyond its bound more bits, unless what is not searched
+    // for (tables, types of the network's file) holds it there; one that meets it, but not by its error, more samples.
+    const std::string cure =
+        is_unknown ? "a metric that is unknown on these samples cannot bound a search"
+        : misses ? "give a wider bound or more bits (--most); tables and types of the network's file stay as they are and may be the cause"
+                 : "a bound has to be met by " + short_text(options_.sigmas) +
+                       " of its errors (--sigmas), which more samples to search on make smaller";
     throw Error("--below: with " + std::to_string(options_.most) + " bits for every tensor the " + std::to_string(on_.data.size) +
-                " samples to search on have " + text + "; a bound has to be met by " + short_text(options_.sigmas) +
-                " times its error (--sigmas), so more samples, a wider bound, or more bits (--most) are needed");
+                " samples to search on have " + text + "; " + cure);
+  }
+
+  // What each tensor of the answer adds, the others at kBase bits.
+  void measure_alone() {
+    const Assignment base = at_width(std::min(kBase, options_.most));
+    start_from(base);
+    std::vector<Assignment> all(tensors_.size() + 1, base);
+    for (std::size_t t = 0; t < tensors_.size(); ++t) all[t][t] = result_.best.types[t];
+    const std::vector<double> of_all = deviations(all);
+    for (std::size_t t = 0; t < tensors_.size(); ++t) result_.alone.push_back(std::max(0.0, of_all[t] - of_all.back()));
   }
 
   // What each tensor adds at each width, the others at kBase bits: measured at some widths, and in between, and above them, as powers of
@@ -303,7 +336,7 @@ class Searcher {
       const std::vector<Move> moves = neighbours(result_.best.types, result_.best.cost, result_.best.deviation);
       for (const Move* move : savings(moves)) {
         if (move->deviation > 0) continue;
-        step("cost " + number_text(result_.best.cost, 4));
+        step("cost " + number_text(cost_.shown(result_.best.cost), 4));
         const Candidate less = candidate(moved(result_.best.types, {move}));
         if (less.deviation > result_.best.deviation || !less.on_search.met) continue;
         result_.best = less;
@@ -315,7 +348,7 @@ class Searcher {
   // With bits given back, those that lower the deviation most for their cost, until there is no more than is allowed.
   Candidate tightened(Candidate from, double allowed) {
     for (int round = 0; round < kRounds && from.deviation > allowed; ++round) {
-      step("cost " + number_text(from.cost, 4));
+      step("cost " + number_text(cost_.shown(from.cost), 4));
       start_from(from.types);
       std::vector<Move> moves = neighbours(from.types, from.cost, from.deviation);
       moves.erase(std::remove_if(moves.begin(), moves.end(), [](const Move& move) { return move.cost <= 0 || !(move.deviation < 0); }),
@@ -346,7 +379,7 @@ class Searcher {
     std::vector<Move> moves;
     bool fresh = false;
     for (int round = 0; round < kRounds; ++round) {
-      step("cost " + number_text(cost, 4));
+      step("cost " + number_text(cost_.shown(cost), 4));
       start_from(now);
       if (moves.empty()) {
         moves = neighbours(now, cost, deviation);
@@ -382,10 +415,11 @@ class Searcher {
       moves.push_back({t, type});
     };
     for (std::size_t t = 0; t < now.size(); ++t) {
+      if (tensors_.all()[t].range.is_zero()) continue;
       const Format& own = now[t];
       add(t, own.width - 1, own.integer);  // a step twice as wide
       add(t, own.width + 1, own.integer);
-      if (!saturates(own)) continue;
+      if (!saturates(own) || !tensors_.all()[t].may_saturate) continue;
       add(t, own.width - 1, own.integer - 1);  // what lies in the upper half saturates
       if (own.integer < type_of(t, own.width).integer) add(t, own.width + 1, own.integer + 1);
     }
@@ -481,6 +515,7 @@ class Searcher {
   Coster cost_;
   Evaluator guide_, all_;
   std::optional<Assignment> near_;
+  std::optional<Candidate> cheapest_;  // of all that met the bounds
   std::size_t candidates_ = 0;
   SearchResult result_;
 };
@@ -521,57 +556,78 @@ SearchResult search(const Tensors& tensors, const Samples& on, const Samples& ju
   return result;
 }
 
-std::optional<SingleTypes> best_single_types(const Tensors& tensors, const Samples& on, const Samples& judge,
-                                             const SearchOptions& options) {
-  const Modes usual{Rounding::kTrn, Overflow::kWrap};
+namespace {
+
+// One type for all results and one for all weights, of these modes, with fewest bits that meet the bounds.
+std::optional<SingleTypes> fewest_bits(const Tensors& tensors, Evaluator& all, const Samples& on, const SearchOptions& options,
+                                       const Modes& modes) {
   constexpr int kMost = 26;
   int integer[2] = {-Range::kHighest, -Range::kHighest};
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     const Tensor& tensor = tensors.all()[t];
     if (tensor.range.is_zero()) continue;
     int& own = integer[tensor.is_weight() ? 1 : 0];
-    const auto wide = tensors.fitted(t, kMost, usual);
+    const auto wide = tensors.fitted(t, kMost, modes);
     if (wide) own = std::max(own, wide->integer + (tensor.is_signed ? 0 : 1));
   }
+  for (int& own : integer) {
+    if (own == -Range::kHighest) own = 1;  // all are 0
+  }
+  const auto type_of = [&](int width, int of) {
+    return Format{.width = width, .integer = of, .rounding = modes.rounding, .overflow = modes.overflow};
+  };
   const auto types_at = [&](int vector, int weight) {
     Assignment types;
-    for (const Tensor& tensor : tensors.all()) types.push_back(tensor.is_weight() ? fixed(weight, integer[1]) : fixed(vector, integer[0]));
+    for (const Tensor& tensor : tensors.all())
+      types.push_back(tensor.is_weight() ? type_of(weight, integer[1]) : type_of(vector, integer[0]));
     return types;
   };
-  Evaluator all(tensors, on.data.x, on.data.size, {});
   const auto meets = [&](int vector, int weight) {
     if (options.stop()) throw Interrupted();
     try {
       return standings(on.measure, options, all.predictions(types_at(vector, weight))).met;
-    } catch (const Error&) {
+    } catch (const Error&) {  // sums of more bits than narrow computes with
       return false;
     }
   };
-  // For each width of the weights the fewest bits of the vectors.
-  std::array<int, kMost + 1> fewest{};
+  // For each width of the weights the fewest bits of the vectors. A pair that meets the bounds while more bits do not does so by chance.
+  constexpr int kFewest = 4;
+  std::array<int, kMost + 2> fewest{};
   fewest.fill(kMost + 1);
-  tbb::parallel_for(4, kMost + 1, [&](int weight) {
+  tbb::parallel_for(kFewest, kMost + 1, [&](int weight) {
     tbb::this_task_arena::isolate([&] {
-      int missed = 3;
-      int met = kMost + 1;
-      while (met - missed > 1) {
-        const int middle = (missed + met) / 2;
-        (meets(middle, weight) ? met : missed) = middle;
-      }
-      fewest[static_cast<std::size_t>(weight)] = met;
+      int& own = fewest[static_cast<std::size_t>(weight)];
+      while (own > kFewest && meets(own - 1, weight)) --own;
     });
   });
+  fewest[kMost + 1] = kFewest;
+  for (auto weight = static_cast<std::size_t>(kMost); weight >= kFewest; --weight)
+    fewest[weight] = std::max(fewest[weight], fewest[weight + 1]);
   std::optional<SingleTypes> best;
   int bits = 2 * kMost + 1;
-  for (int weight = 4; weight <= kMost; ++weight) {
+  for (int weight = kFewest; weight <= kMost; ++weight) {
     const int vector = fewest[static_cast<std::size_t>(weight)];
     if (vector > kMost || vector + weight >= bits) continue;
     bits = vector + weight;
-    best = SingleTypes{fixed(vector, integer[0]), fixed(weight, integer[1]), types_at(vector, weight), 0, {}, {}};
+    best = SingleTypes{type_of(vector, integer[0]), type_of(weight, integer[1]), types_at(vector, weight), 0, {}, {}};
+  }
+  return best;
+}
+
+}  // namespace
+
+std::optional<SingleTypes> best_single_types(const Tensors& tensors, const Samples& on, const Samples& judge,
+                                             const SearchOptions& options) {
+  Evaluator all(tensors, on.data.x, on.data.size, {});
+  Coster cost(tensors, options.cost);
+  std::optional<SingleTypes> best;
+  for (const Modes& modes : {Modes{Rounding::kTrn, Overflow::kWrap}, options.modes}) {
+    auto own = fewest_bits(tensors, all, on, options, modes);
+    if (own) own->cost = cost(own->types);
+    if (own && (!best || own->cost < best->cost)) best = std::move(own);
   }
   if (!best) return best;
-  Coster cost(tensors, options.cost);
-  best->cost = cost(best->types);
+  best->cost = cost.shown(best->cost);
   best->on_search = standings(on.measure, options, all.predictions(best->types));
   Evaluator unseen(tensors, judge.data.x, judge.data.size, {});
   best->judged = standings(judge.measure, options, unseen.predictions(best->types));

@@ -1,6 +1,7 @@
 #include "search/tensors.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -8,15 +9,47 @@
 #include "error.h"
 #include "model/inference.h"
 #include "precision/config.h"
+#include "study/trace.h"
 
 namespace narrow {
 namespace {
 
 // Of all that is left to the default; what it gives to tensors whose types are free is replaced. hls4ml infers some types of twice the
-// width and some bits more, and narrow computes with 64.
-constexpr int kWide = 30;
-constexpr int kWideInteger = 15;
+// width and some bits more, behind each other even more; the widest with which narrow can compute the network.
+constexpr std::array kWide = {30, 24, 18};
 constexpr int kMostInteger = 40;
+
+PrecisionConfig wide_config(const Model& model) {
+  for (const int width : kWide) {
+    PrecisionConfig config = make_config(model, {.vector = fixed(width, width / 2)});
+    if (width == kWide.back()) return config;
+    try {
+      narrow::resolve(model, config);
+      return config;
+    } catch (const Error&) {  // types of more bits than narrow computes with; what else is wrong the last one says
+    }
+  }
+  return {};
+}
+
+// The zeros that hls4ml writes for a layer without a bias.
+bool is_no_bias(const Operation& op, const WeightArray& array) {
+  if (array.type != TypeName::kBias) return false;
+  const std::vector<ParameterArray> parameters = op.parameters();
+  const bool zeros = std::all_of(array.values.begin(), array.values.end(), [](float value) { return value == 0; });
+  return zeros && std::none_of(parameters.begin(), parameters.end(), [](const ParameterArray& each) { return each.name == "bias"; });
+}
+
+// How far apart the scores of one softmax lie, of all its rows.
+double largest_difference(std::span<const float> scores, std::size_t width) {
+  float largest = 0;
+  for (std::size_t row = 0; row + width <= scores.size(); row += width) {
+    const auto [low, high] =
+        std::minmax_element(scores.begin() + static_cast<std::ptrdiff_t>(row), scores.begin() + static_cast<std::ptrdiff_t>(row + width));
+    largest = std::max(largest, *high - *low);
+  }
+  return largest;
+}
 
 }  // namespace
 
@@ -50,16 +83,14 @@ bool is_in_front_of_relu(const Program& program, std::size_t layer) {
 }
 
 Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
-    : model_(model),
-      margin_(margin),
-      wide_(make_config(model, {.vector = fixed(kWide, kWideInteger)})),
-      base_(narrow::resolve(model, wide_)) {
+    : model_(model), margin_(margin), wide_(wide_config(model)), base_(narrow::resolve(model, wide_)) {
   const Model& resolved = base_.model;
   for (std::size_t i = 0; i < resolved.layers.size(); ++i) {
     add_weights(i);
     const Layer& layer = resolved.layers[i];
     if (is_free(i)) tensors_.push_back({layer.name + ".result", layer.name, i, TypeName::kResult, {}});
   }
+  std::erase_if(tensors_, [&](const Tensor& tensor) { return !is_taken(tensor); });
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight() || resolved.layers[tensors_[t].at].inputs.size() != 1) continue;
     const auto before = static_cast<std::size_t>(resolved.layers[tensors_[t].at].inputs.front());
@@ -75,10 +106,22 @@ void Tensors::add_weights(std::size_t at) {
   const Layer& layer = base_.model.layers[at];
   for (const WeightArray& array : layer.op->weights()) {
     if (is_of_table(array.type) || array.type >= TypeName::kThreshold || layer.own_type(array.type) != nullptr) continue;
+    if (is_no_bias(*layer.op, array)) continue;
     Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}};
     tensor.range.add(array.values);
     tensors_.push_back(std::move(tensor));
   }
+}
+
+// Whether the tensor gets the type that a configuration gives it: what the network's file settles, or hls4ml, does not.
+bool Tensors::is_taken(const Tensor& tensor) const {
+  const Format other = fixed(kWide.back() - 1, 1);
+  PrecisionConfig config = wide_;
+  config.by_name[lower(tensor.layer)].types[std::string(name_of(tensor.type))] = other;
+  const Resolved resolved = narrow::resolve(model_, config);
+  const int at = resolved.model.find(tensor.layer);
+  return at >= 0 && resolved.precision[static_cast<std::size_t>(at)].has(tensor.type) &&
+         resolved.precision[static_cast<std::size_t>(at)][tensor.type] == other;
 }
 
 // Whether the layer's result has a type that is searched for.
@@ -87,13 +130,15 @@ bool Tensors::is_free(std::size_t at) const {
   const Layer& layer = model.layers[at];
   if (layer.own_type(TypeName::kResult) != nullptr || layer.quantizer) return false;
   if (model_.find(layer.name) < 0 || takes_in_another(layer.name)) return false;
+  // A Dense whose scale was taken out of its weights has no values of its own in float; its sums are as wide as hls4ml infers.
+  const auto in_float = float_layers(base_);
+  if (const auto other = in_float.find(layer.name); other != in_float.end() && other->second.empty()) return false;
   const auto precision_of = [&](int i) { return base_.precision[static_cast<std::size_t>(i)].result(); };
   std::vector<Format> inputs;
   std::vector<const Format*> formats;
   std::vector<const Shape*> shapes;
   for (const int input : layer.inputs) inputs.push_back(precision_of(input));
-  if (layer.inputs.empty() || takes_type_from_default(layer, base_.precision[at], inputs, fixed(kWide - 1, kWideInteger + 1), {}))
-    return true;
+  if (layer.inputs.empty() || takes_type_from_default(layer, base_.precision[at], inputs, fixed(kWide.back() - 1, 1), {})) return true;
   for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
     formats.push_back(&inputs[i]);
     shapes.push_back(&model.layers[static_cast<std::size_t>(layer.inputs[i])].shape);
@@ -136,25 +181,38 @@ std::optional<std::size_t> Tensors::relu_behind(std::size_t at) const {
 }
 
 void Tensors::measure(const Dataset& calibration) {
-  std::map<std::string, std::string> fused;
-  for (const auto& [layer, norm] : base_.fused) fused[layer] = norm;  // of several the last
-  std::map<std::size_t, std::size_t> tensor_of;                       // of a layer of the float model
+  const std::map<std::string, std::string> in_float = float_layers(base_);
+  std::map<std::size_t, std::vector<std::size_t>> tensors_of;  // of a layer of the float model
+  std::map<std::size_t, std::size_t> softmax_of;               // of those that a stable softmax reads, how many scores it has in a row
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight()) continue;
-    const auto norm = fused.find(tensors_[t].layer);
-    tensor_of[static_cast<std::size_t>(model_.find(norm == fused.end() ? tensors_[t].layer : norm->second))] = t;
+    tensors_[t].may_saturate = margin_ <= 1;
+    const auto other = in_float.find(tensors_[t].layer);
+    const auto layer = static_cast<std::size_t>(model_.find(other == in_float.end() ? tensors_[t].layer : other->second));
+    tensors_of[layer].push_back(t);
+    for (std::size_t i = 0; i < base_.model.layers.size(); ++i) {
+      const Layer& reader = base_.model.layers[i];
+      const bool reads = std::find(reader.inputs.begin(), reader.inputs.end(), static_cast<int>(tensors_[t].at)) != reader.inputs.end();
+      if (!reads || base_.precision[i].softmax != SoftmaxKind::kStable) continue;
+      softmax_of[layer] = static_cast<std::size_t>(reader.shape.back());
+      tensors_[t].may_saturate = false;
+    }
   }
   std::mutex mutex;
   bool is_finite = true;
   infer(model_, calibration.x, calibration.size, [&](std::size_t, std::size_t, std::size_t layer, std::span<const float> values) {
-    const auto tensor = tensor_of.find(layer);
-    if (tensor == tensor_of.end()) return;
+    const auto tensors = tensors_of.find(layer);
+    if (tensors == tensors_of.end()) return;
     const bool own_finite = std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
     Range own;
-    if (own_finite) own.add(values);
+    if (own_finite) {
+      own.add(values);
+      if (const auto softmax = softmax_of.find(layer); softmax != softmax_of.end())
+        own.high = std::max(own.high, largest_difference(values, softmax->second));
+    }
     const std::scoped_lock lock(mutex);
     is_finite = is_finite && own_finite;
-    tensors_[tensor->second].range += own;
+    for (const std::size_t tensor : tensors->second) tensors_[tensor].range += own;
   });
   if (!is_finite) throw Error("model " + model_.name + ": the float model computes values that are not finite on " + calibration.path);
   for (Tensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
@@ -162,6 +220,7 @@ void Tensors::measure(const Dataset& calibration) {
 
 std::optional<Format> Tensors::fitted(std::size_t i, int width, const Modes& modes) const {
   const Tensor& tensor = tensors_[i];
+  if (tensor.range.is_zero()) width = kLeastWidth;
   Format format{.width = width, .is_signed = tensor.is_signed, .rounding = modes.rounding, .overflow = modes.overflow};
   format.integer = tensor.range.is_zero() ? 1 : 0;
   if (tensor.range.is_zero()) return format;

@@ -18,8 +18,12 @@ struct Tensor {
   std::string layer;  // of the resolved model, and where it stands there
   std::size_t at = 0;
   TypeName type = TypeName::kResult;
-  Range range;             // in the float model, on the calibration samples
+  // In the float model, on the calibration samples. Of the scores of a stable softmax their differences too, which it looks up.
+  Range range;
   bool is_signed = false;  // some value is below 0
+  // Whether integer bits may be taken from it that hold its range: its values then saturate. Not of the scores of a stable softmax, whose
+  // differences would wrap; nor of a result that is to have a margin.
+  bool may_saturate = true;
   bool is_weight() const { return type != TypeName::kResult; }
 };
 
@@ -40,9 +44,10 @@ bool takes_type_from_default(const Layer& layer, const LayerPrecision& types, st
 // Whether only relus read the layer and its type saturates at 0: what is below 0 leaves the type without a loss.
 bool is_in_front_of_relu(const Program& program, std::size_t layer);
 
-// The tensors of a network whose types hls4ml takes from its configuration. What hls4ml infers so that no bit is lost (sums, what moves or
-// joins values) stays `auto`; so do types that the network's file gives. The result of a Dense that one relu reads has no type of its own
-// either: where that of the relu saturates, it is the same, which gives the same numbers behind the relu as any wider type.
+// The tensors of a network whose types hls4ml takes from its configuration, as far as it has numbers of them: a bias that a layer does not
+// have is none. What hls4ml infers so that no bit is lost (sums, what moves or joins values) stays `auto`; so do types that the network's
+// file gives. The result of a Dense that one relu reads has no type of its own either: where that of the relu saturates, it is the same,
+// which gives the same numbers behind the relu as any wider type.
 class Tensors {
  public:
   // Ranges are those of the float model on `calibration`; types of results are to hold `margin` times as much. Throws Error where no tensor
@@ -62,6 +67,7 @@ class Tensors {
 
  private:
   void add_weights(std::size_t at);
+  bool is_taken(const Tensor& tensor) const;
   bool is_free(std::size_t at) const;
   bool takes_in_another(const std::string& layer) const;
   std::optional<std::size_t> relu_behind(std::size_t at) const;
