@@ -85,7 +85,8 @@ class Shown {
       add("results " + to_string(single_->vector) + ", weights " + to_string(single_->weight), single_->cost, single_->on_search,
           single_->judged);
     }
-    Table front({std::string(name_of(options_.cost)), "rms deviation", name_in_words(options_.bounds.front().metric)});
+    Table front({std::string(name_of(options_.cost)), result_.is_relative ? "relative rms deviation" : "rms deviation",
+                 name_in_words(options_.bounds.front().metric)});
     for (const Candidate& each : result_.front) {
       front.add({number_text(each.cost, 4), short_number(std::sqrt(each.deviation)),
                  in_words(options_.bounds.front().metric, each.on_search.metrics.front())});
@@ -94,7 +95,8 @@ class Shown {
   }
 
   std::string json() {
-    ordered_json document{{"cost", name_of(options_.cost)}, {"candidates", result_.candidates}};
+    ordered_json document{
+        {"cost", name_of(options_.cost)}, {"candidates", result_.candidates}, {"deviations_are_relative", result_.is_relative}};
     document["tensors"] = ordered_json::array();
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       const Tensor& tensor = tensors_.all()[t];

@@ -15,8 +15,13 @@ namespace narrow {
 // Of each thread its own.
 class Evaluator::Caches : public tbb::enumerable_thread_specific<WeightCache> {};
 
-Evaluator::Evaluator(const Tensors& tensors, std::span<const float> x, std::size_t n, std::vector<double> reference)
-    : tensors_(tensors), x_(x), n_(n), reference_(std::move(reference)), caches_(std::make_unique<Caches>()) {}
+Evaluator::Evaluator(const Tensors& tensors, std::span<const float> x, std::size_t n, std::vector<double> reference, bool is_relative)
+    : tensors_(tensors),
+      x_(x),
+      n_(n),
+      reference_(std::move(reference)),
+      scales_(is_relative ? relative_scales(reference_) : std::vector<double>()),
+      caches_(std::make_unique<Caches>()) {}
 
 Evaluator::~Evaluator() = default;
 
@@ -52,7 +57,7 @@ std::vector<double> Evaluator::predictions(const Assignment& types) {
 
 double Evaluator::deviation(const Assignment& types) {
   try {
-    const double own = mean_squared(predictions(types), reference_);
+    const double own = mean_squared(predictions(types), reference_, scales_);
     return std::isnan(own) ? std::numeric_limits<double>::infinity() : own;
   } catch (const Error&) {  // sums of more bits than narrow computes with
     return std::numeric_limits<double>::infinity();
@@ -67,10 +72,23 @@ std::vector<double> Evaluator::deviations(const std::vector<Assignment>& all) {
   return values;
 }
 
-double mean_squared(std::span<const double> fixed, std::span<const double> reference) {
+double mean_squared(std::span<const double> fixed, std::span<const double> reference, std::span<const double> scales) {
   double sum = 0;
-  for (std::size_t i = 0; i < fixed.size(); ++i) sum += (fixed[i] - reference[i]) * (fixed[i] - reference[i]);
+  for (std::size_t i = 0; i < fixed.size(); ++i) {
+    const double difference = (fixed[i] - reference[i]) / (scales.empty() ? 1 : scales[i]);
+    sum += difference * difference;
+  }
   return sum / static_cast<double>(fixed.size());
+}
+
+std::vector<double> relative_scales(std::span<const double> reference) {
+  constexpr double kFloor = 0.3;  // of the root mean square
+  double sum = 0;
+  for (const double value : reference) sum += value * value;
+  const double floor = kFloor * std::sqrt(sum / static_cast<double>(reference.size()));
+  std::vector<double> scales;
+  for (const double value : reference) scales.push_back(floor > 0 ? std::hypot(value, floor) : 1);
+  return scales;
 }
 
 }  // namespace narrow

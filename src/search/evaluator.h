@@ -16,7 +16,7 @@ namespace narrow {
 class Evaluator {
  public:
   // `x` holds n samples, and is referred to. `reference` are the float model's predictions for them.
-  Evaluator(const Tensors& tensors, std::span<const float> x, std::size_t n, std::vector<double> reference);
+  Evaluator(const Tensors& tensors, std::span<const float> x, std::size_t n, std::vector<double> reference, bool is_relative = false);
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -27,7 +27,8 @@ class Evaluator {
 
   // (n, outputs), as hls4ml would compute them.
   std::vector<double> predictions(const Assignment& types);
-  // Mean of (fixed - float)^2 over samples and outputs; infinite where it is not a number, or the types are too wide to be computed.
+  // Mean of (fixed - float)^2 over samples and outputs, in units of relative_scales where it is relative; infinite where it is not a
+  // number, or the types are too wide to be computed.
   double deviation(const Assignment& types);
   // Of each, on all cores.
   std::vector<double> deviations(const std::vector<Assignment>& all);
@@ -42,6 +43,7 @@ class Evaluator {
   std::span<const float> x_;
   std::size_t n_;
   std::vector<double> reference_;
+  std::vector<double> scales_;  // of each value of reference_; empty where deviations are absolute
   // Of later and later layers, the samples first.
   struct Kept {
     std::size_t layer;
@@ -51,8 +53,11 @@ class Evaluator {
   std::unique_ptr<Caches> caches_;
 };
 
-// Mean of the squared differences.
-double mean_squared(std::span<const double> fixed, std::span<const double> reference);
+// Mean of the squared differences, each in units of its scale; `scales` may be empty, for 1.
+double mean_squared(std::span<const double> fixed, std::span<const double> reference, std::span<const double> scales);
+
+// Of what metrics of relative errors feel: |value|, and of values near 0 a part of their root mean square.
+std::vector<double> relative_scales(std::span<const double> reference);
 
 }  // namespace narrow
 

@@ -41,6 +41,15 @@ std::vector<double> float_predictions(const Model& model, const Dataset& data, s
   return {predictions.begin(), predictions.end()};
 }
 
+// Whether the bounds feel errors of one output in units of its value, as resolution and MPE do, and not the errors themselves.
+bool is_relative(const Model& model, const SearchOptions& options) {
+  constexpr std::array<std::string_view, 4> kAbsolute = {"mae", "rmse", "bias", "largest"};
+  const auto is_absolute = [&](const Bound& bound) {
+    return std::find(kAbsolute.begin(), kAbsolute.end(), bound.metric.name) != kAbsolute.end();
+  };
+  return model.output_size() == 1 && std::none_of(options.bounds.begin(), options.bounds.end(), is_absolute);
+}
+
 // A type that differs from an assignment's in one bit.
 struct Move {
   std::size_t tensor = 0;
@@ -60,7 +69,7 @@ class Searcher {
         options_(options),
         cost_(tensors, options.cost),
         guide_(tensors, guiding(on.data), std::min(on.data.size, kGuiding),
-               float_predictions(tensors.model(), on.data, std::min(on.data.size, kGuiding))),
+               float_predictions(tensors.model(), on.data, std::min(on.data.size, kGuiding)), is_relative(tensors.model(), options)),
         all_(tensors, on.data.x, on.data.size, {}) {}
 
   SearchResult run() {
@@ -80,6 +89,7 @@ class Searcher {
     result_.best.cost = cost_.shown(result_.best.cost);
     for (Candidate& each : result_.front) each.cost = cost_.shown(each.cost);
     result_.candidates = candidates_;
+    result_.is_relative = is_relative(tensors_.model(), options_);
     return std::move(result_);
   }
 
@@ -190,9 +200,9 @@ class Searcher {
                 " samples to search on have " + text + "; " + cure);
   }
 
-  // What each tensor of the answer adds, the others at kBase bits.
+  // What each tensor of the answer adds, the others at most bits.
   void measure_alone() {
-    const Assignment base = at_width(std::min(kBase, options_.most));
+    const Assignment base = at_width(options_.most);
     start_from(base);
     std::vector<Assignment> all(tensors_.size() + 1, base);
     for (std::size_t t = 0; t < tensors_.size(); ++t) all[t][t] = result_.best.types[t];

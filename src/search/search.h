@@ -58,13 +58,15 @@ struct SearchResult {
   std::vector<Candidate> front;  // by falling cost, `best` among them: of none has another both less cost and less deviation
   std::vector<Sensitivity> sensitivity;
   std::vector<double>
-      alone;  // deviation that each tensor of `best` adds to that of all others at 16 bits, measured; 0 where less than none
+      alone;  // deviation that each tensor of `best` adds to that of all others at `most` bits, measured; 0 where less than none
   std::size_t candidates = 0;
+  bool is_relative = false;  // deviations are in units of relative_scales
 };
 
 // Types for each tensor that meet the bounds at the least cost that it finds.
 //
-// The guide is the mean squared deviation of the predictions from the float model's, exact and smooth, so that the choice of one tensor
+// The guide is the mean squared deviation of the predictions from the float model's (relative to these where the bounds are on relative
+// errors of one output), exact and smooth, so that the choice of one tensor
 // does not chase the noise of a metric; the metric alone decides how much deviation is allowed. Each tensor's deviation is measured for
 // each width alone. What the tensors add (independent errors add in the square) gives a path of assignments from `most` bits down, each
 // step the one of least deviation for its cost; bisection finds the last on it that meets the bounds. From there single bits are taken
