@@ -895,8 +895,6 @@ of("search/tensors.cc",
    ("a Dense in front of a relu that wraps gets its type", "if (types[tensor].overflow == Overflow::kSat && !types[tensor].is_signed)", "if (!types[tensor].is_signed)"),
    ("a Dense that took in a normalization gets a type", "return std::any_of(base_.fused.begin(), base_.fused.end(), [&](const auto& pair) { return pair.first == layer; });",
     "return layer.empty();"),
-   ("ranges of fused layers are those in front of the normalization", "other == in_float.end() ? tensors_[t].layer : other->second", "tensors_[t].layer"),
-   ("a bias that is not there is listed", "if (is_no_bias(*layer.op, array)) continue;", ""),
    ("what does not take its type is listed", "return !is_taken(tensor);", "return false;"),
    ("differences of scores do not count", "own.high = std::max(own.high, largest_difference(values, softmax->second));", ";"))
 

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "files/model_file.h"
 #include "fixed/cast.h"
+#include "layers/dense.h"
 #include "model/inference.h"
 
 namespace narrow {
@@ -172,8 +173,14 @@ TEST(Tensors, WhatIsListedTakesItsType) {
     networks.push_back(std::string("qkeras/") + name + ".keras");
   for (const char* name : {"separable.keras", "depthwise.keras", "flattened.keras", "steps.keras"}) networks.emplace_back(name);
   std::size_t given = 0;
+  networks.emplace_back("without a bias");
   for (const std::string& name : networks) {
-    const Model model = read_model(golden(name));
+    const bool without = name == networks.back();
+    Model model = read_model(golden(without ? "ds16.keras" : name));
+    for (Layer& layer : model.layers) {
+      const Dense* dense = without ? as<Dense>(layer) : nullptr;
+      if (dense != nullptr) layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, dense->kernel, std::vector<float>{});
+    }
     std::optional<Tensors> tensors;
     try {
       tensors.emplace(model, samples_of(model, 8, random));

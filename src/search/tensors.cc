@@ -32,14 +32,6 @@ PrecisionConfig wide_config(const Model& model) {
   return {};
 }
 
-// The zeros that hls4ml writes for a layer without a bias.
-bool is_no_bias(const Operation& op, const WeightArray& array) {
-  if (array.type != TypeName::kBias) return false;
-  const std::vector<ParameterArray> parameters = op.parameters();
-  const bool zeros = std::all_of(array.values.begin(), array.values.end(), [](float value) { return value == 0; });
-  return zeros && std::none_of(parameters.begin(), parameters.end(), [](const ParameterArray& each) { return each.name == "bias"; });
-}
-
 // How far apart the scores of one softmax lie, of all its rows.
 double largest_difference(std::span<const float> scores, std::size_t width) {
   float largest = 0;
@@ -106,7 +98,6 @@ void Tensors::add_weights(std::size_t at) {
   const Layer& layer = base_.model.layers[at];
   for (const WeightArray& array : layer.op->weights()) {
     if (is_of_table(array.type) || array.type >= TypeName::kThreshold || layer.own_type(array.type) != nullptr) continue;
-    if (is_no_bias(*layer.op, array)) continue;
     Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}};
     tensor.range.add(array.values);
     tensors_.push_back(std::move(tensor));
@@ -181,15 +172,14 @@ std::optional<std::size_t> Tensors::relu_behind(std::size_t at) const {
 }
 
 void Tensors::measure(const Dataset& calibration) {
-  const std::map<std::string, std::string> in_float = float_layers(base_);
-  std::map<std::size_t, std::vector<std::size_t>> tensors_of;  // of a layer of the float model
-  std::map<std::size_t, std::size_t> softmax_of;               // of those that a stable softmax reads, how many scores it has in a row
+  std::map<std::size_t, std::size_t> tensor_of;   // of a layer of the float model
+  std::map<std::size_t, std::size_t> softmax_of;  // of those that a stable softmax reads, how many scores it has in a row
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight()) continue;
     tensors_[t].may_saturate = margin_ <= 1;
-    const auto other = in_float.find(tensors_[t].layer);
-    const auto layer = static_cast<std::size_t>(model_.find(other == in_float.end() ? tensors_[t].layer : other->second));
-    tensors_of[layer].push_back(t);
+    // One that took in a normalization, or whose scale stands behind it, is no tensor: these have the float layer's values.
+    const auto layer = static_cast<std::size_t>(model_.find(tensors_[t].layer));
+    tensor_of[layer] = t;
     for (std::size_t i = 0; i < base_.model.layers.size(); ++i) {
       const Layer& reader = base_.model.layers[i];
       const bool reads = std::find(reader.inputs.begin(), reader.inputs.end(), static_cast<int>(tensors_[t].at)) != reader.inputs.end();
@@ -201,8 +191,8 @@ void Tensors::measure(const Dataset& calibration) {
   std::mutex mutex;
   bool is_finite = true;
   infer(model_, calibration.x, calibration.size, [&](std::size_t, std::size_t, std::size_t layer, std::span<const float> values) {
-    const auto tensors = tensors_of.find(layer);
-    if (tensors == tensors_of.end()) return;
+    const auto tensor = tensor_of.find(layer);
+    if (tensor == tensor_of.end()) return;
     const bool own_finite = std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
     Range own;
     if (own_finite) {
@@ -212,7 +202,7 @@ void Tensors::measure(const Dataset& calibration) {
     }
     const std::scoped_lock lock(mutex);
     is_finite = is_finite && own_finite;
-    for (const std::size_t tensor : tensors->second) tensors_[tensor].range += own;
+    tensors_[tensor->second].range += own;
   });
   if (!is_finite) throw Error("model " + model_.name + ": the float model computes values that are not finite on " + calibration.path);
   for (Tensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
