@@ -157,9 +157,20 @@ class BuiltTypes {
       if (moved == nullptr || moved->move() == Move::kReshape) continue;
       // Behind a node that becomes another layer, of which it then knows nothing.
       const bool is_behind = !layer.behind.empty();
-      kept_[layer.name] = is_behind ? configured(entries_of(config, layer.behind, layer.behind_class), layer.behind, TypeName::kResult)
-                                    : of(model, model.layers[static_cast<std::size_t>(layer.inputs.front())]);
+      const Layer& before = model.layers[static_cast<std::size_t>(layer.inputs.front())];
+      kept_[layer.name] =
+          is_behind ? configured(entries_of(config, layer.behind, layer.behind_class), layer.behind, TypeName::kResult) : of(model, before);
+      if (is_behind) continue;
+      from_[layer.name] = from_.contains(before.name) ? from_.at(before.name) : before.name;
+      if (moved->move() == Move::kCrop && !kept_[layer.name]) cropped_[layer.name] = from_[layer.name];
     }
+  }
+  // Each Cropping whose result is left to `auto`, with the layer that has it so.
+  const std::map<std::string, std::string>& cropped() const { return cropped_; }
+  // The layer whose type one that moves values has kept; null for others.
+  const std::string* given_by(const Layer& layer) const {
+    const auto found = from_.find(layer.name);
+    return found != from_.end() ? &found->second : nullptr;
   }
   TypeChoice of(const Model& model, const Layer& layer) const {
     const auto kept = kept_.find(layer.name);
@@ -169,6 +180,7 @@ class BuiltTypes {
  private:
   const PrecisionConfig& config_;
   std::map<std::string, TypeChoice> kept_;
+  std::map<std::string, std::string> from_, cropped_;
 };
 
 // keras_v2_to_hls.py: a linear activation behind each layer that could have an activation and has none.
@@ -287,6 +299,7 @@ class Passes {
     fuse_quantizer(parent, TypeName::kBias, norm->given_bias);
     const std::string name = layer(i).name;
     resolved_.fused.emplace_back(parent.name, name);
+    if (!norm->origin.is_made) resolved_.folded.emplace(name, asked(i));
     if (const auto* depthwise = as<Depthwise>(parent)) {
       // bn_fuse.py: (rows, columns, channels, 1) times (channels).
       if (depthwise->channels() > 1 && parent.configured_as.empty()) {  // of ONNX the last axis is the channels
@@ -326,11 +339,11 @@ class Passes {
   }
 
   bool drop_linear(int i) {
-    const bool moves = std::any_of(model().layers.begin(), model().layers.end(), [&](const Layer& reader) {
-      const auto* moved = as<Rearrangement>(reader);
-      return moved != nullptr && moved->move() != Move::kReshape && reader.inputs.front() == i && reader.behind.empty();
-    });
-    if (moves && !is_open(i) && is_open(before(i))) resolved_.kept.emplace(layer(i).name, *asked(i));
+    for (const Layer& reader : model().layers) {
+      const std::string* const from = built_.given_by(reader);
+      const bool moves = from != nullptr && reader.inputs.front() == i;
+      if (moves && !is_open(i) && is_open(before(i))) resolved_.kept.emplace(*from, *asked(i));
+    }
     note_dropped_quantizer(resolved_, layer(i));
     resolved_.merged.emplace_back(layer(i).name, layer(before(i)).name);
     remove_layer(model(), i, before(i));
@@ -343,7 +356,9 @@ class Passes {
 };
 
 // Takes out a layer whose type is known already, as those behind it have been inferred.
-void remove_typed(Resolved& resolved, std::size_t i) {
+void remove_typed(Resolved& resolved, std::size_t i, const BuiltTypes& built) {
+  const Layer& removed = resolved.model.layers[i];
+  resolved.typed[removed.name] = {resolved.precision[i], !built.of(resolved.model, removed)};
   const int before = resolved.model.layers[i].inputs.front();
   resolved.merged.emplace_back(resolved.model.layers[i].name, resolved.model.layers[static_cast<std::size_t>(before)].name);
   remove_layer(resolved.model, static_cast<int>(i), before);
@@ -351,21 +366,21 @@ void remove_typed(Resolved& resolved, std::size_t i) {
 }
 
 // RemoveNopBatchNormalization: one that multiplied by 1 and added 0 before anything was quantized, whatever its types.
-void remove_idle_norms(Resolved& resolved) {
+void remove_idle_norms(Resolved& resolved, const BuiltTypes& built) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
     const auto* norm = as<BatchNormalization>(resolved.model.layers[i]);
-    if (norm != nullptr && all_are(norm->given_scale.given, 1) && all_are(norm->given_bias.given, 0)) remove_typed(resolved, i);
+    if (norm != nullptr && all_are(norm->given_scale.given, 1) && all_are(norm->given_bias.given, 0)) remove_typed(resolved, i, built);
   }
 }
 
 // EliminateLinearActivation: those that change no type.
-void eliminate_linear_activations(Resolved& resolved) {
+void eliminate_linear_activations(Resolved& resolved, const BuiltTypes& built) {
   const Model& model = resolved.model;
   for (std::size_t i = model.layers.size(); i-- > 0;) {
     const Layer& layer = model.layers[i];
     if (as<Linear>(layer) == nullptr) continue;
     const auto before = static_cast<std::size_t>(layer.inputs.front());
-    if (resolved.precision[i].result() == resolved.precision[before].result()) remove_typed(resolved, i);
+    if (resolved.precision[i].result() == resolved.precision[before].result()) remove_typed(resolved, i, built);
   }
 }
 
@@ -501,7 +516,7 @@ void note_pooling(Resolved& resolved) {
 }
 
 // SkipSoftmax, which comes when types are known: what reads the softmax would keep the type that was inferred from it.
-void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
+void remove_skipped(Resolved& resolved, const PrecisionConfig& config, const BuiltTypes& built) {
   for (std::size_t i = resolved.model.layers.size(); i-- > 0;) {
     const Layer& layer = resolved.model.layers[i];
     if (as<Softmax>(layer) == nullptr) continue;
@@ -509,7 +524,7 @@ void remove_skipped(Resolved& resolved, const PrecisionConfig& config) {
     if (uses(resolved.model, static_cast<int>(i)) > 0)
       throw Error("layer " + layer.name + ": Skip is supported of a softmax at an output of the model, and other layers read this one");
     resolved.skipped.push_back(layer.name);
-    remove_typed(resolved, i);
+    remove_typed(resolved, i, built);
   }
 }
 
@@ -647,16 +662,17 @@ Resolved resolve(const Model& model, const PrecisionConfig& given) {
   if (const auto maximum = config.model.types.find("maximum"); maximum != config.model.types.end()) resolved.maximum = maximum->second;
   add_linear_activations(resolved);
   const BuiltTypes built(resolved.model, config);
+  resolved.cropped = built.cropped();
   for (const Layer& layer : model.layers) {
     if (!layer.behind.empty()) resolved.behind[layer.behind] = built.of(model, layer);
   }
   Passes(resolved, built).run();
   share_output_type(resolved, config);
   infer_types(resolved, config, built);
-  remove_skipped(resolved, config);
-  eliminate_linear_activations(resolved);
-  remove_idle_norms(resolved);
-  eliminate_linear_activations(resolved);
+  remove_skipped(resolved, config, built);
+  eliminate_linear_activations(resolved, built);
+  remove_idle_norms(resolved, built);
+  eliminate_linear_activations(resolved, built);
   merge_sign_activations(resolved);
   std::erase_if(resolved.added, [&](const auto& each) { return resolved.model.find(each.first) < 0; });
   note_layers_behind_flatten(resolved);
@@ -730,17 +746,23 @@ bool answers_for(const Resolved& from, const Resolved& to) {
   return !integers || same;
 }
 
-// The layer itself, or the one that it was merged into.
-static int kept_layer(const Resolved& resolved, const std::string& name) {
-  const int index = resolved.model.find(name);
-  if (index >= 0) return index;
+// The layer that has a removed one's type in what is saved: the layer itself, one that was there until all types were known, or the one
+// that took it in.
+static std::string typed_by(const Resolved& resolved, const std::string& name) {
+  if (resolved.model.find(name) >= 0 || resolved.typed.contains(name)) return name;
   for (const auto& [merged, before] : resolved.merged) {
-    if (merged == name) return kept_layer(resolved, before);
+    if (merged == name) return typed_by(resolved, before);
   }
   for (const auto& [layer, norm] : resolved.fused) {
-    if (norm == name) return kept_layer(resolved, layer);
+    if (norm == name) return typed_by(resolved, layer);
   }
-  return 0;
+  return resolved.model.layers.front().name;
+}
+
+static const Format& result_of(const Resolved& resolved, const std::string& name) {
+  const auto removed = resolved.typed.find(name);
+  return removed != resolved.typed.end() ? removed->second.types.result()
+                                         : resolved.precision[static_cast<std::size_t>(resolved.model.find(name))].result();
 }
 
 static bool is_merged(const Resolved& resolved, const std::string& name) {
@@ -748,23 +770,18 @@ static bool is_merged(const Resolved& resolved, const std::string& name) {
 }
 
 // Whether a layer's result has to be inferred again: only then does it take in its BatchNormalization, does a linear activation behind it
-// go whose type others keep, and does a Cropping behind it have the default precision.
-static bool stays_open(const Resolved& resolved, std::size_t layer) {
-  const std::vector<Layer>& layers = resolved.model.layers;
-  const std::string& name = layers[layer].name;
+// go whose type others keep, and does a Cropping behind it have the default precision. Of a layer that was there until all types were
+// known: whether it was left to be inferred.
+static bool stays_open(const Resolved& resolved, const std::string& name) {
+  const auto removed = resolved.typed.find(name);
+  if (removed != resolved.typed.end()) return removed->second.is_open;
   if (std::any_of(resolved.fused.begin(), resolved.fused.end(), [&](const auto& pair) { return pair.first == name; })) return true;
-  const bool kept = std::any_of(resolved.merged.begin(), resolved.merged.end(),
-                                [&](const auto& pair) { return pair.second == name && resolved.kept.contains(pair.first); });
-  if (kept) return true;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const auto* moved = as<Rearrangement>(layers[i]);
-    if (moved == nullptr || moved->move() != Move::kCrop || resolved.precision[i].result() == resolved.precision[layer].result()) continue;
-    auto before = static_cast<std::size_t>(layers[i].inputs.front());
-    while (as<Rearrangement>(layers[before]) != nullptr && as<Rearrangement>(layers[before])->move() != Move::kReshape)
-      before = static_cast<std::size_t>(layers[before].inputs.front());
-    if (before == layer) return true;
-  }
-  return false;
+  const bool kept = std::any_of(resolved.merged.begin(), resolved.merged.end(), [&](const auto& pair) {
+    return resolved.kept.contains(pair.first) && typed_by(resolved, pair.first) == name;
+  });
+  return kept || std::any_of(resolved.cropped.begin(), resolved.cropped.end(), [&](const auto& pair) {
+           return typed_by(resolved, pair.second) == name && result_of(resolved, pair.first) != result_of(resolved, name);
+         });
 }
 
 std::string to_yaml(const Resolved& resolved) {
@@ -781,12 +798,12 @@ std::string to_yaml(const Resolved& resolved) {
     const Layer& layer = resolved.model.layers[i];
     const LayerPrecision& types = resolved.precision[i];
     if (is_made(layer)) continue;  // by hls4ml itself
-    const bool open = stays_open(resolved, i);
+    const bool open = stays_open(resolved, layer.name);
     out << YAML::Key << layer.name << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     const auto declared = resolved.in_place.find(layer.name);
     for (const auto& [name, format] : types.all()) {
       if (is_of_table(name)) continue;
-      if (name == TypeName::kResult && declared != resolved.in_place.end()) {
+      if (name == TypeName::kResult && declared != resolved.in_place.end() && !open) {
         type("result", to_string(declared->second));
         continue;
       }
@@ -823,6 +840,12 @@ std::string to_yaml(const Resolved& resolved) {
     type("result", to_string(merged.type));
     out << YAML::EndMap << YAML::EndMap;
   }
+  for (const auto& [norm, choice] : resolved.folded) {
+    if (resolved.behind.contains(norm)) continue;
+    out << YAML::Key << norm << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
+    type("result", choice ? to_string(*choice) : "auto");
+    out << YAML::EndMap << YAML::EndMap;
+  }
   for (const std::string& norm : resolved.absorbed) {
     out << YAML::Key << norm << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
     type("result", "auto");
@@ -830,12 +853,16 @@ std::string to_yaml(const Resolved& resolved) {
   }
   for (const auto& [linear, before] : resolved.merged) {
     if (resolved.behind.contains(linear)) continue;
-    const int index = kept_layer(resolved, before);
     out << YAML::Key << linear << YAML::Value << YAML::BeginMap << YAML::Key << "Precision" << YAML::Value << YAML::BeginMap;
-    const auto at = static_cast<std::size_t>(index);
+    const std::string typed = typed_by(resolved, linear);
     const auto kept = resolved.kept.find(linear);
+    if (typed == linear) {
+      for (const auto& [name, format] : resolved.typed.at(linear).types.all()) {
+        if (!is_of_table(name) && name != TypeName::kResult) type(std::string(name_of(name)), to_string(format));
+      }
+    }
     if (kept != resolved.kept.end()) type("result", to_string(kept->second));
-    else type("result", stays_open(resolved, at) ? "auto" : to_string(resolved.precision[at].result()));
+    else type("result", stays_open(resolved, typed) ? "auto" : to_string(result_of(resolved, typed)));
     out << YAML::EndMap;
     if (std::find(resolved.skipped.begin(), resolved.skipped.end(), linear) != resolved.skipped.end()) type("Skip", "true");
     out << YAML::EndMap;

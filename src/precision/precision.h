@@ -28,10 +28,21 @@ struct Resolved {
   std::optional<Format> maximum;  // cap on inferred types that was asked for
   // Layers that took in a BatchNormalization, with its name: their values are those behind it.
   std::vector<std::pair<std::string, std::string>> fused;
+  // Of those normalizations that the model has, the result types that they were given: what moves values behind one has kept it.
+  std::map<std::string, TypeChoice> folded;
   // Removed layers that did nothing (linear activations, normalizations by 1), with the layer before each.
   std::vector<std::pair<std::string, std::string>> merged;
   // Of linear activations among them the type that was given and that a layer which moves values has kept.
   std::map<std::string, Format> kept;
+  // Those merged that were there until all types were known: their types, from which those behind them were inferred, and whether their
+  // result was left to be inferred.
+  struct Typed {
+    LayerPrecision types;
+    bool is_open = false;
+  };
+  std::map<std::string, Typed> typed;
+  // Croppings that have the default precision because the result of a layer before them was left to be inferred, with that layer.
+  std::map<std::string, std::string> cropped;
   // Linear activations that hls4ml's reader of Keras 2 adds, with the layer before each, where they are still there.
   std::vector<std::pair<std::string, std::string>> added;
   // Of ONNX the types that nodes had of which other layers were made, by the node, where a Transpose behind it has kept that.

@@ -24,6 +24,7 @@
 #include "layers/merge.h"
 #include "layers/pooling.h"
 #include "layers/prelu.h"
+#include "layers/rearrangement.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 #include "layers/sign_activation.h"
@@ -875,6 +876,134 @@ TEST_F(Fusing, IsTheSameAgainFromWhatIsSaved) {
   model_.outputs = {3};
   ASSERT_EQ(names(resolved()), (std::vector<std::string>{"x", "phi", "KSum"}));
   expect_again("merged into an inferred type");
+}
+
+// A layer behind one that goes when all types are known keeps what was inferred from that one's type.
+class Saved : public Fusing {
+ protected:
+  Saved() {
+    model_ = {};
+    push("x", std::make_shared<Input>(Shape{8, 2}), {});
+  }
+  void append(const std::string& name, OperationPtr op) {
+    const int before = static_cast<int>(model_.layers.size()) - 1;
+    push(name, std::move(op), {before});
+    model_.outputs = {before + 1};
+  }
+  void append_dense(const std::string& name) {
+    append(name, std::make_shared<Dense>(2, 2, std::vector<float>{1, 2, 3, 4}, std::vector<float>{8, 16}));
+  }
+  void append_norm(const std::string& name, float scale, float bias) {
+    const auto two = [](float value) { return std::vector<float>{value, value}; };
+    append(name, std::make_shared<BatchNormalization>(two(scale), two(bias), two(0), two(1), 0.F));
+  }
+  void append_moved(const std::string& name, Move move) { append(name, std::make_shared<Rearrangement>(move, std::vector<int>{1, 0})); }
+  std::vector<std::optional<Format>*> results(const std::vector<std::string>& names) {
+    std::vector<std::optional<Format>*> all;
+    for (const std::string& name : names) all.push_back(&config_.by_name[name].types["result"]);
+    return all;
+  }
+  void expect_again(const std::string& what) const {
+    const Resolved first = resolved();
+    const std::string path = (fs::temp_directory_path() / ("narrow_late_" + std::to_string(getpid()) + ".yml")).string();
+    std::ofstream(path) << to_yaml(first);
+    const Resolved again = resolve(model_, read_config(path, model_));
+    fs::remove(path);
+    ASSERT_EQ(names(again), names(first)) << what << "\n" << to_yaml(first);
+    EXPECT_EQ(again.fused, first.fused) << what;
+    ASSERT_TRUE(again.precision == first.precision) << what << "\n" << to_yaml(first) << "and\n" << to_yaml(again);
+  }
+};
+
+TEST_F(Saved, AnIdleNormalizationBeforeAFusedDense) {
+  append("relu", std::make_shared<Relu>());
+  append_norm("idle", 1, 0);
+  append_dense("phi");
+  append_norm("norm", 3, 1);
+  results({"idle", "phi", "norm"});
+  const Resolved first = resolved();
+  ASSERT_EQ(names(first), (std::vector<std::string>{"x", "relu", "phi"}));
+  ASSERT_EQ(first.fused.size(), 1U);
+  // 16 bits of the relu, 16 of a scale, and one
+  EXPECT_EQ(first.typed.at("idle").types.result(), fixed(33, 13));
+  expect_again("open");
+  *results({"idle"}).front() = fixed(9, 4);
+  expect_again("given");
+}
+
+TEST_F(Saved, ALinearBehindAnIdleNormalization) {
+  append("relu", std::make_shared<Relu>());
+  append_norm("idle", 1, 0);
+  append("drop", std::make_shared<Linear>());
+  append_dense("phi");
+  append_norm("norm", 3, 1);
+  results({"phi", "norm"});
+  for (auto* result : results({"idle", "drop"})) *result = fixed(9, 4);
+  expect_again("of one type");
+  *results({"idle"}).front() = std::nullopt;
+  *results({"drop"}).front() = fixed(33, 13);
+  expect_again("of the inferred type");
+}
+
+TEST_F(Saved, ACroppingBehindAnOpenLayer) {
+  append("relu", std::make_shared<Relu>());
+  append_norm("idle", 1, 0);
+  append_moved("crop", Move::kCrop);
+  results({"idle"});
+  *results({"relu"}).front() = fixed(12, 5);
+  const Resolved first = resolved();
+  ASSERT_EQ(names(first), (std::vector<std::string>{"x", "relu", "crop"}));
+  EXPECT_EQ(first.precision[1].result(), fixed(12, 5));
+  EXPECT_EQ(first.precision[2].result(), fixed(16, 6));
+  expect_again("a Cropping");
+}
+
+TEST_F(Saved, WhatMovesValuesBehindAFusedNormalization) {
+  append_dense("phi");
+  append_norm("norm", 3, 1);
+  append_moved("pad", Move::kZeroPad);
+  results({"phi", "norm"});
+  const Resolved open = resolved();
+  ASSERT_EQ(names(open), (std::vector<std::string>{"x", "phi", "pad"}));
+  EXPECT_EQ(open.precision[2].result(), open.precision[1].result());
+  expect_again("open");
+  *results({"norm"}).front() = fixed(9, 4);
+  EXPECT_EQ(resolved().precision[2].result(), fixed(9, 4));
+  expect_again("given");
+}
+
+TEST_F(Saved, RandomChainsAreTheSameAgainFromWhatIsSaved) {
+  constexpr std::uint64_t kSeed = 1;
+  std::mt19937_64 random(kSeed);
+  const auto draw = [&](int n) { return static_cast<int>(random() % static_cast<std::uint64_t>(n)); };
+  int late = 0;
+  for (int i = 0; i < 3000; ++i) {
+    model_.layers.resize(1);
+    config_ = {};
+    const int n = 2 + draw(6);
+    for (int k = 0; k < n; ++k) {
+      const std::string name = "l" + std::to_string(k);
+      const int kind = draw(8);
+      if (kind == 0) append("relu" + name, std::make_shared<Relu>());
+      else if (kind == 1) append_dense("dense" + name);
+      else if (kind == 2) append_norm("norm" + name, 3, 0.5);
+      else if (kind == 3 && model_.layers.back().shape[0] > 1) append_moved("crop" + name, Move::kCrop);
+      else if (kind == 4) append_moved("pad" + name, Move::kZeroPad);
+      else if (kind == 5) append("linear" + name, std::make_shared<Linear>());
+      else append_norm("idle" + name, 1, 0);
+      const Format types[] = {fixed(16, 6), fixed(12, 5), fixed(9, 4)};
+      if (draw(3) > 0) config_.by_name[model_.layers.back().name].types["result"] = draw(2) == 0 ? TypeChoice() : types[draw(3)];
+      if (kind > 5 && draw(2) == 0) config_.by_name[model_.layers.back().name].types["scale"] = types[draw(3)];
+    }
+    try {
+      late += static_cast<int>(resolved().typed.size());
+    } catch (const Error&) {
+      continue;  // more bits than narrow computes with
+    }
+    expect_again("seed " + std::to_string(kSeed) + ", case " + std::to_string(i));
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(late, 1000);
 }
 
 TEST(Resolve, WeightsHave64BitsAtMost) {
