@@ -317,6 +317,26 @@ TEST(Kernels, SumManyRows) {
   expect_same(program, std::vector<float>(kRows, 32767.F), 1, "many rows");
 }
 
+// 7 + 1.5 wraps to -8, where rounding -8 + 0.5 looks at another sign than rounding 0.5 does.
+TEST(Kernels, RoundBySignWhereASumWraps) {
+  Model model;
+  model.name = "rows";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 1}), {}, {3, 1}});
+  model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {0}, {1}});
+  model.outputs = {1};
+  const std::vector<float> x{7.5F, 1.5F, 0.5F, 7.75F, 1.F, 0.25F, 7.F, 1.75F, 1.75F};
+  for (const char* modes : {"AP_TRN_ZERO", "AP_RND_ZERO", "AP_RND_INF"}) {
+    PrecisionConfig config;
+    config.model.types["default"] = parse_format("ap_ufixed<6,4>");
+    config.by_name["sum"].types["result"] = parse_format("ap_fixed<4,4," + std::string(modes) + ",AP_WRAP>");
+    const Program program = build_program(resolve(model, config));
+    if (std::string_view(modes) == "AP_TRN_ZERO") {
+      EXPECT_EQ(interpret(program, x, 3).predictions, (std::vector<double>{-7, -7, -6}));
+    }
+    expect_same(program, x, 3, modes);
+  }
+}
+
 // Small values of inputs whose types are as wide as 32 bits, or nearly.
 TEST(Kernels, QuantizeIntoWideTypes) {
   Model model;

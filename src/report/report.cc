@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regex>
@@ -22,6 +21,7 @@
 #include "study/definition.h"
 #include "study/kept.h"
 #include "study/layout.h"
+#include "study/nan.h"
 #include "study/outdated.h"
 #include "study/run.h"
 #include "study/target.h"
@@ -30,8 +30,6 @@ namespace narrow {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // The next point of the grid in one direction: those alike in the other bits, of which the nearest.
 template <class Alike, class Bits>

@@ -16,6 +16,7 @@ class MeasuredSamples {
   MeasuredSamples(Dataset data, const Model& model, const MetricOptions& options, Targets targets);
   MeasuredSamples(const MeasuredSamples&) = delete;
   MeasuredSamples& operator=(const MeasuredSamples&) = delete;
+  ~MeasuredSamples() = default;
   Samples samples() const { return {data, measure}; }
 
   const Dataset data;

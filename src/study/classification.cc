@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "data/text.h"
+#include "study/nan.h"
 
 namespace narrow {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kPercent = 100;
 // Sums of weights in another order differ by roundings.
 constexpr double kRounding = 1e-9;

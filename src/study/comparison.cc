@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "study/means.h"
+#include "study/nan.h"
 
 namespace narrow {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // One standard deviation of a normal distribution: the central 68.27 %.
 constexpr double kTail = 0.158655;

@@ -7,11 +7,10 @@
 #include <numeric>
 
 #include "data/portable.h"
+#include "study/nan.h"
 
 namespace narrow {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double between(double below, double above, double share) {
   // Two infinite values have no difference.

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -17,12 +16,11 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "study/nan.h"
 #include "study/trace.h"
 
 namespace narrow {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 int v_fraction(const Point& p) { return p.v_full - p.v_int; }
 int wb_fraction(const Point& p) { return p.wb_full - p.wb_int; }

@@ -1,18 +1,16 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
 #include "fixed/format.h"
+#include "study/nan.h"
 #include "study/schema.h"
 #include "study/store.h"
 #include "study/store_impl.h"
 
 namespace narrow {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // (An older narrow merged points without the one that answers them: they are to be computed again.)
 constexpr const char* kPoint =

@@ -27,6 +27,7 @@
 #include "study/kept.h"
 #include "study/layout.h"
 #include "study/metrics.h"
+#include "study/nan.h"
 #include "study/store.h"
 #include "study/trace.h"
 
@@ -471,7 +472,6 @@ TEST(Best, BoundsOfAClassifier) {
 // Two classes by two scores: sample 0 is of class 0, 1 and 2 of class 1.
 TEST(Measure, ClassifierWithInfinityAndNan) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   Targets targets;
   targets.outputs = 2;
   targets.classes = Classes{{"b", "s"}, true, 0, {0, 1, 1}, {}};
