@@ -841,7 +841,8 @@ of("engine/row_sums.cc",
 
 of("engine/lane_kernels.cc",
    ("128 bits: beyond the word is the low end", "kFit == Fit::kZero ? 0 : fitted < 0 ? low : high;", "kFit == Fit::kZero ? 0 : low;"),
-   ("128 bits: beyond the word is no overflow", "return beyond || fitted != word || sum != next;", "return fitted != word || sum != next;"),
+   ("128 bits: beyond the word is no overflow", "return beyond || fitted != word || sum != next;", "return fitted != word || sum != next;",
+    "a term has fewer than 63 bits, so that what a sum of 64 bits wraps to is neither 0 nor an end, and no sum of 128 bits goes beyond"),
    ("128 bits: a changed term is not told", "return beyond || fitted != word || sum != next;", "return beyond || sum != next;"),
    ("128 bits: one shift for all", "if (dense.product.shift < kWord) return large_outputs<kAlign, kFit, Int128, true>", "if (true) return large_outputs<kAlign, kFit, Int128, true>"),
    ("128 bits: outputs behind the last four", "for (; j < n_out; ++j) count += large_sums", "for (; j + 1 < n_out; ++j) count += large_sums"))
@@ -917,17 +918,45 @@ of("cost/ebops.cc",
    ("a constant's low zeros count", "return bits_of(magnitude) - zeros;", "return bits_of(magnitude) - 0 * zeros;"),
    ("a saturating type has no sign", "format.is_signed && format.overflow != Overflow::kSat ? 1 : 0", "format.is_signed ? 1 : 0"),
    ("biases are added once", "added * static_cast<double>(layer.rows);", "added;"),
-   ("a difference costs what a sum does", "case Pairing::Kind::kSum: return values * kAddition *", "case Pairing::Kind::kSum: return values *"))
+   ("a difference costs what a sum does", "case Pairing::Kind::kSum: return values * kAddition *", "case Pairing::Kind::kSum: return values *"),
+   ("an addition costs a bit for each bit", "kAddition = 0.65;", "kAddition = 1;"),
+   ("a table's entry costs ten times as much", "kTableEntry = 1e-4;", "kTableEntry = 1e-3;"),
+   ("entries that no value reaches count", "std::min(std::ldexp(1.0, std::min(value_bits(key), 64)), static_cast<double>(entries))", "static_cast<double>(entries)"),
+   ("a softmax adds its first value too", "(values - values / row) * value_bits(exp_type)", "values * value_bits(exp_type)"),
+   ("a softmax inverts every value", "values / row * table_ebops", "values * table_ebops"),
+   ("a latency softmax subtracts", "if (kind != SoftmaxKind::kLatency) bits", "if (true) bits"),
+   ("a normalization adds nothing", "return scaled + each_times(", "return scaled + 0 * each_times("),
+   ("the first row of a sum is added", "static_cast<double>(layer.values_before - layer.values)", "static_cast<double>(layer.values_before)"),
+   ("a pooling compares its outputs", "value_bits(place.input())) * static_cast<double>(layer.values_before);", "value_bits(place.input())) * static_cast<double>(layer.values);"),
+   ("the narrower number of a sum counts", "kAddition * std::max(a, b);", "kAddition * std::min(a, b);"),
+   ("a power of two has all bits of its type", "return 1;  // a sign, or a power of two", "return format.width;"))
 
 of("cost/fpga.cc",
    ("a weight's magnitudes are not shared", "seen.erase(std::unique(seen.begin(), seen.end()), seen.end());", ";"),
    ("terms do not wait for each other", "circuit_.ff += std::abs(stage(a) - stage(b))", "circuit_.ff += 0 * std::abs(stage(a) - stage(b))"),
    ("two digits take a multiplier", "constant.digits > 2 && !fits_luts", "constant.digits > 1 && !fits_luts"),
    ("a slice has 26 bits", "constexpr int kDspWide = 27", "constexpr int kDspWide = 26"),
-   ("zeros take multipliers", "multipliers -= std::floor(static_cast<double>(zeros) / reuse);", ";"))
+   ("zeros take multipliers", "multipliers -= std::floor(static_cast<double>(zeros) / reuse);", ";"),
+   ("a term that loses bits is negated for nothing", "if (term.negative) circuit_.lut += term.bits + 1;", ";"),
+   ("bits below a subtraction are wires", "(borrows ? result.low :", "(false ? result.low :"),
+   ("sums are kept a cycle late", "if (result.level % kAddersPerCycle == 0)", "if (result.level % kAddersPerCycle == 1)"),
+   ("tables of a few inputs share nothing", "      circuit.lut -= tables - forms;\n", ""),
+   ("an input that is shifted alone is kept nowhere", "if (is_wired) circuit.ff += matrix.x.width;", "if (is_wired) circuit.ff += 0;"),
+   ("a block RAM has 5 bits a word", "{36, 18, 9, 4, 2, 1}", "{36, 18, 9, 5, 2, 1}"),
+   ("rounding takes no LUT", "to.rounding != Rounding::kTrn) luts += to.width;", "to.rounding != Rounding::kTrn) luts += 0;"),
+   ("saturating takes no LUT", "to.saturated_bits > 0)) luts += to.width;", "to.saturated_bits > 0)) luts += 0;"),
+   ("a multiplier has a bit more in each further part", "up(of - 1, width - 1)", "up(of, width)"),
+   ("digits are the ones of a number", "digits = magnitude ^ (magnitude * 3);", "digits = magnitude;"),
+   ("a sum of one term takes no cycle", "+ std::max(1, cycles_of(levels));", "+ cycles_of(levels);"))
 
 of("cost/reading.cc",
-   ("a pixel of the padding is multiplied", "if (!gather || !gather->pads) return {};", "if (true) return {};"))
+   ("a pixel of the padding is multiplied", "if (!gather || !gather->pads) return {};", "if (true) return {};"),
+   ("a maximum is an average", "pooling->kind() == PoolKind::kAverage", "pooling->kind() == PoolKind::kMax"),
+   ("a bias of zeros is none in any type", "return type == TypeName::kBias && is_bit && ", "return type == TypeName::kBias && "),
+   ("a slope is a choice", "case Form::kAffine: return Work::kSlope;", "case Form::kAffine: return Work::kChoice;"))
+
+of("cost/part.cc",
+   ("a part with its package is unknown", "name.substr(0, name.find('-'))", "name"))
 
 of("layers/table.cc",
    ("steps wider than 1 are looked up as others are", "no_integer_bits || format.fraction() < 0 ||", "no_integer_bits || shift < 0 ||"))

@@ -10,16 +10,21 @@
 #include <random>
 
 #include "cost/ebops.h"
+#include "cost/part.h"
+#include "cost/reading.h"
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/batch_normalization.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/dot.h"
 #include "layers/input.h"
+#include "layers/leaky_relu.h"
 #include "layers/merge.h"
 #include "layers/pooling.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/softmax.h"
 #include "layers/table_activation.h"
 
 namespace narrow {
@@ -86,6 +91,71 @@ TEST(Cost, SignificantBits) {
   EXPECT_EQ(significant_bits(-64, type), 1);
   EXPECT_EQ(significant_bits(0b0011011000, type), 5);
   EXPECT_EQ(significant_bits(static_cast<Int128>(5) << 100, type), 3);
+  Format power = type;
+  power.meaning = Meaning::kExponent;
+  EXPECT_EQ(significant_bits(6, power), 1);  // 2^3, whatever it takes to say so
+}
+
+// A layer behind values of ap_fixed<10,4>, which have 9 bits without their sign.
+Program behind_values(OperationPtr op, const Shape& shape, ConfigEntry types) {
+  Model model;
+  model.name = "one";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+  Layer layer{"layer", std::string(op->keras_class()), std::move(op), {0}, {}};
+  layer.shape = output_shape(layer, {shape});
+  model.layers.push_back(std::move(layer));
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(10, 4);
+  config.by_name["layer"] = std::move(types);
+  return build_program(resolve(model, config));
+}
+
+// Three rows of five values: a table of 256 exponentials of 16 bits without a sign, one of 256 inverses of 13 bits for each row.
+TEST(Cost, EbopsOfASoftmax) {
+  ConfigEntry types;
+  types.tables = {{"exp_table", fixed(17, 9)}, {"inv_table", fixed(14, 5)}, {"inv_inp", ufixed(8, 4)}};
+  types.table_size = 256;
+  const auto of = [&](SoftmaxKind kind) {
+    types.softmax = kind;
+    return ebops(behind_values(std::make_shared<Softmax>(false), {3, 5}, types), 1);
+  };
+  const double tables = 1e-4 * (15 * 256 * 16 + 3 * 256 * 13);
+  const double latency = 15 * 16 * 13 + (15 - 3) * 16 + tables;
+  EXPECT_DOUBLE_EQ(of(SoftmaxKind::kLatency), latency);
+  EXPECT_DOUBLE_EQ(of(SoftmaxKind::kStable), latency + 15 * 9);
+}
+
+// Each of eight values times 3 or 5, of 2 and 3 bits, plus 7 or 0; and times 0.75, of 2 bits.
+TEST(Cost, EbopsOfANormalizationAndOfASlope) {
+  const std::vector<float> zeros{0, 0}, ones{1, 1};
+  const auto norm = std::make_shared<BatchNormalization>(std::vector<float>{3, 5}, std::vector<float>{7, 0}, zeros, ones, 0.F);
+  EXPECT_DOUBLE_EQ(ebops(behind_values(norm, {4, 2}, {}), 1), 4 * (2 + 3) * 9 + 4 * 3);
+  EXPECT_DOUBLE_EQ(ebops(behind_values(std::make_shared<LeakyRelu>(0.75), {4, 2}, {}), 1), 8 * 2 * 9);
+}
+
+TEST(Cost, AMaximumIsChosenAndAnAverageAdded) {
+  const auto lut = [](PoolKind kind) {
+    return cost_of(behind_values(std::make_shared<Pooling>(kind, Windows{{2}, {2}}), {4, 2}, {})).layers[1].lut;
+  };
+  EXPECT_DOUBLE_EQ(lut(PoolKind::kMax), 1.5 * lut(PoolKind::kAverage));
+}
+
+TEST(Cost, AnAbsentBiasIsABitOfZero) {
+  const Format bit{.width = 1, .integer = 1, .is_signed = false, .is_integer = true};
+  QuantizedWeights zeros;
+  zeros.raw = {0, 0};
+  EXPECT_TRUE(is_absent(TypeName::kBias, bit, zeros));
+  EXPECT_FALSE(is_absent(TypeName::kBias, fixed(7, 5), zeros));
+  EXPECT_FALSE(is_absent(TypeName::kWeight, bit, zeros));
+  zeros.raw = {0, 1};
+  EXPECT_FALSE(is_absent(TypeName::kBias, bit, zeros));
+}
+
+TEST(Cost, PartsAreKnownByThemselvesAndByTheirDevices) {
+  EXPECT_EQ(part_of("xcku115").name, "xcku115");
+  EXPECT_EQ(part_of("xcvu13p-flga2577-2-e").name, "xcvu13p");
+  EXPECT_THROW(part_of("xcvu13"), Error);
 }
 
 TEST(Cost, SaturatingValuesHaveTheirSign) {

@@ -174,6 +174,7 @@ TEST(Fpga, DigitsAndSlices) {
   EXPECT_EQ(dsps_of_product(19, 19), 2);
   EXPECT_EQ(dsps_of_product(27, 35), 2);
   EXPECT_EQ(dsps_of_product(35, 53), 4);
+  EXPECT_EQ(dsps_of_product(18, 54), 3);  // 53 bits and a sign: 26, 26, 1
   EXPECT_TRUE(fits_luts(8, 30));
   EXPECT_FALSE(fits_luts(9, 9));
 }
@@ -184,6 +185,7 @@ TEST(Fpga, BlockRams) {
   EXPECT_EQ(block_rams(512, 36), 0.5);
   EXPECT_EQ(block_rams(1025, 18), 1);
   EXPECT_EQ(block_rams(16384, 1), 0.5);
+  EXPECT_EQ(block_rams(4096, 5), 1);
 }
 
 // The zeros of a matrix cost nothing, nor does what is multiplied with them.
@@ -201,9 +203,40 @@ TEST(Fpga, ZerosPowersOfTwoAndTwoDigitsTakeNoMultiplier) {
   EXPECT_EQ(circuit({0, 0, 0b1011010011}).dsp, 1);
   EXPECT_EQ(circuit({0, 0, 0b1011010011}).lut, 0);
   EXPECT_EQ(circuit({0, 0, 0b1010011}).dsp, 0);  // 7 bits and a sign
+  EXPECT_EQ(circuit({0, 1024, 0}).latency, 1);
   const std::vector<Int128> zeros(16);
   EXPECT_EQ(multiplexed({zeros, no_bias, x, weight, weight, accum, accum}, 4, Strategy::kLatency).dsp, 0);
   EXPECT_EQ(multiplexed({zeros, no_bias, x, weight, weight, accum, accum}, 4, Strategy::kResource).dsp, 4);
+}
+
+// Of 4 x - y no low bit is a wire; of -4 x + y two are, as of 4 x + y.
+TEST(Fpga, LowBitsAreWiresWhereTheyAreNotSubtracted) {
+  const Format type = fixed(16, 6), accum = fixed(40, 20);
+  const std::vector<Int128> no_bias{0};
+  const auto lut = [&](const std::vector<Int128>& weights) { return unrolled({weights, no_bias, type, type, type, accum, accum}).lut; };
+  EXPECT_EQ(lut({4096, -1024}), lut({4096, 1024}) + 2);
+  EXPECT_EQ(lut({-4096, 1024}), lut({4096, 1024}));
+}
+
+// Products of 4 bits and odd constants of 7, which have four signed digits: tables of 4 + 7 - 1 bits. Their lowest bits are the input's
+// own, the next have 2 forms at most, those behind them 4.
+TEST(Fpga, TablesOfAFewInputsShareTheirLowBits) {
+  const Format x = fixed(4, 2), weight = fixed(16, 6), accum = fixed(40, 20);
+  const auto lut = [&](const std::vector<Int128>& weights) {
+    return unrolled({weights, std::vector<Int128>(weights.size()), x, weight, weight, accum, accum}).lut;
+  };
+  EXPECT_EQ(lut({85, 91}), 2 * 10);
+  EXPECT_EQ(lut({85, 91, 107}), 3 * 10 - 1);
+  EXPECT_EQ(lut({85, 91, 107, 83, 109}), 5 * 10 - 3 - 1);
+}
+
+TEST(Fpga, CastsThatRoundOrSaturateTakeLuts) {
+  const auto luts = [](const char* from, const char* to) { return luts_of_cast(parse_format(from), parse_format(to)); };
+  EXPECT_EQ(luts("ap_fixed<16,6>", "ap_fixed<12,4>"), 0);
+  EXPECT_EQ(luts("ap_fixed<16,6>", "ap_fixed<12,6,AP_RND>"), 12);
+  EXPECT_EQ(luts("ap_fixed<16,6>", "ap_fixed<14,4,AP_TRN,AP_SAT>"), 14);
+  EXPECT_EQ(luts("ap_fixed<16,6>", "ap_fixed<12,4,AP_RND,AP_SAT>"), 24);
+  EXPECT_EQ(luts("ap_fixed<16,6>", "ap_fixed<18,7,AP_RND,AP_SAT>"), 0);
 }
 
 }  // namespace
