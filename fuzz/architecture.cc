@@ -30,6 +30,15 @@ std::map<std::string, LayerWeights> made_up(const Architecture& architecture) {
     for (const std::string& name : weight_names(layer)) {
       const nlohmann::json units = layer.config.value("units", nlohmann::json());
       const std::size_t count = units.is_number_unsigned() ? std::min(kMost, units.get<std::size_t>()) : width;
+      // Bits of a quantizer: one type for all values.
+      if (layer.class_name == "FixedPointQuantizer") {
+        weights[layer.name].push_back({{1}, {name == "keep_negative" ? 1.F : name == "bits" ? 8.F : 3.F}});
+        continue;
+      }
+      if (layer.class_name == "UnaryLUT") {
+        weights[layer.name].push_back({{16}, std::vector<float>(16, 0.5F)});
+        continue;
+      }
       const bool kernel = name == "kernel";
       weights[layer.name].push_back(
           {kernel ? std::vector{width, count} : std::vector{count}, std::vector<float>(kernel ? width * count : count, 0.5F)});

@@ -882,6 +882,37 @@ of("precision/network.cc",
    ("inputs behind a layer taken out point too far", "return target > removed ? target - 1 : target;", "return target;"),
    ("what read a layer does not read the one put behind it", "index >= before ? index + 1 : index", "index > before ? index + 1 : index"))
 
+of("precision/bit_exact.cc",
+   ("an input has the default precision", "return Tensor(size(i), {1, kUnbounded, kUnbounded});\n    if (as<FixedQuantizer>", "return Tensor(size(i), {1, 5, 10});\n    if (as<FixedQuantizer>"),
+   ("a relu keeps the sign", "for (Bits& bits : y) bits.k = 0;", ""),
+   ("rounding up needs no bit", "++less.i;", ""),
+   ("truncating needs a bit without a sign too", "(quantizer->rounding() != Rounding::kTrn || to.k != 0)", "true"),
+   ("wrapping shrinks whatever reaches it", "quantizer->overflow() == Overflow::kSat || holds", "true"),
+   ("saturating keeps its bits", "quantizer->overflow() == Overflow::kSat || holds", "holds"),
+   ("integer bits shrink with the width", "std::max(shrunk.integers[entry], y[v].k + y[v].i)", "std::max(shrunk.integers[entry], shrunk.bits[entry] - y[v].f)"),
+   ("the bias is left out of sums", "on_steps(sum) + Steps{bias, bias, power(-fraction_of(bias))}", "on_steps(sum)"),
+   ("a mean has no more fractional bits", "bits.f += fraction_of(1.0 / pixels);", ""),
+   ("ReLU asks as Activation does", 'relu != nullptr && relu->keras_class() == "Activation"', "relu != nullptr"),
+   ("Activation asks for everything", 'relu != nullptr && relu->keras_class() == "Activation"', "false"),
+   ("saturating quantizers ask for their integer bits", "if (quantizer.overflow() != Overflow::kWrap) bits.k = 1, bits.i = kUnbounded;", ""),
+   ("AP_RND asks for no more", "if (quantizer.rounding() == Rounding::kRnd) ++bits.f;", "if (quantizer.rounding() == Rounding::kRnd) bits.f += 0;"),
+   ("the sign is that of what is made", "wraps ? wanted[v].k : std::min(made[v].k, wanted[v].k)", "std::min(made[v].k, wanted[v].k)"),
+   ("a fused quantizer's modes are lost", ".rounding = quantizer->rounding(),\n                .overflow = quantizer->overflow()};", "};"),
+   ("a quantizer goes whoever else reads", "|| uses(model_, before(i)) != 1) continue;", ") continue;"),
+   ("a quantizer stays behind a Flatten", "if (is_reshape(layer(i)) && uses(model_, before(i)) == 1) hand_on(", "if (false) hand_on("),
+   ("an input wraps before saturating quantizers", "if (saturates) type.overflow = Overflow::kSat;", ""))
+
+of("layers/fixed_quantizer.cc",
+   ("all values have the first one's bits", "if (bits[axis] > 1) entries[value] += rest % size * stride;", ""),
+   ("no bits are a type", "if (bits_.bits[entries_[i]] == 0) {", "if (false) {"),
+   ("a value goes to the result at once", "CastResult y = cast(between.raw, own, to);", "CastResult y = cast(x, from, to);"),
+   ("what leaves its own type is not counted", "y.overflow |= between.overflow;", ""),
+   ("bounds of the first type alone", "all = all ? hull(*all, values) : values;", "if (!all) all = values;"))
+
+of("layers/unary_lut.cc",
+   ("the highest bit is not looked up by", "call.x()[i] & mask)", "call.x()[i] & (mask >> 1))"),
+   ("bounds leave the last entry out", "table.begin() + (std::ptrdiff_t{1} << place.input().width)", "table.begin() + (std::ptrdiff_t{1} << place.input().width) / 2"))
+
 of("precision/quantized_layers.cc",
    ("a scale stays in the weights", "if (matrix == nullptr || !matrix->has_scale()) return false;", "return false;"),
    ("a ternary threshold stays", "if (sign == nullptr || !sign->is_ternary() ||", "if (true || sign == nullptr || !sign->is_ternary() ||"),

@@ -16,6 +16,7 @@
 #include "layers/dense.h"
 #include "layers/depthwise.h"
 #include "layers/dot.h"
+#include "layers/fixed_quantizer.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
 #include "layers/linear.h"
@@ -27,6 +28,7 @@
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
+#include "layers/unary_lut.h"
 
 namespace narrow {
 namespace {
@@ -381,6 +383,91 @@ OperationPtr dot_op(const KerasLayer& layer, int size) {
   return std::make_shared<Dot>(size);
 }
 
+// The whole numbers of an array, from `least` to `most`.
+std::vector<int> whole_numbers(const KerasLayer& layer, const char* name, const Weight& array, int least, int most) {
+  std::vector<int> numbers;
+  for (const float value : array.values) {
+    if (!(value >= static_cast<float>(least) && value <= static_cast<float>(most)) || value != std::trunc(value)) {
+      throw Error(describe(layer) + ": its " + name + " should be whole numbers from " + std::to_string(least) + " to " +
+                  std::to_string(most) + ", not " + json(value).dump());
+    }
+    numbers.push_back(static_cast<int>(value));
+  }
+  return numbers;
+}
+
+// A mode of AMD's, as HGQ has it: without the AP_ that hls4ml puts before it.
+template <class Mode>
+Mode mode_of(const KerasLayer& layer, const char* key, Mode (*parse)(std::string_view)) {
+  const std::string text = text_or(layer.config, key, "");
+  try {
+    if (!text.starts_with("AP_") && to_string(parse(text)) == "AP_" + text) return parse(text);
+  } catch (const Error&) {
+  }
+  throw Error(describe(layer) + ": its " + key + " is no mode of AMD's without AP_, such as " +
+              (key[0] == 'R' ? "RND or TRN" : "SAT or WRAP"));
+}
+
+// hls4ml writes what stands there for a layer into its attributes. Types are inferred all the same, and of the others these change nothing.
+void check_overrides(const KerasLayer& layer) {
+  const json overrides = layer.config.value("overrides", json());
+  if (overrides.is_null()) return;
+  const json layers = overrides.is_object() ? overrides.value("layers", json::object()) : json();
+  if (!layers.is_object()) throw Error(describe(layer) + ": its overrides should hold an entry for each of some layers");
+  for (const auto& [name, entry] : layers.items()) {
+    if (!entry.is_object()) throw Error(describe(layer) + ": its overrides of " + name + " should be keys with values");
+    for (const auto& [key, value] : entry.items()) {
+      if (key.ends_with("_t") || key == "parallelization_factor" || key == "table_size") continue;
+      throw Error(describe(layer) + ": its overrides give " + name + " a " + key +
+                  ", which narrow does not know and which may change the numbers");
+    }
+  }
+}
+
+OperationPtr fixed_quantizer_op(const KerasLayer& layer, const LayerWeights& weights, const Shape& shape) {
+  check_overrides(layer);
+  constexpr int kMostBits = 64;
+  constexpr int kMostInteger = 127;  // of int8
+  QuantizerBits bits{.shape = {},
+                     .keep_negative = whole_numbers(layer, "keep_negative", weights.at(0), 0, 1),
+                     .bits = whole_numbers(layer, "bits", weights.at(1), 0, kMostBits),
+                     .integers = whole_numbers(layer, "integers", weights.at(2), -kMostInteger, kMostInteger)};
+  const std::vector<std::size_t>& axes = weights.at(0).shape;
+  const bool fusible = flag(layer, "fusible", false);
+  const bool begins = fusible || (!axes.empty() && axes.front() == 1);
+  if (axes != weights.at(1).shape || axes != weights.at(2).shape || bits.bits.empty() || !begins) {
+    throw Error(describe(layer) + ": its keep_negative, bits and integers should be arrays of one shape, which begins with 1");
+  }
+  for (const auto* values : {&bits.keep_negative, &bits.bits, &bits.integers}) {
+    const bool same = std::all_of(values->begin(), values->end(), [&](int value) { return value == values->front(); });
+    if (fusible && !same) throw Error(describe(layer) + ": it says that it is fusible, and has several types");
+  }
+  if (fusible) {
+    for (auto* values : {&bits.keep_negative, &bits.bits, &bits.integers}) values->resize(1);
+  } else {
+    for (std::size_t axis = 1; axis < axes.size(); ++axis) bits.shape.push_back(static_cast<int>(axes[axis]));
+  }
+  return std::make_shared<FixedQuantizer>(shape, std::move(bits), mode_of(layer, "RND", parse_rounding),
+                                          mode_of(layer, "SAT", parse_overflow));
+}
+
+OperationPtr unary_lut_op(const KerasLayer& layer, const LayerWeights& weights) {
+  const json kif = layer.config.value("kif_in", json());
+  int total = 0;
+  constexpr int kMostBits = 24;
+  bool fits = kif.is_array() && kif.size() == 3;
+  for (const json& each : fits ? kif : json::array()) {
+    fits &= small_int(each).has_value() && std::abs(*small_int(each)) <= kLargestSize / 3;
+    total += fits ? *small_int(each) : 0;
+  }
+  if (!fits || total < 1 || total > kMostBits || weights.at(0).values.size() != std::size_t{1} << total) {
+    throw Error(describe(layer) +
+                ": its kif_in should be the sign, integer and fractional bits of its input, and its table have an entry for "
+                "each pattern of them");
+  }
+  return std::make_shared<UnaryLut>(*small_int(kif.at(2)), weights.at(0).values);
+}
+
 // A layer of two inputs, the last axis of the first of which has `size` values; null for others.
 OperationPtr merge_of(const KerasLayer& layer, int size) {
   for (int kind = 0; kind < kMergeKinds; ++kind) {
@@ -401,7 +488,7 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
   }
 }
 
-OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
+OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights, const Shape& input) {
   if (plain_class(layer.class_name) == "Dense") return dense_op(layer, weights);
   if (layer.class_name.starts_with("DepthwiseConv")) return depthwise_op(layer, weights, true);
   if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
@@ -421,6 +508,8 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights) {
     if (layer.class_name.starts_with("GlobalMax")) return std::make_shared<SetMax>(image);
     return std::make_shared<SetMean>(image);
   }
+  if (layer.class_name == "FixedPointQuantizer") return fixed_quantizer_op(layer, weights, input);
+  if (layer.class_name == "UnaryLUT") return unary_lut_op(layer, weights);
   require_set_axis(layer);
   return std::make_shared<SetSum>();
 }
@@ -452,7 +541,7 @@ class Builder {
     const auto weights = weights_.find(layer.name);
     static const LayerWeights kNone;
     if (is_separable(layer.class_name)) return add_separable(layer, weights == weights_.end() ? kNone : weights->second);
-    const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second);
+    const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second, shape(layer.inputs.front()));
     if (plain_class(layer.class_name) == "BatchNormalization")
       require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
     if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
@@ -606,6 +695,12 @@ KerasLayer layer_from(const json& item) {
                 layer.class_name);
   }
   if (module.starts_with("qkeras") && is_quantized_layer(layer.class_name)) return layer;
+  // Under its registered name, or in files of .keras beside it.
+  const bool is_registered = layer.class_name.starts_with("HGQ>") || text_or(item, "registered_name", "").starts_with("HGQ>");
+  if (is_registered && is_hgq(without_package(layer.class_name))) {
+    layer.class_name = without_package(layer.class_name);
+    return layer;
+  }
   if (!module.starts_with("keras") && !module.starts_with("tf_keras") && !module.starts_with("tensorflow")) {
     layer.class_name = module + "." + layer.class_name;
   }
@@ -706,6 +801,8 @@ std::vector<std::string> weight_names(const KerasLayer& layer) {
     return names;
   }
   if (layer.class_name == "PReLU") return {"alpha"};
+  if (layer.class_name == "FixedPointQuantizer") return {"keep_negative", "bits", "integers"};
+  if (layer.class_name == "UnaryLUT") return {"table"};
   return {};
 }
 

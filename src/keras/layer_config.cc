@@ -34,6 +34,7 @@ constexpr std::array<std::string_view, 2> kSeparables = {"SeparableConv1D", "Sep
 constexpr std::array<std::string_view, 4> kPoolings = {"MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"};
 constexpr std::array<std::string_view, 4> kGlobalPoolings = {"GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
                                                              "GlobalMaxPooling2D"};
+constexpr std::array<std::string_view, 2> kHgq = {"FixedPointQuantizer", "UnaryLUT"};
 // QActivation is one too.
 constexpr std::array<std::string_view, 5> kActivations = {"Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"};
 
@@ -146,6 +147,12 @@ const Options* options_of(const std::string& class_name) {
   };
   static const Options kQDense = quantizing(kDense);
   static const Options kQConvolution = quantizing(kConvolution);
+  static const Options kFixedQuantizer = {{"RND", Option::kHonoured},
+                                          {"SAT", Option::kHonoured},
+                                          {"shape", Option::kNoMatter},  // of its arrays
+                                          {"fusible", Option::kHonoured},
+                                          {"overrides", Option::kHonoured}};
+  static const Options kUnaryLut = {{"kif_in", Option::kHonoured}, {"kif_out", Option::kNoMatter}};  // the table has its values
   static const Options kConcatenate = {{"axis", Option::kHonoured}};
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
@@ -173,6 +180,8 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Sum" || class_name == "TFOpLambda" || is_set_sum_name(class_name)) return &kSum;
   if (class_name == "Concatenate") return &kConcatenate;
   if (class_name == "Dot") return &kDot;
+  if (class_name == "FixedPointQuantizer") return &kFixedQuantizer;
+  if (class_name == "UnaryLUT") return &kUnaryLut;
   if (is_merge(class_name)) return &kMerge;
   if (passes_on(class_name) || is_dropout(class_name)) return &kRandom;
   return nullptr;
@@ -351,6 +360,7 @@ bool is_convolution(const std::string& class_name) { return contains(kConvolutio
 bool is_separable(const std::string& class_name) { return contains(kSeparables, class_name); }
 bool is_pooling(const std::string& class_name) { return contains(kPoolings, class_name); }
 bool is_global_pooling(const std::string& class_name) { return contains(kGlobalPoolings, class_name); }
+bool is_hgq(const std::string& class_name) { return contains(kHgq, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
@@ -362,7 +372,8 @@ Error unsupported(const KerasLayer& layer) {
       "SeparableConv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum (or GlobalSumPooling1D), " +
       "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
       "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, QDense, QConv1D, QConv2D, "
-      "QActivation, QBatchNormalization, BinaryDense, TernaryDense, Add, Subtract, Multiply, Average, Maximum, Minimum, "
+      "QActivation, QBatchNormalization, BinaryDense, TernaryDense, HGQ's FixedPointQuantizer and UnaryLUT, Add, Subtract, Multiply, "
+      "Average, Maximum, Minimum, "
       "Concatenate, Dot, "
       "and Dropout and others that do nothing at inference");
 }

@@ -22,6 +22,9 @@ bool is_global_pooling(const std::string& class_name);  // over all rows or pixe
 // Layers that sum over the set axis; users write them themselves, under these names.
 bool is_set_sum_name(const std::string& class_name);
 
+// Of the proxy models of HGQ.
+bool is_hgq(const std::string& class_name);
+
 // A layer that is an activation without trained numbers, but for Softmax.
 bool is_activation(const std::string& class_name);
 

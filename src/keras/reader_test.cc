@@ -241,6 +241,27 @@ TEST_F(BrokenFile, UnsupportedLayersAreNamed) {
   expect_error(write("gelu.json", config) + "+" + kGolden + "ds16_keras215_weights.h5", "'gelu' is not supported");
 }
 
+// Proxy models of HGQ, of which hls4ml would take what is wrong without a word, or fail.
+TEST_F(BrokenFile, QuantizersOfHgqThatMakeNoSenseAreNamed) {
+  const std::string config = bytes_of(kGolden + "hgq/jets.json");
+  const auto expect = [&](const std::string& from, const std::string& to, const std::string& message) {
+    std::string changed = config;
+    const auto at = changed.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    changed.replace(at, from.size(), to);
+    expect_error(write("hgq.json", changed) + "+" + kGolden + "hgq/jets_weights.h5", message);
+  };
+  expect(R"("RND": "TRN")", R"("RND": "AP_TRN")", "its RND is no mode of AMD's without AP_");
+  expect(R"("SAT": "WRAP")", R"("SAT": "SATURATE")", "its SAT is no mode of AMD's without AP_");
+  expect(R"("layers": {})", R"("layers": {"d1": {"strategy": "Resource"}})",
+         "its overrides give d1 a strategy, which narrow does not know");
+  expect(R"("layers": {})", R"("layers": 3)", "its overrides should hold an entry for each of some layers");
+  expect(R"("fusible": false)", R"("fusible": true)", "it says that it is fusible, and has several types");
+  expect(R"("fusible": false)", R"("fusible": false, "other": 1)", "narrow does not know its option other = 1");
+  const Model model = read_keras(kGolden + "hgq/jets.json");
+  EXPECT_THROW(write_keras(model, folder_.string() + "/hgq.keras"), Error);
+}
+
 // A file cut at any place is refused or, where only what is not needed is lost, read as it was.
 TEST_F(BrokenFile, TruncatedFilesAreRefused) {
   for (const char* name : {"ds16.keras", "ds16_keras215.h5", "bn16_legacy.h5"}) {

@@ -14,6 +14,7 @@
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "keras/layer_config.h"
 #include "layers/convolution.h"
 #include "layers/hard_sigmoid.h"
 
@@ -241,9 +242,13 @@ void require_version(const Model& model, bool keras2) {
   }
 }
 
-// Layers of QKeras are written by QKeras alone.
+// Layers of QKeras and HGQ are written by these alone.
 void require_plain(const Model& model) {
   for (const Layer& layer : model.layers) {
+    if (is_hgq(std::string(layer.op->keras_class()))) {
+      throw Error("layer " + layer.name + " (" + layer.keras_class +
+                  ") is of HGQ, which narrow does not write; give hls4ml the file that it was read from");
+    }
     const auto* convolution = as<Convolution>(layer);
     const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
     if (!layer.quantizer && (dense == nullptr || !dense->quantizers.any())) continue;

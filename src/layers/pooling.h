@@ -20,6 +20,7 @@ class Pooling final : public Elementwise<Pooling> {
   Pooling(PoolKind kind, Windows windows) : kind_(kind), windows_(std::move(windows)) {}
 
   PoolKind kind() const { return kind_; }
+  const Windows& windows() const { return windows_; }
   // Whether hls4ml has it with io_parallel alone.
   bool is_parallel(const Shape& input) const;
   bool pads(const Shape& input) const;

@@ -23,6 +23,7 @@
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "layers/softmax.h"
+#include "precision/bit_exact.h"
 #include "precision/network.h"
 #include "precision/quantized_layers.h"
 
@@ -603,7 +604,8 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltT
                         .choice =
                             [&](TypeName type) {
                               if (type == TypeName::kResult) return in_place ? std::nullopt : built.of(model, layer);
-                              return is_of_table(type) ? configured_table(entries, type) : configured(entries, layer, type);
+                              if (is_of_table(type) && layer.own_type(type) == nullptr) return configured_table(entries, type);
+                              return configured(entries, layer, type);
                             },
                         .fallback = *config.model.types.at("default"),
                         .maximum = resolved.maximum,
@@ -666,7 +668,8 @@ Resolved resolve(const Model& model, const PrecisionConfig& given) {
   for (const Layer& layer : model.layers) {
     if (!layer.behind.empty()) resolved.behind[layer.behind] = built.of(model, layer);
   }
-  Passes(resolved, built).run();
+  if (is_proxy(resolved.model)) make_bit_exact(resolved);
+  else Passes(resolved, built).run();
   share_output_type(resolved, config);
   infer_types(resolved, config, built);
   remove_skipped(resolved, config, built);
