@@ -203,7 +203,8 @@ class Random:
         x = self.quantizer(first, modes=(str(rng.choice(["TRN", "RND"])), str(rng.choice(["WRAP", "SAT"]))))
         for _ in range(int(rng.integers(2, 6))):
             x = self.layer(x)
-        return keras.Model(first, x)
+        # hls4ml leaves a last Flatten out.
+        return keras.Model(first, self.quantizer(self.weights(layers.Dense(3, name=self.name("d")), x)))
 
 
 # --- hls4ml
