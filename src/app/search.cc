@@ -17,6 +17,7 @@
 #include "error.h"
 #include "fixed/cast.h"
 #include "search/halves.h"
+#include "search/identity.h"
 #include "study/store.h"
 #include "study/study_data.h"
 
@@ -36,11 +37,6 @@ struct Search {
 };
 
 constexpr double kPerCent = 100;
-
-std::string in_words(const Metric& metric, const Estimate& estimate) {
-  const std::string value = number_text(cost_of(metric, estimate.value), 3);
-  return std::isnan(estimate.error) ? value : value + " +- " + number_text(estimate.error, 2);
-}
 
 // How far a type's end lies behind the largest value, in per cent of that.
 double headroom_of(const Tensor& tensor, const Format& type) {
@@ -179,27 +175,6 @@ std::vector<std::string> doubts(const Program& program, const Dataset& judge, co
   return said;
 }
 
-// Of everything that the deviation of a candidate and its metrics depend on. Which candidates there are may differ.
-std::string identity_of(const Search& search, const Model& model, const Dataset& on) {
-  Hash hash;
-  hash.add(content_hash(model));
-  hash.add(content_hash(on));
-  hash.add(static_cast<std::uint64_t>(kArithmetic));
-  hash.add(static_cast<std::uint64_t>(kMeasure));
-  const DataOptions options = search.inputs.data_options();
-  hash.add(search.below + " " + options.target);
-  hash.add(on.preparation ? to_json(*on.preparation) : "");
-  hash.add(model.preparation ? to_json(*model.preparation) : "");
-  for (const double threshold : search.metrics.thresholds) hash.add(short_text(threshold));
-  for (const double tolerance : search.metrics.tolerances) hash.add(short_text(tolerance));
-  hash.add("working points");
-  for (const double background : search.metrics.backgrounds) hash.add(short_text(background));
-  hash.add("efficiencies");
-  for (const double efficiency : search.metrics.efficiencies) hash.add(short_text(efficiency));
-  for (const std::string& name : search.metrics.classes) hash.add(name);
-  return hash.text();
-}
-
 void run(const Search& search, const Globals& globals) {
   const Model model = search.inputs.model();
   keep_inputs("--out", {search.out, search.out + ".search"}, search.inputs.files());
@@ -223,7 +198,7 @@ void run(const Search& search, const Globals& globals) {
   options.most = search.most;
   options.cost = parse_cost(search.cost);
   options.stop = interrupted;
-  Journal journal(search.out + ".search", identity_of(search, model, on.data));
+  Journal journal(search.out + ".search", search_identity(model, on.data, search.inputs.data_options(), search.below, search.metrics));
   options.journal = &journal;
   if (journal.found() > 0) {
     print_notes(

@@ -9,6 +9,8 @@
 #include "app/progress.h"
 #include "app/table.h"
 #include "app/training_shown.h"
+#include "data/text.h"
+#include "search/study_search.h"
 #include "study/layout.h"
 #include "study/merge.h"
 
@@ -57,6 +59,21 @@ void print_results(const std::string& study, const std::vector<ScanResult>& resu
   if (classifiers.rows() > 0) std::printf("%s", classifiers.text().c_str());
   std::printf("results in %s: study.db, results_*.txt; narrow report %s makes a page of them\n", study.c_str(),
               shell_quoted(study).c_str());
+}
+
+void print_searched(const StudySearch& search, const std::vector<SearchedTypes>& all) {
+  if (all.empty()) return;
+  const std::string cost = search.cost == "bits" ? "bits on average" : search.cost;
+  Table table({"model", "data", cost, "bound", "searched", "on the study's samples", "types"});
+  for (const SearchedTypes& own : all) {
+    for (std::size_t i = 0; i < own.bounds.size(); ++i) {
+      const Metric& metric = own.bounds[i].metric;
+      table.add({own.scan.label, own.scan.data_name.empty() ? "-" : own.scan.data_name, number_text(own.cost, 4),
+                 metric.name + " " + short_text(own.bounds[i].most), in_words(metric, own.on_search.metrics[i]),
+                 in_words(metric, own.judged.metrics[i]), own.file});
+    }
+  }
+  std::printf("a type for each tensor, found on samples that the study does not have:\n%s", table.text().c_str());
 }
 
 // The part of the study that --shard names.
@@ -129,8 +146,17 @@ void run_and_show(Definition definition, RunOptions options, const std::string& 
   };
   const RunWatch watch{training, [&](const std::vector<std::string>& notes) { print_notes(notes, globals.quiet); }, show};
   stop_at_ctrl_c();
+  const bool searches = definition.search && !options.train_only && options.shard.of == 1;
+  if (searches) check_search(definition);
   const std::vector<ScanResult> results = run_study(definition, options, watch);
   if (!globals.quiet && !options.train_only) print_results(definition.out, results);
+  if (!searches) return;
+  Progress candidates("candidates", globals.quiet);
+  const StudySearchWatch search_watch{watch.notes, [&](const std::string& label, const std::string& what, std::size_t done) {
+                                        candidates.show({done, 0, 0, 0, label + ": " + what});
+                                      }};
+  const std::vector<SearchedTypes> searched = search_study(definition, options, search_watch);
+  if (!globals.quiet) print_searched(*definition.search, searched);
 }
 
 }  // namespace narrow

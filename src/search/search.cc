@@ -532,6 +532,11 @@ class Searcher {
 
 }  // namespace
 
+std::string in_words(const Metric& metric, const Estimate& estimate) {
+  const std::string value = number_text(cost_of(metric, estimate.value), 3);
+  return std::isnan(estimate.error) ? value : value + " +- " + number_text(estimate.error, 2);
+}
+
 Standings standings(const SearchOptions& options, std::vector<Estimate> metrics) {
   Standings result{std::move(metrics), true};
   for (std::size_t i = 0; i < options.bounds.size(); ++i) {

@@ -76,6 +76,9 @@ struct SearchResult {
 // Throws Error where `most` bits everywhere miss a bound, saying what they reach; Interrupted.
 SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options);
 
+// `0.43 +- 0.21`, what a bound is held against; without an error where that is not known.
+std::string in_words(const Metric& metric, const Estimate& estimate);
+
 Standings standings(const SearchOptions& options, std::vector<Estimate> metrics);  // of its bounds, in their order
 Standings standings(const Measure& measure, const SearchOptions& options, std::span<const double> predictions);
 

@@ -18,6 +18,11 @@
 namespace narrow {
 namespace {
 
+// As cost/cost.h has them, and the widths that a search takes.
+const std::vector<std::string> kSearchCosts = {"bits", "total_bits", "ebops", "dsp", "lut"};
+constexpr int kLeastSearched = 3;
+constexpr int kMostSearched = 32;
+
 class Reader {
  public:
   explicit Reader(std::string path) : path_(std::move(path)) {}
@@ -262,6 +267,32 @@ std::vector<StudyGrid> read_grid(const Reader& reader, const YAML::Node& node) {
   return grids;
 }
 
+StudySearch read_search(const Reader& reader, const YAML::Node& node) {
+  StudySearch search;
+  search.data.samples = kDefaultSamples;
+  reader.read(node, "search",
+              {{"data",
+                [&](const YAML::Node& value) {
+                  if (value.IsMap()) reader.read(value, "data", data_fields(reader, search.data));
+                  else search.data.paths = reader.texts(value);
+                }},
+               {"below", [&](const YAML::Node& value) { search.below = reader.text(value); }},
+               {"cost", [&](const YAML::Node& value) { search.cost = reader.choice(value, kSearchCosts); }},
+               {"most",
+                [&](const YAML::Node& value) {
+                  search.most = reader.count(value, kLeastSearched);
+                  if (search.most > kMostSearched)
+                    throw reader.fault(value, "most is a number of bits, at most " + std::to_string(kMostSearched));
+                }},
+               {"sigmas", [&](const YAML::Node& value) { search.sigmas = reader.number(value); }},
+               {"margin", [&](const YAML::Node& value) { search.margin = reader.number(value); }}});
+  if (search.data.paths.empty())
+    throw reader.fault(node, "search needs `data:`, samples to search on; those of the study judge the result");
+  if (search.below.empty()) throw reader.fault(node, "search needs `below:`, bounds on metrics, as in resolution_loss=1");
+  if (search.sigmas < 0 || search.margin < 0) throw reader.fault(node, "sigmas and margin are at least 0");
+  return search;
+}
+
 void check_data(const Reader& reader, const YAML::Node& node, const std::vector<StudyData>& data) {
   std::set<std::string> names;
   for (const StudyData& each : data) {
@@ -314,6 +345,7 @@ Definition parse_definition(const std::string& content, const std::string& path)
                                {"unit", [&](const YAML::Node& value) { metrics.unit = reader.text(value); }}});
                   reader.parsed(node, [&] { return check_metrics(metrics), 0; });
                 }},
+               {"search", [&](const YAML::Node& node) { definition.search = read_search(reader, node); }},
                {"keep",
                 [&](const YAML::Node& node) {
                   std::string all;
@@ -476,6 +508,14 @@ std::string to_yaml(const Definition& definition) {
     numbers(out, "efficiency", definition.metrics.efficiencies);
   if (!definition.metrics.unit.empty()) out << YAML::Key << "unit" << YAML::Value << definition.metrics.unit;
   out << YAML::EndMap;
+  if (definition.search) {
+    const StudySearch& search = *definition.search;
+    out << YAML::Key << "search" << YAML::Value << YAML::BeginMap << YAML::Key << "data" << YAML::Value << YAML::BeginMap;
+    emit(out, search.data);
+    out << YAML::EndMap << YAML::Key << "below" << YAML::Value << search.below << YAML::Key << "cost" << YAML::Value << search.cost
+        << YAML::Key << "most" << YAML::Value << search.most << YAML::Key << "sigmas" << YAML::Value << short_text(search.sigmas)
+        << YAML::Key << "margin" << YAML::Value << short_text(search.margin) << YAML::EndMap;
+  }
   const Keep& keep = definition.keep;
   std::vector<std::string> kept;
   if (keep.predictions) kept.emplace_back("predictions");

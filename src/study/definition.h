@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,16 @@ struct Keep {
   Layout layout = Layout::kText;
 };
 
+// A search for a type for each tensor of each model, after the grids. What it searches on are samples of its own; those of the study judge.
+struct StudySearch {
+  DataOptions data;
+  std::string below;  // bounds, as `narrow search --below` takes them
+  std::string cost = "bits";
+  int most = 24;      // bits of a tensor
+  double sigmas = 1;  // by how many errors a bound is to be met
+  double margin = 0;  // headroom of results above the largest value, per cent
+};
+
 // What a study is to compute: every model at every point of every grid on all data. `narrow sweep` makes it from its command line,
 // `narrow run` reads it from a file; the store keeps it as text.
 struct Definition {
@@ -46,6 +57,7 @@ struct Definition {
   std::vector<StudyGrid> grids;
   MetricOptions metrics;
   Keep keep;
+  std::optional<StudySearch> search;
   std::size_t counted = 100;  // samples of each point whose overflows are counted layer by layer; 0 for none
 };
 

@@ -72,7 +72,10 @@ class ScanRun {
         counted_(job.data, 0, std::min(job.counted, job.data.size), 2 * lanes_),
         watched_(job.data, counted_.count(), job.data.size - counted_.count(), 2 * lanes_) {
     std::map<std::pair<int, int>, std::vector<std::size_t>> groups;
-    for (std::size_t i = 0; i < stored_.size(); ++i) groups[{v_fraction(*stored_[i].point), wb_fraction(*stored_[i].point)}].push_back(i);
+    for (std::size_t i = 0; i < stored_.size(); ++i) {
+      if (!stored_[i].point) continue;
+      groups[{v_fraction(*stored_[i].point), wb_fraction(*stored_[i].point)}].push_back(i);
+    }
     for (auto& [fractions, group] : groups) {
       std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
         const Point& p = *stored_[a].point;
@@ -81,6 +84,27 @@ class ScanRun {
       });
       groups_.push_back(std::move(group));
     }
+  }
+
+  // The only point.
+  void run_alone(const Resolved& types, const Resolved& counted) {
+    const auto start = std::chrono::steady_clock::now();
+    StoredPoint& point = stored_.front();
+    const Program program = build_program(types);
+    const Program wide = build_program(counted);
+    const Engine engine(program, {.counting = Counting::kNone, .dedup = job_.options.dedup});
+    const std::vector<double> predictions = engine.run(job_.data.x, job_.data.size).run.predictions;
+    PointResult end;
+    for (PreparedInputs* samples : {&counted_, &watched_}) {
+      if (samples->count() == 0) continue;
+      const bool by_layer = samples == &counted_;
+      const Engine own(wide, {.counting = by_layer ? Counting::kAll : Counting::kOverflow, .dedup = job_.options.dedup});
+      const EngineResult result = own.run(*samples->get(own));
+      end.overflowed |= result.overflowed;
+      if (by_layer) count_into(end, wide, result.run.counts);
+    }
+    for (const std::string& kernel : engine.kernels()) end.kernels += (end.kernels.empty() ? "" : ", ") + kernel;
+    finish(point, program, std::move(end), predictions, start);
   }
 
   void run() {
@@ -173,6 +197,12 @@ class ScanRun {
     };
     if (counted_.count() > 0) count_into(end, program, run_samples(counted_, Counting::kAll).run.counts);
     if (watched_.count() > 0 || counted_.count() == 0) run_samples(watched_, Counting::kOverflow);
+    finish(point, program, std::move(end), predictions, start);
+  }
+
+  // What follows from a point's predictions, into the store.
+  void finish(StoredPoint& point, const Program& program, PointResult end, const std::vector<double>& predictions,
+              std::chrono::steady_clock::time_point start) {
     for (const Step& step : program.steps) {
       for (const auto& [type, quantized] : step.weights) end.overflowed |= quantized->overflows > 0;
     }
@@ -187,7 +217,7 @@ class ScanRun {
     const double cost = cost_of_point(end.values);
     // Last: a point is done when all that is kept of it is written.
     job_.store.finish(std::move(end));
-    done_(PointEnd::kComputed, *point.point, cost);
+    if (point.point) done_(PointEnd::kComputed, *point.point, cost);
   }
 
   void count_into(PointResult& end, const Program& program, const std::vector<LayerCounts>& seen_by_layer) const {
@@ -289,6 +319,11 @@ PrecisionConfig config_at(const Model& model, PrecisionOptions options, const Po
   weight.integer = point.wb_int;
   options.weight = weight;
   return make_config(model, options);
+}
+
+void run_point(const ScanJob& job, const StoredPoint& point, const Resolved& types, const Resolved& counted) {
+  const PointDone nobody;
+  ScanRun(job, {point}, nobody).run_alone(types, counted);
 }
 
 void run_scan(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done) { ScanRun(job, std::move(points), done).run(); }

@@ -42,6 +42,10 @@ std::vector<std::string> metric_names(const Measure& measure);
 // the first error, when the points that were being run are done.
 void run_scan(const ScanJob& job, std::vector<StoredPoint> points, const PointDone& done);
 
+// Computes a point without coordinates, which `types` gives its types. `counted` gives the same predictions, and its layers are those whose
+// overflows are counted: types that cut what no reader looks at (of a Dense in front of a relu, what is below 0) may be wider there.
+void run_point(const ScanJob& job, const StoredPoint& point, const Resolved& types, const Resolved& counted);
+
 }  // namespace narrow
 
 #endif  // NARROW_STUDY_SCAN_H_

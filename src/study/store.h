@@ -46,7 +46,8 @@ struct PlannedPoint {
 PlannedPoint grid_point(const Point& point, const std::string& types);
 PlannedPoint labelled_point(const std::string& label, const std::string& types);
 
-// Of the layers of a point, the one of which the largest share was lost to overflows.
+// Of the layers of a point, the one of which the largest share was lost to overflows; of a point without coordinates, to those of values
+// and sums.
 struct WorstOverflow {
   enum class Of : std::uint8_t { kValues, kSums, kWeights };
   std::string layer;  // empty where nothing overflowed
