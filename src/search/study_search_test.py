@@ -140,7 +140,7 @@ def test_it_resumes(study, samples, tmp_path):
     assert known > 60
     again = succeed("run", file)
     tail = said[said.index("a type for each tensor") :].replace(str(folder), str(tmp_path / "study"))
-    assert again.endswith(tail) and not journal.exists()
+    assert again[again.index("a type for each tensor") :].split() == tail.split() and not journal.exists()
 
 
 def refused(folder, samples, **search):
