@@ -30,6 +30,9 @@
 #include "model/inference.h"
 #include "precision/precision.h"
 #include "precision/words.h"
+#include "search/findings.h"
+#include "search/profile_json.h"
+#include "search/tensor_profile.h"
 #include "study/trace.h"
 
 namespace nb = nanobind;
@@ -242,6 +245,31 @@ class FloatModel {
     return dict_of(model_, std::move(layers), n);
   }
 
+  // JSON of the float values and, with types, of what these do; `fixed` is a model of this one.
+  std::string profile(const Samples& x, const FixedModel* fixed) const {
+    const std::size_t n = check(x);
+    if (n == 0) throw Error("x: it should hold one sample or more");
+    TensorProfiler profiler(model_, fixed != nullptr ? std::optional(fixed->program().resolved) : std::nullopt);
+    // Sums of squares depend in their last digits on where blocks end: they are the command's.
+    constexpr std::size_t kBlock = 1 << 14;
+    const auto in_the_commands_blocks = [&](const auto& add) {
+      for (std::size_t first = 0; first < n; first += kBlock) {
+        const std::size_t count = std::min(kBlock, n - first);
+        {
+          const nb::gil_scoped_release released;
+          add(part(x, first, count), count);
+        }
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      }
+    };
+    in_the_commands_blocks([&](std::span<const float> block, std::size_t count) { profiler.add(block, count); });
+    in_the_commands_blocks([&](std::span<const float> block, std::size_t count) { profiler.add_again(block, count); });
+    const nb::gil_scoped_release released;
+    const std::vector<TensorProfile> tensors = profiler.tensors();
+    const std::vector<Finding> found = fixed != nullptr ? findings(tensors) : std::vector<Finding>();
+    return profile_json(model_, n, tensors, found, fixed != nullptr);
+  }
+
   std::shared_ptr<FixedModel> fixed(const PrecisionWords& words) const {
     const nb::gil_scoped_release released;
     const PrecisionOptions options = parse_words(words, "");
@@ -388,6 +416,7 @@ NB_MODULE(_narrow, m) {
             return self.fixed({.vector = v, .weight = wb, .types = types, .relu = relu, .maximum = maximum});
           },
           "v"_a, "wb"_a, "types"_a, "relu"_a, "maximum"_a)
+      .def("profile", &FloatModel::profile, "x"_a, "fixed"_a.none())
       .def("configured", &FloatModel::configured, "text"_a, "name"_a)
       .def_prop_ro("name", [](const FloatModel& self) { return self.model().name; })
       .def_prop_ro(

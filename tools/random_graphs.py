@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random networks and configurations, as hls4ml converts them: narrow.from_hls4ml against hls4ml's compiled predict and trace.
 
-    PYTHONPATH=build/package/site build/venv-test/bin/python tools/random_graphs.py FOLDER [--models 20] [--cases 2] [--seed 1]
+    PYTHONPATH=build/package/site build/venv-test/bin/python tools/random_graphs.py FOLDER [--models 20] [--cases 2] [--seed 1] [--backend Vivado]
 
 The networks and the cases are tools/random_golden.py's. Prints a line for each, and at the end how many had the same bits, how many narrow
 refused by name, and of how many hls4ml has no answer. Exit status 1 where any bit differs.
@@ -52,14 +52,14 @@ def compare(hls, x):
     """Names of what differs, and how many values were compared. `x` as hls4ml takes it."""
     ours = _Compiled(hls)
     y, trace = ours.trace(hls, x)
-    compiled(hls)
-    expected = hls.predict(x)
-    different = [] if np.array_equal(side_by_side(y), side_by_side(expected)) and side_by_side(y).dtype == side_by_side(expected).dtype else ["predictions"]
     compile = hls.compile
-    hls.compile = lambda: compiled(hls)
+    hls.compile = lambda: compiled(hls)  # which trace() calls
     few = [part[:5] for part in x] if isinstance(x, list) else x[:5]
     _, known = hls.trace(few)
     hls.compile = compile
+    expected = hls.predict(x)
+    same = np.array_equal(side_by_side(y), side_by_side(expected)) and side_by_side(y).dtype == side_by_side(expected).dtype
+    different = [] if same else ["predictions"]
     if set(known) != set(trace):
         different.append(f"layers {set(known) ^ set(trace)}")
     values = side_by_side(expected).size
@@ -80,6 +80,8 @@ def one(seed, i, cases, folder, say):
     samples = [(np.random.randn(20, *each.shape[1:]) * scale) for each in model.inputs]
     for c in range(cases):
         case = golden.random_case(rng, model, f"case{c}", uniform)
+        if not any(isinstance(layer, reference.KSum) for layer in model.layers) and rng.random() < 0.5:
+            case["io"] = "io_parallel"  # which random_golden.py draws of vectors alone
         kind = rng.choice([np.float32, np.float64])
         x = [sample.astype(kind) for sample in samples]
         work = folder / f"{seed}-{i}-{c}"
@@ -109,7 +111,9 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--cases", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--backend", default="Vitis", help="or Vivado")
     args = parser.parse_args()
+    reference.BACKEND = args.backend
     args.folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {args.seed}", flush=True)
     warnings.simplefilter("ignore")

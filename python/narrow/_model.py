@@ -328,6 +328,29 @@ class Model:
             return self._made.trace(_samples_of(x, self.inputs))
         return self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made.trace(_samples_of(x, self.inputs))
 
+    def profile(
+        self,
+        x: Samples,
+        v: Type | None = None,
+        wb: Type | None = None,
+        *,
+        types: str = "auto",
+        relu: Type | None = None,
+        maximum: Type | None = None,
+        precision: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What the values of each tensor are, and with a precision what its type does to them, and what to change: the document that
+        `narrow profile --json` writes (docs/search.md).
+
+        `profile["tensors"]` is a list of dictionaries, which pandas.DataFrame takes; `profile["findings"]` the most harmful first. Of `x`
+        and the precision as `predict`.
+        """
+        fixed = None
+        if not (v is None and precision is None and wb is None and relu is None and maximum is None):
+            fixed = self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made
+        profile: dict[str, Any] = json.loads(self._made.profile(_samples_of(x, self.inputs), fixed))
+        return profile
+
     def split(self, y: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Predictions by the names of the outputs, each (samples, *shape)."""
         return _split(y, self.outputs)

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from narrow import _narrow
 from narrow._model import FixedModel, _warn
 
-__all__ = ["Unsupported", "accelerate", "from_hls4ml", "to_hls4ml_config"]
+__all__ = ["Unsupported", "accelerate", "from_hls4ml", "register_ksum", "to_hls4ml_config"]
 
 
 class Unsupported(_narrow.Error):
     """What narrow does not compute as hls4ml's C++ does. hls4ml's own way is open: the backend `Vitis`, or `hls_model` as it was."""
 
+
+_HERE = Path(__file__).parent
 
 # Backends whose C++ is Vitis': the same templates and nnet_utils.
 _BACKENDS = ("Vitis", "Vivado", "VivadoAccelerator", "Narrow")
@@ -77,6 +79,9 @@ def _read(hls_model: Any) -> tuple[list[dict[str, Any]], list[str], dict[str, st
     if io_type not in ("io_stream", "io_parallel"):
         raise _unsupported(f"narrow has no IOType {io_type}")
     _apply_flow(hls_model)
+    # What its C++ calls by one name has one type, that of the first layer (vivado_writer.py).
+    first: dict[str, Any] = {}
+    ambiguous = {t.name for node in hls_model.get_layers() for t in node.types.values() if first.setdefault(t.name, t.precision) != t.precision}
     layers: list[dict[str, Any]] = []
     of_output: dict[str, str] = {}  # of each tensor the layer that makes it
     alias: dict[str, str] = {}
@@ -89,7 +94,7 @@ def _read(hls_model: Any) -> tuple[list[dict[str, Any]], list[str], dict[str, st
             continue
         if len(node.outputs) != 1:
             raise _unsupported(f"layer {node.name} ({node.class_name}): it has {len(node.outputs)} outputs")
-        layer = _Reader(node, inputs, io_type == "io_parallel").read()
+        layer = _Reader(node, inputs, io_type == "io_parallel", ambiguous).read()
         layers.append(layer)
         of_output[node.outputs[0]] = node.name
         alias[node.name] = node.name
@@ -112,9 +117,10 @@ def _statements(header: Path) -> str:
 class _Reader:
     """One layer."""
 
-    def __init__(self, node: Any, inputs: list[str], parallel: bool):
+    def __init__(self, node: Any, inputs: list[str], parallel: bool, ambiguous: set[str]):
         self.node = node
         self.parallel = parallel
+        self.ambiguous = ambiguous
         variable = node.get_output_variable()
         self.layer: dict[str, Any] = {
             "name": node.name,
@@ -153,6 +159,8 @@ class _Reader:
         plain = isinstance(precision, (types.FixedPrecisionType, types.IntegerPrecisionType))
         if not plain or isinstance(named, (types.CompressedType, types.ExponentType)):
             raise self.refuse(f"its type {getattr(named, 'name', named)} ({type(precision).__name__}) is neither a fixed-point number nor an integer")
+        if named.name in self.ambiguous:
+            raise self.refuse(f"its type {named.name} is not the only one of that name, and in hls4ml's C++ they are one")
         sign = "" if precision.signed else "u"
         if isinstance(precision, types.IntegerPrecisionType):
             return f"{sign}int<{precision.width}>"
@@ -221,6 +229,8 @@ class _Reader:
     def convolution(self, axes: int) -> None:
         self.channels_last()
         self.require("dilation", 1, 1)
+        if not self.parallel:
+            self.require("implementation", "linebuffer", "linebuffer")
         names = ("width",) if axes == 1 else ("height", "width")
         sides = (("pad_left", "pad_right"),) if axes == 1 else (("pad_top", "pad_bottom"), ("pad_left", "pad_right"))
         # hls4ml may pad another layer that reads the same values (conv_same_pad.py).
@@ -353,6 +363,8 @@ class _Reader:
         self.layer["kind"] = "pool"
         self.layer["words"]["op"] = str(self.attr("pool_op")).lower()
         self.require("count_pad", False, False)
+        if not self.parallel:
+            self.require("implementation", "linebuffer", "linebuffer")
         names = ("width",) if axes == 1 else ("height", "width")
         sides = (("pad_left", "pad_right"),) if axes == 1 else (("pad_top", "pad_bottom"), ("pad_left", "pad_right"))
         self.set_number("size", *(self.attr(f"pool_{name}") for name in names))
@@ -404,15 +416,16 @@ class _Reader:
         self.set_number("numbers", *(b // a for a, b in zip(before[:-1], behind[:-1])))
 
     def read_HSum(self) -> None:
-        """KSum, a class that users register; its C++ should be narrow's (docs/hls4ml.md)."""
-        backend = self.node.model.config.backend
-        source = backend.get_custom_source().get("nnet_utils/nnet_ksum.h")
+        """KSum, a class that users register; its C++ should be narrow's (register_ksum, and what `narrow export` writes)."""
+        sources = self.node.model.config.backend.get_custom_source()
         call = re.fullmatch(r"nnet::ksum<\w+, \w+, config\d+>\(\w+, \w+\);", str(self.attr("function_cpp")).strip())
         config = dict(re.findall(r"(n_vec|n_feat) = (\d+);", str(self.attr("config_cpp"))))
         if call is None or [int(config.get(name, 0)) for name in ("n_vec", "n_feat")] != self.shape_of():
-            raise self.refuse("narrow knows it as KSum of `narrow export` alone")
-        if source is None or _statements(Path(source)) != _statements(Path(__file__).parent / "nnet_ksum.h"):
-            raise self.refuse("its nnet_ksum.h is not narrow's")
+            raise self.refuse("narrow knows it as KSum of narrow.hls4ml.register_ksum alone")
+        for name in ("nnet_ksum.h", "nnet_ksum_parallel.h")[: 1 + self.parallel]:
+            source = sources.get(f"nnet_utils/{name}")
+            if source is None or _statements(Path(source)) != _statements(_HERE / name):
+                raise self.refuse(f"its {name} is not narrow's")
         self.layer["kind"] = "sum"
 
     read_KSum = read_HSum
@@ -544,6 +557,101 @@ def accelerate(hls_model: Any) -> Any:
     _take_over(hls_model)
     hls_model._narrow = compiled
     return hls_model
+
+
+def register_ksum(keras: Any = None) -> Any:
+    """Teaches hls4ml KSum, the sum over the rows of a set, (set, n) -> (n): its readers of Keras 2 and 3 (of any class of that name), its
+    graph, and the C++ of Vitis and Vivado for io_stream and io_parallel. Once in a process; later calls change nothing.
+
+    Args:
+        keras: the Keras for which a layer is made; the one that is installed where it is not given. tf_keras is one.
+
+    Returns:
+        The class of Keras' layer, which is registered with Keras for load_model.
+    """
+    import importlib
+
+    _register_ksum()
+    if keras is None:
+        keras = importlib.import_module("keras")
+    name = keras.__name__
+    if name in _KSUM:
+        return _KSUM[name]
+
+    class KSum(keras.layers.Layer):
+        """The sum over the rows of a set: (batch, set, n) -> (batch, n)."""
+
+        def call(self, x: Any) -> Any:
+            if hasattr(keras, "ops"):  # Keras 3
+                return keras.ops.sum(x, axis=1)
+            return keras.backend.sum(x, axis=1)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return (shape[0], shape[-1])
+
+    _KSUM[name] = keras.saving.register_keras_serializable()(KSum)
+    return _KSUM[name]
+
+
+_KSUM: dict[str, Any] = {}
+
+
+def _register_ksum() -> None:
+    if "hls4ml" in _KSUM:
+        return
+    from hls4ml.backends import get_backend
+    from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
+    from hls4ml.converters import register_keras_v2_layer_handler
+    from hls4ml.converters.keras_v2_to_hls import layer_handlers
+    from hls4ml.converters.keras_v3._base import registry
+    from hls4ml.model.layers import Layer, register_layer
+
+    class KSum(Layer):
+        def initialize(self) -> None:
+            n_vec, n_feat = self.get_input_variable().shape
+            self.set_attr("n_vec", n_vec)
+            self.set_attr("n_feat", n_feat)
+            self.add_output_variable([n_feat])
+
+    class KSumConfig(LayerConfigTemplate):
+        def __init__(self) -> None:
+            super().__init__(KSum)
+
+        def format(self, node: Any) -> str:
+            text = (
+                "struct config{index} : nnet::ksum_config {{\n"
+                "    static const unsigned n_vec = {n_vec};\n"
+                "    static const unsigned n_feat = {n_feat};\n}};\n"
+            )
+            return text.format(**self._default_config_params(node))
+
+    class KSumCall(FunctionCallTemplate):
+        def __init__(self) -> None:
+            super().__init__(KSum, include_header=["nnet_utils/nnet_ksum.h", "nnet_utils/nnet_ksum_parallel.h"])
+
+        def format(self, node: Any) -> str:
+            return "nnet::ksum<{input_t}, {output_t}, {config}>({input}, {output});".format(**self._default_function_params(node))
+
+    def read_keras2(layer: Any, input_names: Any, input_shapes: Any, reader: Any) -> Any:
+        shape = input_shapes[0]
+        return {"name": layer["config"]["name"], "class_name": "KSum", "inputs": input_names}, [shape[0], shape[-1]]
+
+    def read_keras3(layer: Any, in_tensors: Any, out_tensors: Any) -> Any:
+        names = {"input_keras_tensor_names": [t.name for t in in_tensors], "output_keras_tensor_names": [t.name for t in out_tensors]}
+        shapes = {"input_shape": [list(t.shape[1:]) for t in in_tensors], "output_shape": [list(t.shape[1:]) for t in out_tensors]}
+        return ({"name": layer.name, "class_name": "KSum", "module": layer.__module__, **names, **shapes},)
+
+    register_layer("KSum", KSum)
+    if "KSum" not in layer_handlers:
+        register_keras_v2_layer_handler("KSum", read_keras2)
+    registry["KSum"] = read_keras3
+    for name in ("Vitis", "Vivado"):
+        backend = get_backend(name)
+        backend.register_template(KSumConfig)
+        backend.register_template(KSumCall)
+        for header in ("nnet_ksum.h", "nnet_ksum_parallel.h"):
+            backend.register_source(_HERE / header)
+    _KSUM["hls4ml"] = KSum
 
 
 def register(register_backend: Any, register_writer: Any) -> None:

@@ -123,6 +123,39 @@ def test_golden_answers(name, case, tmp_path):
             assert np.array_equal(trace[layer][: len(values)].reshape(values.shape), values[:]), layer
 
 
+@pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
+def test_ksum_comes_with_the_package(io_type, tmp_path):
+    """Deep sets converted with no other code for KSum, for Keras 3: hls4ml's compiled C++ has narrow's bits."""
+    KSum = narrow.hls4ml.register_ksum()
+    assert narrow.hls4ml.register_ksum() is KSum
+    x = inputs = keras.Input((5, 3), name="cells")
+    x = KSum(name="sum")(layers.Dense(4, activation="relu", name="phi")(x))
+    filled(keras.Model(inputs, layers.Dense(2, name="rho")(x))).save(tmp_path / "sets.keras")
+    model = keras.models.load_model(tmp_path / "sets.keras")
+    case = {"default": "ap_fixed<9,3,AP_RND,AP_SAT>", "granularity": "model", "io": io_type}
+    hls = convert(model, tmp_path / "hls", case)
+    assert hls.graph["sum"].class_name == "KSum"
+    x = 4 * np.random.default_rng(3).normal(size=(50, 5, 3)).astype(np.float32)
+    different, values = random_graphs.compare(hls, x)
+    assert different == [] and values > 100
+    if io_type == "io_stream":
+        assert np.array_equal(hls.predict(x), narrow.load(tmp_path / "sets.keras").predict(x, case["default"], types="uniform").astype(np.float32))
+
+
+def test_ksum_of_keras_2(tmp_path):
+    import tf_keras
+
+    KSum = narrow.hls4ml.register_ksum(tf_keras)
+    inputs = tf_keras.Input((5, 3), name="cells")
+    x = KSum(name="sum")(tf_keras.layers.Dense(4, activation="relu", name="phi")(inputs))
+    tf_keras.Model(inputs, tf_keras.layers.Dense(2, name="rho")(x)).save(tmp_path / "sets.keras")
+    model = reference.FileOfKeras2(tmp_path / "sets.keras", tmp_path)
+    hls = convert(model, tmp_path / "hls", {"default": "ap_fixed<16,6>", "granularity": "model"})
+    x = np.random.default_rng(3).normal(size=(50, 5, 3)).astype(np.float32)
+    assert hls.graph["sum"].class_name == "KSum"
+    np.testing.assert_allclose(narrow.from_hls4ml(hls).predict(x), np.asarray(model.model(x)), atol=0.1)
+
+
 # --- hls4ml's calls
 
 
@@ -203,7 +236,7 @@ def test_the_page_runs(jets, tmp_path, monkeypatch):
     session = {"jets": jets, "narrow": narrow}
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs" / "python.md").read_text().split("\n## hls4ml's models\n")[1], re.MULTILINE)
     blocks = [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, session)
     assert np.array_equal(session["y"], session["vitis"].predict(jets))

@@ -173,6 +173,19 @@ def test_counts_are_the_commands(ds16, x16, tmp_path):
     assert compared >= 5
 
 
+@pytest.mark.parametrize(("network", "options", "given"), [("ds16", [], {}), ("ds16", ["--v", "9,4", "--wb", "8,2"], {"v": (9, 4), "wb": (8, 2)}), ("merges", ["--v", "12,5"], {"v": "12,5"})])
+def test_profiles_are_the_commands(network, options, given, model, tmp_path):
+    it = model(network)
+    x = golden_input(network, it)
+    np.savez(tmp_path / "x.npz", **(x if isinstance(x, dict) else {"x": x}))
+    command("profile", GOLDEN / f"{network}.keras", "--data", tmp_path / "x.npz", *options, "--json", tmp_path / "profile.json")
+    profile = it.profile(x, **given)
+    assert profile == json.loads((tmp_path / "profile.json").read_text())
+    assert len(profile["tensors"]) > 5 and ("findings" in profile) == bool(options)
+    with pytest.raises(ValueError, match="one sample or more"):
+        it.profile({name: values[:0] for name, values in x.items()} if isinstance(x, dict) else x[:0], **given)
+
+
 def test_float_predictions_are_kerass(ds16, x16):
     with h5py.File(GOLDEN / "ds16.h5") as file:
         y = ds16.predict(x16)

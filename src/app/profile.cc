@@ -1,19 +1,17 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "app/inputs.h"
 #include "app/options.h"
 #include "app/table.h"
 #include "data/text.h"
 #include "search/findings.h"
+#include "search/profile_json.h"
 #include "search/tensor_profile.h"
 
 namespace narrow {
 namespace {
-
-using nlohmann::ordered_json;
 
 struct ProfileCommand {
   InputArguments inputs;
@@ -65,57 +63,6 @@ std::string type_table(const std::vector<TensorProfile>& tensors) {
   return table.text();
 }
 
-ordered_json effect_json(const TypeEffect& effect) {
-  ordered_json own{{"overflow", effect.overflow_share()}, {"lost_to_zero", effect.zero_share()}};
-  if (!effect.compared || effect.values == 0) return own;
-  const auto values = static_cast<double>(effect.values);
-  own["snr_db"] = std::isfinite(effect.snr()) ? ordered_json(effect.snr()) : ordered_json();
-  own["rms"] = std::sqrt(effect.signal / values);
-  own["rms_error"] = std::sqrt(effect.noise / values);
-  return own;
-}
-
-ordered_json json_of(const TensorProfile& tensor) {
-  ordered_json own{{"name", tensor.name}, {"layer", tensor.layer}, {"kind", name_of(tensor.kind)}};
-  if (tensor.in_float) {
-    const Distribution& values = *tensor.in_float;
-    own["values"] = values.values;
-    own["low"] = values.low;
-    own["high"] = values.high;
-    own["percentiles"] = ordered_json::object();
-    constexpr double kThousandthsPerCent = 10;
-    for (std::size_t i = 0; i < kProfileThousandths.size(); ++i)
-      own["percentiles"][short_text(kProfileThousandths[i] / kThousandthsPerCent)] = values.percentiles[i];
-    own["zeros"] = static_cast<double>(values.zeros) / static_cast<double>(values.values);
-    own["negative"] = values.is_negative();
-    const std::optional<int> bits = values.integer_bits();
-    own["integer_bits"] = bits ? ordered_json(*bits) : ordered_json();
-    own["powers_of_two"] = ordered_json::object();
-    for (std::size_t i = 0; i < values.octaves.size(); ++i) {
-      if (values.octaves[i] > 0) own["powers_of_two"][std::to_string(static_cast<int>(i) + Range::kLowest)] = values.octaves[i];
-    }
-  }
-  if (!tensor.type) return own;
-  own["type"] = to_string(*tensor.type);
-  own.update(effect_json(tensor.effect));
-  if (tensor.is_weight()) return own;
-  if (tensor.sum_type) own["sum_type"] = to_string(*tensor.sum_type);
-  own["sum_overflow"] = tensor.effect.share(tensor.sum_overflows);
-  if (tensor.alone.compared) own["type_alone"] = effect_json(tensor.alone);
-  return own;
-}
-
-std::string json_text(const Model& model, std::size_t samples, const std::vector<TensorProfile>& tensors, const std::vector<Finding>& found,
-                      bool has_types) {
-  ordered_json document{{"model", model.name}, {"samples", samples}, {"tensors", ordered_json::array()}};
-  for (const TensorProfile& tensor : tensors) document["tensors"].push_back(json_of(tensor));
-  if (has_types) document["findings"] = ordered_json::array();
-  for (const Finding& finding : found) {
-    document["findings"].push_back({{"tensor", finding.tensor}, {"kind", finding.kind}, {"text", finding.text}, {"harm", finding.harm}});
-  }
-  return document.dump(2) + "\n";
-}
-
 void run(const ProfileCommand& profile, const Globals& globals) {
   const Model model = profile.inputs.model();
   keep_inputs("--json", {profile.json}, profile.inputs.files());
@@ -131,7 +78,7 @@ void run(const ProfileCommand& profile, const Globals& globals) {
   profile.inputs.for_blocks(model, true, [&](const Dataset& block) { profiler.add_again(block.x, block.size); });
   const std::vector<TensorProfile> tensors = profiler.tensors();
   const std::vector<Finding> found = findings(tensors);
-  if (!profile.json.empty()) write_file(profile.json, json_text(model, samples, tensors, found, has_types));
+  if (!profile.json.empty()) write_file(profile.json, profile_json(model, samples, tensors, found, has_types));
   if (globals.quiet) return;
   std::printf("%s\n", float_table(tensors).c_str());
   if (has_types) {
