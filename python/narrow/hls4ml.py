@@ -1,6 +1,6 @@
 """hls4ml's networks, as it configured and optimized them, computed by narrow: the same bits, without compiling.
 
-    fixed = narrow.from_hls4ml(hls_model)      # of any model for Vitis or Vivado
+    fixed = narrow.from_hls4ml(hls_model)      # of a model for Vitis
     narrow.hls4ml.accelerate(hls_model)        # its own compile(), predict() and trace() are narrow's from now on
 
 With the package installed hls4ml has a backend `Narrow`, which converts as `Vitis` does.
@@ -27,8 +27,8 @@ class Unsupported(_narrow.Error):
 
 _HERE = Path(__file__).parent
 
-# Backends whose C++ is Vitis': the same templates and nnet_utils.
-_BACKENDS = ("Vitis", "Vivado", "VivadoAccelerator", "Narrow")
+# Backends whose C++ narrow is compared with; Vivado has other nnet_utils for some streams.
+_BACKENDS = ("Vitis", "Narrow")
 
 
 def to_hls4ml_config(precision: FixedModel) -> dict[str, Any]:
@@ -245,6 +245,8 @@ class _Reader:
             self.require("depth_multiplier", 1, 1)
             if filters != channels:
                 raise self.refuse("narrow has one filter for each channel")
+            if self.parallel and axes == 2 and str(self.attr("strategy", "latency")).lower() != "latency":
+                raise self.refuse("with io_parallel hls4ml 1.3.0 has it with the Latency strategy alone")
             self.kernel(*size, channels)
         else:
             self.layer["kind"] = "conv"

@@ -269,6 +269,11 @@ def test_what_narrow_does_not_follow_is_named(layer, options, message, tmp_path)
         lazy.compile()
 
 
+def test_other_backends_are_refused(tmp_path):
+    with pytest.raises(narrow.hls4ml.Unsupported, match="Vitis, Narrow, and this model is for Vivado"):
+        narrow.from_hls4ml(convert(tagger(), tmp_path, backend="Vivado"))
+
+
 def test_wrong_arrays_are_named(jets, tmp_path):
     hls = narrow.hls4ml.accelerate(convert(tagger(), tmp_path))
     for x, error in [
