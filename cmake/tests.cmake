@@ -157,7 +157,7 @@ function(narrow_costs)
   endforeach()
 endfunction()
 narrow_costs(hls4ml_answers=1500 engine_test=900 report_test=270 run_test=220 data_files_test=200 training_test=200 docs_test=100 python_hls4ml_test=90 keras_test=100
-  cli_test=90 store_test=80)
+  cli_test=90 store_test=300)
 
 # The code obeys its own rules.
 find_program(CLANG_FORMAT clang-format-14)

@@ -461,6 +461,29 @@ TEST(Merges, ALayerThatIsReadMoreThanSevenTimesIsSaid) {
   EXPECT_EQ(resolve(model, config).notes.size(), 1U);  // seven layers and the output
 }
 
+// Of one axis they may overlap with io_stream too (docs/numerics.md).
+TEST(Pooling, OfWindowsThatDoNotLieSideBySideIsSaid) {
+  const auto notes_of = [](const Shape& shape, const Windows& windows) {
+    const auto op = std::make_shared<Pooling>(PoolKind::kMax, windows);
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+    Layer layer{"pool", "MaxPooling", op, {0}, {}};
+    layer.shape = output_shape(layer, {shape});
+    model.layers.push_back(std::move(layer));
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    return resolve(model, config).notes;
+  };
+  EXPECT_TRUE(notes_of({4, 4, 2}, {{2, 2}, {2, 2}}).empty());
+  EXPECT_TRUE(notes_of({4, 2}, {{2}, {1}}).empty());
+  for (const std::vector<int>& strides : {std::vector{1, 1}, std::vector{2, 1}, std::vector{3, 2}}) {
+    const std::vector<std::string> notes = notes_of({4, 4, 2}, {{2, 2}, strides});
+    ASSERT_EQ(notes.size(), 1U);
+    EXPECT_NE(notes.front().find("with io_parallel alone, for its windows do not lie side by side"), std::string::npos) << notes.front();
+  }
+}
+
 // x -> scores (a linear Dense) -> softmax, or tanh.
 class TablesTest : public ConfigFile {
  protected:
