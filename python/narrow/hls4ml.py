@@ -245,7 +245,7 @@ class _Reader:
             self.require("depth_multiplier", 1, 1)
             if filters != channels:
                 raise self.refuse("narrow has one filter for each channel")
-            if self.parallel and axes == 2 and str(self.attr("strategy", "latency")).lower() != "latency":
+            if self.parallel and str(self.attr("strategy", "latency")).lower() != "latency":
                 raise self.refuse("with io_parallel hls4ml 1.3.0 has it with the Latency strategy alone")
             self.kernel(*size, channels)
         else:
@@ -451,8 +451,12 @@ class _Compiled:
         self.outputs = outputs
         shapes = {layer["name"]: layer["shape"] for layer in layers}
         self.sizes = [int(np.prod(shapes[name])) for name in outputs]
-        widths = [layer["types"]["result"] for layer in layers]
-        self.wide = any(int(text[text.index("<") + 1 :].split(",")[0].rstrip(">")) > 53 for text in widths)
+        self.wide: dict[str, int] = {}  # of layers whose values may have more bits than a double, their fractional bits
+        for layer in layers:
+            fields = re.split(r"[<,>]", layer["types"]["result"])
+            width, integer = int(fields[1]), int(fields[2 if "fixed" in fields[0] else 1])
+            if width > 53:
+                self.wide[layer["name"]] = width - integer
 
     def samples(self, x: Any) -> tuple[NDArray[np.float32], int, Any]:
         """The inputs side by side in our order, how many samples, and hls4ml's type of the answers: that of x."""
@@ -486,23 +490,25 @@ class _Compiled:
             joined = self.fixed._made.singles_of(np.ascontiguousarray(joined))
         return joined, counts[0], kind
 
-    def answer(self, values: NDArray[np.float64], kind: Any) -> NDArray[Any]:
+    def answer(self, values: NDArray[np.float64], kind: Any, layer: str) -> NDArray[Any]:
         if kind == np.float64:
             return values
         singles = values.astype(np.float32)
-        if self.wide:
-            # hls4ml rounds a fixed-point number to float32 at once; a double on the way changes what then lies between two of them.
-            rest = values - singles
-            with np.errstate(over="ignore"):
-                step = np.spacing(np.abs(singles))
-            if np.any(np.abs(rest) * 2 == step):
-                raise Unsupported("a value with more than 53 bits lies between two of float32; give x as float64")
+        if layer in self.wide:
+            # hls4ml rounds a fixed-point number to float32 at once. Where a double on the way had to be rounded, and then lies halfway between
+            # two of float32, it does not tell which of them is nearer.
+            rounded = np.abs(values) >= 2.0 ** (53 - self.wide[layer])
+            between = np.nextafter(singles, np.where(values > singles, np.inf, -np.inf).astype(np.float32))
+            halfway = (values != singles) & (values - singles == between - values)
+            if np.any(rounded & halfway):
+                raise Unsupported(f"layer {layer}: a value with more than 53 bits lies halfway between two of float32; give x as float64")
         return singles
 
     def predict(self, x: Any) -> Any:
         joined, n, kind = self.samples(x)
-        y = self.answer(self.fixed._made.predict(joined).reshape(n, -1), kind)
-        parts = np.split(y, np.cumsum(self.sizes)[:-1], axis=1) if len(self.sizes) > 1 else [y]
+        y = self.fixed._made.predict(joined).reshape(n, -1)
+        parts = np.split(y, np.cumsum(self.sizes)[:-1], axis=1)
+        parts = [self.answer(part, kind, name) for part, name in zip(parts, self.outputs)]
         parts = [np.ascontiguousarray(part) for part in parts]
         if n == 1:
             parts = [part[0] for part in parts]
@@ -516,7 +522,7 @@ class _Compiled:
             if node.get_attr("function_cpp", None) and node.get_attr("trace", False):
                 shape = tuple(int(size) for size in node.get_output_variable().shape)
                 layer = values[self.alias[node.name]]
-                traced[node.name] = self.answer(layer.reshape(len(layer), *shape), kind)
+                traced[node.name] = self.answer(layer.reshape(len(layer), *shape), kind, self.alias[node.name])
         return self.predict(x), traced
 
 

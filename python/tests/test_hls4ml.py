@@ -293,6 +293,23 @@ def test_wrong_arrays_are_named(jets, tmp_path):
             narrow.from_hls4ml(wrong)
 
 
+def test_wide_answers_are_rounded_once(tmp_path):
+    """Of a type with more bits than a double, hls4ml's float32 answers are the nearest, halfway cases among them."""
+    inputs = keras.Input((1,), name="one")
+    model = keras.Model(inputs, layers.Dense(1, use_bias=False, name="times")(inputs))
+    model.set_weights([np.full((1, 1), 1 + 2.0**-20, np.float32)])
+    case = {"default": "ap_fixed<40,12>", "layers": {"times": {"result": "ap_fixed<64,12>", "accum": "ap_fixed<64,12>"}}}
+    slow, fast = (convert(model, tmp_path / name, case) for name in ("slow", "fast"))
+    slow.compile()
+    narrow.hls4ml.accelerate(fast)
+    x = np.float32([[1.5], [1 + 2.0**-4], [3 * 2.0**-20], [1000 + 2.0**-14], [-2000.25]])  # the second halfway: 1.0625 + 2^-20 + 2^-24
+    assert np.array_equal(fast.predict(x), slow.predict(x)) and fast.predict(x).dtype == np.float32
+    assert fast.predict(x.astype(np.float64))[1, 0] == 1.0625 + 2.0**-20 + 2.0**-24
+    ours = narrow.hls4ml._Compiled(fast)
+    with pytest.raises(narrow.hls4ml.Unsupported, match="layer times: .* give x as float64"):
+        ours.answer(np.array([[3 + 2.0**-23]]), np.float32, "times")  # more than 2^53 steps of 2^-52
+
+
 def test_float64_goes_in_as_it_is(tmp_path):
     """hls4ml's program takes a double into the input's type at once; by way of float32 it would be rounded twice."""
     inputs = keras.Input((2,), name="pair")
