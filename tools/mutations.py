@@ -463,6 +463,10 @@ of("model/numbers.h",
    )
 
 of("onnx/graph.cc",
+   ("Resize: pixels are repeated along one axis", "std::vector{static_cast<int>(scale), static_cast<int>(scale)}", "std::vector{static_cast<int>(scale), 1}"),
+   ("Resize: scales of the last axis are passed over", "scales.numbers[3] != 1 || ", ""),
+   ("Resize: fractions of pixels are cut off", "scale == std::floor(scale) && ", ""),
+   ("Resize: any coordinates", "if (!same) {", "if (false) {"),
    ("a bias is in the scale's type", "      made->weight_type = bit;\n", "      made->bias_type = bit;\n"),
    ("a difference is a sum", "made->bias = negative(of.value);", "made->bias = of.value;"),
    ("a power of two is not seen", "std::frexp(scale.numbers[0], &exponent) == 0.5);", "false);"),

@@ -229,6 +229,31 @@ def separable():
     return net.model(net.gemm(x, 4, 2))
 
 
+def unet():
+    """A small U-Net as tiny_unet is one: quantized convolutions, pooling, repeated pixels (Resize), and what was before pooling beside them."""
+    net = Net("unet", [2, 8, 8])
+
+    def conv(x, channels, filters, size, bits=6):
+        w = net.quant(net.const(net.numbers(filters, channels, size, size)), bits, 2.0 ** -(bits - 2))
+        pad = [(size - 1) // 2] * 2 + [size // 2] * 2
+        x = net.node("Conv", x, w, net.const(np.round(net.numbers(filters) * 16) / 16), kernel_shape=[size, size], strides=[1, 1], pads=pad, dilations=[1, 1], group=1)
+        return net.quant(net.node("Relu", x), 7, 0.0625, signed=0)
+
+    def twice(x):
+        return net.node("Resize", x, net.const([]), net.const([1, 1, 2, 2]), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
+    top = conv(net.quant("x", 8, 0.0625), 2, 4, 3)
+    middle = conv(net.pool("MaxPool", top, [2, 2]), 4, 6, 3)
+    bottom = conv(net.pool("MaxPool", middle, [2, 2]), 6, 6, 3)
+    up = conv(net.node("Concat", twice(bottom), middle, axis=1), 12, 4, 3)
+    up = conv(net.node("Concat", twice(up), top, axis=1), 8, 3, 3)
+    w = net.quant(net.const(net.numbers(1, 3, 1, 1)), 6, 0.0625)
+    return net.model(net.node("Conv", up, w, kernel_shape=[1, 1], strides=[1, 1], pads=[0] * 4, dilations=[1, 1], group=1))
+
+
+unet.cases = [CASES[0], CASES[2]]
+
+
 def rows():
     """Constants as first inputs, with the axis of the batch, which hls4ml takes for one of the values until it makes layers of the nodes."""
     net = Net("rows", [4])
@@ -336,7 +361,7 @@ def exported(name):
     return lambda: onnx.load(str(Path(__file__).resolve().parents[1] / "golden" / "onnx" / "exported" / f"{name}.onnx"))
 
 
-NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, rows, folded, moved, floors, classes, zeros)}
+NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, unet, rows, folded, moved, floors, classes, zeros)}
 NETS |= {name: exported(name) for name in ("jets", "pictures")}
 
 
@@ -381,8 +406,36 @@ def floats(model, x):
     return np.array(rows, dtype=np.float64)
 
 
+def with_last_channels(model):
+    """Resize and Concat on values whose channels are last, as in hls4ml's tiny_unet files; this qonnx leaves Transposes around them."""
+    graph, makers = model.graph, {n.output[0]: n for n in model.graph.node}
+    turned = set()
+    for node in [n for n in graph.node if n.op_type in ("Resize", "Concat")]:
+        for i, tensor in enumerate(node.input if node.op_type == "Concat" else node.input[:1]):
+            if tensor not in turned:
+                assert list(makers[tensor].attribute[0].ints) == [0, 3, 1, 2]
+                node.input[i] = makers[tensor].input[0]
+        turned.add(node.output[0])
+        shape = model.get_tensor_shape(node.output[0])
+        model.set_tensor_shape(node.output[0], [shape[i] for i in (0, 2, 3, 1)])
+        if node.op_type == "Concat":
+            node.attribute[0].i = 3
+        else:
+            model.set_initializer(node.input[2], model.get_initializer(node.input[2])[[0, 2, 3, 1]])
+    for back in [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in turned]:
+        for node in graph.node:
+            node.input[:] = [back.input[0] if t == back.output[0] else t for t in node.input]
+        graph.node.remove(back)
+    read = {t for n in graph.node for t in n.input} | {o.name for o in graph.output}
+    for node in [n for n in graph.node if n.op_type == "Transpose" and n.output[0] not in read]:
+        graph.node.remove(node)
+    return model
+
+
 def make(name, folder, samples, traced):
     model = for_hls4ml(ModelWrapper(NETS[name]()))
+    if name == "unet":
+        model = with_last_channels(model)
     model.save(str(folder / f"{name}.onnx"))
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
     x = samples_for(np.random.default_rng(zlib.crc32(name.encode()) + 1), shape, samples)

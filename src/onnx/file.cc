@@ -126,6 +126,17 @@ FileNode read_node(const NodeProto& proto) {
 
 std::string describe(const FileNode& node) { return "node " + node.name + " (" + node.op + ")"; }
 
+// The second input of Resize nodes, which have no region, and of no other.
+static bool is_empty_region(const GraphProto& graph, const TensorProto& tensor) {
+  if (tensor.dims_size() != 1 || tensor.dims(0) != 0) return false;
+  for (const NodeProto& node : graph.node()) {
+    for (int i = 0; i < node.input_size(); ++i) {
+      if (node.input(i) == tensor.name() && (node.op_type() != "Resize" || i != 1)) return false;
+    }
+  }
+  return true;
+}
+
 File parse_file(std::string_view bytes) {
   ModelProto model;
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
@@ -147,6 +158,10 @@ File parse_file(std::string_view bytes) {
   for (const TensorProto& tensor : graph.initializer()) {
     require_printable(tensor.name());
     if (!constants.insert(tensor.name()).second) throw Error("two initializers are called " + tensor.name());
+    if (is_empty_region(graph, tensor)) {
+      file.empty.insert(tensor.name());
+      continue;
+    }
     file.initializers.emplace_back(tensor.name(), read_array(tensor));
     numbers += file.initializers.back().second.numbers.size();
     if (numbers > kMostNumbers) throw Error("its initializers are too large: together they have more than 2^26 numbers");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ struct FileInput {
 struct File {
   std::vector<FileInput> inputs;  // those that are no initializers, in the file's order
   std::vector<std::pair<std::string, Array>> initializers;
+  std::set<std::string> empty;  // initializers of no values that Resize nodes have as their regions (roi)
   std::vector<FileNode> nodes;
   std::vector<std::string> outputs;  // names of tensors
 };

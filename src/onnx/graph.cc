@@ -182,6 +182,7 @@ const std::map<std::string, std::set<std::string>>& attributes_of() {
       {"Reshape", {"allowzero"}},
       {"Flatten", {"axis"}},
       {"Transpose", {"perm"}},
+      {"Resize", {"coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "mode", "nearest_mode"}},
       {"Conv", {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}},
       {"MaxPool", {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
       {"AveragePool", {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
@@ -194,8 +195,8 @@ const std::map<std::string, std::set<std::string>>& attributes_of() {
 }
 
 // Nodes to which the shape of their input matters, but for a MatMul.
-const std::set<std::string> kMoves = {"Reshape", "Flatten",     "Transpose",         "Concat",       "Conv",
-                                      "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
+const std::set<std::string> kMoves = {"Resize", "Reshape", "Flatten",     "Transpose",         "Concat",
+                                      "Conv",   "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
 // hls4ml's class of a node that becomes another layer; empty for others.
 std::string class_before(const Node& node) {
@@ -236,6 +237,7 @@ class Reader {
       graph_.other_names.push_back(node->name);
       add(std::move(node));
     }
+    for (const std::string& name : file_.empty) graph_.other_names.push_back(layer_name(name, "constant"));
     for (const FileNode& node : file_.nodes) read_node(node);
     for (const auto& node : graph_.nodes) {
       if (std::find(file_.outputs.begin(), file_.outputs.end(), node->output) != file_.outputs.end())
@@ -351,6 +353,7 @@ class Reader {
     if (file.op == "Conv") return read_conv(file, node);
     if (file.op == "MaxPool" || file.op == "AveragePool") return read_pool(file, node);
     if (file.op == "GlobalAveragePool" || file.op == "GlobalMaxPool") return read_global_pool(file, node);
+    if (file.op == "Resize") return read_resize(file, node);
     node.operation =
         file.op == "Reshape" || file.op == "Flatten" || file.op == "Transpose" ? move_of(file, node) : activation_of(file, node);
     set_shape(node);
@@ -412,6 +415,42 @@ class Reader {
     node.behind_class = class_before(before);
     if (!node.behind_class.empty()) node.behind = before.name;
     return std::make_shared<Rearrangement>(Move::kPermute, std::move(numbers));
+  }
+
+  // The nearest pixel, of images whose channels are last. hls4ml takes the height for the width and the width for the height, and looks at
+  // no mode but that.
+  void read_resize(const FileNode& file, Node& node) {
+    if (file.inputs.size() != 3 || !file_.empty.contains(file.inputs[1]))
+      throw fault(node, "hls4ml 1.3.0 takes it with three inputs: values, an initializer of no values as its roi, and scales");
+    const Array scales = constant(file, 2, "scales");
+    if (text(file, "mode", "nearest") != "nearest") throw fault(node, "its mode should be nearest");
+    if (node.shape.size() != 3 || scales.numbers.size() != 4) throw fault(node, "hls4ml 1.3.0 takes images alone");
+    const double scale = scales.numbers[1];
+    constexpr double kMost = 64;
+    const bool fits = scale >= 1 && scale <= kMost && scale == std::floor(scale) && scales.numbers[2] == scale;
+    if (!fits || scales.numbers[0] != 1 || scales.numbers[3] != 1 || node.shape[0] != node.shape[1]) {
+      throw fault(node,
+                  "narrow takes whole scales of square images, the same along both axes and 1 for the batch and the last axis, where "
+                  "the channels are; hls4ml 1.3.0 confuses the axes of others");
+    }
+    const bool is_last =
+        std::any_of(file_.nodes.begin(), file_.nodes.end(), [](const FileNode& each) { return each.domain == kChannelsLast; });
+    if (!is_last) throw not_channels_last(node);
+    // Where the pixel that ONNX takes is the one that hls4ml takes, the scale a whole number.
+    const std::string where = text(file, "coordinate_transformation_mode", "half_pixel");
+    const std::string nearest = text(file, "nearest_mode", "round_prefer_floor");
+    const bool rounds = nearest == "round_prefer_floor" || nearest == "round_prefer_ceil";
+    const bool same = where == "asymmetric" ? nearest == "floor" || (nearest == "round_prefer_floor" && scale <= 2)
+                                            : (where == "half_pixel" || where == "pytorch_half_pixel") && rounds;
+    if (!same) {
+      throw fault(node,
+                  "its coordinates (" + where + ", " + nearest + ") are not those that hls4ml 1.3.0 computes with, whatever they are");
+    }
+    const Node& before = input(file, 0);
+    node.behind_class = class_before(before);
+    if (!node.behind_class.empty()) node.behind = before.name;
+    node.operation = std::make_shared<Rearrangement>(Move::kRepeat, std::vector{static_cast<int>(scale), static_cast<int>(scale)});
+    set_shape(node);
   }
 
   OperationPtr activation_of(const FileNode& file, const Node& node) const {

@@ -326,6 +326,42 @@ TEST_F(OnnxFile, ChannelsThatAreNotLast) {
   expect_refusal("node MaxPool_0 (MaxPool): its channels are not last; convert the file with qonnx-to-channels-last");
 }
 
+// A Resize that hls4ml computes otherwise than the file means it, or does not convert.
+TEST(Resize, ThatHls4mlTakesOtherwiseIsRefused) {
+  const std::string whole = read_file(NARROW_SOURCE_DIR "/golden/onnx/unet.onnx");
+  const auto expect = [&](const auto& change, const std::string& part) {
+    onnx::ModelProto model;
+    ASSERT_TRUE(model.ParseFromString(whole));
+    for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node()) {
+      if (node.op_type() == "Resize") change(model, node);
+    }
+    try {
+      onnx_model(model.SerializeAsString());
+      ADD_FAILURE() << "no error: " << part;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  const auto mode = [](onnx::NodeProto& node, const std::string& name, const std::string& text) {
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+      if (attribute.name() == name) attribute.set_s(text);
+    }
+  };
+  const auto scales = [](onnx::ModelProto& model, const onnx::NodeProto& node, std::vector<float> values) {
+    for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+      if (tensor.name() != node.input(2)) continue;
+      tensor.clear_raw_data();
+      tensor.mutable_float_data()->Assign(values.begin(), values.end());
+    }
+  };
+  expect([&](auto&, auto& node) { mode(node, "mode", "linear"); }, "its mode should be nearest");
+  expect([&](auto&, auto& node) { mode(node, "nearest_mode", "ceil"); }, "its coordinates (asymmetric, ceil) are not those");
+  expect([&](auto& model, auto& node) { scales(model, node, {1, 2, 1, 1}); }, "narrow takes whole scales of square images");
+  expect([&](auto& model, auto& node) { scales(model, node, {1, 1.5, 1.5, 1}); }, "narrow takes whole scales of square images");
+  expect([&](auto& model, auto& node) { scales(model, node, {1, 2, 2, 2}); }, "narrow takes whole scales of square images");
+  expect([&](auto&, auto& node) { node.mutable_input()->RemoveLast(); }, "hls4ml 1.3.0 takes it with three inputs");
+}
+
 TEST_F(OnnxFile, NamesOfOtherCharacters) {
   graph().mutable_node(0)->set_name("Mat\nMul");
   expect_refusal("characters other than printable ASCII");
