@@ -410,6 +410,22 @@ void note_reshapes(Resolved& resolved) {
   }
 }
 
+// nnet_image.h: resize_nearest has one type for what it reads and what it makes.
+void note_repeats(Resolved& resolved) {
+  for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
+    const Layer& layer = resolved.model.layers[i];
+    const auto* moved = as<Rearrangement>(layer);
+    if (moved == nullptr || moved->move() != Move::kRepeat) continue;
+    const auto before = static_cast<std::size_t>(layer.inputs.front());
+    const Format& from = resolved.precision[before].result();
+    const Format& to = resolved.precision[i].result();
+    if (from == to) continue;
+    resolved.notes.push_back(layer.name + " (" + layer.keras_class + "): its type is " + to_string(to) + " and that of " +
+                             resolved.model.layers[before].name + " " + to_string(from) +
+                             "; hls4ml 1.3.0's program does not compile where they differ");
+  }
+}
+
 // hls4ml's io_stream hands a Flatten's rows on as they come, and any layer but a Dense takes each of them for all the values.
 void note_layers_behind_flatten(Resolved& resolved) {
   for (const Layer& layer : resolved.model.layers) {
@@ -680,6 +696,7 @@ Resolved resolve(const Model& model, const PrecisionConfig& given) {
   std::erase_if(resolved.added, [&](const auto& each) { return resolved.model.find(each.first) < 0; });
   note_layers_behind_flatten(resolved);
   note_reshapes(resolved);
+  note_repeats(resolved);
   note_merges(resolved);
   note_readers(resolved);
   note_convolutions(resolved);
