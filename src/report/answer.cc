@@ -5,6 +5,7 @@
 #include <map>
 
 #include "study/best.h"
+#include "study/layout.h"
 
 namespace narrow {
 
@@ -31,12 +32,17 @@ std::vector<AnswerRow> answer_of(const Report& report) {
       const std::string mark = is_marked ? mark_of(scan.highlights.front().role) : "";
       const bool known = report.metric < point.errors.size();
       const double error = known ? point.errors[report.metric] : std::numeric_limits<double>::quiet_NaN();
-      rows.push_back({i, bits_of(*point.point), *point.point, cost(point), error, cost(point) < lowest, mark});
+      rows.push_back({i, static_cast<double>(bits_of(*point.point)), types_of(point), cost(point), error, cost(point) < lowest, mark});
     };
     for (const auto& [bits, point] : least) {
       row(*point);
       if (marked != nullptr && bits_of(*marked->point) == bits && marked->id != point->id && std::isfinite(cost(*marked))) row(*marked);
       lowest = std::min(lowest, cost(*point));
+    }
+    for (std::size_t k = 0; k < scan.labelled.size(); ++k) {
+      const StoredPoint& point = scan.labelled[k];
+      if (!std::isfinite(cost(point))) continue;
+      rows.push_back({i, scan.labelled_bits[k], point.label, cost(point), point.errors[report.metric], false, "searched"});
     }
   }
   return rows;

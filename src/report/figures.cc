@@ -310,16 +310,23 @@ class Figures {
     bool errors = false;
     const double least = least_above_zero();
     const std::vector<AnswerRow> table = answer_of(report_);
-    int first = std::numeric_limits<int>::max();
-    int last = 0;
+    double first = std::numeric_limits<double>::infinity();
+    double last = 0;
     for (const AnswerRow& row : table) {
       first = std::min(first, row.bits);
       last = std::max(last, row.bits);
     }
     for (const AnswerRow& row : table) {
       const ReportScan& scan = report_.scans[row.scan];
-      Json one = {{"bits", row.bits}, {"value", row.value}, {"shown", on_axis(row.value)}, {"front", row.front},
-                  {"mark", row.mark}, {"model", scan.name}, {"study", scan.study},         {"type", types_of(row.point)}};
+      const bool is_whole = row.bits == std::floor(row.bits);
+      Json one = {{"bits", is_whole ? Json(static_cast<int>(row.bits)) : Json(row.bits)},
+                  {"value", row.value},
+                  {"shown", on_axis(row.value)},
+                  {"front", row.front},
+                  {"mark", row.mark},
+                  {"model", scan.name},
+                  {"study", scan.study},
+                  {"type", row.types}};
       add_error(one, row.value, row.error, least);
       errors = errors || std::isfinite(row.error);
       if (!row.mark.empty()) {
@@ -327,7 +334,7 @@ class Figures {
                                  : row.mark == "undecided" ? "undecided: "
                                  : row.mark == "doubted"   ? "not recommended: "
                                                            : "";
-        one["label"] = mark + types_of(row.point) + ", " + std::to_string(row.bits) + " bits";
+        one["label"] = mark + row.types + ", " + number_text(row.bits, 3) + " bits";
       }
       rows.push_back(std::move(one));
     }
@@ -368,29 +375,37 @@ class Figures {
                         {"color", color()},
                         {"opacity", {{"condition", {{"test", "datum.front"}, {"value", 1}}}, {"value", 0.3}}},
                         {"tooltip", tips}}}});
-    layers.push_back(filtered("datum.mark != ''",
+    layers.push_back(filtered("datum.mark != '' && datum.mark != 'searched'",
                               {{"type", "point"}, {"shape", "diamond"}, {"size", 220}, {"strokeWidth", 2.5}, {"fill", "transparent"}},
                               {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
+    if (std::any_of(table.begin(), table.end(), [](const AnswerRow& row) { return row.mark == "searched"; })) {
+      layers.push_back(filtered("datum.mark == 'searched'",
+                                {{"type", "point"}, {"shape", "triangle-down"}, {"size", 180}, {"filled", true}},
+                                {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
+      layers.push_back(filtered("datum.mark == 'searched'", {{"type", "text"}, {"align", "center"}, {"dy", 20}},
+                                {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
+    }
     // Labels stand on the side that has room, one below the other where models come near: below a front and to its left there is nothing.
     for (const bool left : {true, false}) {
-      const std::string side = (left ? "datum.bits * 3 < " : "datum.bits * 3 >= ") + std::to_string(2 * first + last);
+      const std::string side = (left ? "datum.bits * 3 < " : "datum.bits * 3 >= ") + number_text(2 * first + last, 6);
       for (std::size_t i = 0; i < report_.scans.size(); ++i) {
         const bool any = std::any_of(table.begin(), table.end(), [&](const AnswerRow& row) {
-          return row.scan == i && !row.mark.empty() && (row.bits * 3 < 2 * first + last) == left;
+          return row.scan == i && !row.mark.empty() && row.mark != "searched" && (row.bits * 3 < 2 * first + last) == left;
         });
         if (!any) continue;
-        layers.push_back(filtered("datum.mark != '' && " + side + " && datum.model == " + Json(report_.scans[i].name).dump(),
-                                  {{"type", "text"},
-                                   {"align", left ? "left" : "right"},
-                                   {"dx", left ? 10 : -10},
-                                   {"dy", (left ? -1 : 1) * (12 + 13 * static_cast<int>(i % 3))}},
-                                  {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
+        layers.push_back(
+            filtered("datum.mark != '' && datum.mark != 'searched' && " + side + " && datum.model == " + Json(report_.scans[i].name).dump(),
+                     {{"type", "text"},
+                      {"align", left ? "left" : "right"},
+                      {"dx", left ? 10 : -10},
+                      {"dy", (left ? -1 : 1) * (12 + 13 * static_cast<int>(i % 3))}},
+                     {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
       }
     }
     add("pareto", "summary", "Error by bits",
         std::string("The lowest error at each number of bits") + (errors ? " with its statistical error" : "") +
             "; full points and the line are those that no point with fewer bits beats. The diamonds are the points of the text, with their "
-            "types.",
+            "types; triangles have a type for each tensor, and of bits the average of their results plus that of their weights.",
         std::move(spec));
   }
 

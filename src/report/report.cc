@@ -210,6 +210,7 @@ class StoredStudy {
           std::stable_partition(own.points.begin(), own.points.end(), [](const StoredPoint& p) { return p.point.has_value(); });
       own.labelled.assign(labelled, own.points.end());
       own.points.erase(labelled, own.points.end());
+      for (const StoredPoint& point : own.labelled) own.labelled_bits.push_back(bits_in(store_.types(point)));
       own.float_metrics = store_.float_metrics(scan);
       own.float_curves = store_.float_curves(scan);
       own.classes = classes_in(own.float_curves, store_.known(kClassesFact));
@@ -238,6 +239,7 @@ class StoredStudy {
   Answer answer_for(const Report& report, const Scan& scan) const {
     const std::vector<Metric> own = store_.metrics();
     Question question = report.question;
+    question.grid_only = true;  // points without coordinates are shown beside its answer
     for (Bound& bound : question.bounds) {
       const auto same = std::find_if(own.begin(), own.end(), [&](const Metric& each) { return each.name == bound.metric.name; });
       if (same == own.end() || in_other_unit(report, bound.metric, *same)) return {};

@@ -46,6 +46,7 @@ struct ReportScan {
   bool overflows_known = true;        // of folders of predictions they are not
   std::vector<StoredPoint> points;    // finished, of the grid; values in the order of Report::metrics, NaN where a point lacks one
   std::vector<StoredPoint> labelled;  // finished, without coordinates
+  std::vector<double> labelled_bits;  // bits_in of their types
   std::map<std::string, double> float_metrics;
   std::vector<Curve> float_curves;
   std::vector<std::string> classes;  // of a classifier whose true classes are known, in the order of its outputs

@@ -154,24 +154,25 @@ std::vector<std::string> studied(const Report& report) {
   return said;
 }
 
-// The best of the points without coordinates.
-static std::string labelled(const Report& report, const ReportScan& scan) {
+// The points without coordinates: of each its bits and its value of the report's metric.
+static std::vector<std::string> labelled(const Report& report, const ReportScan& scan) {
   const MetricName& metric = report.metrics[report.metric];
-  const StoredPoint* best = nullptr;
-  const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
-  for (const StoredPoint& point : scan.labelled) {
-    if (!std::isnan(cost(point)) && (best == nullptr || cost(point) < cost(*best))) best = &point;
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < scan.labelled.size(); ++i) {
+    const StoredPoint& point = scan.labelled[i];
+    if (std::isnan(cost_of(metric, point.values[report.metric]))) continue;
+    said.push_back("A type for each tensor, " + point.label + ": " +
+                   with_unit(metric, point.values[report.metric], point.errors[report.metric]) + " with " + rounded(scan.labelled_bits[i]) +
+                   " bits (the averages of results and of weights together).");
   }
-  if (best == nullptr) return "";
-  return "Of " + plural(scan.labelled.size(), "point") + " outside the grid, " + best->label + " has the lowest " + title_of(metric) +
-         ", " + rounded(best->values[report.metric]) + unit_after(metric) + ".";
+  return said;
 }
 
 std::vector<std::string> came_out(const Report& report, const ReportScan& scan) {
   const MetricName& metric = report.metrics[report.metric];
   std::vector<std::string> said;
   if (scan.points.empty() && scan.labelled.empty()) return {"No point is done."};
-  const std::string others = labelled(report, scan);
+  const std::vector<std::string> others = labelled(report, scan);
   if (scan.highlights.empty() && others.empty()) return {"No point has a value of " + title_of(metric) + "; judge by another --metric."};
   const auto value = [&](const Highlight& highlight) { return highlight.point.values[report.metric]; };
   const auto cost = [&](const Highlight& highlight) { return cost_of(metric, value(highlight)); };
@@ -185,15 +186,12 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
       values += (values.empty() ? "" : " and ") + with_unit(bound.metric, best.values[bound.at], best.errors[bound.at]);
     said.push_back("For " + bounds + ", " + std::to_string(bits_of(best)) + " bits are enough: " + types_in_words(*best.point) + ", with " +
                    values + ".");
-  } else if (scan.answer.point) {
-    said.push_back("For " + bounds + ", " + scan.answer.point->label + " is enough, with " + rounded(scan.answer.bits) +
-                   " bits on average.");
-  } else {
-    said.push_back("No precision " + std::string(scan.points.empty() ? "" : "of the grid ") +
+  } else if (!scan.points.empty()) {
+    said.push_back(std::string("No precision of the grid ") +
                    (scan.answer.doubted || scan.answer.undecided ? "is recommended for " : "reaches ") + bounds + ".");
   }
+  said.insert(said.end(), others.begin(), others.end());
   for (const std::string& sentence : scan.answer.said) said.push_back(as_sentence(sentence));
-  if (!others.empty()) said.push_back(others);
   if (scan.highlights.empty()) return said;
   const Highlight& best = scan.highlights.front();
   // What each bit that is taken away costs; a value that is not known any more costs most. Grids have other steps in each direction.

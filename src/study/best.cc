@@ -525,7 +525,8 @@ static void say_ties(Answer& answer, const std::vector<Metric>& metrics) {
 }
 
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
-  const std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
+  std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
+  if (question.grid_only) std::erase_if(points, [](const StoredPoint& point) { return !point.point; });
   const bool has_more = store.known(fact_of_all_samples(scan.data_name)).empty();
   const auto done = std::find_if(points.begin(), points.end(), [](const StoredPoint& point) { return point.finished; });
   const MoreIntegerBits more = done == points.end() ? MoreIntegerBits() : more_integer_bits(store.types(*done), scan.options);
@@ -536,6 +537,16 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
                           " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
   say_ties(answer, store.metrics());
+  if (answer.point && !answer.point->point) {
+    std::vector<StoredPoint> grid = points;
+    std::erase_if(grid, [](const StoredPoint& point) { return !point.point; });
+    const Answer single = best_of(grid, question, scan.samples, has_more, {}, more);
+    if (single.point) {
+      answer.said.push_back("of the grid " + types_in_words(*single.point->point) + " are the fewest bits, " +
+                            std::to_string(bits_of(*single.point)) + " beside " + number(answer.bits) + " of " + answer.point->label +
+                            " (the averages of results and of weights together)");
+    }
+  }
   answer.said.insert(answer.said.end(), scan.notes.begin(), scan.notes.end());
   return answer;
 }

@@ -59,7 +59,8 @@ MoreIntegerBits more_integer_bits(const std::string& types, const std::string& o
 struct Question {
   std::vector<Bound> bounds{};  // all at once; of points with equal bits the first decides
   double most_overflow = kMostOverflow;
-  bool any = false;  // every point that meets the bounds counts, whatever overflows and whatever its neighbours do
+  bool any = false;        // every point that meets the bounds counts, whatever overflows and whatever its neighbours do
+  bool grid_only = false;  // points without coordinates do not count; of a study alone
 };
 
 // `text` is what --below says: `5`, a bound on `metric` (default_metric where that is empty), nothing for default_bound, or
@@ -98,7 +99,7 @@ struct Answer {
 // the order of `points` (others are ignored), empty where there are none. `has_more`: the data may hold more samples.
 Answer best_of(const std::vector<StoredPoint>& points, const Question& question, std::size_t samples, bool has_more,
                const std::vector<double>& bits = {}, const MoreIntegerBits& more = {});
-// The same of a scan in a store, with its notes among what is said.
+// The same of a scan in a store, with its notes among what is said; where the answer has no coordinates, the best of the grid too.
 Answer best_of(const Store& store, const Scan& scan, const Question& question);
 
 // Finished points that no other beats in bits and in the first bound's cost at once, by rising bits; of those that meet the other bounds,
