@@ -147,20 +147,7 @@ class Shown {
 // saw. `program` is that of the answer without the types of Dense that are those of the relus behind: of these, values below 0 leave their
 // type and are to, and others count where the relu has them.
 std::vector<std::string> doubts(const Program& program, const Dataset& judge, const SearchOptions& options, const SearchResult& result) {
-  std::vector<std::string> said;
-  for (std::size_t i = 0; i < options.bounds.size(); ++i) {
-    const Bound& bound = options.bounds[i];
-    const Estimate& own = result.judged.metrics[i];
-    const double cost = cost_of(bound.metric, own.value);
-    if (std::isnan(cost) || cost - own.error > bound.most) {
-      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " + in_words(bound.metric, own) +
-                     ", beyond the bound of " + short_text(bound.most) + ": search on more samples");
-    } else if (std::isnan(own.error) || std::isnan(result.best.on_search.metrics[i].error)) {
-      said.push_back("the statistical error of " + bound.metric.name +
-                     " is not known on these samples, so nothing says how sure it is that " + "the bound of " + short_text(bound.most) +
-                     " is met");
-    }
-  }
+  std::vector<std::string> said = bounds_in_doubt(options.bounds, result.best.on_search, result.judged);
   const RunResult run = Engine(program, {}).run(judge.x, judge.size).run;
   const auto share = [](std::uint64_t count, const LayerCounts& of) {
     return short_number(kPerCent * static_cast<double>(count) / static_cast<double>(of.values)) + " %";
@@ -212,7 +199,7 @@ void run(const Search& search, const Globals& globals) {
   const SearchResult result = [&] {
     try {
       return narrow::search(tensors, on.samples(), judge.samples(), options);
-    } catch (const Error&) {  // there is nothing to resume
+    } catch (const BoundMissed&) {  // there is nothing to resume
       journal.remove();
       throw;
     }

@@ -74,6 +74,10 @@ void print_searched(const StudySearch& search, const std::vector<SearchedTypes>&
     }
   }
   std::printf("a type for each tensor, found on samples that the study does not have:\n%s", table.text().c_str());
+  for (const SearchedTypes& own : all) {
+    for (const std::string& doubt : bounds_in_doubt(own.bounds, own.on_search, own.judged))
+      print_notes({own.scan.label + ": " + doubt}, false);
+  }
 }
 
 // The part of the study that --shard names.
@@ -92,6 +96,8 @@ std::string range(std::size_t least, std::size_t most) {
 void show_plan(Definition definition, RunOptions options, const std::string& shard) {
   take_shard(definition, options, shard);
   const StudyPlan plan = plan_study(definition, options);
+  const bool searches = definition.search && options.shard.of == 1;
+  if (searches) check_search(definition);
   for (const PlannedTraining& training : plan.trainings) {
     std::printf("%s: %s\n", training.path.c_str(), training.done ? "trained before, with this data and these options" : "to be trained");
   }
@@ -130,6 +136,7 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
   }
   std::printf("files:\n");
   for (const std::string& file : plan.files) std::printf("  %s\n", file.c_str());
+  if (searches) std::printf("  of each model {nodes}.searched.yml, a type for each tensor\n");
 }
 
 void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals) {

@@ -16,6 +16,9 @@ static std::string mark_of(const std::string& role) {
 std::vector<AnswerRow> answer_of(const Report& report) {
   const MetricName& metric = report.metrics[report.metric];
   const auto cost = [&](const StoredPoint& point) { return cost_of(metric, point.values[report.metric]); };
+  const auto error_of = [&](const StoredPoint& point) {
+    return report.metric < point.errors.size() ? point.errors[report.metric] : std::numeric_limits<double>::quiet_NaN();
+  };
   std::vector<AnswerRow> rows;
   for (std::size_t i = 0; i < report.scans.size(); ++i) {
     const ReportScan& scan = report.scans[i];
@@ -30,8 +33,7 @@ std::vector<AnswerRow> answer_of(const Report& report) {
     const auto row = [&](const StoredPoint& point) {
       const bool is_marked = marked != nullptr && point.id == marked->id;
       const std::string mark = is_marked ? mark_of(scan.highlights.front().role) : "";
-      const bool known = report.metric < point.errors.size();
-      const double error = known ? point.errors[report.metric] : std::numeric_limits<double>::quiet_NaN();
+      const double error = error_of(point);
       rows.push_back({i, static_cast<double>(bits_of(*point.point)), types_of(point), cost(point), error, cost(point) < lowest, mark});
     };
     for (const auto& [bits, point] : least) {
@@ -42,7 +44,7 @@ std::vector<AnswerRow> answer_of(const Report& report) {
     for (std::size_t k = 0; k < scan.labelled.size(); ++k) {
       const StoredPoint& point = scan.labelled[k];
       if (!std::isfinite(cost(point))) continue;
-      rows.push_back({i, scan.labelled_bits[k], point.label, cost(point), point.errors[report.metric], false, "searched"});
+      rows.push_back({i, scan.labelled_bits[k], point.label, cost(point), error_of(point), false, "searched"});
     }
   }
   return rows;

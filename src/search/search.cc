@@ -196,8 +196,8 @@ class Searcher {
         : misses ? "give a wider bound or more bits (--most); tables and types of the network's file stay as they are and may be the cause"
                  : "a bound has to be met by " + short_text(options_.sigmas) +
                        " of its errors (--sigmas), which more samples to search on make smaller";
-    throw Error("--below: with " + std::to_string(options_.most) + " bits for every tensor the " + std::to_string(on_.data.size) +
-                " samples to search on have " + text + "; " + cure);
+    throw BoundMissed("--below: with " + std::to_string(options_.most) + " bits for every tensor the " + std::to_string(on_.data.size) +
+                      " samples to search on have " + text + "; " + cure);
   }
 
   // What each tensor of the answer adds, the others at most bits.
@@ -535,6 +535,27 @@ class Searcher {
 std::string in_words(const Metric& metric, const Estimate& estimate) {
   const std::string value = number_text(cost_of(metric, estimate.value), 3);
   return std::isnan(estimate.error) ? value : value + " +- " + number_text(estimate.error, 2);
+}
+
+std::vector<std::string> bounds_in_doubt(const std::vector<Bound>& bounds, const Standings& on_search, const Standings& judged) {
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    const Bound& bound = bounds[i];
+    const Estimate& own = judged.metrics[i];
+    const double cost = cost_of(bound.metric, own.value);
+    const double error = std::isnan(own.error) ? 0 : own.error;
+    if (std::isnan(cost)) {
+      said.push_back("on the samples that the search never saw " + bound.metric.name + " is unknown");
+    } else if (cost - error > bound.most) {
+      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " + in_words(bound.metric, own) +
+                     ", beyond the bound of " + short_text(bound.most) + ": search on more samples");
+    } else if (std::isnan(own.error) || std::isnan(on_search.metrics[i].error)) {
+      said.push_back("the statistical error of " + bound.metric.name +
+                     " is not known on these samples, so nothing says how sure it is that " + "the bound of " + short_text(bound.most) +
+                     " is met");
+    }
+  }
+  return said;
 }
 
 Standings standings(const SearchOptions& options, std::vector<Estimate> metrics) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "error.h"
 #include "search/coster.h"
 #include "search/evaluator.h"
 #include "search/journal.h"
@@ -13,6 +14,12 @@
 #include "study/metrics.h"
 
 namespace narrow {
+
+// With the most bits for every tensor a bound is missed; the text says what they reach.
+class BoundMissed : public Error {
+ public:
+  using Error::Error;
+};
 
 // A set of samples with what is measured on it.
 struct Samples {
@@ -73,11 +80,14 @@ struct SearchResult {
 // away, and bits are exchanged between tensors, by the exact deviation of every neighbour, as long as the bounds are met.
 // The same result on any machine, whatever the number of cores.
 //
-// Throws Error where `most` bits everywhere miss a bound, saying what they reach; Interrupted.
+// Throws BoundMissed where `most` bits everywhere miss a bound; Error where the journal cannot be written; Interrupted.
 SearchResult search(const Tensors& tensors, const Samples& on, const Samples& judge, SearchOptions options);
 
 // `0.43 +- 0.21`, what a bound is held against; without an error where that is not known.
 std::string in_words(const Metric& metric, const Estimate& estimate);
+
+// Of bounds that the answer misses on the samples that it was judged on, or of which nothing says how surely they are met, a sentence each.
+std::vector<std::string> bounds_in_doubt(const std::vector<Bound>& bounds, const Standings& on_search, const Standings& judged);
 
 Standings standings(const SearchOptions& options, std::vector<Estimate> metrics);  // of its bounds, in their order
 Standings standings(const Measure& measure, const SearchOptions& options, std::span<const double> predictions);

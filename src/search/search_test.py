@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -125,6 +126,18 @@ def test_it_does_not_depend_on_the_cores(found, tmp_path):
     assert (tmp_path / "best.yml").read_text() == (folder / "best.yml").read_text()
     assert (tmp_path / "best.json").read_text() == (folder / "best.json").read_text()
     assert again.replace(str(tmp_path), str(folder)) == said
+
+
+def test_a_full_disk_loses_nothing(tmp_path):
+    def limited():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = [NARROW, "--quiet", "search", GOLDEN / "ds16.keras", *DATA, "--samples", 600, "--below", "mae=0.004", "--out", tmp_path / "best.yml"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, preexec_fn=limited)
+    journal = tmp_path / "best.yml.search"
+    assert done.returncode == 1 and done.stderr == f"narrow: error: {journal}: cannot be written; is the disk full?\n", done.stderr
+    assert journal.read_text().count("\n") > 60, "what was computed is kept"
 
 
 @pytest.mark.parametrize("cost", ["ebops", "dsp"])

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
+#include <unordered_set>
 #include <utility>
 
 #include "data/hash.h"
@@ -37,6 +39,19 @@ void refuse_own_samples(const Definition& definition) {
     if (own.contains(std::filesystem::weakly_canonical(path).string()))
       throw Error("search: " + path + " has the samples on which the study judges; search on others");
   }
+}
+
+// How many of the samples `searched` are among those that judge.
+std::size_t count_seen(const Dataset& searched, const Dataset& judging) {
+  const auto hash_of = [](const Dataset& data, std::size_t i) {
+    const std::size_t size = size_of(data.shape);
+    return hash_of_values(std::span(data.x).subspan(i * size, size));
+  };
+  std::unordered_set<std::uint64_t> known;
+  for (std::size_t i = 0; i < judging.size; ++i) known.insert(hash_of(judging, i));
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < searched.size; ++i) seen += known.count(hash_of(searched, i));
+  return seen;
 }
 
 SearchOptions search_options(const StudySearch& search, const std::vector<Metric>& metrics) {
@@ -82,20 +97,28 @@ class ModelSearch {
     const std::vector<std::string> names = metric_names(judge.measure);
     if (auto known = found(scan, of, subject, search, identity, names)) return known;
 
-    const std::string folder = definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder);
+    const std::string folder = folder_of(scan);
     Journal journal(folder + "/" + subject.label + ".search", identity);
     search.journal = &journal;
     search.stop = options_.stop;
     search.progress = [&](const std::string& what, std::size_t candidates) { watch_.progress(subject.label, what, candidates); };
     std::optional<Tensors> tensors;
     SearchResult result;
-    try {
-      tensors.emplace(model, on.data, 1 + definition_.search->margin / kPerCent);
-      result = narrow::search(*tensors, on.samples(), judge.samples(), search);
-    } catch (const Error& error) {  // of the study the others are worth having
+    // One model without an answer is no reason to lose those of the others. (A journal that cannot be written is.)
+    const auto without = [&](const Error& error) {
       journal.remove();
       watch_.notes({subject.label + ": no types were found: " + error.what()});
       return std::nullopt;
+    };
+    try {
+      tensors.emplace(model, on.data, 1 + definition_.search->margin / kPerCent);
+    } catch (const Error& error) {
+      return without(error);
+    }
+    try {
+      result = narrow::search(*tensors, on.samples(), judge.samples(), search);
+    } catch (const BoundMissed& error) {
+      return without(error);
     }
     const Resolved types = tensors->resolve(result.best.types, true);
     const StoredPoint point = planned(scan, types);
@@ -110,7 +133,6 @@ class ModelSearch {
                       result.judged, false};
     store_.set(fact_of_search(subject.label, of.name), json{{"identity", identity},
                                                             {"point", own.label},
-                                                            {"file", own.file},
                                                             {"below", definition_.search->below},
                                                             {"cost", definition_.search->cost},
                                                             {"value", own.cost},
@@ -125,6 +147,8 @@ class ModelSearch {
 
  private:
   static constexpr double kPerCent = 100;
+
+  std::string folder_of(const Scan& scan) const { return definition_.out + (scan.folder.empty() ? "" : "/" + scan.folder); }
 
   std::string identity_of_study_search(const Model& model, const Dataset& on, const MetricOptions& metrics) const {
     const StudySearch& search = *definition_.search;
@@ -142,9 +166,11 @@ class ModelSearch {
     const std::string label = known.value("point", "");
     for (const StoredPoint& point : store_.points(scan, {})) {
       if (point.label != label || !point.finished || point.outdated() || !store_.is_measured(point, metrics)) continue;
+      const std::string file = folder_of(scan) + "/" + point_name(subject.label, point) + ".yml";
+      if (!std::filesystem::exists(file)) continue;
       return SearchedTypes{scan,
                            label,
-                           known.value("file", ""),
+                           file,
                            known.value("value", 0.0),
                            bits_in(store_.types(point)),
                            search.bounds,
@@ -186,6 +212,17 @@ void check_search(const Definition& definition) {
     const std::vector<double> unknown(own.size * subject.model.output_size());
     const Measure measure(definition.metrics, unknown, targets_of(definition.search->data, own, subject.model, definition.metrics.classes));
     search_options(*definition.search, measure.names());
+  }
+  for (const StudyData& of : definition.data) {
+    const FittedData judging = read_fitted(of, subjects);
+    for (const Subject& subject : subjects) {
+      const Dataset& own = data.of(subject.model);
+      const std::size_t seen = count_seen(own, judging.of(subject.model));
+      if (seen > 0) {
+        throw Error("search: " + std::to_string(seen) + " of the " + std::to_string(own.size) + " samples of " + own.path +
+                    " are among those on which the study judges; search on others");
+      }
+    }
   }
 }
 

@@ -33,7 +33,7 @@ struct StudySearchWatch {
 };
 
 // Throws Error where definition.search cannot be done: data that cannot be read, do not fit the models or are the study's own, or bounds on
-// metrics that there are not. Models that are still to be trained need not be there.
+// metrics that there are not, or samples that the study judges on. Models that are still to be trained need not be there.
 void check_search(const Definition& definition);
 
 // Searches, after run_study, a type for each tensor of every model: on definition.search's samples, judged on each data set of the study.
@@ -43,8 +43,8 @@ void check_search(const Definition& definition);
 // A bound that cannot be met is a note. Throws Interrupted.
 std::vector<SearchedTypes> search_study(const Definition& definition, const RunOptions& options, const StudySearchWatch& watch);
 
-// A fact of a study: what was searched for (JSON: identity, point, file, below, cost, value, samples, candidates), of a model on a data
-// set.
+// A fact of a study: what was searched for (JSON: identity, point, below, cost, value, samples, candidates, standings), of a model on a
+// data set.
 std::string fact_of_search(const std::string& label, const std::string& data_name);
 
 }  // namespace narrow

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -112,6 +113,25 @@ def test_what_was_found_is_not_searched_again(study):
     assert not (folder / "16.search").exists()
 
 
+def test_a_study_that_was_moved_has_its_own_file(study, samples, tmp_path):
+    """The types of a study lie in its folder, wherever that is, and are made again where they are gone."""
+    folder, said, _ = study
+    subprocess.run(["cp", "-r", folder, tmp_path / "study"], check=True)
+    file = tmp_path / "study" / "16.searched.yml"
+    again = succeed("run", definition(tmp_path, samples))
+    assert str(file) in again and str(folder / "16.searched.yml") not in again
+    file.unlink()
+    again = succeed("run", definition(tmp_path, samples))
+    assert str(file) in again and file.read_text() == (folder / "16.searched.yml").read_text()
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        assert database.execute("SELECT count(*) FROM points WHERE label IS NOT NULL").fetchone() == (1,)
+
+
+def test_what_is_planned_is_said(samples, tmp_path):
+    said = succeed("run", definition(tmp_path, samples), "--plan")
+    assert "{nodes}.searched.yml" in said
+
+
 def test_another_search_is_another_point(study, samples, tmp_path):
     folder, _, file = study
     copy = tmp_path / "study"
@@ -152,6 +172,8 @@ def refused(folder, samples, **search):
 
 def test_bad_input_is_refused_before_anything_runs(samples, tmp_path):
     assert "on which the study judges" in refused(tmp_path, samples, data=str(samples / "study.h5"))
+    shutil.copy(samples / "study.h5", tmp_path / "copy.h5")
+    assert "250 of the 300 samples" in refused(tmp_path, samples, data={"files": [str(tmp_path / "copy.h5")], "samples": 300})
     assert "precise" in refused(tmp_path, samples, below="precise=1")
     assert "nowhere.h5" in refused(tmp_path, samples, data=str(samples / "nowhere.h5"))
     assert "not one of bits" in refused(tmp_path, samples, cost="euros")

@@ -542,9 +542,10 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
     std::erase_if(grid, [](const StoredPoint& point) { return !point.point; });
     const Answer single = best_of(grid, question, scan.samples, has_more, {}, more);
     if (single.point) {
-      answer.said.push_back("of the grid " + types_in_words(*single.point->point) + " are the fewest bits, " +
-                            std::to_string(bits_of(*single.point)) + " beside " + number(answer.bits) + " of " + answer.point->label +
-                            " (the averages of results and of weights together)");
+      answer.said.push_back(
+          "in the grid the fewest bits are " + std::to_string(bits_of(*single.point)) + ", " + types_in_words(*single.point->point) +
+          "; with the results that hls4ml infers, the averages of results and of " + "weights together are " +
+          number(bits_in(store.types(*single.point))) + " there, and " + number(answer.bits) + " of " + answer.point->label);
     }
   }
   answer.said.insert(answer.said.end(), scan.notes.begin(), scan.notes.end());
