@@ -378,12 +378,22 @@ class Figures {
     layers.push_back(filtered("datum.mark != '' && datum.mark != 'searched'",
                               {{"type", "point"}, {"shape", "diamond"}, {"size", 220}, {"strokeWidth", 2.5}, {"fill", "transparent"}},
                               {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
-    if (std::any_of(table.begin(), table.end(), [](const AnswerRow& row) { return row.mark == "searched"; })) {
-      layers.push_back(filtered("datum.mark == 'searched'",
-                                {{"type", "point"}, {"shape", "triangle-down"}, {"size", 180}, {"filled", true}},
+    // Of searched points the labels stand around them, for they come near each other: the highest one's above, others to the left, right,
+    // below.
+    std::vector<std::pair<double, std::size_t>> searched;
+    for (const AnswerRow& row : table) {
+      if (row.mark == "searched") searched.emplace_back(-row.value, row.scan);
+    }
+    std::sort(searched.begin(), searched.end());
+    const std::array<Json, 4> beside = {Json{{"align", "center"}, {"dy", -16}}, Json{{"align", "right"}, {"dx", -12}},
+                                        Json{{"align", "left"}, {"dx", 12}}, Json{{"align", "center"}, {"dy", 20}}};
+    for (std::size_t i = 0; i < searched.size(); ++i) {
+      const std::string own = "datum.mark == 'searched' && datum.model == " + Json(report_.scans[searched[i].second].name).dump();
+      layers.push_back(filtered(own, {{"type", "point"}, {"shape", "triangle-down"}, {"size", 180}, {"filled", true}},
                                 {{"x", x}, {"y", y}, {"color", color()}, {"tooltip", tips}}));
-      layers.push_back(filtered("datum.mark == 'searched'", {{"type", "text"}, {"align", "center"}, {"dy", 20}},
-                                {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
+      Json text = beside[i % beside.size()];
+      text["type"] = "text";
+      layers.push_back(filtered(own, text, {{"x", x}, {"y", y}, {"color", color()}, {"text", {{"field", "label"}}}}));
     }
     // Labels stand on the side that has room, one below the other where models come near: below a front and to its left there is nothing.
     for (const bool left : {true, false}) {
