@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random networks and configurations, as hls4ml converts them: narrow.from_hls4ml against hls4ml's compiled predict and trace.
 
-    PYTHONPATH=build/package/site build/venv-test/bin/python tools/random_graphs.py FOLDER [--models 20] [--cases 2] [--seed 1] [--backend Vivado]
+    PYTHONPATH=build/package/site build/venv-test/bin/python tools/random_graphs.py FOLDER [--models 20] [--cases 2] [--seed 1]
 
 The networks and the cases are tools/random_golden.py's. Prints a line for each, and at the end how many had the same bits, how many narrow
 refused by name, and of how many hls4ml has no answer. Exit status 1 where any bit differs.

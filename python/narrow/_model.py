@@ -259,6 +259,7 @@ class Model:
         if precision is None:
             if v is None:
                 given = [name for name, value in (("wb", wb), ("relu", relu), ("maximum", maximum)) if value is not None]
+                given += ["types"] if types != "auto" else []
                 raise TypeError(f"{given[0]}: it requires v" if given else "a precision is missing: give v, as in v=(16, 6), or precision")
             key = (v, wb, types, relu, maximum)
             try:
@@ -305,7 +306,7 @@ class Model:
         The precision is `fixed`'s. `x`, and what is returned and raised, are FixedModel.predict's; the float model's are float32, within
         1e-5 of Keras' own.
         """
-        if v is None and precision is None and wb is None and relu is None and maximum is None:
+        if v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto":
             return self._made.predict(_samples_of(x, self.inputs))
         return self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made.predict(_samples_of(x, self.inputs))
 
@@ -324,7 +325,7 @@ class Model:
 
         In fixed point the layers are hls4ml's: normalizations that were taken in are not there (FixedModel.float_layers).
         """
-        if v is None and precision is None and wb is None and relu is None and maximum is None:
+        if v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto":
             return self._made.trace(_samples_of(x, self.inputs))
         return self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made.trace(_samples_of(x, self.inputs))
 
@@ -346,7 +347,7 @@ class Model:
         and the precision as `predict`.
         """
         fixed = None
-        if not (v is None and precision is None and wb is None and relu is None and maximum is None):
+        if not (v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto"):
             fixed = self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made
         profile: dict[str, Any] = json.loads(self._made.profile(_samples_of(x, self.inputs), fixed))
         return profile

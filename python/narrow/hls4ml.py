@@ -71,7 +71,7 @@ def _unsupported(why: str) -> Unsupported:
 def _read(hls_model: Any) -> tuple[list[dict[str, Any]], list[str], dict[str, str]]:
     """Layers as C++ takes them, the names of those that are outputs, and of each layer of hls4ml's that of ours with the same values."""
     config = getattr(hls_model, "config", None)
-    if config is None or not hasattr(hls_model, "get_layers") or not hasattr(hls_model, "get_output_variables"):
+    if config is None or not all(hasattr(hls_model, name) for name in ("get_layers", "get_output_variables", "_applied_flows")):
         raise TypeError(f"hls_model: a {type(hls_model).__name__} should be a ModelGraph of hls4ml")
     if config.backend is None or config.backend.name not in _BACKENDS:
         raise _unsupported(f"narrow follows the C++ of the backends {', '.join(_BACKENDS)}, and this model is for {getattr(config.backend, 'name', None)}")

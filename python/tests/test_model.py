@@ -331,6 +331,7 @@ def test_a_single_sample_needs_an_axis(ds16):
         ({"v": (16, 6), "relu": "SAT_ALL"}, ValueError, "relu: "),
         ({"v": (16, 6), "maximum": "x"}, ValueError, "maximum: "),
         ({"wb": (16, 6)}, TypeError, "wb: it requires v"),
+        ({"types": "uniform"}, TypeError, "types: it requires v"),
         ({"v": (16, 6), "precision": {}}, TypeError, "precision excludes v"),
         ({"precision": {"Model": {}}}, ValueError, "default precision"),
         ({"precision": {"Model": {"Precision": "ap_fixed<16,6>"}, "LayerName": {"nobody": {}}}}, ValueError, "nobody"),

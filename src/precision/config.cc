@@ -1,4 +1,5 @@
 #include "precision/config.h"
+#include "precision/bit_exact.h"
 
 #include <algorithm>
 #include <fstream>
@@ -398,6 +399,11 @@ class ConfigReader {
       if (value && !value.IsNull() && scalar(value) != "0" && lower(scalar(value)) != "false") {
         throw fault(value, std::string(key) + " changes types or the order of sums in a way that narrow does not follow; leave it out");
       }
+    }
+    if (const YAML::Node exact = node["BitExact"]; exact && !exact.IsNull() && is_proxy(model_)) {
+      throw fault(exact,
+                  "BitExact: false gives the layers of a proxy model of HGQ the configuration's types, which narrow does not follow; "
+                  "leave it out");
     }
     return entry;
   }

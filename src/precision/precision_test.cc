@@ -225,6 +225,18 @@ TEST(AnswersFor, SumsThatWrapAnswerForSumsThatWrap) {
 }
 
 // A padded average is summed in accum's steps: rounded by the sign of a sum, which a wrap turns.
+// hls4ml's pass gives a proxy model its types unless the configuration switches it off, with types that narrow does not follow.
+TEST(ReadConfig, ABitExactThatIsSwitchedOffIsRefused) {
+  const std::string path = testing::TempDir() + "bit_exact.yml";
+  const auto read = [&](const char* network, const std::string& exact) {
+    std::ofstream(path) << "Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: 1" + exact + "}\n";
+    read_config(path, read_keras(std::string(NARROW_SOURCE_DIR "/golden/") + network));
+  };
+  EXPECT_NO_THROW(read("hgq/jets.json", ""));
+  EXPECT_NO_THROW(read("ds16.keras", ", BitExact: false"));
+  EXPECT_THROW(read("hgq/jets.json", ", BitExact: false"), Error);
+}
+
 TEST(AnswersFor, AveragesThatAreRoundedByTheirSign) {
   const auto with = [](const char* type) {
     Model model;
