@@ -32,6 +32,8 @@ from HGQ.utils import get_default_paq_conf, set_default_paq_conf
 from hls4ml.converters.keras_v2_to_hls import KerasFileReader, keras_v2_to_hls, parse_keras_model
 from tensorflow import keras
 
+from golden_case import write_case
+
 layers = keras.layers
 
 
@@ -259,11 +261,7 @@ def write(name, model, x, cases, args):
             except Exception as error:  # a case that hls4ml itself cannot build is reported, never dropped in silence
                 print(f"{name} {case['name']}: hls4ml failed: {type(error).__name__} {str(error)[-300:]}", flush=True)
                 continue
-            group = out.create_group(f"cases/{case['name']}")
-            group.attrs.update(case=json.dumps(case), types=json.dumps(types), compile_s=compile_s, predict_s=predict_s)
-            group.create_dataset("predictions", data=predictions, compression="gzip")
-            for layer, values in trace.items():
-                group.create_dataset(f"trace/{layer}", data=np.asarray(values, dtype=np.float64), compression="gzip")
+            write_case(out, case, types, predictions, trace, compile_s=compile_s, predict_s=predict_s)
             done += 1
             print(f"{name} {case['name']}: compile {compile_s:.1f} s, equal to HGQ {(predictions == out['float'][:]).mean():.4f}", flush=True)
     shutil.rmtree(work, ignore_errors=True)

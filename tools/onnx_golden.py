@@ -31,6 +31,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
+from golden_case import write_case
 from onnx_for_hls4ml import for_hls4ml
 
 CASES = [
@@ -453,11 +454,7 @@ def make(name, folder, samples, traced):
                 predictions = hls.predict(doubles)
             predictions = predictions if isinstance(predictions, list) else [predictions]
             predictions = np.concatenate([p.reshape(len(x), -1) for p in predictions], axis=1)
-            group = out.create_group(f"cases/{case['name']}")
-            group.attrs.update(case=json.dumps(case), types=json.dumps(types_of(hls)))
-            group["predictions"] = predictions
-            for layer, values in trace.items():
-                group.create_dataset(f"trace/{layer}", data=np.asarray(values, dtype=np.float64), compression="gzip")
+            write_case(out, case, types_of(hls), predictions, trace)
             error = np.abs(predictions - out["float"][:]).mean()
             print(f"{name} {case['name']}: {len(trace)} layers traced, mean |hls - float| {error:.5f}", flush=True)
             shutil.rmtree(work, ignore_errors=True)

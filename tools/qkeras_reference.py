@@ -31,6 +31,8 @@ from qkeras import QActivation, QBatchNormalization, QConv1D, QConv2D, QDense
 from qkeras.quantizers import (binary, quantized_bits, quantized_po2, quantized_relu, quantized_sigmoid, quantized_tanh, stochastic_binary,
                                stochastic_ternary, ternary)
 
+from golden_case import write_case
+
 layers = tf_keras.layers
 BITS = lambda: quantized_bits(6, 1, alpha=1)
 
@@ -300,11 +302,7 @@ def main():
                 except Exception as error:  # a case that hls4ml itself cannot build is reported, never dropped in silence
                     print(f"{name} {case['name']}: hls4ml failed: {type(error).__name__} {str(error)[-300:]}", flush=True)
                     continue
-                group = out.create_group(f"cases/{case['name']}")
-                group.attrs.update(case=json.dumps(case), types=json.dumps(types), compile_s=compile_s, predict_s=predict_s)
-                group.create_dataset("predictions", data=predictions, compression="gzip")
-                for layer, values in trace.items():
-                    group.create_dataset(f"trace/{layer}", data=np.asarray(values, dtype=np.float64), compression="gzip")
+                write_case(out, case, types, predictions, trace, compile_s=compile_s, predict_s=predict_s)
                 print(f"{name} {case['name']}: compile {compile_s:.1f} s, mean |hls - float| {np.abs(predictions - out['float'][:]).mean():.5f}", flush=True)
         shutil.rmtree(work, ignore_errors=True)
 

@@ -47,6 +47,12 @@ def _text_of(option: str, value: Type | None) -> str:
         raise TypeError(f"{option}: {value!r} should be as in (16, 6) or '16,6'") from None
 
 
+def _given(v: Any, wb: Any, types: Any, relu: Any, maximum: Any) -> list[str]:
+    """Which parts of a precision are given in words."""
+    given = [name for name, value in (("v", v), ("wb", wb), ("relu", relu), ("maximum", maximum)) if value is not None]
+    return given + (["types"] if types != "auto" else [])
+
+
 def _array_of(name: str, values: ArrayLike) -> NDArray[Any]:
     """An array of real numbers, in whatever layout."""
     if isinstance(values, np.ma.MaskedArray):
@@ -258,8 +264,7 @@ class Model:
         key: Any
         if precision is None:
             if v is None:
-                given = [name for name, value in (("wb", wb), ("relu", relu), ("maximum", maximum)) if value is not None]
-                given += ["types"] if types != "auto" else []
+                given = _given(v, wb, types, relu, maximum)
                 raise TypeError(f"{given[0]}: it requires v" if given else "a precision is missing: give v, as in v=(16, 6), or precision")
             key = (v, wb, types, relu, maximum)
             try:
@@ -267,9 +272,9 @@ class Model:
             except TypeError:  # lists
                 key = tuple(_text_of(name, value) for name, value in (("v", v), ("wb", wb), ("types", types), ("relu", relu), ("maximum", maximum)))
         else:
-            given = [name for name, value in (("v", v), ("wb", wb), ("relu", relu), ("maximum", maximum)) if value is not None]
-            if given or types != "auto":
-                raise TypeError(f"precision excludes {given[0] if given else 'types'}")
+            given = _given(v, wb, types, relu, maximum)
+            if given:
+                raise TypeError(f"precision excludes {given[0]}")
             key = _configuration(precision)
         with self._lock:
             kept = self._kept.get(key)
@@ -306,7 +311,7 @@ class Model:
         The precision is `fixed`'s. `x`, and what is returned and raised, are FixedModel.predict's; the float model's are float32, within
         1e-5 of Keras' own.
         """
-        if v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto":
+        if v is None and precision is None and not _given(v, wb, types, relu, maximum):
             return self._made.predict(_samples_of(x, self.inputs))
         return self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made.predict(_samples_of(x, self.inputs))
 
@@ -325,7 +330,7 @@ class Model:
 
         In fixed point the layers are hls4ml's: normalizations that were taken in are not there (FixedModel.float_layers).
         """
-        if v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto":
+        if v is None and precision is None and not _given(v, wb, types, relu, maximum):
             return self._made.trace(_samples_of(x, self.inputs))
         return self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made.trace(_samples_of(x, self.inputs))
 
@@ -347,7 +352,7 @@ class Model:
         and the precision as `predict`.
         """
         fixed = None
-        if not (v is None and precision is None and wb is None and relu is None and maximum is None and types == "auto"):
+        if precision is not None or _given(v, wb, types, relu, maximum):
             fixed = self._fixed(v, wb, types, relu, maximum, precision, stacklevel=2)._made
         profile: dict[str, Any] = json.loads(self._made.profile(_samples_of(x, self.inputs), fixed))
         return profile

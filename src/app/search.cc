@@ -11,14 +11,11 @@
 #include "app/options.h"
 #include "app/progress.h"
 #include "app/table.h"
-#include "data/hash.h"
-#include "data/preparation.h"
 #include "data/text.h"
 #include "error.h"
 #include "fixed/cast.h"
 #include "search/halves.h"
 #include "search/identity.h"
-#include "study/store.h"
 #include "study/study_data.h"
 
 namespace narrow {

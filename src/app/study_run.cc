@@ -97,7 +97,7 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
   take_shard(definition, options, shard);
   const StudyPlan plan = plan_study(definition, options);
   const bool searches = definition.search && options.shard.of == 1;
-  if (searches) check_search(definition);
+  if (searches) read_search_data(definition);
   for (const PlannedTraining& training : plan.trainings) {
     std::printf("%s: %s\n", training.path.c_str(), training.done ? "trained before, with this data and these options" : "to be trained");
   }
@@ -154,7 +154,7 @@ void run_and_show(Definition definition, RunOptions options, const std::string& 
   const RunWatch watch{training, [&](const std::vector<std::string>& notes) { print_notes(notes, globals.quiet); }, show};
   stop_at_ctrl_c();
   const bool searches = definition.search && !options.train_only && options.shard.of == 1;
-  if (searches) check_search(definition);
+  const SearchData data = searches ? read_search_data(definition) : SearchData();
   const std::vector<ScanResult> results = run_study(definition, options, watch);
   if (!globals.quiet && !options.train_only) print_results(definition.out, results);
   if (!searches) return;
@@ -162,7 +162,7 @@ void run_and_show(Definition definition, RunOptions options, const std::string& 
   const StudySearchWatch search_watch{watch.notes, [&](const std::string& label, const std::string& what, std::size_t done) {
                                         candidates.show({done, 0, 0, 0, label + ": " + what});
                                       }};
-  const std::vector<SearchedTypes> searched = search_study(definition, options, search_watch);
+  const std::vector<SearchedTypes> searched = search_study(definition, data, options, search_watch);
   if (!globals.quiet) print_searched(*definition.search, searched);
 }
 

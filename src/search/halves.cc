@@ -16,15 +16,12 @@ std::vector<T> part(const std::vector<T>& from, std::size_t first, std::size_t c
   return std::vector<T>(begin, begin + static_cast<std::ptrdiff_t>(count * per_sample));
 }
 
-std::vector<double> float_predictions(const Model& model, const Dataset& data) {
-  const std::vector<float> predictions = infer(model, data.x, data.size);
-  return {predictions.begin(), predictions.end()};
-}
-
 }  // namespace
 
 MeasuredSamples::MeasuredSamples(Dataset of, const Model& model, const MetricOptions& options, Targets targets)
-    : data(std::move(of)), measure(options, float_predictions(model, data), std::move(targets)) {}
+    : data(std::move(of)),
+      reference(infer(model, data.x, data.size)),
+      measure(options, {reference.begin(), reference.end()}, std::move(targets)) {}
 
 Dataset part(const Dataset& data, std::size_t first, std::size_t count) {
   Dataset own = header_of(data);

@@ -2,6 +2,7 @@
 #define NARROW_SEARCH_HALVES_H_
 
 #include <cstddef>
+#include <vector>
 
 #include "data/dataset.h"
 #include "model/model.h"
@@ -20,6 +21,7 @@ class MeasuredSamples {
   Samples samples() const { return {data, measure}; }
 
   const Dataset data;
+  const std::vector<float> reference;  // the float model's predictions
   const Measure measure;
 };
 

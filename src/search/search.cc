@@ -36,11 +36,6 @@ constexpr double kStandsOut = 0.05;
 constexpr int kAdjustments = 6;
 constexpr double kFactor = 1.5;
 
-std::vector<double> float_predictions(const Model& model, const Dataset& data, std::size_t n) {
-  const std::vector<float> predictions = infer(model, std::span(data.x).first(n * size_of(data.shape)), n);
-  return {predictions.begin(), predictions.end()};
-}
-
 // Whether the bounds feel errors of one output in units of its value, as resolution and MPE do, and not the errors themselves.
 bool is_relative(const Model& model, const SearchOptions& options) {
   constexpr std::array<std::string_view, 4> kAbsolute = {"mae", "rmse", "bias", "largest"};
@@ -68,8 +63,8 @@ class Searcher {
         on_(on),
         options_(options),
         cost_(tensors, options.cost),
-        guide_(tensors, guiding(on.data), std::min(on.data.size, kGuiding),
-               float_predictions(tensors.model(), on.data, std::min(on.data.size, kGuiding)), is_relative(tensors.model(), options)),
+        guide_(tensors, guiding(on.data), std::min(on.data.size, kGuiding), guiding_reference(tensors.model(), on.data),
+               is_relative(tensors.model(), options)),
         all_(tensors, on.data.x, on.data.size, {}) {}
 
   SearchResult run() {
@@ -96,6 +91,10 @@ class Searcher {
  private:
   static std::span<const float> guiding(const Dataset& data) {
     return std::span(data.x).first(std::min(data.size, kGuiding) * size_of(data.shape));
+  }
+  static std::vector<double> guiding_reference(const Model& model, const Dataset& data) {
+    const std::vector<float> reference = infer(model, guiding(data), std::min(data.size, kGuiding));
+    return {reference.begin(), reference.end()};
   }
 
   void step(const std::string& what) {

@@ -9,10 +9,8 @@
 #include <utility>
 
 #include "data/hash.h"
-#include "data/preparation.h"
 #include "data/text.h"
 #include "error.h"
-#include "model/inference.h"
 #include "precision/network.h"
 #include "search/halves.h"
 #include "search/identity.h"
@@ -61,10 +59,6 @@ SearchOptions search_options(const StudySearch& search, const std::vector<Metric
   options.sigmas = search.sigmas;
   options.cost = parse_cost(search.cost);
   return options;
-}
-
-FittedData read_searched(const Definition& definition, const std::vector<Subject>& subjects) {
-  return read_fitted({"", definition.search->data}, subjects);
 }
 
 json json_of(const Standings& standings) {
@@ -124,15 +118,13 @@ class ModelSearch {
     const StoredPoint point = planned(scan, types);
     const std::string file = folder + "/" + point_name(subject.label, point) + ".yml";
     write_file(file, to_yaml(types));
-    const std::vector<float> reference = infer(model, judge.data.x, judge.data.size);
-    const KeptFiles files(folder, subject.label, definition_.keep, model, judge.data, reference);
+    const KeptFiles files(folder, subject.label, definition_.keep, model, judge.data, judge.reference);
     const ScanJob job{
         model, judge.data, judge.measure, files, precision, definition_.counted, scan, store_, options_, metric_named(headline_of(names))};
     run_point(job, point, types, tensors->resolve(result.best.types, false));
-    SearchedTypes own{scan,          point.label, file, result.best.cost, bits_in(types_json(types)), search.bounds, result.best.on_search,
-                      result.judged, false};
+    SearchedTypes own{scan, file, result.best.cost, search.bounds, result.best.on_search, result.judged};
     store_.set(fact_of_search(subject.label, of.name), json{{"identity", identity},
-                                                            {"point", own.label},
+                                                            {"point", point.label},
                                                             {"below", definition_.search->below},
                                                             {"cost", definition_.search->cost},
                                                             {"value", own.cost},
@@ -169,14 +161,11 @@ class ModelSearch {
       const std::string file = folder_of(scan) + "/" + point_name(subject.label, point) + ".yml";
       if (!std::filesystem::exists(file)) continue;
       return SearchedTypes{scan,
-                           label,
                            file,
                            known.value("value", 0.0),
-                           bits_in(store_.types(point)),
                            search.bounds,
                            standings_in(known.at("searched"), search),
-                           standings_in(known.at("judged"), search),
-                           true};
+                           standings_in(known.at("judged"), search)};
     }
     return std::nullopt;
   }
@@ -203,49 +192,46 @@ std::string fact_of_search(const std::string& label, const std::string& data_nam
   return "search of " + label + (data_name.empty() ? "" : " on " + data_name);
 }
 
-void check_search(const Definition& definition) {
+SearchData read_search_data(const Definition& definition) {
   refuse_own_samples(definition);
   const std::vector<Subject> subjects = all_models(definition, false, {});
-  const FittedData data = read_searched(definition, subjects);
+  SearchData data{read_fitted({"", definition.search->data}, subjects), {}};
   for (const Subject& subject : subjects) {
-    const Dataset& own = data.of(subject.model);
+    const Dataset& own = data.searched.of(subject.model);
     const std::vector<double> unknown(own.size * subject.model.output_size());
     const Measure measure(definition.metrics, unknown, targets_of(definition.search->data, own, subject.model, definition.metrics.classes));
     search_options(*definition.search, measure.names());
   }
   for (const StudyData& of : definition.data) {
-    const FittedData judging = read_fitted(of, subjects);
+    data.judging.push_back(read_fitted(of, subjects));
     for (const Subject& subject : subjects) {
-      const Dataset& own = data.of(subject.model);
-      const std::size_t seen = count_seen(own, judging.of(subject.model));
+      const Dataset& own = data.searched.of(subject.model);
+      const std::size_t seen = count_seen(own, data.judging.back().of(subject.model));
       if (seen > 0) {
         throw Error("search: " + std::to_string(seen) + " of the " + std::to_string(own.size) + " samples of " + own.path +
                     " are among those on which the study judges; search on others");
       }
     }
   }
+  return data;
 }
 
-std::vector<SearchedTypes> search_study(const Definition& definition, const RunOptions& options, const StudySearchWatch& watch) {
+std::vector<SearchedTypes> search_study(const Definition& definition, const SearchData& data, const RunOptions& options,
+                                        const StudySearchWatch& watch) {
   Store store(definition.out, Store::Mode::kWrite);
   const std::vector<Subject> subjects = all_models(definition, true, store.models());
-  const FittedData searched = read_searched(definition, subjects);
-  std::vector<FittedData> judging;
   std::set<std::string> said;  // by run_study
-  for (const StudyData& of : definition.data) {
-    judging.push_back(read_fitted(of, subjects));
-    said.insert(judging.back().notes.begin(), judging.back().notes.end());
-  }
+  for (const FittedData& judging : data.judging) said.insert(judging.notes.begin(), judging.notes.end());
   std::vector<std::string> notes;
-  for (const std::string& note : searched.notes) {
+  for (const std::string& note : data.searched.notes) {
     if (!said.contains(note)) notes.push_back("to search on: " + note);
   }
   watch.notes(notes);
   std::vector<SearchedTypes> all;
   ModelSearch search(definition, options, watch, store);
-  for (std::size_t i = 0; i < judging.size(); ++i) {
+  for (std::size_t i = 0; i < data.judging.size(); ++i) {
     for (const Subject& subject : subjects) {
-      auto own = search.run(definition.data[i], subject, judging[i].of(subject.model), searched.of(subject.model));
+      auto own = search.run(definition.data[i], subject, data.judging[i].of(subject.model), data.searched.of(subject.model));
       if (own) all.push_back(*std::move(own));
     }
   }

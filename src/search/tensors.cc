@@ -75,7 +75,7 @@ bool is_in_front_of_relu(const Program& program, std::size_t layer) {
 }
 
 Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
-    : model_(model), margin_(margin), wide_(wide_config(model)), base_(narrow::resolve(model, wide_)) {
+    : model_(model), margin_(margin), wide_(wide_config(model)), base_(narrow::resolve(model, wide_)), in_float_(float_layers(base_)) {
   const Model& resolved = base_.model;
   for (std::size_t i = 0; i < resolved.layers.size(); ++i) {
     add_weights(i);
@@ -122,8 +122,7 @@ bool Tensors::is_free(std::size_t at) const {
   if (layer.own_type(TypeName::kResult) != nullptr || layer.quantizer) return false;
   if (model_.find(layer.name) < 0 || takes_in_another(layer.name)) return false;
   // A Dense whose scale was taken out of its weights has no values of its own in float; its sums are as wide as hls4ml infers.
-  const auto in_float = float_layers(base_);
-  if (const auto other = in_float.find(layer.name); other != in_float.end() && other->second.empty()) return false;
+  if (const auto other = in_float_.find(layer.name); other != in_float_.end() && other->second.empty()) return false;
   const auto precision_of = [&](int i) { return base_.precision[static_cast<std::size_t>(i)].result(); };
   std::vector<Format> inputs;
   std::vector<const Format*> formats;

@@ -1,6 +1,7 @@
 #ifndef NARROW_SEARCH_TENSORS_H_
 #define NARROW_SEARCH_TENSORS_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,7 @@ class Tensors {
   double margin_;
   PrecisionConfig wide_;
   Resolved base_;
+  std::map<std::string, std::string> in_float_;  // float_layers of base_
   std::vector<Tensor> tensors_;
   std::vector<std::pair<std::string, std::size_t>> tied_;  // a Dense, and the tensor of its relu
 };
