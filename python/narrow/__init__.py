@@ -5,8 +5,26 @@
 """
 
 from narrow._model import FixedModel, Model, NarrowWarning, load, set_threads
+from narrow._study import Report, SearchResult, report, results, search, sweep
 from narrow import hls4ml
 from narrow.hls4ml import from_hls4ml, to_hls4ml_config
 from narrow._narrow import Error, version as __version__
 
-__all__ = ["Error", "FixedModel", "Model", "NarrowWarning", "__version__", "from_hls4ml", "hls4ml", "load", "set_threads", "to_hls4ml_config"]
+__all__ = [
+    "Error",
+    "FixedModel",
+    "Model",
+    "NarrowWarning",
+    "Report",
+    "SearchResult",
+    "__version__",
+    "from_hls4ml",
+    "hls4ml",
+    "load",
+    "report",
+    "results",
+    "search",
+    "set_threads",
+    "sweep",
+    "to_hls4ml_config",
+]

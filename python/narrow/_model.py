@@ -12,7 +12,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,16 @@ from narrow import _narrow
 # A type: (16, 6), (14, 5, "AP_RND", "AP_SAT"), or as a text.
 Type = Union[str, Sequence[Union[int, str]]]
 Samples = Union[ArrayLike, Mapping[str, ArrayLike]]
+
+
+class HasTypes(Protocol):
+    """A FixedModel, or what narrow.search found: types as an hls4ml configuration."""
+
+    def to_yaml(self) -> str: ...
+
+
+# An hls4ml configuration.
+Precision = Union[str, "os.PathLike[str]", Mapping[str, Any], HasTypes]
 
 
 class NarrowWarning(UserWarning):
@@ -218,6 +228,7 @@ class Model:
     outputs: list[tuple[str, tuple[int, ...]]]
     layers: list[tuple[str, str]]
     notes: list[str]
+    _source: Any  # the file, or Keras' model
 
     def __init__(self, made: _narrow.Model):
         self._made = made
@@ -240,7 +251,7 @@ class Model:
         types: str = "auto",
         relu: Type | None = None,
         maximum: Type | None = None,
-        precision: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        precision: Precision | None = None,
     ) -> FixedModel:
         """The network in a precision, given as to the command line. Those last used are kept, so that asking again costs nothing.
 
@@ -251,7 +262,7 @@ class Model:
             types: "auto", sums get the bits they need, as in hls4ml's granularity `name`; "uniform", `v` for all.
             relu: rounding and overflow of the relu results, "AP_RND,AP_SAT".
             maximum: widest inferred type.
-            precision: an hls4ml configuration instead, as a YAML file or a dictionary.
+            precision: an hls4ml configuration instead, as a YAML file or a dictionary; or what narrow.search found, or a FixedModel.
 
         Raises:
             ValueError: for types that there are none of, or that narrow does not compute; the message says what would be right.
@@ -304,7 +315,7 @@ class Model:
         types: str = "auto",
         relu: Type | None = None,
         maximum: Type | None = None,
-        precision: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        precision: Precision | None = None,
     ) -> NDArray[Any]:
         """The network's outputs in a precision; without one those of the float model, as `narrow predict` has them.
 
@@ -324,7 +335,7 @@ class Model:
         types: str = "auto",
         relu: Type | None = None,
         maximum: Type | None = None,
-        precision: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        precision: Precision | None = None,
     ) -> dict[str, NDArray[Any]]:
         """The outputs of every layer in a precision, by name; without one those of the float model. As `predict` otherwise.
 
@@ -343,7 +354,7 @@ class Model:
         types: str = "auto",
         relu: Type | None = None,
         maximum: Type | None = None,
-        precision: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        precision: Precision | None = None,
     ) -> dict[str, Any]:
         """What the values of each tensor are, and with a precision what its type does to them, and what to change: the document that
         `narrow profile --json` writes (docs/search.md).
@@ -367,6 +378,8 @@ def _configuration(precision: Any) -> tuple[str, str]:
     if isinstance(precision, Mapping):
         # hls4ml's own types print as it spells them; YAML takes JSON.
         return json.dumps(precision, default=str), "precision"
+    if hasattr(precision, "to_yaml"):
+        return precision.to_yaml(), "precision"
     if not isinstance(precision, (str, os.PathLike)):
         raise TypeError(f"precision: {precision!r} should be a YAML file or a dictionary")
     path = os.fspath(precision)
@@ -392,12 +405,15 @@ def load(model: Any) -> Model:
         if not isinstance(path, str):
             raise TypeError(f"model: {path!r} should be text")
         made = _read(path)
-    elif hasattr(model, "save") and hasattr(model, "to_json") and hasattr(model, "get_config"):
+        model = path if os.path.isabs(path) else "+".join(map(os.path.abspath, [path] if os.path.exists(path) else path.split("+")))
+    elif is_live(model):
         made = _read_live(model)
     else:
         raise TypeError(f"model: a {type(model).__name__} is neither a file nor a Keras model")
     _warn(made.notes, 2)
-    return Model(made)
+    read = Model(made)
+    read._source = model
+    return read
 
 
 def _read(path: str) -> _narrow.Model:
@@ -413,16 +429,26 @@ def _read(path: str) -> _narrow.Model:
         raise
 
 
+def is_live(model: Any) -> bool:
+    """Whether it is a model of Keras 3 or tf_keras."""
+    return hasattr(model, "save") and hasattr(model, "to_json") and hasattr(model, "get_config")
+
+
 def _read_live(model: Any) -> _narrow.Model:
-    keras2 = type(model).__module__.split(".")[0] == "tf_keras" or any(base.__module__.startswith("tf_keras") for base in type(model).__mro__)
     with tempfile.TemporaryDirectory(prefix="narrow-") as folder:
-        # Keras' own name of the model; characters of folders have no place in a file's.
-        name = str(getattr(model, "name", "model")).replace("/", "_") or "model"
-        path = Path(folder) / f"{name}{'.h5' if keras2 else '.keras'}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that .h5 is a legacy format
-            model.save(path)
-        return _narrow.load(str(path))
+        return _narrow.load(str(write_live(model, Path(folder))))
+
+
+def write_live(model: Any, folder: Path) -> Path:
+    """Writes a model of Keras' into a folder, under its own name."""
+    keras2 = type(model).__module__.split(".")[0] == "tf_keras" or any(base.__module__.startswith("tf_keras") for base in type(model).__mro__)
+    # Keras' own name of the model; characters of folders have no place in a file's.
+    name = str(getattr(model, "name", "model")).replace("/", "_") or "model"
+    path = folder / f"{name}{'.h5' if keras2 else '.keras'}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that .h5 is a legacy format
+        model.save(path)
+    return path
 
 
 def set_threads(threads: int) -> None:
@@ -431,3 +457,13 @@ def set_threads(threads: int) -> None:
     if threads < 0:
         raise ValueError(f"threads: {threads} should be 0 or more")
     _narrow.set_threads(threads)
+    global _threads
+    _threads = threads
+
+
+_threads = 0
+
+
+def threads_set() -> int:
+    """What set_threads said last; 0 for all cores."""
+    return _threads

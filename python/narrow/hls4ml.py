@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrow import _narrow
-from narrow._model import FixedModel, _warn
+from narrow._model import FixedModel, HasTypes, _warn
 
 __all__ = ["Unsupported", "accelerate", "from_hls4ml", "register_ksum", "to_hls4ml_config"]
 
@@ -31,12 +31,12 @@ _HERE = Path(__file__).parent
 _BACKENDS = ("Vitis", "Narrow")
 
 
-def to_hls4ml_config(precision: FixedModel) -> dict[str, Any]:
-    """The types of a model in a precision (Model.fixed) as the dictionary for hls4ml.converters.convert_from_keras_model(hls_config=...):
+def to_hls4ml_config(precision: HasTypes) -> dict[str, Any]:
+    """The types of a model in a precision (Model.fixed), or those that narrow.search found, as the dictionary for hls4ml.converters.convert_from_keras_model(hls_config=...):
     nothing is left to `auto`. Needs PyYAML, which hls4ml needs too."""
     import yaml
 
-    if not isinstance(precision, FixedModel):
+    if not hasattr(precision, "to_yaml"):
         raise TypeError(f"precision: a {type(precision).__name__} should be a FixedModel, as in model.fixed(v=(16, 6))")
     config: dict[str, Any] = yaml.safe_load(precision.to_yaml())
     return config

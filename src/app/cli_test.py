@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -501,6 +502,26 @@ def test_a_training_that_is_stopped_says_how_to_resume(tmp_path):
     line[line.index("400")] = "3"
     again = narrow(*line[1:], cwd=tmp_path)
     assert again.returncode == 0 and "narrow: resuming m.keras after epoch " in again.stderr, again.stderr
+
+
+def test_a_driven_program_ends_with_its_input(tmp_path):
+    """Progress comes in lines, twice a second; the end of standard input is Ctrl-C, and leaves a study that resumes. Without --driven it is nothing."""
+    line = ("sweep", DS16, "--data", GOLDEN / "clusters.h5", "--v-full", "8:30", "--v-int", "4:8", "--wb-full", "8:20", "--wb-int", "1:3",
+            "--samples", 500, "--keep", "none", "--out", tmp_path / "study")
+    process = subprocess.Popen([NARROW, "--driven", *map(str, line)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    lines = []
+    while len(lines) < 3:
+        text = process.stderr.readline()
+        assert text, lines
+        if re.match(r"\d+/4485 points", text):
+            lines.append(time.monotonic())
+    assert lines[2] - lines[1] < 5  # seconds; 10 without
+    process.stdin.close()
+    said = process.stderr.read()
+    assert process.wait() == 130 and "narrow: stopped: what is done is kept; the same command resumes from there" in said, said
+    short = [*line[:5], 8, *line[6:]]
+    resumed = subprocess.run([NARROW, *map(str, short)], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert resumed.returncode == 0 and re.search(r"\d+ points were done before", resumed.stdout), resumed.stdout + resumed.stderr
 
 
 def test_a_copied_program_names_the_library_that_is_missing(tmp_path):

@@ -7,6 +7,9 @@ namespace narrow {
 void stop_at_ctrl_c();
 bool interrupted();
 
+// From now on the end of standard input is what Ctrl-C is: for a program that starts narrow, and may itself be killed.
+void stop_at_end_of_input();
+
 }  // namespace narrow
 
 #endif  // NARROW_APP_INTERRUPT_H_

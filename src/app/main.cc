@@ -10,7 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "app/interrupt.h"
 #include "app/options.h"
+#include "app/progress.h"
 #include "error.h"
 #include "study/run.h"
 
@@ -62,16 +64,24 @@ int run(int argc, char** argv) {
   CLI::App app("How few bits does your trigger network need? Runs Keras networks in fixed point, bit for bit as hls4ml's C++ would.",
                "narrow");
   narrow::Globals globals;
-  for (int i = 0; i < argc; ++i) globals.command += (i > 0 ? " " : "") + narrow::shell_quoted(argv[i]);
+  for (int i = 0; i < argc; ++i) {
+    if (std::string(argv[i]) != "--driven") globals.command += (i > 0 ? " " : "") + narrow::shell_quoted(argv[i]);
+  }
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", NARROW_VERSION);
   app.add_flag("--quiet", globals.quiet, "print nothing but errors");
   app.add_option("--threads", globals.threads, "cores to use; all where it is not given")->check(narrow::positive());
+  app.add_flag("--driven", globals.driven,
+               "for programs that start narrow: progress twice a second, as lines, and the end of standard input stops it as Ctrl-C does");
   // Commands run from their callbacks, after the whole line is parsed; the number of threads must be set before.
   std::optional<tbb::global_control> threads;
   app.parse_complete_callback([&] {
     if (globals.threads > 0) threads.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(globals.threads));
+    if (!globals.driven) return;
+    constexpr double kDrivenSeconds = 0.5;
+    narrow::Progress::set_line_seconds(kDrivenSeconds);
+    narrow::stop_at_end_of_input();
   });
   narrow::add_generate(app, globals);
   narrow::add_prepare(app, globals);

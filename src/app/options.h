@@ -61,6 +61,7 @@ class PrecisionArguments {
 struct Globals {
   bool quiet = false;
   int threads = 0;      // 0: all cores
+  bool driven = false;  // by another program
   std::string command;  // the whole line that was typed
 };
 

@@ -7,6 +7,14 @@
 
 namespace narrow {
 
+namespace {
+
+double line_seconds = 10;
+
+}  // namespace
+
+void Progress::set_line_seconds(double seconds) { line_seconds = seconds; }
+
 Progress::Progress(std::string unit, bool quiet) : unit_(std::move(unit)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Progress::show(const State& state) {
@@ -15,8 +23,7 @@ void Progress::show(const State& state) {
   const auto now = Clock::now();
   const double since = std::chrono::duration<double>(now - shown_).count();
   constexpr double kBarSeconds = 0.1;
-  constexpr double kLineSeconds = 10;
-  if ((done < all || all == 0) && since < (terminal_ ? kBarSeconds : kLineSeconds)) return;
+  if ((done < all || all == 0) && since < (terminal_ ? kBarSeconds : line_seconds)) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   // Of a shorter time no rate can be told: it would be that of the clock.

@@ -12,6 +12,8 @@ namespace narrow {
 class Progress {
  public:
   Progress(std::string unit, bool quiet);
+  // How often a line is printed where there is no terminal; 10 s at first.
+  static void set_line_seconds(double seconds);
   // Time counts from here.
   void restart() { start_ = shown_ = Clock::now(); }
   struct State {
