@@ -408,7 +408,8 @@ Mode mode_of(const KerasLayer& layer, const char* key, Mode (*parse)(std::string
               (key[0] == 'R' ? "RND or TRN" : "SAT or WRAP"));
 }
 
-// hls4ml writes what stands there for a layer into its attributes. Types are inferred all the same, and of the others these change nothing.
+// hls4ml writes what stands there for a layer into its attributes, where it has such. Types are inferred all the same, and of the others
+// these change nothing; _accum_multiplicity, which older versions of HGQ write, is none of its attributes.
 void check_overrides(const KerasLayer& layer) {
   const json overrides = layer.config.value("overrides", json());
   if (overrides.is_null()) return;
@@ -417,7 +418,7 @@ void check_overrides(const KerasLayer& layer) {
   for (const auto& [name, entry] : layers.items()) {
     if (!entry.is_object()) throw Error(describe(layer) + ": its overrides of " + name + " should be keys with values");
     for (const auto& [key, value] : entry.items()) {
-      if (key.ends_with("_t") || key == "parallelization_factor" || key == "table_size") continue;
+      if (key.ends_with("_t") || key == "parallelization_factor" || key == "table_size" || key == "_accum_multiplicity") continue;
       throw Error(describe(layer) + ": its overrides give " + name + " a " + key +
                   ", which narrow does not know and which may change the numbers");
     }
@@ -695,10 +696,10 @@ KerasLayer layer_from(const json& item) {
                 layer.class_name);
   }
   if (module.starts_with("qkeras") && is_quantized_layer(layer.class_name)) return layer;
-  // Under its registered name, or in files of .keras beside it.
-  const bool is_registered = layer.class_name.starts_with("HGQ>") || text_or(item, "registered_name", "").starts_with("HGQ>");
-  if (is_registered && is_hgq(without_package(layer.class_name))) {
-    layer.class_name = without_package(layer.class_name);
+  // As hls4ml, which looks at the class alone: a file names HGQ's module or hls4ml's, with HGQ's package in front of the class or without.
+  if (const std::string bare = without_package(layer.class_name);
+      is_hgq(bare) && (layer.class_name == bare || layer.class_name == "HGQ>" + bare)) {
+    layer.class_name = bare;
     return layer;
   }
   if (!module.starts_with("keras") && !module.starts_with("tf_keras") && !module.starts_with("tensorflow")) {

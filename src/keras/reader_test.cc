@@ -152,6 +152,27 @@ class BrokenFile : public testing::Test {
   fs::path folder_;
 };
 
+// HGQ before 0.2 wrote its classes without its package, under the module of hls4ml or under none, and how many terms a sum has.
+TEST_F(BrokenFile, ProxyModelsOfOlderVersionsOfHgqAreTheSame) {
+  const std::string text = bytes_of(kGolden + "hgq/jets.json");
+  const Model model = read_keras(kGolden + "hgq/jets.json");
+  const auto changed = [](std::string in, const std::string& from, const std::string& to) {
+    EXPECT_NE(in.find(from), std::string::npos) << from;
+    for (auto at = in.find(from); at != std::string::npos; at = in.find(from, at + to.size())) in.replace(at, from.size(), to);
+    return in;
+  };
+  std::string older = changed(text, "HGQ>FixedPointQuantizer", "FixedPointQuantizer");
+  older = changed(older, R"("layers": {})", R"("layers": {"d1": {"_accum_multiplicity": 16.0, "weight_t": "fixed<10,5>"}})");
+  const std::string of_hls4ml = changed(older, "HGQ.proxy.fixed_point_quantizer", "hls4ml.utils.fixed_point_quantizer");
+  const std::string of_none =
+      changed(changed(older, R"("module": "HGQ.proxy.fixed_point_quantizer", )", ""), R"("registered_name": "FixedPointQuantizer", )", "");
+  for (const std::string& each : {older, of_hls4ml, of_none}) {
+    const Model again = read_keras(write("older.json", each) + "+" + kGolden + "hgq/jets_weights.h5");
+    expect_same_model(model, again);
+    for (std::size_t i = 0; i < model.layers.size(); ++i) EXPECT_EQ(model.layers[i].op->settings(), again.layers[i].op->settings());
+  }
+}
+
 TEST_F(BrokenFile, OneLineSaysWhatIsWrong) {
   expect_error(folder_.string() + "/none.keras", "no such file");
   expect_error(folder_.string(), "folder");

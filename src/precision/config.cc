@@ -38,6 +38,7 @@ const Words kEntryKeys = {"Precision",
                           "TraceOutput",
                           "BramFactor",
                           "TableSize",
+                          "table_size",
                           "ParallelizationFactor",
                           "DepthwiseReuseFactor",
                           "PointwiseReuseFactor",
@@ -217,10 +218,21 @@ class ConfigReader {
       if (!has_exactly(name)) forbid_layer_keys(item.second, name, "which hls4ml takes from a layer's exact name only");
     }
     note_linear_activations(config);
+    note_strategies(config);
     return config;
   }
 
  private:
+  void note_strategies(PrecisionConfig& config) const {
+    for (const auto* entries : {&config.by_type, &config.by_name}) {
+      for (const auto& [name, entry] : *entries) {
+        if (!entry.strategy || lower(*entry.strategy) == "latency" || lower(*entry.strategy) == "resource") continue;
+        config.notes.push_back(name + ": hls4ml 1.3.0 ignores its Strategy " + *entry.strategy +
+                               ", for it has no weights; of a softmax it reads Implementation");
+      }
+    }
+  }
+
   // Those that hls4ml's reader of Keras 2 adds, where that of Keras 3 reads the model and their type is not that of the layer before.
   void note_linear_activations(PrecisionConfig& config) const {
     const auto result = [&](const std::string& name) {
@@ -376,7 +388,8 @@ class ConfigReader {
     if (const YAML::Node strategy = node["Strategy"]; strategy && !strategy.IsNull()) {
       entry.strategy = scalar(strategy);
       const std::string name = lower(*entry.strategy);
-      if (name != "latency" && name != "resource") {
+      // Of a layer without weights hls4ml looks at none; its example models give a softmax "Stable".
+      if (name != "latency" && name != "resource" && contains(types, name_of(TypeName::kWeight))) {
         throw fault(strategy, "the strategy '" + *entry.strategy + "' is not supported; Latency and Resource are");
       }
     }
@@ -418,7 +431,10 @@ class ConfigReader {
       if (!format) throw fault(value, std::string(name_of(type)) + "_t: hls4ml infers no types of tables; give one, as in ap_fixed<18,8>");
       entry.tables[std::string(name_of(type))] = *format;
     }
-    if (const YAML::Node size = node["TableSize"]; size && !size.IsNull()) {
+    // hls4ml makes the attribute table_size of either; so its own example configurations spell it.
+    if (node["TableSize"] && node["table_size"])
+      throw fault(node["table_size"], owner + ": it gives both TableSize and table_size; give one");
+    if (const YAML::Node size = node["TableSize"] ? node["TableSize"] : node["table_size"]; size && !size.IsNull()) {
       const auto fail = [&] { return fault(size, "TableSize should be a whole number from 1 to " + std::to_string(kLargestTable)); };
       try {
         entry.table_size = size.as<int>();

@@ -165,6 +165,11 @@ TEST_F(ConfigFile, WhatIsMisspeltIsNotIgnored) {
       "LayerName:\n  phi1: {Trace: false, TableSize: 1024, ParallelizationFactor: 2, ConvImplementation: LineBuffer}\n"
       "  phi1_relu: {Precision: {result: auto, table: 'ap_fixed<18,8>'}}\n  phi1_linear: {Precision: {result: auto, table: auto}}\n";
   EXPECT_EQ(error_of(model + rest + "LayerType: {ThresholdedReLU: {Precision: {param: auto}}, InputLayer: {Trace: false}}"), "no error");
+  // As hls4ml's example models have them.
+  EXPECT_EQ(error_of(model + "LayerName:\n  phi1_relu: {Strategy: Stable, table_size: 1024}\n"), "no error");
+  expect(model + "LayerName:\n  phi1: {Strategy: Stable}\n", "line 3: the strategy 'Stable' is not supported");
+  expect(model + "LayerName:\n  phi1_relu: {TableSize: 1024, table_size: 512}\n",
+         "line 3: phi1_relu: it gives both TableSize and table_size");
   EXPECT_EQ(
       error_of("OutputDir: d\nIOType: io_stream\nHLSConfig:\n  Model: {Precision: 'ap_fixed<16,6>', BramFactor: 9, PipelineStyle: auto}\n"),
       "no error");
@@ -553,6 +558,8 @@ TEST_F(TablesTest, TypesUnderPrecisionAreSaidToBeIgnored) {
 // fix_softmax_table_size.py.
 TEST_F(TablesTest, ASoftmaxCutsItsTablesToTheTypes) {
   EXPECT_EQ(resolved("{TableSize: 4096}").precision[2].table_size, 4096);
+  EXPECT_EQ(resolved("{table_size: 4096}").precision[2].table_size, 4096);
+  EXPECT_NE(testing::PrintToString(resolved("{Strategy: Stable}").notes).find("ignores its Strategy Stable"), std::string::npos);
   EXPECT_EQ(resolved("{TableSize: 4096}", "ap_fixed<9,4>").precision[2].table_size, 512);
   EXPECT_EQ(resolved("{inv_table_t: 'ap_fixed<7,4>'}").precision[2].table_size, 128);
   expect_again(resolved("{TableSize: 4096}", "ap_fixed<9,4>"));
