@@ -255,6 +255,19 @@ def unet():
 unet.cases = [CASES[0], CASES[2]]
 
 
+def padded():
+    """Zeros around pixels, more on some sides than on others: behind a type of its own, an activation and a convolution."""
+    net = Net("padded", [2, 5, 6])
+    x = net.node("Relu", net.quant(net.conv("x", 2, 3, [1, 2]), 8, 0.0625))
+    x = net.node("Pad", x, net.const([0, 0, 1, 0, 0, 0, 2, 1], np.int64), mode="constant")
+    x = net.conv(x, 3, 4, [3, 2])
+    x = net.node("Pad", x, net.const([0, 0, 0, 2, 0, 0, 1, 1], np.int64), net.const(0.0))
+    return net.model(net.conv(x, 4, 3, [2, 3]))
+
+
+padded.cases = [CASES[0], CASES[2], {**CASES[0], "name": "model_12_5", "granularity": "model", "default": "ap_fixed<12,5,AP_RND,AP_SAT>"}]
+
+
 def rows():
     """Constants as first inputs, with the axis of the batch, which hls4ml takes for one of the values until it makes layers of the nodes."""
     net = Net("rows", [4])
@@ -362,7 +375,7 @@ def exported(name):
     return lambda: onnx.load(str(Path(__file__).resolve().parents[1] / "golden" / "onnx" / "exported" / f"{name}.onnx"))
 
 
-NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, unet, rows, folded, moved, floors, classes, zeros)}
+NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, unet, padded, rows, folded, moved, floors, classes, zeros)}
 NETS |= {name: exported(name) for name in ("jets", "pictures")}
 
 
@@ -408,10 +421,10 @@ def floats(model, x):
 
 
 def with_last_channels(model):
-    """Resize and Concat on values whose channels are last, as in hls4ml's tiny_unet files; this qonnx leaves Transposes around them."""
+    """Resize, Concat and Pad on values whose channels are last, as in hls4ml's tiny_unet files; this qonnx leaves Transposes around them."""
     graph, makers = model.graph, {n.output[0]: n for n in model.graph.node}
     turned = set()
-    for node in [n for n in graph.node if n.op_type in ("Resize", "Concat")]:
+    for node in [n for n in graph.node if n.op_type in ("Resize", "Concat", "Pad")]:
         for i, tensor in enumerate(node.input if node.op_type == "Concat" else node.input[:1]):
             if tensor not in turned:
                 assert list(makers[tensor].attribute[0].ints) == [0, 3, 1, 2]
@@ -421,6 +434,8 @@ def with_last_channels(model):
         model.set_tensor_shape(node.output[0], [shape[i] for i in (0, 2, 3, 1)])
         if node.op_type == "Concat":
             node.attribute[0].i = 3
+        elif node.op_type == "Pad":
+            model.set_initializer(node.input[1], model.get_initializer(node.input[1])[[0, 2, 3, 1, 4, 6, 7, 5]])
         else:
             model.set_initializer(node.input[2], model.get_initializer(node.input[2])[[0, 2, 3, 1]])
     for back in [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in turned]:
@@ -435,7 +450,7 @@ def with_last_channels(model):
 
 def make(name, folder, samples, traced):
     model = for_hls4ml(ModelWrapper(NETS[name]()))
-    if name == "unet":
+    if name in ("unet", "padded"):
         model = with_last_channels(model)
     model.save(str(folder / f"{name}.onnx"))
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]

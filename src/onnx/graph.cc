@@ -183,6 +183,7 @@ const std::map<std::string, std::set<std::string>>& attributes_of() {
       {"Flatten", {"axis"}},
       {"Transpose", {"perm"}},
       {"Resize", {"coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "mode", "nearest_mode"}},
+      {"Pad", {"mode"}},
       {"Conv", {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}},
       {"MaxPool", {"auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"}},
       {"AveragePool", {"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"}},
@@ -195,7 +196,7 @@ const std::map<std::string, std::set<std::string>>& attributes_of() {
 }
 
 // Nodes to which the shape of their input matters, but for a MatMul.
-const std::set<std::string> kMoves = {"Resize", "Reshape", "Flatten",     "Transpose",         "Concat",
+const std::set<std::string> kMoves = {"Resize", "Pad",     "Reshape",     "Flatten",           "Transpose",    "Concat",
                                       "Conv",   "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
 
 // hls4ml's class of a node that becomes another layer; empty for others.
@@ -354,6 +355,7 @@ class Reader {
     if (file.op == "MaxPool" || file.op == "AveragePool") return read_pool(file, node);
     if (file.op == "GlobalAveragePool" || file.op == "GlobalMaxPool") return read_global_pool(file, node);
     if (file.op == "Resize") return read_resize(file, node);
+    if (file.op == "Pad") return read_pad(file, node);
     node.operation =
         file.op == "Reshape" || file.op == "Flatten" || file.op == "Transpose" ? move_of(file, node) : activation_of(file, node);
     set_shape(node);
@@ -417,6 +419,13 @@ class Reader {
     return std::make_shared<Rearrangement>(Move::kPermute, std::move(numbers));
   }
 
+  // hls4ml takes every node's channels for last ones where a node of the file is one of qonnx' for channels that are last.
+  void require_channels_last(const Node& node) const {
+    const bool is_last =
+        std::any_of(file_.nodes.begin(), file_.nodes.end(), [](const FileNode& each) { return each.domain == kChannelsLast; });
+    if (!is_last) throw not_channels_last(node);
+  }
+
   // The nearest pixel, of images whose channels are last. hls4ml takes the height for the width and the width for the height, and looks at
   // no mode but that.
   void read_resize(const FileNode& file, Node& node) {
@@ -433,9 +442,7 @@ class Reader {
                   "narrow takes whole scales of square images, the same along both axes and 1 for the batch and the last axis, where "
                   "the channels are; hls4ml 1.3.0 confuses the axes of others");
     }
-    const bool is_last =
-        std::any_of(file_.nodes.begin(), file_.nodes.end(), [](const FileNode& each) { return each.domain == kChannelsLast; });
-    if (!is_last) throw not_channels_last(node);
+    require_channels_last(node);
     // Where the pixel that ONNX takes is the one that hls4ml takes, the scale a whole number.
     const std::string where = text(file, "coordinate_transformation_mode", "half_pixel");
     const std::string nearest = text(file, "nearest_mode", "round_prefer_floor");
@@ -450,6 +457,40 @@ class Reader {
     node.behind_class = class_before(before);
     if (!node.behind_class.empty()) node.behind = before.name;
     node.operation = std::make_shared<Rearrangement>(Move::kRepeat, std::vector{static_cast<int>(scale), static_cast<int>(scale)});
+    set_shape(node);
+  }
+
+  // Zeros around rows or images whose channels are last. hls4ml looks at no padding of the batch and of the last axis.
+  void read_pad(const FileNode& file, Node& node) {
+    if (text(file, "mode", "constant") != "constant") throw fault(node, "its mode should be constant");
+    const bool three = file.inputs.size() == 3 && !file_.empty.contains(file.inputs[2]);
+    if (file.inputs.size() != 2 && !three)
+      throw fault(node, "hls4ml 1.3.0 takes it with two inputs, or three: values, pads, and a constant value");
+    if (three) {
+      const Array value = constant(file, 2, "constant_value");
+      if (value.numbers.size() != 1 || value.numbers[0] != 0) throw fault(node, "its constant value should be 0");
+    }
+    const Array given = constant(file, 1, "pads");
+    const Numbers& pads = given.numbers;
+    const std::size_t axes = node.shape.size() + 1;
+    if (axes != 3 && axes != 4) throw fault(node, "hls4ml 1.3.0 takes rows and images alone");
+    if (pads.size() != 2 * axes) throw fault(node, "its pads should be two numbers for each axis, the batch among them");
+    if (pads[0] != 0 || pads[axes] != 0 || pads[axes - 1] != 0 || pads[2 * axes - 1] != 0) {
+      throw fault(node, "its pads of the batch and of the last axis, where the channels are, should be 0: hls4ml 1.3.0 leaves them out");
+    }
+    constexpr double kMost = 1 << 20;
+    std::vector<int> numbers;
+    for (std::size_t axis = 1; axis + 1 < axes; ++axis) {
+      for (const double size : {pads[axis], pads[axes + axis]}) {
+        if (!(size >= 0 && size <= kMost)) throw fault(node, "its pads should be numbers from 0 on");
+        numbers.push_back(static_cast<int>(size));
+      }
+    }
+    require_channels_last(node);
+    const Node& before = input(file, 0);
+    node.behind_class = class_before(before);
+    if (!node.behind_class.empty()) node.behind = before.name;
+    node.operation = std::make_shared<Rearrangement>(Move::kZeroPad, std::move(numbers));
     set_shape(node);
   }
 

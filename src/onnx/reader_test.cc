@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 #include <random>
 
@@ -326,33 +327,41 @@ TEST_F(OnnxFile, ChannelsThatAreNotLast) {
   expect_refusal("node MaxPool_0 (MaxPool): its channels are not last; convert the file with qonnx-to-channels-last");
 }
 
+// A file of golden/onnx after `change` to all nodes of an op is refused with `part` in the message.
+void expect_refused(const std::string& file, const std::string& op, const std::function<void(onnx::ModelProto&, onnx::NodeProto&)>& change,
+                    const std::string& part) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(read_file(NARROW_SOURCE_DIR "/golden/onnx/" + file)));
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node()) {
+    if (node.op_type() == op) change(model, node);
+  }
+  try {
+    onnx_model(model.SerializeAsString());
+    ADD_FAILURE() << "no error: " << part;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+onnx::TensorProto& initializer(onnx::ModelProto& model, const std::string& name) {
+  for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.name() == name) return tensor;
+  }
+  throw std::runtime_error("no initializer " + name);
+}
+
 // A Resize that hls4ml computes otherwise than the file means it, or does not convert.
 TEST(Resize, ThatHls4mlTakesOtherwiseIsRefused) {
-  const std::string whole = read_file(NARROW_SOURCE_DIR "/golden/onnx/unet.onnx");
-  const auto expect = [&](const auto& change, const std::string& part) {
-    onnx::ModelProto model;
-    ASSERT_TRUE(model.ParseFromString(whole));
-    for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node()) {
-      if (node.op_type() == "Resize") change(model, node);
-    }
-    try {
-      onnx_model(model.SerializeAsString());
-      ADD_FAILURE() << "no error: " << part;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-    }
-  };
+  const auto expect = [](const auto& change, const std::string& part) { expect_refused("unet.onnx", "Resize", change, part); };
   const auto mode = [](onnx::NodeProto& node, const std::string& name, const std::string& text) {
     for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
       if (attribute.name() == name) attribute.set_s(text);
     }
   };
   const auto scales = [](onnx::ModelProto& model, const onnx::NodeProto& node, std::vector<float> values) {
-    for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
-      if (tensor.name() != node.input(2)) continue;
-      tensor.clear_raw_data();
-      tensor.mutable_float_data()->Assign(values.begin(), values.end());
-    }
+    onnx::TensorProto& tensor = initializer(model, node.input(2));
+    tensor.clear_raw_data();
+    tensor.mutable_float_data()->Assign(values.begin(), values.end());
   };
   expect([&](auto&, auto& node) { mode(node, "mode", "linear"); }, "its mode should be nearest");
   expect([&](auto&, auto& node) { mode(node, "nearest_mode", "ceil"); }, "its coordinates (asymmetric, ceil) are not those");
@@ -360,6 +369,33 @@ TEST(Resize, ThatHls4mlTakesOtherwiseIsRefused) {
   expect([&](auto& model, auto& node) { scales(model, node, {1, 1.5, 1.5, 1}); }, "narrow takes whole scales of square images");
   expect([&](auto& model, auto& node) { scales(model, node, {1, 2, 2, 2}); }, "narrow takes whole scales of square images");
   expect([&](auto&, auto& node) { node.mutable_input()->RemoveLast(); }, "hls4ml 1.3.0 takes it with three inputs");
+}
+
+// What hls4ml leaves out of a Pad, or does not convert.
+TEST(Pad, ThatHls4mlTakesOtherwiseIsRefused) {
+  const auto expect = [](const auto& change, const std::string& part) { expect_refused("padded.onnx", "Pad", change, part); };
+  const auto pads = [](onnx::ModelProto& model, const onnx::NodeProto& node, std::vector<std::int64_t> values) {
+    onnx::TensorProto& tensor = initializer(model, node.input(1));
+    tensor.clear_raw_data();
+    tensor.mutable_int64_data()->Assign(values.begin(), values.end());
+    tensor.set_dims(0, static_cast<std::int64_t>(values.size()));
+  };
+  const auto mode = [](auto&, onnx::NodeProto& node) {
+    node.clear_attribute();
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name("mode");
+    attribute.set_s("reflect");
+  };
+  const auto value = [](onnx::ModelProto& model, onnx::NodeProto& node) {
+    if (node.input_size() == 3) initializer(model, node.input(2)).set_raw_data(std::string("\0\0\x80\x3f", 4));
+  };
+  expect(mode, "its mode should be constant");
+  expect(value, "its constant value should be 0");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 1, 1, 0, 1, 1, 0}); }, "its pads of the batch and of the last axis");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 1, 0, 1, 1, 1, 0}); }, "its pads of the batch and of the last axis");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, -1, 0, 0, 1, 1, 0}); }, "its pads should be numbers from 0 on");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 0, 0, 1, 0}); }, "its pads should be two numbers for each axis");
+  expect([](auto&, auto& node) { node.mutable_input()->DeleteSubrange(1, node.input_size() - 1); }, "two inputs, or three");
 }
 
 TEST_F(OnnxFile, NamesOfOtherCharacters) {
