@@ -91,13 +91,24 @@ def shown() -> Iterator[_Shown]:
         bar.close()
 
 
-def run(arguments: Sequence[str], stacklevel: int, *, cwd: str | None = None, cores: int | None = None, quiet: bool = False) -> str:
+_RUNNING: dict[str, set[subprocess.Popen[bytes]]] = {}
+
+
+def stop(call: str) -> None:
+    """Stops what other threads of this process run for a call, as Ctrl-C does."""
+    for process in list(_RUNNING.pop(call, ())):
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def run(arguments: Sequence[str], stacklevel: int, *, cores: int | None = None, quiet: bool = False, call: str | None = None) -> str:
     """Runs `narrow ARGUMENTS`.
 
     Args:
         stacklevel: that of warnings, as warnings.warn has it for the caller.
         cores: the command's --threads; what set_threads said where it is not given.
-        quiet: no progress.
+        quiet: neither progress nor warnings.
+        call: a name for `stop`.
 
     Returns:
         What it prints on standard output.
@@ -111,8 +122,10 @@ def run(arguments: Sequence[str], stacklevel: int, *, cwd: str | None = None, co
     with tempfile.TemporaryFile() as printed:
         # A group of its own: Ctrl-C in a terminal reaches this interpreter alone, which passes it on.
         process = subprocess.Popen(
-            words, executable=PROGRAM, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.PIPE, start_new_session=True, cwd=cwd
+            words, executable=PROGRAM, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.PIPE, start_new_session=True
         )
+        if call is not None:
+            _RUNNING.setdefault(call, set()).add(process)
         assert process.stdin is not None and process.stderr is not None
         error = ""
         try:
@@ -121,9 +134,11 @@ def run(arguments: Sequence[str], stacklevel: int, *, cwd: str | None = None, co
                     text = line.decode(errors="replace").strip()
                     if text.startswith("narrow: error: "):
                         error = text.removeprefix("narrow: error: ")
+                    elif quiet:
+                        continue
                     elif text.startswith("narrow: note: "):
                         warnings.warn(text.removeprefix("narrow: note: "), NarrowWarning, stacklevel=stacklevel + 1)
-                    elif not quiet:
+                    else:
                         bar.line(text)
             process.wait()
         except BaseException:
@@ -132,6 +147,8 @@ def run(arguments: Sequence[str], stacklevel: int, *, cwd: str | None = None, co
         finally:
             process.stdin.close()
             process.stderr.close()
+            if call in _RUNNING:
+                _RUNNING[call].discard(process)
         printed.seek(0)
         output = printed.read().decode(errors="replace")
     if process.returncode == 130:

@@ -219,6 +219,7 @@ def sweep(
     counted: int | None = None,
     share: bool = True,
     dedup: bool = True,
+    executor: Any = None,
 ) -> pandas.DataFrame:
     """Runs models at every precision of a grid: the command `narrow sweep`, whose options, defaults and errors these are (docs/study.md).
 
@@ -232,6 +233,9 @@ def sweep(
             its folder `inputs`. Where it is not given, the study is in a temporary folder until the interpreter ends, with nothing kept of
             the points but what the table has.
         samples: the first so many, 1,000 where it is not given.
+        executor: where the points are computed: any of concurrent.futures, such as a ProcessPoolExecutor, or a Dask client
+            (distributed.Client). Each of its workers computes with one core, and needs this package and, where it does not see the
+            files, is sent them once. The study is the same (docs/python.md).
 
     Returns:
         A row for each point: its coordinates, `bits`, each metric and its error ("error of mpe"), `overflowed`, and the other columns of the
@@ -248,11 +252,9 @@ def sweep(
     temporary = out is None
     study = _temporary() if out is None else os.fspath(out)
     inputs = _Inputs(Path(study) / "inputs")
-    words = ["sweep", *inputs.models(model)]
-    for path in inputs.data(data):
-        words += ["--data", path]
+    models, files = inputs.models(model), inputs.data(data)
     grid = {"v_full": v_full, "v_int": v_int, "wb_full": wb_full, "wb_int": wb_int}
-    words += _command.options(
+    options = _command.options(
         **{name: _bits_of(name, bits) for name, bits in grid.items()},
         **_types_of(types, relu, maximum),
         samples=samples,
@@ -281,10 +283,17 @@ def sweep(
         counted=counted,
         no_share=not share,
         no_dedup=not dedup,
-        out=study,
     )
     with _files_named(inputs.paths):
-        _command.run(words, stacklevel=2)
+        if executor is not None:
+            from narrow import _executor
+
+            _executor.sweep(executor, models, files, options, study, stacklevel=2)
+        words = ["sweep", *models]
+        for path in files:
+            words += ["--data", path]
+        # After an executor's workers: whatever they did, the study is what the command makes of it. It has said its notes.
+        _command.run([*words, *options, "--out", study], stacklevel=2, quiet=executor is not None)
     return results(study)
 
 

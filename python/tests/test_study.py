@@ -183,7 +183,7 @@ def test_notes_are_warnings_of_the_caller(samples, tmp_path):
 
 
 # A study of some seconds.
-LONG = {"v_full": "8:20", "v_int": "4:8", "wb_full": "8:14", "wb_int": "1:3", "samples": 200, "keep": "none"}
+LONG = {"v_full": "8:16", "v_int": "4:6", "wb_full": "8:14", "wb_int": "1:3", "samples": 200, "keep": "none"}
 PROGRAM_OF_LONG = """
 import narrow, sys, warnings
 warnings.simplefilter("ignore")
@@ -234,9 +234,9 @@ def test_a_stopped_sweep_resumes(how, tmp_path):
         time.sleep(0.02)
     before = narrow.results(tmp_path / "study").set_index("point")["finished"]
     frame = narrow.sweep(DS16, GOLDEN / "clusters.h5", **LONG, out=tmp_path / "study")
-    everything = 13 * 5 * 7 * 3
+    everything = 9 * 3 * 7 * 3
     assert 20 <= len(before) < everything and frame.set_index("point")["finished"][before.index].equals(before)
-    command("sweep", DS16, "--data", GOLDEN / "clusters.h5", "--v-full", "8:20", "--v-int", "4:8", "--wb-full", "8:14", "--wb-int", "1:3",
+    command("sweep", DS16, "--data", GOLDEN / "clusters.h5", "--v-full", "8:16", "--v-int", "4:6", "--wb-full", "8:14", "--wb-int", "1:3",
             "--samples", 200, "--keep", "none", "--out", tmp_path / "whole")
     assert_is(frame, tmp_path / "whole", everything)
 

@@ -139,6 +139,17 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
   if (searches) std::printf("  of each model {nodes}.searched.yml, a type for each tensor\n");
 }
 
+void begin_and_show(const Definition& definition, const RunOptions& options, const std::string& file, const Globals& globals) {
+  TrainingShown training(true, 0);
+  const RunWatch watch{training, [&](const std::vector<std::string>& notes) { print_notes(notes, globals.quiet); }, nullptr};
+  const Part part = begin_study(definition, options, watch);
+  write_file(file, to_json(part));
+  if (globals.quiet) return;
+  std::size_t points = 0;
+  for (const Part::Of& of : part.models) points += of.points.size();
+  std::printf("%zu points are to be computed: %s\n", points, file.c_str());
+}
+
 void run_and_show(Definition definition, RunOptions options, const std::string& shard, const Globals& globals) {
   take_shard(definition, options, shard);
   for (Family& family : definition.training) family.options.threads = globals.threads;

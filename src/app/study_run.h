@@ -15,6 +15,9 @@ void run_and_show(Definition definition, RunOptions options, const std::string& 
 // Prints what run_and_show would do: models to train, points of each scan, samples, files; computes and writes nothing.
 void show_plan(Definition definition, RunOptions options, const std::string& shard);
 
+// Begins a study, as begin_study does, and writes what is to be computed into `file`.
+void begin_and_show(const Definition& definition, const RunOptions& options, const std::string& file, const Globals& globals);
+
 }  // namespace narrow
 
 #endif  // NARROW_APP_STUDY_RUN_H_

@@ -13,7 +13,7 @@ struct Sweep {
   DataArguments data;
   PrecisionArguments precision;
   std::vector<std::string> v_full, v_int, wb_full, wb_int, keep;
-  std::string shard, layout = "text";
+  std::string shard, begin, points, layout = "text";
 };
 
 // An option that was given several times, as its YAML form takes a list.
@@ -36,6 +36,8 @@ void run(const Sweep& sweep, const Globals& globals) {
   definition.keep.layout = sweep.layout == "text" ? Keep::Layout::kText : Keep::Layout::kHdf5;
   RunOptions options = sweep.options;
   options.command = globals.command;
+  if (!sweep.begin.empty()) return begin_and_show(definition, options, sweep.begin, globals);
+  if (!sweep.points.empty()) options.part = read_part(sweep.points);
   run_and_show(std::move(definition), std::move(options), sweep.shard, globals);
 }
 
@@ -88,8 +90,16 @@ void add_sweep(CLI::App& app, const Globals& globals) {
   command->add_flag("!--no-share", sweep->options.share, "compute every point, even where another's result is known to be the same");
   command->add_flag("!--no-dedup", sweep->options.dedup, "compute repeated rows (padding) like any others");
   command->add_option("--out", definition.out, "folder of the study")->required();
-  command->add_option("--shard", sweep->shard,
-                      "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
+  auto* shard = command->add_option("--shard", sweep->shard,
+                                    "3/40: the third of forty parts of the points, into OUT/shard-3-of-40; narrow merge joins them");
+  auto* begin = command->add_option("--begin", sweep->begin,
+                                    "begin the study, compute nothing, and write which points are to be computed into this file, as JSON");
+  command
+      ->add_option("--points", sweep->points,
+                   "compute only the points in this file, as --begin writes it, into an OUT of their own; narrow merge joins them")
+      ->excludes(shard)
+      ->excludes(begin);
+  begin->excludes(shard);
   command->callback([sweep, &globals] { run(*sweep, globals); });
 }
 

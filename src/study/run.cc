@@ -1,6 +1,7 @@
 #include "study/run.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -10,10 +11,12 @@
 #include <optional>
 #include <set>
 
+#include "data/clusters.h"
 #include "data/hash.h"
 #include "data/seen.h"
 #include "data/text.h"
 #include "error.h"
+#include "files/model_file.h"
 #include "keras/reader.h"
 #include "keras/writer.h"
 #include "model/inference.h"
@@ -36,6 +39,11 @@ namespace fs = std::filesystem;
 // Samples of the float model whose values are shown beside the types.
 constexpr std::size_t kProfiled = 100;
 
+bool less(const Point& a, const Point& b) {
+  const auto bits = [](const Point& p) { return std::array{p.v_full, p.v_int, p.wb_full, p.wb_int}; };
+  return bits(a) < bits(b);
+}
+
 // Grids of one description are one scan: their points together, each once.
 struct ScanGrid {
   PrecisionOptions precision;
@@ -54,12 +62,32 @@ std::vector<ScanGrid> scan_grids(const Definition& definition, const Shard& shar
     scan.skipped += points.skipped;
   }
   for (ScanGrid& scan : scans) {
-    const auto bits = [](const Point& p) { return std::array{p.v_full, p.v_int, p.wb_full, p.wb_int}; };
-    std::stable_sort(scan.points.begin(), scan.points.end(), [&](const Point& a, const Point& b) { return bits(a) < bits(b); });
+    std::stable_sort(scan.points.begin(), scan.points.end(), less);
     scan.points.erase(std::unique(scan.points.begin(), scan.points.end()), scan.points.end());
     scan.points = points_of(scan.points, shard);
   }
   return scans;
+}
+
+// Those of the grid's points that a part of the study has of a model.
+ScanGrid grid_of(const RunOptions& options, const std::string& label, const ScanGrid& grid) {
+  if (!options.part) return grid;
+  ScanGrid own{grid.precision, options.part->points_of(label), 0};
+  std::sort(own.points.begin(), own.points.end(), less);
+  own.points.erase(std::unique(own.points.begin(), own.points.end()), own.points.end());
+  for (const Point& point : own.points) {
+    if (std::binary_search(grid.points.begin(), grid.points.end(), point, less)) continue;
+    throw Error("--points: " + types_of(point) + " of model " + label + " is no point of this study's grid");
+  }
+  return own;
+}
+
+void check_part(const Part& part, const std::vector<Subject>& subjects) {
+  for (const Store::KnownModel& model : part.known()) {
+    const auto same = std::find_if(subjects.begin(), subjects.end(), [&](const Subject& each) { return each.label == model.label; });
+    if (same == subjects.end() || content_hash(same->model) != model.hash)
+      throw Error("--points: its model " + model.label + " is none of this study's");
+  }
 }
 
 void check_targets(const MetricOptions& metrics, const Dataset& data, const Model& model, const Targets& targets) {
@@ -151,9 +179,11 @@ CheckedStudy checked(const Definition& definition, const RunOptions& options, co
       check_targets(metrics, own, subject.model, targets_of(each.options, own, subject.model, metrics.classes));
     }
   }
+  if (options.part) check_part(*options.part, study.subjects);
   for (const Subject& subject : study.subjects) {
     for (const ScanGrid& grid : study.grids) {
-      for (const Point& point : grid.points) resolve(subject.model, config_at(subject.model, grid.precision, point));
+      for (const Point& point : grid_of(options, subject.label, grid).points)
+        resolve(subject.model, config_at(subject.model, grid.precision, point));
     }
   }
   return study;
@@ -242,6 +272,7 @@ void count_points(PlannedScan& planned, const ScanGrid& grid, const std::vector<
            leader.wb_full - leader.wb_int == point.wb_full - point.wb_int && leader.v_int <= point.v_int && leader.wb_int <= point.wb_int;
   };
   planned.most = to_run.size();
+  planned.to_run = to_run;
   planned.least = static_cast<std::size_t>(std::count_if(to_run.begin(), to_run.end(), [&](const Point& point) {
     return std::none_of(leaders.begin(), leaders.end(), [&](const Point& leader) { return may_answer(leader, point); });
   }));
@@ -384,7 +415,9 @@ class Execution {
   void run(const std::vector<Subject>& subjects, const std::vector<FittedData>& data, const std::vector<ScanGrid>& grids,
            const std::function<void(const ScanResult&)>& publish) {
     std::size_t all = 0;
-    for (const ScanGrid& grid : grids) all += grid.points.size() * subjects.size() * definition_.data.size();
+    for (const ScanGrid& grid : grids) {
+      for (const Subject& subject : subjects) all += grid_of(options_, subject.label, grid).points.size() * definition_.data.size();
+    }
     Teller teller(watch_, all);
     plan(subjects, data, grids);
     if (!definition_.metrics.classes.empty()) store_.name_classes(definition_.metrics.classes);
@@ -394,7 +427,11 @@ class Execution {
       for (const Subject& subject : subjects) {
         const Dataset& own = data[i].of(subject.model);
         const std::vector<float> reference = infer(subject.model, own.x, own.size);
-        for (const ScanGrid& grid : grids) publish(run_scan_of(of, subject, own, reference, seen.at(subject.label), grid, teller));
+        for (const ScanGrid& grid : grids) {
+          const ScanGrid part = grid_of(options_, subject.label, grid);
+          if (options_.part && part.points.empty()) continue;
+          publish(run_scan_of(of, subject, own, reference, seen.at(subject.label), part, teller));
+        }
       }
     }
   }
@@ -408,7 +445,7 @@ class Execution {
         for (const ScanGrid& grid : grids) {
           const Scan scan = scan_of(definition_.data[i], subject, data[i].of(subject.model), grid);
           if (joins_others(store_, scan)) joining_.insert(scan.id);
-          planned_[scan.id] = store_.plan(scan, planned(subject.model, grid), {});
+          planned_[scan.id] = store_.plan(scan, planned(subject.model, grid_of(options_, subject.label, grid)), {});
         }
       }
     }
@@ -476,6 +513,7 @@ class Execution {
     files.write_float();
     teller.begin_scan();
     ScanResult result{scan, grid.points.size(), 0, 0, 0, 0, grid.skipped};
+    if (options_.begin_only) return result;
     const ScanJob job{subject.model,       data, measure, files,    grid.precision,
                       definition_.counted, scan, store_,  options_, metric_named(headline_of(metrics))};
     std::vector<StoredPoint> points = std::move(planned_.at(scan.id));
@@ -551,32 +589,53 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options) {
 }
 
 std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch) {
-  const CheckedStudy study = checked(definition, options, {});
+  const KnownModels whole_study = options.part ? options.part->known() : KnownModels();
+  const CheckedStudy study = checked(definition, options, whole_study);
   make_folder(definition.out);
   Store store(definition.out, Store::Mode::kWrite);
   if (options.shard.of == 1 && !definition.training.empty() && !store.models().empty()) {
     refuse_other_trainings(definition, store, planned_trainings(definition, &store));
   }
+  const auto known = [&] { return options.part ? whole_study : store.models(); };
   // Everything that could refuse models and data comes before anything is trained, computed or written.
   const std::vector<FittedData>& data = study.data;
-  if (!options.train_only) check_known(definition, all_models(definition, options.shard.of > 1, store.models()), data, &store);
+  if (!options.train_only) check_known(definition, all_models(definition, options.shard.of > 1, known()), data, &store);
   if (options.shard.of > 1) store.set("shard", std::to_string(options.shard.number) + "/" + std::to_string(options.shard.of));
   Definition whole = definition;
   if (options.shard.of > 1) whole.out = fs::path(definition.out).parent_path().string();
-  store.add_definition(to_yaml(whole), options.command);
+  if (!options.part) store.add_definition(to_yaml(whole), options.command);
   Execution execution(definition, options, watch, store);
   execution.train();
   if (options.train_only) return {};
-  const std::vector<Subject> subjects = all_models(definition, true, store.models());
+  const std::vector<Subject> subjects = all_models(definition, true, known());
   for (const Subject& subject : subjects) store.check_model(subject.model, subject.label);
   keep_trainings(store, definition, subjects);
   keep_histories(store, definition);
   std::vector<ScanResult> results;
   execution.run(subjects, data, study.grids, [&](const ScanResult& result) {
-    write_results(definition.out, store, result.scan);
+    if (!options.begin_only) write_results(definition.out, store, result.scan);
     results.push_back(result);
   });
   return results;
+}
+
+Part begin_study(const Definition& definition, RunOptions options, const RunWatch& watch) {
+  options.begin_only = true;
+  run_study(definition, options, watch);
+  const StudyPlan plan = plan_study(definition, options);
+  Part part;
+  for (const std::string& model : definition.models) {
+    for (const std::string& file : files_of_model(model)) part.files.push_back(file);
+  }
+  for (const StudyData& data : definition.data) {
+    for (const std::string& file : expand_paths(data.options.paths)) part.files.push_back(file);
+  }
+  for (const Store::KnownModel& model : Store(definition.out, Store::Mode::kRead).models()) {
+    const auto planned =
+        std::find_if(plan.scans.begin(), plan.scans.end(), [&](const PlannedScan& each) { return each.label == model.label; });
+    if (planned != plan.scans.end()) part.models.push_back({model, planned->to_run});
+  }
+  return part;
 }
 
 }  // namespace narrow

@@ -3,10 +3,12 @@
 
 #include <exception>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "study/definition.h"
+#include "study/part.h"
 #include "study/store.h"
 
 namespace narrow {
@@ -17,6 +19,8 @@ struct RunOptions {
   bool share = true;           // answer points by others that must give the same bits
   bool dedup = true;           // compute repeated rows once
   bool train_only = false;     // stop when the models are trained
+  bool begin_only = false;     // stop when the store has all points as planned ones, and everything else that is known without running them
+  std::optional<Part> part;    // compute these points alone, in a folder of their own for Store::take, which does not keep the definition
   std::string command;         // what the user typed, for the store
   std::function<bool()> stop;  // asked before each point; where it says so, run_study throws Interrupted
 };
@@ -73,6 +77,7 @@ struct PlannedScan {
   std::size_t multiplications = 0;  // of the model, for a sample
   bool has_targets = false;         // of the data
   double kept = 0;                  // bytes of the files that are kept of the points to come, about
+  std::vector<Point> to_run{};      // `most` of them
 };
 struct StudyPlan {
   std::vector<PlannedTraining> trainings;
@@ -93,6 +98,10 @@ StudyPlan plan_study(const Definition& definition, const RunOptions& options);
 // Everything is checked before the first point runs; a training that would replace a model of which the study has results is refused before
 // anything is trained. A scan's files are published when its points are done.
 std::vector<ScanResult> run_study(const Definition& definition, const RunOptions& options, const RunWatch& watch);
+
+// Begins a study of one data set and one grid whose points are computed elsewhere, part by part, and returns what is to be computed.
+// (Of points that lack a metric alone, the next run_study computes it.)
+Part begin_study(const Definition& definition, RunOptions options, const RunWatch& watch);
 
 }  // namespace narrow
 

@@ -1,5 +1,6 @@
 """Studies that are stopped, broken, shared and asked: the same end as a study that nothing happened to."""
 
+import json
 import os
 import random
 import re
@@ -324,6 +325,69 @@ def sharded(out, number, of, *more, **how):
 
 
 RESULTS = "SELECT model, v_full, v_int, wb_full, wb_int, options, mae, mpe, rmse, bias, largest, computed, types FROM results ORDER BY 1, 2, 3, 4, 5, 6"
+
+
+def parts_of(document, number):
+    """What --begin wrote, in parts of which each holds whole groups of the same fractional bits."""
+    for k in range(number):
+        chosen = lambda p: (7 * (p[0] - p[1]) + 3 * (p[2] - p[3])) % number == k
+        yield {"models": [{**model, "points": [p for p in model["points"] if chosen(p)]} for model in document["models"]]}
+
+
+def test_parts_of_points_merge_to_the_whole_study(whole, tmp_path):
+    out = tmp_path / "study"
+    said = succeed(command(out, "--begin", str(tmp_path / "todo.json")))
+    assert "315 points are to be computed" in said
+    document = json.loads((tmp_path / "todo.json").read_text())
+    assert document["files"] == [str(GOLDEN / "ds16.keras"), str(GOLDEN / "clusters.h5")]
+    grid = {(a, b, c, d) for a in range(8, 15) for b in range(4, 9) for c in (8, 10, 12) for d in (1, 2, 3)}
+    assert {tuple(p) for p in document["models"][0]["points"]} == {p for p in grid if p[1] <= p[0]} and document["models"][0]["label"] == "16"
+    assert rows(out, "SELECT count(*), count(finished) FROM points") == [(315, 0)]
+    assert rows(out, "SELECT name, value, error FROM float_metrics") == rows(whole, "SELECT name, value, error FROM float_metrics")
+    for k, part in enumerate(parts_of(document, 3)):
+        (tmp_path / "part.json").write_text(json.dumps(part))
+        points = len(part["models"][0]["points"])
+        assert f"{points} points of 30 samples" in succeed(command(tmp_path / f"part-{k}", "--points", str(tmp_path / "part.json")))
+        assert rows(tmp_path / f"part-{k}", "SELECT count(finished), (SELECT count(*) FROM definitions) FROM points") == [(points, 0)]
+        succeed([NARROW, "merge", str(out), str(tmp_path / f"part-{k}")])
+    assert content(out) == content(whole)
+    assert [text.splitlines()[0] for (text,) in rows(out, "SELECT definition FROM definitions")] == [f"out: {out}"]
+    # Begun again: what is done is not to be done, what is kept no more is.
+    succeed(command(out, "--begin", str(tmp_path / "todo.json")))
+    assert json.loads((tmp_path / "todo.json").read_text())["models"][0]["points"] == []
+    shutil.rmtree(out / "16.9.5.wb_8.2.model")
+    succeed(command(out, "--begin", str(tmp_path / "todo.json")))
+    assert [9, 5, 8, 2] in json.loads((tmp_path / "todo.json").read_text())["models"][0]["points"]
+    assert content(out)[:2] == content(whole)[:2]
+
+
+def test_parts_have_the_studys_labels(tmp_path):
+    """A model that is another's width has the label that the whole study knows it by."""
+    grid = ["--v-full", "9:10", "--v-int", "4", "--wb-full", "8", "--wb-int", "2", "--samples", 20]
+    out, other = tmp_path / "study", GOLDEN / "bn16.keras"
+    succeed(command(out, grid=grid))
+    line = command(out, str(other), "--begin", str(tmp_path / "todo.json"), grid=grid)
+    succeed(line)
+    document = json.loads((tmp_path / "todo.json").read_text())
+    assert {model["label"]: len(model["points"]) for model in document["models"]} == {"16": 0, "bn16": 2}
+    part = command(tmp_path / "part", str(other), "--points", str(tmp_path / "todo.json"), grid=grid)
+    succeed(part)
+    succeed([NARROW, "merge", str(out), str(tmp_path / "part")])
+    assert rows(out, "SELECT model, count(*) FROM results GROUP BY model") == [("16", 2), ("bn16", 2)]
+    # What is no part of this study.
+    for change, said in (
+        (lambda model: model["points"].append([9, 5, 8, 2]), "ap_fixed<9,5> / ap_fixed<8,2> of model 16 is no point of this study's grid"),
+        (lambda model: model.update(hash="0"), "its model 16 is none of this study's"),
+        (lambda model: model.update(points=[[9, 4, 8]]), "todo.json: it should hold points of a study, as narrow sweep --begin writes them"),
+        (lambda model: model.pop("label"), "todo.json: it should hold points of a study"),
+    ):
+        changed = json.loads(json.dumps(document))
+        change(changed["models"][0])
+        (tmp_path / "todo.json").write_text(json.dumps(changed))
+        assert said in fail(command(tmp_path / "wrong", str(other), "--points", str(tmp_path / "todo.json"), grid=grid))
+        assert not (tmp_path / "wrong").exists()
+    for one, two in (("--begin", "--points"), ("--points", "--shard"), ("--begin", "--shard")):
+        assert "excludes" in fail(command(tmp_path / "wrong", one, "1/2", two, "1/2", grid=grid), status=2)
 
 
 def test_shards_merge_to_the_whole_study(whole, tmp_path):
