@@ -68,7 +68,7 @@ SwitchType=switch/none
 ReturnToService=2
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES State=UP
 """)
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{NARROW.parent}:{os.environ['PATH']}:/usr/sbin:/sbin"}
