@@ -32,6 +32,7 @@ TESTS = {
     "src/precision/": ["precision_test", "golden_test", "bounds_test"],
     "src/layers/": ["layers_test", "golden_test", "interpreter_test", "bounds_test", "precision_test", "engine_test"],
     "src/search/": ["search_test"],
+    "src/recover/": ["recover_test"],
     "src/model/numbers.h": ["golden_test"],
     "src/onnx/": ["onnx_test", "golden_test"],
     "src/model/": ["bounds_test", "layers_test", "engine_test"],

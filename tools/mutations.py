@@ -945,6 +945,39 @@ of("search/search.cc",
    ("the judging half is the one searched on", "Evaluator unseen(tensors, judge.data.x, judge.data.size, {});\n  result.judged",
     "Evaluator unseen(tensors, on.data.x, on.data.size, {});\n  result.judged"))
 
+of("recover/rounding.cc",
+   ("what the output lacks does not count", "slope[i] = -problem.correlated[i];", "slope[i] = 0;"),
+   ("a flip's own square does not count", "const double own = linear + square;", "const double own = linear;"),
+   ("descent stops after one flip", "is_high[best] = !is_high[best];\n  }", "is_high[best] = !is_high[best];\n    return is_high;\n  }"),
+   ("the slope is not kept up", "slope[i] += problem.gram[i * n + best] * step;", "static_cast<void>(step);"),
+   ("weights beyond their type leave it", "std::ldexp(std::clamp(raw, least, most), -type.fraction())", "std::ldexp(raw, -type.fraction())"),
+   ("the bias is no input of 1", "std::vector<double> with_one(count * width_, 1.0);", "std::vector<double> with_one(count * width_, 0.0);"),
+   ("windows are not gathered", "if (!gather) return x;", "if (!gather || true) return x;"))
+
+of("recover/bias.cc",
+   ("a bias moves rows that a relu stops", "moved[i] += !is_relu_ || value > 0 ? 1 : 0;", "moved[i] += 1;"),
+   ("what makes it worse is kept", "if (of_tried.cost[c] < fit.cost[c])", "if (of_tried.cost[c] < fit.cost[c] || true)"),
+   ("the shift is of the float bias", "nearest(now + fit.shift[c], type)", "nearest(static_cast<double>(best[c]) + fit.shift[c], type)"),
+   ("the shift has the other sign", "nearest(now + fit.shift[c], type)", "nearest(now - fit.shift[c], type)"),
+   ("biases are rounded down", "std::nearbyint(std::ldexp(value, type.fraction()))", "std::floor(std::ldexp(value, type.fraction()))"),
+   ("rows are never added up", "if (as<SetSum>(reader) != nullptr || as<SetMean>(reader) != nullptr) return true;",
+    "if (as<SetSum>(reader) != nullptr || as<SetMean>(reader) != nullptr) return false;"))
+
+of("recover/equalise.cc",
+   ("what is scaled up is not scaled down", "static_cast<std::size_t>(dense.n_out), -1), dense.bias);", "static_cast<std::size_t>(dense.n_out), 1), dense.bias);"),
+   ("a bias is not scaled", "scale(dense.bias, 1, 1))", "dense.bias)"),
+   ("a relu with a maximum passes scales", 'each.name == "max_value"', 'each.name == "maximum"'),
+   ("a layer with several readers passes scales", "if (readers.size() != 1 || readers.front() < 0) break;", "if (readers.empty() || readers.front() < 0) break;"))
+
+of("recover/padding.cc",
+   ("padded rows are the others", "sums = is_padded ? padded : others;", "sums = is_padded ? others : padded;"),
+   ("the first sample's end is not looked at", "for (std::size_t s = 1; s <= n; ++s) {", "for (std::size_t s = 1; s < n; ++s) {",
+    "one sample fewer says which row most end with, unless two come equally often"))
+
+of("recover/network.cc",
+   ("a layer that took in a normalization is free", "network.resolved.model.layers[static_cast<std::size_t>(at)].op == layer.op", "true"),
+   ("the network's outputs read nothing", "readers.push_back(-1);", ";"))
+
 of("search/coster.cc",
    ("a layer's cost does not depend on what it reads", 'key += "<" + to_string(resolved.precision[static_cast<std::size_t>(input)].result());', "static_cast<void>(input);"))
 

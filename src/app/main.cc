@@ -93,6 +93,7 @@ int run(int argc, char** argv) {
   narrow::add_profile(app, globals);
   narrow::add_sweep(app, globals);
   narrow::add_search(app, globals);
+  narrow::add_recover(app, globals);
   narrow::add_run(app, globals);
   narrow::add_merge(app, globals);
   narrow::add_status(app, globals);

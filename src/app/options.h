@@ -79,6 +79,7 @@ void add_trace(CLI::App& app, const Globals& globals);
 void add_profile(CLI::App& app, const Globals& globals);
 void add_sweep(CLI::App& app, const Globals& globals);
 void add_search(CLI::App& app, const Globals& globals);
+void add_recover(CLI::App& app, const Globals& globals);
 void add_run(CLI::App& app, const Globals& globals);
 void add_merge(CLI::App& app, const Globals& globals);
 void add_status(CLI::App& app, const Globals& globals);

@@ -1,0 +1,104 @@
+#include "recover/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "layers/convolution.h"
+#include "layers/depthwise.h"
+
+namespace narrow {
+namespace {
+
+// The layers that a layer needs, itself among them, and all that take samples: these say what a sample is.
+std::vector<std::size_t> needed_by(const Model& model, std::size_t layer) {
+  std::vector<bool> needed(model.layers.size());
+  needed[layer] = true;
+  for (const int input : model.inputs()) needed[static_cast<std::size_t>(input)] = true;
+  for (std::size_t i = layer + 1; i-- > 0;) {
+    if (!needed[i]) continue;
+    for (const int input : model.layers[i].inputs) needed[static_cast<std::size_t>(input)] = true;
+  }
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (needed[i]) kept.push_back(i);
+  }
+  return kept;
+}
+
+Model with_layers(const Model& model, const std::vector<std::size_t>& kept, std::size_t output) {
+  const auto place_of = [&](std::size_t layer) {
+    return static_cast<int>(std::lower_bound(kept.begin(), kept.end(), layer) - kept.begin());
+  };
+  Model own;
+  own.name = model.name;
+  for (const std::size_t i : kept) {
+    own.layers.push_back(model.layers[i]);
+    for (int& input : own.layers.back().inputs) input = place_of(static_cast<std::size_t>(input));
+  }
+  own.outputs = {place_of(output)};
+  return own;
+}
+
+Program program_up_to(const Resolved& resolved, std::size_t layer) {
+  const std::vector<std::size_t> kept = needed_by(resolved.model, layer);
+  Resolved own{.model = with_layers(resolved.model, kept, layer)};
+  for (const std::size_t i : kept) own.precision.push_back(resolved.precision[i]);
+  own.fallback = resolved.fallback;
+  return build_program(std::move(own));
+}
+
+}  // namespace
+
+const Dense* matrix_of(const Layer& layer) {
+  if (as<Depthwise>(layer) != nullptr) return nullptr;
+  const auto* convolution = as<Convolution>(layer);
+  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+}
+
+std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::string>& notes) {
+  std::vector<FreeLayer> free;
+  for (std::size_t i = 0; i < network.model.layers.size(); ++i) {
+    const Layer& layer = network.model.layers[i];
+    if (as<Depthwise>(layer) != nullptr) {
+      notes.push_back("layer " + layer.name + " (" + layer.keras_class + ") is left as it is: its filters are of one channel each");
+      continue;
+    }
+    if (matrix_of(layer) == nullptr) continue;
+    const int at = network.resolved.model.find(layer.name);
+    if (at >= 0 && network.resolved.model.layers[static_cast<std::size_t>(at)].op == layer.op) {
+      free.push_back({i, static_cast<std::size_t>(at)});
+      continue;
+    }
+    notes.push_back("layer " + layer.name + " is left as it is: the hardware computes it together with the normalization behind it");
+  }
+  return free;
+}
+
+OperationPtr with_numbers(const Layer& layer, std::vector<float> kernel, std::vector<float> bias) {
+  if (const auto* convolution = as<Convolution>(layer)) return convolution->with(Numbers(std::move(kernel)), Numbers(std::move(bias)));
+  const Dense& dense = *matrix_of(layer);
+  return std::make_shared<Dense>(dense.n_in, dense.n_out, Numbers(std::move(kernel)), Numbers(std::move(bias)));
+}
+
+void set_numbers(Network& network, const FreeLayer& layer, std::vector<float> kernel, std::vector<float> bias) {
+  Layer& own = network.model.layers[layer.at];
+  own.op = with_numbers(own, std::move(kernel), std::move(bias));
+  network.resolved.model.layers[layer.resolved_at].op = own.op;
+}
+
+std::vector<int> readers_of(const Model& model, int layer) {
+  std::vector<int> readers;
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const std::vector<int>& inputs = model.layers[i].inputs;
+    if (std::find(inputs.begin(), inputs.end(), layer) != inputs.end()) readers.push_back(static_cast<int>(i));
+  }
+  if (std::find(model.outputs.begin(), model.outputs.end(), layer) != model.outputs.end()) readers.push_back(-1);
+  return readers;
+}
+
+ExactLayer::ExactLayer(const Resolved& resolved, std::size_t layer)
+    : engine_(program_up_to(resolved, layer), {.counting = Counting::kNone}) {}
+
+Model up_to(const Model& model, std::size_t layer) { return with_layers(model, needed_by(model, layer), layer); }
+
+}  // namespace narrow

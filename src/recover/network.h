@@ -1,0 +1,68 @@
+#ifndef NARROW_RECOVER_NETWORK_H_
+#define NARROW_RECOVER_NETWORK_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "layers/dense.h"
+#include "model/model.h"
+#include "precision/precision.h"
+
+namespace narrow {
+
+// A network whose weights are changed for its types. `target` says in float what each layer should make; `model` is what the hardware gets.
+// They begin as the same; what is exact in float (powers of two) changes both.
+struct Network {
+  Model target;
+  Model model;
+  Resolved resolved;  // of `model`, with its weights
+};
+
+// The matrix of a Dense, a Conv1D or a Conv2D: a Convolution's is that of one window. Null for other layers, a Depthwise among them.
+const Dense* matrix_of(const Layer& layer);
+
+// A layer whose weights can be changed, and its place in Network::model (and target), and in Network::resolved.
+struct FreeLayer {
+  std::size_t at = 0;
+  std::size_t resolved_at = 0;
+};
+// Layers that have a matrix, in their order: of these the ones that the hardware computes as they stand in the model. Of each other one
+// `notes` has a sentence: what took in a normalization, or has types and quantizers of its own.
+std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::string>& notes);
+
+// The operation with other numbers. Requires matrix_of(layer).
+OperationPtr with_numbers(const Layer& layer, std::vector<float> kernel, std::vector<float> bias);
+// Gives the hardware's layer other numbers.
+void set_numbers(Network& network, const FreeLayer& layer, std::vector<float> kernel, std::vector<float> bias);
+
+// The layers that read a layer, in their order; the network's outputs read one too, as the layer that nothing else is: -1.
+std::vector<int> readers_of(const Model& model, int layer);
+
+// The values of one layer, of samples that a network's inputs take: the layer's own network, whose output it is.
+class ExactLayer {
+ public:
+  ExactLayer(const Resolved& resolved, std::size_t layer);
+  // (n, the layer's shape), bit for bit those of the whole network.
+  std::vector<double> values(std::span<const float> x, std::size_t n) const { return engine_.run(x, n).run.predictions; }
+
+ private:
+  Engine engine_;
+};
+
+// The same in float32: the layers of a model up to one, which is the output.
+Model up_to(const Model& model, std::size_t layer);
+
+// Blocks of samples, so that memory does not grow with their number: calls use(first, count).
+template <class Use>
+void for_blocks(std::size_t n, const Use& use) {
+  constexpr std::size_t kBlock = 256;
+  for (std::size_t first = 0; first < n; first += kBlock) use(first, std::min(kBlock, n - first));
+}
+
+}  // namespace narrow
+
+#endif  // NARROW_RECOVER_NETWORK_H_

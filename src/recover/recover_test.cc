@@ -1,0 +1,453 @@
+#include "recover/recover.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "engine/interpreter.h"
+#include "engine/random_program.h"
+#include "error.h"
+#include "files/model_file.h"
+#include "fixed/cast.h"
+#include "layers/set_sum.h"
+#include "model/inference.h"
+#include "recover/bias.h"
+#include "recover/equalise.h"
+#include "recover/rounding.h"
+#include "search/evaluator.h"
+
+namespace narrow {
+namespace {
+
+std::uint64_t seed() { return number_from_environment("NARROW_SEED", 1); }
+std::uint64_t cases(std::uint64_t usual) { return number_from_environment("NARROW_CASES", usual); }
+std::string golden(const std::string& name) { return std::string(NARROW_SOURCE_DIR) + "/golden/" + name; }
+
+Network network_of(const Model& model, const PrecisionConfig& config) { return {model, model, resolve(model, config)}; }
+Network network_of(const RandomCase& drawn) { return network_of(drawn.model, drawn.config); }
+
+std::vector<FreeLayer> free_of(const Network& network) {
+  std::vector<std::string> notes;
+  return free_layers(network, notes);
+}
+
+// Layer by layer, by the reference of all arithmetic.
+std::vector<std::vector<double>> trace_of(const Network& network, std::span<const float> x, std::size_t n) {
+  return interpret(build_program(network.resolved), x, n, {.traced = n}).trace;
+}
+
+std::vector<float> float_values(const Model& model, const std::string& name, std::span<const float> x, std::size_t n) {
+  const auto at = static_cast<std::size_t>(model.find(name));
+  std::vector<float> all(n * size_of(model.layers[at].shape));
+  infer(model, x, n, [&](std::size_t first, std::size_t count, std::size_t layer, std::span<const float> values) {
+    if (layer == at) std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(first * (values.size() / count)));
+  });
+  return all;
+}
+
+TEST(Network, LayersAloneGiveTheValuesOfTheWholeNetwork) {
+  std::mt19937_64 random(seed());
+  for (std::uint64_t i = 0; i < cases(40); ++i) {
+    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 5);
+    const Network network = network_of(drawn);
+    const std::vector<std::vector<double>> trace = trace_of(network, drawn.x, drawn.n);
+    for (std::size_t layer = 0; layer < trace.size(); ++layer) {
+      ASSERT_EQ(ExactLayer(network.resolved, layer).values(drawn.x, drawn.n), trace[layer])
+          << "seed " << seed() << ", case " << i << ", layer " << network.resolved.model.layers[layer].name;
+    }
+    for (std::size_t layer = 0; layer < drawn.model.layers.size(); ++layer) {
+      ASSERT_EQ(infer(up_to(drawn.model, layer), drawn.x, drawn.n),
+                float_values(drawn.model, drawn.model.layers[layer].name, drawn.x, drawn.n))
+          << "seed " << seed() << ", case " << i << ", layer " << drawn.model.layers[layer].name;
+    }
+  }
+}
+
+// A problem from rows of inputs, so that its cost is a sum of squares that is computed row by row.
+struct Drawn {
+  std::size_t n = 0, rows = 0;
+  std::vector<double> x, lacks, gram;
+  RoundingProblem problem;
+};
+Drawn draw(std::mt19937_64& random) {
+  std::normal_distribution<double> value;
+  std::uniform_real_distribution<double> share;
+  Drawn drawn{.n = 1 + random() % 9, .rows = 1 + random() % 30, .x = {}, .lacks = {}, .gram = {}, .problem = {{}, {}, {}, {}}};
+  const double common = share(random) * 3;  // what all inputs have in common, which makes the choices depend on one another
+  for (std::size_t row = 0; row < drawn.rows; ++row) {
+    const double own = common * value(random);
+    for (std::size_t i = 0; i < drawn.n; ++i) drawn.x.push_back(own + value(random));
+    drawn.lacks.push_back(random() % 2 == 0 ? 0 : value(random));
+  }
+  drawn.gram.resize(drawn.n * drawn.n);
+  drawn.problem.correlated.resize(drawn.n);
+  for (std::size_t row = 0; row < drawn.rows; ++row) {
+    for (std::size_t i = 0; i < drawn.n; ++i) {
+      const double own = drawn.x[row * drawn.n + i];
+      drawn.problem.correlated[i] += own * drawn.lacks[row];
+      for (std::size_t k = 0; k < drawn.n; ++k) drawn.gram[i * drawn.n + k] += own * drawn.x[row * drawn.n + k];
+    }
+  }
+  for (std::size_t i = 0; i < drawn.n; ++i) {
+    const double low = -share(random);
+    drawn.problem.low.push_back(low);
+    drawn.problem.high.push_back(random() % 8 == 0 ? low : low + 1);
+  }
+  return drawn;
+}
+double squares(const Drawn& drawn, const std::vector<bool>& is_high) {
+  double sum = 0;
+  for (std::size_t row = 0; row < drawn.rows; ++row) {
+    double error = -drawn.lacks[row];
+    for (std::size_t i = 0; i < drawn.n; ++i)
+      error += drawn.x[row * drawn.n + i] * (is_high[i] ? drawn.problem.high[i] : drawn.problem.low[i]);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// Against all 2^n choices: never worse than the start, no single flip improves it, and mostly the best of all.
+TEST(Rounding, DescentAgainstEveryChoice) {
+  std::mt19937_64 random(seed());
+  const std::uint64_t all = cases(2000);
+  std::uint64_t best_of_all = 0;
+  for (std::uint64_t i = 0; i < all; ++i) {
+    Drawn drawn = draw(random);
+    drawn.problem.gram = drawn.gram;
+    std::vector<bool> start;
+    for (std::size_t k = 0; k < drawn.n; ++k) start.push_back(random() % 2 == 0);
+    const std::vector<bool> chosen = choose_rounding(drawn.problem, start);
+    const double reached = squares(drawn, chosen);
+    const double lacks = squares(drawn, start) - cost_of(drawn.problem, start);
+    const double tiny = 1e-9 * (1 + std::abs(lacks) + squares(drawn, start));
+    ASSERT_NEAR(cost_of(drawn.problem, chosen) + lacks, reached, tiny) << "seed " << seed() << ", case " << i;
+    ASSERT_LE(reached, squares(drawn, start) + tiny) << "seed " << seed() << ", case " << i;
+    double least = reached;
+    for (std::size_t choice = 0; choice < std::size_t{1} << drawn.n; ++choice) {
+      std::vector<bool> other;
+      for (std::size_t k = 0; k < drawn.n; ++k) other.push_back((choice >> k & 1) != 0);
+      least = std::min(least, squares(drawn, other));
+    }
+    if (reached <= least + tiny) ++best_of_all;
+    for (std::size_t k = 0; k < drawn.n; ++k) {
+      std::vector<bool> flipped = chosen;
+      flipped[k] = !flipped[k];
+      ASSERT_GE(squares(drawn, flipped), reached - tiny) << "seed " << seed() << ", case " << i << ": a flip of " << k << " improves it";
+    }
+  }
+  EXPECT_GT(best_of_all, all / 2);
+  EXPECT_LT(best_of_all, all) << "the draw has problems that are not solved by single flips";
+}
+
+// Whatever the rounding mode, the type holds the numbers that were written, and each is a neighbour of what it was.
+TEST(Rounding, WeightsLieOnTheGridBesideTheirFloatValues) {
+  std::mt19937_64 random(seed());
+  std::size_t checked = 0;
+  for (std::uint64_t i = 0; i < cases(60); ++i) {
+    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 12);
+    Network network = network_of(drawn);
+    for (const FreeLayer& layer : free_of(network)) {
+      const LayerPrecision types = network.resolved.precision[layer.resolved_at];
+      round_layer(network, layer, drawn.x, drawn.n);
+      const Dense& before = *matrix_of(drawn.model.layers[layer.at]);
+      const Dense& after = *matrix_of(network.model.layers[layer.at]);
+      for (const auto& [name, was, is] :
+           {std::tuple(TypeName::kWeight, &before.kernel, &after.kernel), std::tuple(TypeName::kBias, &before.bias, &after.bias)}) {
+        Format type = types[name];
+        for (std::size_t k = 0; k < is->size(); ++k) {
+          const double step = std::ldexp(1.0, -type.fraction());
+          const auto exact = static_cast<double>((*is)[k]);
+          const double held = std::clamp(static_cast<double>((*was)[k]), to_double(least_raw(type), type.fraction()),
+                                         to_double(max_raw(type), type.fraction()));
+          ASSERT_LT(std::abs(exact - held), step) << "seed " << seed() << ", case " << i << ", " << drawn.model.layers[layer.at].name;
+          for (int rounding = 0; rounding < kRoundings && !type.is_integer; ++rounding) {
+            type.rounding = static_cast<Rounding>(rounding);
+            const QuantizedWeights quantized = quantize_weights(std::span(*is).subspan(k, 1), type);
+            ASSERT_EQ(to_double(quantized.raw.front(), type.fraction()), exact) << "seed " << seed() << ", case " << i;
+            ++checked;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(checked, 1000U);
+}
+
+// A small layer whose sums keep every bit, against all choices: the error of its output, as the interpreter computes it, is not above
+// that of rounding to nearest and not below the least of all.
+TEST(Rounding, OutputOfALayerAgainstEveryChoice) {
+  std::mt19937_64 random(seed());
+  std::size_t better = 0;
+  for (std::uint64_t i = 0; i < cases(30); ++i) {
+    std::normal_distribution<float> value(0, 0.5F);
+    const auto draw_some = [&](std::size_t count) {
+      std::vector<float> values(count);
+      for (float& each : values) each = value(random);
+      return values;
+    };
+    Model model;
+    model.name = "tiny";
+    const Model input = read_model(golden("ds16.keras"));
+    model.layers.push_back(input.layers.front());  // 32 rows of 4
+    model.layers.push_back({.name = "dense",
+                            .keras_class = "Dense",
+                            .op = std::make_shared<Dense>(4, 1, Numbers(draw_some(4)), Numbers(draw_some(1))),
+                            .inputs = {0},
+                            .shape = {32, 1}});
+    model.outputs = {1};
+    PrecisionOptions options{.vector = fixed(24, 10), .weight = parse_format("ap_fixed<5,2,AP_RND>")};
+    Network network = network_of(model, make_config(model, options));
+    const std::vector<float> x = draw_some(3 * 32 * 4);
+    const std::vector<float> wanted = infer(model, x, 3);
+    const auto error_of = [&](const Network& of) {
+      const std::vector<double> predictions = interpret(build_program(of.resolved), x, 3).predictions;
+      double sum = 0;
+      for (std::size_t k = 0; k < predictions.size(); ++k) sum += std::pow(predictions[k] - static_cast<double>(wanted[k]), 2);
+      return sum;
+    };
+    const FreeLayer layer = free_of(network).front();
+    const double nearest = error_of(network);
+    double least = nearest;
+    const Dense& dense = *matrix_of(model.layers[1]);
+    for (unsigned choice = 0; choice < 32; ++choice) {
+      const auto rounded = [&](float number, bool up) {
+        const double steps = std::ldexp(static_cast<double>(number), 3);
+        return static_cast<float>(std::ldexp(std::clamp(up ? std::ceil(steps) : std::floor(steps), -16.0, 15.0), -3));
+      };
+      std::vector<float> kernel = dense.kernel;
+      for (unsigned k = 0; k < 4; ++k) kernel[k] = rounded(kernel[k], (choice >> k & 1) != 0);
+      Network other = network;
+      set_numbers(other, layer, kernel, {rounded(dense.bias[0], (choice >> 4 & 1) != 0)});
+      least = std::min(least, error_of(other));
+    }
+    round_layer(network, layer, x, 3);
+    const double reached = error_of(network);
+    EXPECT_LE(reached, nearest * (1 + 1e-9)) << "seed " << seed() << ", case " << i;
+    EXPECT_GE(reached, least * (1 - 1e-9)) << "seed " << seed() << ", case " << i;
+    if (reached < nearest) ++better;
+  }
+  EXPECT_GT(better, 0U);
+}
+
+TEST(Equalise, PowersOfTwoKeepEveryBitInFloat) {
+  std::mt19937_64 random(seed());
+  std::size_t pairs = 0;
+  const auto check = [&](const Model& model, const Network& before, std::span<const float> x, std::size_t n, const std::string& where) {
+    const std::vector<float> wanted = infer(model, x, n);
+    Network network = before;
+    for (const ScalePair& pair : scale_pairs(network, free_of(network))) {
+      std::vector<int> powers(static_cast<std::size_t>(matrix_of(model.layers[pair.first.at])->n_out));
+      for (int& power : powers) power = static_cast<int>(random() % 13) - 6;
+      scale_channels(network, pair, powers);
+      ++pairs;
+      ASSERT_EQ(infer(network.target, x, n), wanted) << where << model.layers[pair.first.at].name;
+      ASSERT_EQ(infer(network.model, x, n), wanted) << where << model.layers[pair.first.at].name;
+    }
+  };
+  for (std::uint64_t i = 0; i < cases(200); ++i) {
+    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 7);
+    check(drawn.model, network_of(drawn), drawn.x, drawn.n, "seed " + std::to_string(seed()) + ", case " + std::to_string(i) + ", ");
+  }
+  const std::size_t drawn = pairs;
+  EXPECT_GT(drawn, 20U);
+  std::normal_distribution<float> value(0, 1);
+  for (const char* name : {"ds16.keras", "pool16.keras", "jet_tagger.keras", "image.keras", "merges.keras", "flattened.keras"}) {
+    const Model model = read_model(golden(name));
+    std::vector<float> x(9 * model.input_size());
+    for (float& each : x) each = value(random);
+    check(model, network_of(model, make_config(model, {.vector = fixed(16, 6)})), x, 9, std::string(name) + ", ");
+  }
+  EXPECT_GT(pairs, drawn + 8) << "ds16 alone has four";
+}
+
+// The sum of squares that a layer's bias is fitted to falls, or nothing changes: with any types, in any place.
+TEST(Bias, SquaresOfWhatUnitsLackFall) {
+  std::mt19937_64 random(seed());
+  std::size_t falls = 0;
+  for (std::uint64_t i = 0; i < cases(80); ++i) {
+    const RandomCase drawn = random_case(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
+    Network network = network_of(drawn);
+    for (const FreeLayer& layer : free_of(network)) {
+      const std::size_t at = judged_at(network.resolved.model, layer.resolved_at);
+      const Layer& judged = network.resolved.model.layers[at];
+      const auto channels = static_cast<std::size_t>(judged.shape.back());
+      const std::size_t in_unit = rows_are_summed(network.resolved.model, at) ? size_of(judged.shape) / channels : 1;
+      const std::vector<float> wanted = float_values(network.target, judged.name, drawn.x, drawn.n);
+      const auto squares = [&] {
+        const std::vector<double> values = trace_of(network, drawn.x, drawn.n)[at];
+        std::vector<double> sums(channels);
+        for (std::size_t unit = 0; unit < values.size() / channels / in_unit; ++unit) {
+          for (std::size_t c = 0; c < channels; ++c) {
+            double lack = 0;
+            for (std::size_t row = unit * in_unit; row < (unit + 1) * in_unit; ++row)
+              lack += static_cast<double>(wanted[row * channels + c]) - values[row * channels + c];
+            sums[c] += lack * lack;
+          }
+        }
+        return sums;
+      };
+      const std::vector<double> first = squares();
+      const bool changed = correct_bias(network, layer, drawn.x, drawn.n);
+      const std::vector<double> then = squares();
+      std::size_t fell = 0;
+      for (std::size_t c = 0; c < channels; ++c) {
+        ASSERT_LE(then[c], first[c] * (1 + 1e-9)) << "seed " << seed() << ", case " << i << ", " << judged.name << ", channel " << c;
+        if (then[c] < first[c]) ++fell;
+      }
+      ASSERT_EQ(changed, fell > 0) << "seed " << seed() << ", case " << i << ", " << judged.name;
+      falls += fell;
+    }
+  }
+  EXPECT_GT(falls, 100U);
+}
+
+// Layers without a relu whose sums keep every bit: each one, from the front, ends with channels whose mean is within half a step of its
+// bias, whatever its weights became and however its inputs were cut.
+TEST(Bias, MeanErrorsEndWithinHalfAStep) {
+  std::mt19937_64 random(seed());
+  std::size_t corrected = 0;
+  for (std::uint64_t i = 0; i < cases(60); ++i) {
+    std::normal_distribution<float> value(0, 0.5F);
+    const auto draw_some = [&](std::size_t count) {
+      std::vector<float> values(count);
+      for (float& each : values) each = value(random);
+      return values;
+    };
+    Model model;
+    model.name = "linear";
+    model.layers.push_back(read_model(golden("ds16.keras")).layers.front());  // 32 rows of 4
+    const int widths[] = {4, 1 + static_cast<int>(random() % 6), 1 + static_cast<int>(random() % 6)};
+    for (int k = 0; k < 2; ++k) {
+      const auto outputs = static_cast<std::size_t>(widths[k + 1]);
+      model.layers.push_back(
+          {.name = "dense" + std::to_string(k),
+           .keras_class = "Dense",
+           .op = std::make_shared<Dense>(widths[k], widths[k + 1], Numbers(draw_some(static_cast<std::size_t>(widths[k]) * outputs)),
+                                         Numbers(draw_some(outputs))),
+           .inputs = {k},
+           .shape = {32, widths[k + 1]}});
+    }
+    if (random() % 2 == 0) {
+      model.layers.push_back({.name = "sum", .keras_class = "KSum", .op = std::make_shared<SetSum>(), .inputs = {2}, .shape = {widths[2]}});
+    }
+    model.outputs = {static_cast<int>(model.layers.size()) - 1};
+    const Rounding rounding = random() % 2 == 0 ? Rounding::kTrn : Rounding::kRnd;
+    Format weight = fixed(5 + static_cast<int>(random() % 5), 4);
+    weight.rounding = rounding;
+    Format vector = fixed(28, 20);  // no value leaves it
+    vector.rounding = rounding;
+    Network network = network_of(model, make_config(model, {.vector = vector, .weight = weight}));
+    const std::vector<float> x = draw_some(10 * 32 * 4);
+    for (const FreeLayer& layer : free_of(network)) {
+      const std::string& name = network.model.layers[layer.at].name;
+      const std::vector<float> wanted = float_values(model, name, x, 10);
+      correct_bias(network, layer, x, 10);
+      const std::vector<double> values = trace_of(network, x, 10)[layer.resolved_at];
+      const std::size_t channels = matrix_of(network.model.layers[layer.at])->bias.size();
+      for (std::size_t c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (std::size_t k = c; k < values.size(); k += channels) sum += static_cast<double>(wanted[k]) - values[k];
+        ASSERT_LE(std::abs(sum / 320), std::ldexp(0.5, -weight.fraction()) * (1 + 1e-9))
+            << "seed " << seed() << ", case " << i << ", " << name << ", channel " << c << ", " << to_string(weight);
+        ++corrected;
+      }
+    }
+  }
+  EXPECT_GT(corrected, 100U);
+}
+
+TEST(Padding, SumsOfErrorsAreThoseOfTheTrace) {
+  const Model model = read_model(golden("ds16.keras"));
+  std::mt19937_64 random(seed());
+  std::normal_distribution<float> value(0, 1);
+  constexpr std::size_t kSamples = 30;
+  const std::size_t rows = 32;
+  std::vector<float> x(kSamples * model.input_size());
+  std::vector<std::size_t> filled;
+  for (std::size_t s = 0; s < kSamples; ++s) {
+    filled.push_back(1 + random() % rows);
+    for (std::size_t i = 0; i < rows * 4; ++i) x[s * rows * 4 + i] = i < filled[s] * 4 ? value(random) : -6;
+  }
+  const Network network = network_of(model, make_config(model, {.vector = fixed(12, 6)}));
+  EXPECT_EQ(padded_row(x, kSamples, 4), (std::vector<float>{-6, -6, -6, -6}));
+  const std::vector<SumError> errors = sum_errors(network, x, kSamples);
+  ASSERT_EQ(errors.size(), 1U);
+  const int sum = network.resolved.model.find(errors.front().layer);
+  ASSERT_NE(as<SetSum>(network.resolved.model.layers[static_cast<std::size_t>(sum)]), nullptr);
+  const auto before = static_cast<std::size_t>(network.resolved.model.layers[static_cast<std::size_t>(sum)].inputs.front());
+  const std::vector<double> values = trace_of(network, x, kSamples)[before];
+  const std::vector<float> wanted = float_values(model, network.resolved.model.layers[before].name, x, kSamples);
+  double squares[3] = {};
+  std::size_t padded_rows = 0;
+  const std::size_t channels = 16;
+  for (std::size_t s = 0; s < kSamples; ++s) {
+    padded_rows += rows - filled[s];
+    for (std::size_t c = 0; c < channels; ++c) {
+      double parts[2] = {};
+      for (std::size_t row = 0; row < rows; ++row) {
+        const std::size_t i = (s * rows + row) * channels + c;
+        parts[row < filled[s] ? 0 : 1] += values[i] - static_cast<double>(wanted[i]);
+      }
+      squares[0] += parts[0] * parts[0];
+      squares[1] += parts[1] * parts[1];
+      squares[2] += (parts[0] + parts[1]) * (parts[0] + parts[1]);
+    }
+  }
+  const auto rms = [&](double sum_of_squares) { return std::sqrt(sum_of_squares / (kSamples * channels)); };
+  EXPECT_NEAR(errors.front().others, rms(squares[0]), 1e-9 * rms(squares[0]));
+  EXPECT_NEAR(errors.front().padded, rms(squares[1]), 1e-9 * rms(squares[1]));
+  EXPECT_NEAR(errors.front().all, rms(squares[2]), 1e-9 * rms(squares[2]));
+  EXPECT_DOUBLE_EQ(errors.front().share, static_cast<double>(padded_rows) / (kSamples * rows));
+}
+
+TEST(Recover, WhatIsChosenHelpsOnTheSamplesToWorkOn) {
+  std::mt19937_64 random(seed());
+  std::size_t helped = 0;
+  for (std::uint64_t i = 0; i < cases(30); ++i) {
+    const RandomCase drawn = random_case(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
+    const Network network = network_of(drawn);
+    if (free_of(network).empty()) continue;
+    Dataset data;
+    data.size = drawn.n;
+    data.shape = {static_cast<int>(drawn.model.input_size())};
+    data.x = drawn.x;
+    const std::vector<float> reference = infer(drawn.model, data.x, data.size);
+    const RecoverResult result =
+        recover(drawn.model, network.resolved, {data, reference}, {.recoveries = {Recovery::kEqualise, Recovery::kRound, Recovery::kBias}});
+    const auto deviation = [&](const Network& of) {
+      const std::vector<double> in_double(reference.begin(), reference.end());
+      const std::vector<double> scales = drawn.model.output_size() == 1 ? relative_scales(in_double) : std::vector<double>();
+      const std::vector<double> predictions = interpret(build_program(of.resolved), data.x, data.size).predictions;
+      return mean_squared(predictions, in_double, scales);
+    };
+    ASSERT_EQ(result.alone.size(), 3U);
+    for (const Attempt& each : result.alone) {
+      const double own = deviation(each.network);
+      ASSERT_NEAR(mean_of(each.deviations).value, own, 1e-9 * own) << "seed " << seed() << ", case " << i << ", " << each.name();
+      ASSERT_LE(deviation(result.best.network), (own + each.gain.error) * (1 + 1e-9)) << "seed " << seed() << ", case " << i;
+    }
+    ASSERT_LE(deviation(result.best.network), deviation(network)) << "seed " << seed() << ", case " << i;
+    // Its types are those of the network that it was made of.
+    const Resolved again = resolve(result.best.network.model, drawn.config);
+    ASSERT_EQ(interpret(build_program(again), data.x, data.size).predictions,
+              interpret(build_program(result.best.network.resolved), data.x, data.size).predictions);
+    if (!result.best.recoveries.empty()) ++helped;
+  }
+  EXPECT_GT(helped, 5U);
+}
+
+TEST(Recover, RefusesNetworksOfQuantizers) {
+  const Model model = read_model(golden("qkeras/bits.keras"));
+  Dataset data;
+  const std::vector<float> reference;
+  try {
+    recover(model, {}, {data, reference}, {.recoveries = {Recovery::kBias}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("was trained with quantizers"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace narrow

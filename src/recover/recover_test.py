@@ -1,0 +1,144 @@
+"""narrow recover as a user meets it: what it writes is what Keras reads, and what predict computes of it has the metrics that it printed."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+NARROW = os.environ["NARROW"]
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "golden"
+MODEL = GOLDEN / "ds16.keras"
+DATA = ["--data", GOLDEN / "clusters.h5", "--samples", 600]
+TYPES = ["--v", "18,9", "--wb", "11,1"]
+
+
+def narrow(*args):
+    return subprocess.run([NARROW, *map(str, args)], capture_output=True, text=True)
+
+
+def succeed(*args):
+    done = narrow(*args)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def fail(*args, status=1):
+    done = narrow("--quiet", *args)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("narrow: error: "), done.stderr
+    return done.stderr
+
+
+def predictions(folder, model, *precision):
+    succeed("--quiet", "predict", model, *DATA, *precision, "--out", folder / "predictions.txt")
+    return np.loadtxt(folder / "predictions.txt")
+
+
+@keras.saving.register_keras_serializable(package="Custom", name="KSum")
+class KSum(keras.layers.Layer):
+    def call(self, x):
+        return keras.ops.sum(x, axis=1)
+
+
+@pytest.fixture(scope="module")
+def recovered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recover")
+    done = succeed("recover", MODEL, *DATA, *TYPES, "--out", folder / "better.keras", "--json", folder / "better.json")
+    return folder, done.stdout, json.loads((folder / "better.json").read_text())
+
+
+def relative(difference, exact):
+    """Of docs/search.md's guide: relative to the prediction, and of small ones to a part of the root mean square."""
+    return difference / np.hypot(exact, 0.3 * np.sqrt(np.mean(exact**2)))
+
+
+def test_predict_has_the_metrics_that_were_printed(recovered):
+    folder, said, result = recovered
+    exact = predictions(folder, MODEL)
+    networks = {"as it was": MODEL, "written": folder / "better.keras"}
+    for name, line in (("as it was", result["results"][0]), ("written", result["results"][-1])):
+        fixed = predictions(folder, networks[name], *TYPES)
+        judged = line["judged"]
+        assert judged["metrics"]["mae"]["value"] == pytest.approx(np.abs(fixed - exact)[300:].mean(), rel=1e-9)
+        assert judged["metrics"]["mae"]["error"] == pytest.approx(np.abs(fixed - exact)[300:].std() / np.sqrt(300), rel=1e-6)
+        assert judged["metrics"]["bias"]["value"] == pytest.approx((fixed - exact)[300:].mean(), rel=1e-9)
+        for part, some in (("working", slice(300)), ("judged", slice(300, None))):
+            squares = relative((fixed - exact)[some], exact[some]) ** 2
+            assert line[part]["mean_squared_deviation"]["value"] == pytest.approx(squares.mean(), rel=1e-9)
+            assert line[part]["mean_squared_deviation"]["error"] == pytest.approx(squares.std(ddof=1) / np.sqrt(300), rel=1e-9)
+        assert f"{judged['metrics']['mae']['value']:.3g}" in said
+
+
+def test_it_helps_where_it_was_not_worked_on(recovered):
+    _, said, result = recovered
+    first, *alone, written = result["results"]
+    assert [line["recoveries"] for line in alone] == [["equalise"], ["round"], ["bias"]]
+    assert written["judged"]["metrics"]["mae"]["value"] < first["judged"]["metrics"]["mae"]["value"] / 3
+    assert written["judged"]["gain"]["value"] > 3 * written["judged"]["gain"]["error"]
+    assert f"worked on 300 samples, judged on 300 others; with {', '.join(written['recoveries'])} in " in said
+    assert result["sums_after"][0]["rms"] < result["sums_before"][0]["rms"]
+
+
+def test_keras_reads_what_was_written(recovered):
+    """Keras predicts from the file what narrow does in float; weights that were rounded lie on the grid."""
+    folder, _, result = recovered
+    model = keras.saving.load_model(folder / "better.keras", compile=False)
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        x = file["x"][:600, :32]
+    ours = predictions(folder, folder / "better.keras")
+    assert np.abs(model.predict(x, verbose=0)[:, 0] - ours).max() < 1e-5 * np.abs(ours).max()
+    assert "round" in result["results"][-1]["recoveries"]
+    kernel = model.get_layer("phi2").get_weights()[0] * 2**10
+    assert np.array_equal(kernel, np.round(kernel)) and np.any(kernel)
+
+
+def test_equalised_network_is_the_same_in_float(tmp_path):
+    """On few bits of weights, where scales matter: every prediction in float is the same bits."""
+    done = succeed("recover", MODEL, *DATA, "--v", "16,9", "--wb", "9,1", "--equalise", "--out", tmp_path / "equalised.keras", "--json", tmp_path / "equalised.json")
+    written = json.loads((tmp_path / "equalised.json").read_text())["results"][-1]
+    assert written["recoveries"] == ["equalise"], done.stdout
+    assert np.array_equal(predictions(tmp_path, MODEL), predictions(tmp_path, tmp_path / "equalised.keras"))
+    before, after = (keras.saving.load_model(path, compile=False) for path in (MODEL, tmp_path / "equalised.keras"))
+    ratios = after.get_layer("phi2").get_weights()[0] / before.get_layer("phi2").get_weights()[0]
+    assert np.array_equal(np.log2(ratios), np.round(np.log2(ratios))) and not np.array_equal(ratios, np.ones_like(ratios))
+
+
+def test_with_a_precision_file(tmp_path):
+    """Types of single layers, as a search finds them."""
+    succeed("search", MODEL, *DATA, "--below", "mae=0.01", "--out", tmp_path / "types.yml")
+    precision = ["--precision", tmp_path / "types.yml"]
+    succeed("recover", MODEL, *DATA, *precision, "--out", tmp_path / "better.keras", "--json", tmp_path / "better.json")
+    written = json.loads((tmp_path / "better.json").read_text())["results"][-1]
+    difference = predictions(tmp_path, tmp_path / "better.keras", *precision) - predictions(tmp_path, MODEL)
+    assert written["judged"]["metrics"]["mae"]["value"] == pytest.approx(np.abs(difference[300:]).mean(), rel=1e-9)
+
+
+def test_types_so_wide_that_nothing_helps(tmp_path):
+    done = succeed("recover", MODEL, *DATA, "--v", "40,12", "--wb", "40,4", "--round", "--out", tmp_path / "same.keras")
+    assert "round alone does not help" in done.stderr and "nothing helps" in done.stderr, done.stderr
+    assert np.array_equal(predictions(tmp_path, MODEL), predictions(tmp_path, tmp_path / "same.keras"))
+
+
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
+    out = ["--out", tmp_path / "out.keras"]
+    assert "give the types" in fail("recover", MODEL, *DATA, *out, status=2)
+    assert "at least 20 are needed" in fail("recover", MODEL, *DATA, *TYPES, "--search", 5, *out)
+    assert "others to judge" in fail("recover", MODEL, *DATA, *TYPES, "--search", 600, *out)
+    assert "is an input of this command" in fail("recover", MODEL, *DATA, *TYPES, "--out", MODEL)
+    assert "a model is written as .keras" in fail("recover", MODEL, *DATA, *TYPES, "--out", tmp_path / "out.onnx")
+    np.save(tmp_path / "x.npy", np.zeros((50, 16), np.float32))
+    assert "was trained with quantizers" in fail("recover", GOLDEN / "qkeras" / "bits.keras", "--data", tmp_path / "x.npy", *TYPES, *out)
+    assert "does not write ONNX" in fail("recover", GOLDEN / "onnx" / "mlp.onnx", "--data", tmp_path / "x.npy", *TYPES, *out)
+    inputs = keras.Input((4,), name="x")
+    keras.Model(inputs, keras.layers.ReLU()(inputs)).save(tmp_path / "relu.keras")
+    np.save(tmp_path / "four.npy", np.ones((50, 4), np.float32))
+    assert "no Dense, Conv1D or Conv2D" in fail("recover", tmp_path / "relu.keras", "--data", tmp_path / "four.npy", *TYPES, *out)
+    assert not (tmp_path / "out.keras").exists()
