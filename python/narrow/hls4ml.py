@@ -432,6 +432,30 @@ class _Reader:
 
     read_KSum = read_HSum
 
+    def read_FixedPointQuantizer(self) -> None:
+        """HGQ's, where a layer's values have several types (hgq_proxy_model.py)."""
+        self.layer["kind"] = "fixed_quantizer"
+        bits = np.broadcast_arrays(*(np.asarray(each).astype(np.int64) for each in self.node.mask_kbi))
+        axes = list(bits[0].shape[1:])
+        shape = self.shape_of()
+        # As NumPy broadcasts them: axes of the front may be absent, and of a size of 1.
+        while axes and axes[0] == 1 and len(axes) > len(shape):
+            axes.pop(0)
+        if bits[0].shape[:1] not in ((), (1,)) or len(axes) > len(shape):
+            raise self.refuse(f"its bits are of the shape {bits[0].shape}, and its input's is {shape}")
+        if bits[0].size == 1:
+            axes = []
+        elif axes:
+            axes = [1] * (len(shape) - len(axes)) + axes
+        self.set_number("axes", *axes)
+        for name, values in zip(("keep_negative", "bits", "integers"), bits):
+            self.set_number(name, *values.ravel())
+        self.layer["words"].update(rounding=str(self.node.RND), overflow=str(self.node.SAT))
+
+    def read_UnaryLUT(self) -> None:
+        self.layer["kind"] = "unary_lut"
+        self.add(self.weights("table"))
+
     def read_Transpose(self) -> None:
         self.layer["kind"] = "permute"
         self.set_number("numbers", *(int(axis) + 1 for axis in self.attr("perm")))

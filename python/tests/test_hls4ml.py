@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import h5py  # noqa: E402
 import random_graphs  # noqa: E402  (sets Keras' backend)
+import random_hgq2  # noqa: E402
 from random_graphs import reference  # noqa: E402
 
 import narrow  # noqa: E402
@@ -121,6 +122,47 @@ def test_golden_answers(name, case, tmp_path):
         _, trace = hls.trace(arrays)
         for layer, values in known.get("trace", {}).items():
             assert np.array_equal(trace[layer][: len(values)].reshape(values.shape), values[:]), layer
+
+
+def proxy_cases():
+    for path in sorted((GOLDEN / "hgq").glob("*.cases.json")):
+        for case in json.loads(path.read_text()):
+            yield pytest.param(path.name.removesuffix(".cases.json"), case, id=f"{path.name.split('.')[0]}-{case['name']}")
+
+
+@pytest.mark.parametrize(("name", "case"), list(proxy_cases()))
+def test_golden_answers_of_proxy_models(name, case, tmp_path):
+    """HGQ's proxy models, which hls4ml reads from their JSON."""
+    from hls4ml.converters.keras_v2_to_hls import keras_v2_to_hls
+
+    files = {"KerasJson": str(GOLDEN / "hgq" / f"{name}.json"), "KerasH5": str(GOLDEN / "hgq" / f"{name}_weights.h5")}
+    names = [layer["config"]["name"] for layer in json.loads(Path(files["KerasJson"]).read_text())["config"]["layers"]]
+    config = hls4ml.utils.config.create_config(output_dir=str(tmp_path), backend="Vitis", io_type=case["io"])
+    config["HLSConfig"] = {"Model": {"Precision": case["default"], "ReuseFactor": 1}, "LayerName": {layer: {"Trace": True} for layer in names}}
+    hls = keras_v2_to_hls({**config, **files, "InputData": None, "OutputPredictions": None})
+    with h5py.File(GOLDEN / "hgq" / f"{name}.h5") as file:
+        x, known = file["input"][:].astype(np.float64), file["cases"][case["name"]]
+        y = narrow.from_hls4ml(hls).predict(x)
+        assert np.array_equal(y.reshape(len(x), -1), known["predictions"][:])
+        narrow.hls4ml.accelerate(hls)
+        _, trace = hls.trace(x)
+        assert set(known["trace"]) <= set(trace)
+        for layer, values in known["trace"].items():
+            assert np.array_equal(trace[layer][: len(values)].reshape(values.shape), values[:]), layer
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_networks_of_hgq2_have_the_same_bits(number, tmp_path):
+    keras.utils.set_random_seed(number)
+    network = random_hgq2.Network(np.random.default_rng([2, number]))
+    model = network.model()
+    x = network.samples(model)
+    hls = random_hgq2.converted(model, tmp_path)
+    assert any(layer.class_name == "FixedPointQuantizer" for layer in hls.get_layers())
+    different, values = random_graphs.compare(hls, x)
+    assert different == [] and values > 200
+    with pytest.raises(narrow.Error, match=r"HGQ2.*narrow\.from_hls4ml"):
+        narrow.load(model)
 
 
 @pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
@@ -233,10 +275,11 @@ def test_the_page_runs(jets, tmp_path, monkeypatch):
     """The blocks of docs/python.md that speak of hls4ml, in one session."""
     monkeypatch.chdir(tmp_path)
     tagger().save("tagger.keras")
-    session = {"jets": jets, "narrow": narrow}
+    inputs = keras.Input((16,))
+    session = {"jets": jets, "narrow": narrow, "hgq2_network": keras.Model(inputs, random_hgq2.hgq.QDense(5)(inputs))}
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs" / "python.md").read_text().split("\n## hls4ml's models\n")[1], re.MULTILINE)
     blocks = [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         exec(block, session)
     assert np.array_equal(session["y"], session["vitis"].predict(jets))

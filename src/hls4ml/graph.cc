@@ -15,6 +15,7 @@
 #include "layers/depthwise.h"
 #include "layers/dot.h"
 #include "layers/exponential_unit.h"
+#include "layers/fixed_quantizer.h"
 #include "layers/flatten.h"
 #include "layers/hard_sigmoid.h"
 #include "layers/input.h"
@@ -32,6 +33,7 @@
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
 #include "layers/thresholded_relu.h"
+#include "layers/unary_lut.h"
 #include "precision/network.h"
 
 namespace narrow {
@@ -84,6 +86,8 @@ class Maker {
         {"pool", [&] { return pooling(); }},
         {"global_pool", [&] { return global_pooling(); }},
         {"sum", [&] { return std::make_shared<SetSum>(); }},
+        {"fixed_quantizer", [&] { return fixed_quantizer(); }},
+        {"unary_lut", [&] { return unary_lut(); }},
     };
     return at(makers, layer_.kind, layer_)();
   }
@@ -222,6 +226,31 @@ class Maker {
     return std::make_shared<SetMax>(image);
   }
 
+  OperationPtr fixed_quantizer() const {
+    if (!parallel_) refuse("with io_stream hls4ml 1.3.0 has none");
+    const std::vector<int>& axes = numbers("axes");
+    QuantizerBits bits{Shape(axes.begin(), axes.end()), numbers("keep_negative"), numbers("bits"), numbers("integers")};
+    const std::size_t size = bits.shape.empty() ? 1 : size_of(bits.shape);
+    constexpr int kMostInteger = 127;
+    const auto within = [&](const std::vector<int>& values, int low, int high) {
+      return values.size() == size && std::all_of(values.begin(), values.end(), [&](int value) { return value >= low && value <= high; });
+    };
+    if (!within(bits.keep_negative, 0, 1) || !within(bits.bits, 0, kMaxWidth) || !within(bits.integers, -kMostInteger, kMostInteger))
+      refuse("narrow has quantizers of 0 to " + std::to_string(kMaxWidth) + " bits");
+    try {
+      return std::make_shared<FixedQuantizer>(layer_.shape, std::move(bits), parse_rounding("AP_" + at(layer_.words, "rounding", layer_)),
+                                              parse_overflow("AP_" + at(layer_.words, "overflow", layer_)));
+    } catch (const Misfit& misfit) {
+      refuse("its input of shape " + to_string(layer_.shape) + " should be " + misfit.needs);
+    }
+  }
+
+  OperationPtr unary_lut() const {
+    const std::size_t entries = layer_.arrays.empty() ? 0 : layer_.arrays.front().size();
+    if (entries == 0 || (entries & (entries - 1)) != 0) refuse("its table should have an entry for each pattern of bits of its input");
+    return std::make_shared<UnaryLut>(0, array(0, entries).singles());
+  }
+
   const GraphLayer& layer_;
   std::vector<Shape> inputs_;
   bool parallel_;
@@ -271,6 +300,7 @@ class GraphReader {
     resolved_.precision.push_back(types_of(given, layer, maker));
     check_behind_flatten(layer, maker);
     check_pooling(layer, maker);
+    check_lut(layer, maker);
     model.layers.push_back(std::move(layer));
   }
 
@@ -350,6 +380,17 @@ class GraphReader {
     const Format& accum = resolved_.precision.back()[TypeName::kAccum];
     if (!takes_all(resolved_.precision[before].result(), accum) || !wraps(accum)) {
       maker.refuse("with io_parallel narrow follows it only where its accum type wraps and holds every value of its input");
+    }
+  }
+
+  // hls4ml's program looks up all bits of the value, whatever the table was made for.
+  void check_lut(const Layer& layer, const Maker& maker) const {
+    const auto* lut = as<UnaryLut>(layer);
+    if (lut == nullptr) return;
+    const Format& x = resolved_.precision[static_cast<std::size_t>(layer.inputs.front())].result();
+    if (x.width >= kMaxWidth || (std::size_t{1} << x.width) > lut->table().size()) {
+      maker.refuse("its table has " + std::to_string(lut->table().size()) +
+                   " entries, and hls4ml 1.3.0's program would read outside of it: its input's type is " + to_string(x));
     }
   }
 

@@ -754,11 +754,33 @@ Architecture parse_functional(const json& config) {
   return architecture;
 }
 
+// Python writes numbers that JSON does not have: they become texts, which are refused where a number is read.
+std::string with_quoted_infinities(std::string_view text) {
+  constexpr std::string_view kWords[] = {"Infinity", "-Infinity", "NaN"};
+  std::string quoted;
+  quoted.reserve(text.size());
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto* word = in_string ? std::end(kWords) : std::find_if(std::begin(kWords), std::end(kWords), [&](std::string_view each) {
+      return text.substr(i, each.size()) == each;
+    });
+    if (word != std::end(kWords)) {
+      quoted.append("\"").append(*word).append("\"");
+      i += word->size() - 1;
+      continue;
+    }
+    quoted += text[i];
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) quoted += text[++i];
+    else if (text[i] == '"') in_string = !in_string;
+  }
+  return quoted;
+}
+
 }  // namespace
 
 json parse_json(std::string_view text) {
   constexpr int kDeepest = 100;
-  return json::parse(text.begin(), text.end(), [](int depth, json::parse_event_t, json&) {
+  return json::parse(with_quoted_infinities(text), [](int depth, json::parse_event_t, json&) {
     if (depth > kDeepest) throw Error("its JSON is nested more than " + std::to_string(kDeepest) + " levels deep");
     return true;
   });

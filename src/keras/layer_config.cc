@@ -366,6 +366,11 @@ bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, 
 std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
 
 Error unsupported(const KerasLayer& layer) {
+  if (layer.class_name.starts_with("hgq.")) {
+    return Error(describe(layer) +
+                 " is a layer of HGQ2, whose bits hls4ml reads: narrow computes such networks in Python, behind hls4ml's conversion "
+                 "(narrow.from_hls4ml, docs/python.md)");
+  }
   return Error(
       describe(layer) +
       " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, "

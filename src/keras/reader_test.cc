@@ -262,6 +262,23 @@ TEST_F(BrokenFile, UnsupportedLayersAreNamed) {
   expect_error(write("gelu.json", config) + "+" + kGolden + "ds16_keras215_weights.h5", "'gelu' is not supported");
 }
 
+// HGQ2 writes infinities, as Python does, and layers that narrow reads behind hls4ml alone.
+TEST_F(BrokenFile, NumbersThatJsonDoesNotHave) {
+  const std::string text = bytes_of(kGolden + "ds16_keras215.json");
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string other = text;
+    const auto at = other.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return write("other.json", other.replace(at, from.size(), to)) + "+" + kGolden + "ds16_keras215_weights.h5";
+  };
+  // Of what nobody reads, and within texts.
+  expect_same_model(read_keras(changed(R"("seed": null)", R"("seed": [Infinity, -Infinity, NaN, "a \" NaN", "\\"])")),
+                    read_keras(kGolden + "ds16_keras215.json"));
+  expect_error(changed(R"("units": 16)", R"("units": Infinity)"), "units");
+  expect_error(changed(R"("class_name": "Dense")", R"("module": "hgq.layers.core.dense", "class_name": "QDense")"),
+               "is a layer of HGQ2, whose bits hls4ml reads: narrow computes such networks in Python");
+}
+
 // Proxy models of HGQ, of which hls4ml would take what is wrong without a word, or fail.
 TEST_F(BrokenFile, QuantizersOfHgqThatMakeNoSenseAreNamed) {
   const std::string config = bytes_of(kGolden + "hgq/jets.json");
