@@ -32,6 +32,8 @@ def main():
     tests = work / "tests"  # from where nothing else is called narrow
     tests.mkdir()
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(work / "hypothesis")}
+    if (build / "libnarrow_torch.so").exists():
+        environment["NARROW_WITH_TORCH"] = str(build / "narrow")
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     if other:
         run(*pip, "install", "--no-index", "--no-deps", "--target", work / "site", wheel)

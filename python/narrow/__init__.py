@@ -5,7 +5,7 @@
 """
 
 from narrow._model import FixedModel, Model, NarrowWarning, load, set_threads
-from narrow._study import Report, SearchResult, report, results, search, sweep
+from narrow._study import Report, SearchResult, best, report, results, search, sweep, train
 from narrow import hls4ml
 from narrow.hls4ml import from_hls4ml, to_hls4ml_config
 from narrow._narrow import Error, version as __version__
@@ -18,6 +18,7 @@ __all__ = [
     "Report",
     "SearchResult",
     "__version__",
+    "best",
     "from_hls4ml",
     "hls4ml",
     "load",
@@ -27,4 +28,5 @@ __all__ = [
     "set_threads",
     "sweep",
     "to_hls4ml_config",
+    "train",
 ]

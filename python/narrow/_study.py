@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from narrow import _command, _narrow
-from narrow._model import Model, Type, _array_of, _text_of, is_live, write_live
+from narrow._model import Model, Type, _array_of, _text_of, is_live, load, write_live
 
 if TYPE_CHECKING:
     import pandas
@@ -481,6 +481,41 @@ def _study_of(study: Any) -> str:
     return folder
 
 
+def best(
+    study: Any,
+    *,
+    metric: str | None = None,
+    below: str | float | Mapping[str, float] | None = None,
+    overflow: float | None = None,
+    any: bool = False,
+    pareto: bool = False,
+) -> list[dict[str, Any]]:
+    """The fewest bits of a study that keep to a bound: the command `narrow best`, whose options, defaults and errors these are (docs/study.md).
+
+    Args:
+        study: a study's folder, or the table that `sweep` gave.
+        below: the bound of `metric`, 5; or several, "mpe=5,rate_change@20=2" or {"mpe": 5, "rate_change@20": 2}.
+        pareto: every point that no other beats in both bits and error, instead.
+
+    Returns:
+        For each model, data set and kind of types {"model", "data", "types", "points", "said"}. `said` is what one should know, a sentence
+        each. `points` has one, or none where none is recommended: {"bits", "v": (16, 6), "wb": (12, 3), "v_full", "v_int", "wb_full", "wb_int",
+        "label", "metrics": {"mpe": {"value", "error"}, ...}}, unknown numbers None; of a search's types without coordinates `label` alone.
+        `model.predict(x, v=point["v"], wb=point["wb"], types=...)` computes with it.
+    """
+    folder = _study_of(study)
+    with tempfile.TemporaryDirectory(prefix="narrow-") as name:
+        path = Path(name, "best.json")
+        words = _command.options(metric=metric, below=below, overflow=overflow, any=any, pareto=pareto, json=path)
+        _command.run(["best", folder, *words], stacklevel=2)
+        found: list[dict[str, Any]] = json.loads(path.read_text())
+    for scan in found:
+        for point in scan["points"]:
+            if "v_full" in point:
+                point.update(v=(point["v_full"], point["v_int"]), wb=(point["wb_full"], point["wb_int"]))
+    return found
+
+
 def report(
     study: Any,
     *,
@@ -524,3 +559,33 @@ def report(
     said = _command.run(words, stacklevel=2).splitlines()
     path = next(line.rpartition(": ")[0] for line in said if re.search(r": \d+ figures$", line))
     return Report(Path(path), [line for line in said if not line.startswith(path[: -len(".html")])])
+
+
+# --- training
+
+
+def train(data: Data, *, out: Path_, **options: Any) -> Model | list[Model]:
+    """Trains a DeepSets network, a family of sizes, or a dense network: the command `narrow train`, whose options, defaults and errors these
+    are (docs/training.md). It needs libtorch, which a wheel does not have: narrow.Error says so.
+
+    Args:
+        data: as of `sweep`.
+        out: the model, .keras, .h5 or .json; with {nodes} where there are several. The same call resumes a training that was stopped.
+        options: `nodes=8`, `phi_layers=2`, `epochs=3`, `loss="mae"`, `validation_data=...`, `shuffle=False`, and the others of the command,
+            with `_` for `-`.
+
+    Returns:
+        The model; of several sizes a list.
+    """
+    with tempfile.TemporaryDirectory(prefix="narrow-") as name:
+        inputs = _Inputs(Path(name))
+        words = ["train"]
+        for path in inputs.data(data):
+            words += ["--data", path]
+        switched = ["--no-" + option.replace("_", "-") for option, value in options.items() if value is False]
+        given = {option: value for option, value in options.items() if not isinstance(value, bool) or option == "restart"}
+        words += [*switched, *_command.options(**given, out=out)]
+        with _files_named(inputs.paths):
+            said = _command.run(words, stacklevel=2)
+    models = [load(path) for path in re.findall(r"^(.*): val_loss ", said, re.MULTILINE)]
+    return models[0] if len(models) == 1 else models

@@ -311,6 +311,66 @@ def test_a_report_shows_itself(study, tmp_path):
         narrow.report(3)
 
 
+def test_the_best_is_the_commands(study, samples, tmp_path):
+    folder = study.attrs["study"]
+    x, y, _ = samples
+    model = narrow.load(DS16)
+    metrics = [column for column in study.columns if f"error of {column}" in study.columns]
+    for below, given in ((20, {"any": True}), ({"mpe": 30, "beyond@1": 100}, {"any": True}), (20, {}), (20, {"pareto": True}), (1e-9, {"any": True})):
+        (scan,) = narrow.best(study, metric=None if isinstance(below, dict) else "mpe", below=below, **given)
+        words = ["--below", ",".join(f"{name}={value}" for name, value in below.items()) if isinstance(below, dict) else below]
+        words += [] if isinstance(below, dict) else ["--metric", "mpe"]
+        said = command("best", folder, *words, *(f"--{option}" for option in given)).stdout
+        assert (scan["model"], scan["data"], scan["types"]) == ("16", "", "auto") and all(f"16, auto: {sentence}" in said for sentence in scan["said"] if not given.get("pareto"))
+        for point in scan["points"]:
+            assert f"ap_fixed<{point['v'][0]},{point['v'][1]}>" in said
+            (row,) = study[(study[["v_full", "v_int", "wb_full", "wb_int"]] == [*point["v"], *point["wb"]]).all(axis=1)].to_dict("records")
+            assert point["bits"] == row["bits"] and set(point["metrics"]) == set(metrics)
+            for metric in metrics:
+                for key, column in (("value", metric), ("error", f"error of {metric}")):
+                    assert point["metrics"][metric][key] == row[column] or (point["metrics"][metric][key] is None and pandas.isna(row[column])), metric
+            mae = np.abs(model.predict(x, v=point["v"], wb=point["wb"]) - model.predict(x)).mean()
+            assert point["metrics"]["mae"]["value"] == pytest.approx(mae, rel=1e-9)
+        if given.get("any"):  # the fewest bits within the bounds as they are
+            bounds = below if isinstance(below, dict) else {"mpe": below}
+            within = study[np.logical_and.reduce([study[name] <= most for name, most in bounds.items()])]
+            assert [point["bits"] for point in scan["points"]] == ([within["bits"].min()] if len(within) else [])
+        elif given.get("pareto"):
+            beaten = lambda point: ((study["bits"] <= point["bits"]) & (study["mpe"] < point["metrics"]["mpe"]["value"])).any()
+            assert not any(beaten(point) for point in scan["points"])
+    with pytest.raises(narrow.Error, match="no metric"):
+        narrow.best(folder, metric="nothing")
+
+
+# --- training
+
+
+def test_without_libtorch_training_says_so(samples, tmp_path):
+    x, y, _ = samples
+    if not (PROGRAM.resolve().parent / "libnarrow_torch.so").exists():  # of a wheel it is never there
+        with pytest.raises(narrow.Error, match="libtorch|libnarrow_torch.so: it is missing"):
+            narrow.train((x, y), out=tmp_path / "model.keras", nodes=4, epochs=1, target="true_energy:log/10")
+    with pytest.raises(narrow.Error, match="train: no option --epocs; did you mean --epochs"):
+        narrow.train((x, y), out=tmp_path / "model.keras", epocs=1)
+
+
+@pytest.mark.skipif("NARROW_WITH_TORCH" not in os.environ, reason="this build has no libtorch")
+def test_training_is_the_commands(samples, tmp_path, monkeypatch):
+    from narrow import _command
+
+    x, y, path = samples
+    monkeypatch.setattr(_command, "PROGRAM", Path(os.environ["NARROW_WITH_TORCH"]))
+    given = {"phi_layers": 1, "rho_layers": 1, "epochs": 2, "batch": 20, "shuffle": False, "validation_split": 0.5, "target": "true_energy:log/10"}
+    small, large = narrow.train((x, y), out=tmp_path / "ds{nodes}.keras", nodes=[3, 5], **given)
+    assert (small.name, large.name) == ("ds3", "ds5")
+    alone = narrow.train(str(path), out=tmp_path / "alone.keras", nodes=3, **given)
+    words = ["--phi-layers", 1, "--rho-layers", 1, "--epochs", 2, "--batch", 20, "--no-shuffle", "--validation-split", 0.5, "--target", "true_energy:log/10"]
+    run = subprocess.run([os.environ["NARROW_WITH_TORCH"], "train", *map(str, ["--data", path, "--nodes", 3, *words, "--out", tmp_path / "theirs.keras"])], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    expected = narrow.load(tmp_path / "theirs.keras").predict(x)
+    assert np.array_equal(small.predict(x), expected) and np.array_equal(alone.predict(x), expected) and not np.array_equal(large.predict(x), expected)
+
+
 def test_progress_is_tqdms(samples, tmp_path, monkeypatch):
     import tqdm.auto
 

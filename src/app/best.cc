@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "app/options.h"
 #include "app/table.h"
@@ -15,8 +16,10 @@
 namespace narrow {
 namespace {
 
+using nlohmann::ordered_json;
+
 struct Best {
-  std::string study, metric, below;
+  std::string study, metric, below, json;
   Question question;
   bool pareto = false, steady = false;
 };
@@ -29,6 +32,20 @@ std::string error_text(double error) { return std::isnan(error) ? "" : " +- " + 
 
 std::string with_error(const StoredPoint& point, const Bound& bound) {
   return short_number(point.values[bound.at]) + error_text(point.errors[bound.at]);
+}
+
+ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
+
+// A point with all its metrics.
+ordered_json entry(const StoredPoint& point, double bits, const std::vector<Metric>& metrics) {
+  ordered_json own{{"bits", bits}, {"label", point.label}};
+  if (point.point) {
+    const Point& p = *point.point;
+    own.update({{"bits", bits_of(p)}, {"v_full", p.v_full}, {"v_int", p.v_int}, {"wb_full", p.wb_full}, {"wb_int", p.wb_int}});
+  }
+  for (std::size_t i = 0; i < metrics.size(); ++i)
+    own["metrics"][metrics[i].name] = {{"value", number(point.values[i])}, {"error", number(point.errors[i])}};
+  return own;
 }
 
 // A scan's recommended point, and the float model's own metrics.
@@ -82,7 +99,11 @@ void run(const Best& best) {
   std::vector<Chosen> chosen;
   std::vector<std::pair<std::string, Feature>> targets;
   Outdated outdated;
+  ordered_json document = ordered_json::array();
   for (const Scan& scan : store.scans()) {
+    ordered_json& own = document.emplace_back();
+    own = {{"model", scan.label}, {"data", scan.data_name}, {"types", scan.options}};
+    own["points"] = own["said"] = ordered_json::array();
     const std::vector<std::string> of{scan.label, scan.data_name.empty() ? "-" : scan.data_name, scan.options};
     const auto add = [&](std::vector<std::string> rest) {
       rest.insert(rest.begin(), of.begin(), of.end());
@@ -104,16 +125,25 @@ void run(const Best& best) {
     const Answer answer = best_of(store, scan, question);
     if (best.pareto) {
       const Front front = pareto_front(points, question, bits);
-      for (const StoredPoint& point : front.points) row(point, point.point ? 0 : bits_in(store.types(point)));
+      for (const StoredPoint& point : front.points) {
+        const double own_bits = point.point ? 0 : bits_in(store.types(point));
+        row(point, own_bits);
+        own["points"].push_back(entry(point, own_bits, metrics));
+      }
+      for (const std::string& sentence : front.said) own["said"].push_back(sentence);
       std::string left_out;
       for (const std::string& sentence : front.said) left_out += (left_out.empty() ? "" : "; ") + sentence;
       if (front.points.empty()) said.push_back(name_of(scan) + ": no point to show: " + left_out);
       else if (!left_out.empty()) said.push_back(name_of(scan) + ": " + left_out);
-      if (answer.missing > 0) said.push_back(name_of(scan) + ": " + answer.said.front());
+      if (answer.missing > 0) {
+        said.push_back(name_of(scan) + ": " + answer.said.front());
+        own["said"].push_back(answer.said.front());
+      }
       continue;
     }
     if (answer.point) {
       row(*answer.point, answer.bits);
+      own["points"].push_back(entry(*answer.point, answer.bits, metrics));
       chosen.push_back({name_of(scan), *answer.point, store.float_metrics(scan), store.float_errors(scan)});
     } else {
       std::vector<std::string> none{"-",
@@ -124,9 +154,13 @@ void run(const Best& best) {
       for (const Bound& bound : question.bounds) none.push_back(short_number(bound.most));
       add(std::move(none));
     }
-    for (const std::string& sentence : answer.said) said.push_back(name_of(scan) + ": " + sentence);
+    for (const std::string& sentence : answer.said) {
+      said.push_back(name_of(scan) + ": " + sentence);
+      own["said"].push_back(sentence);
+    }
   }
   if (const std::string different = difference_of_targets(targets); !different.empty()) said.push_back(different);
+  if (!best.json.empty()) write_file(best.json, document.dump(2) + "\n");
   std::printf("%s", table.text().c_str());
   if (outdated.any()) std::printf("%s\n", outdated.sentence().c_str());
   for (const std::string& sentence : said) std::printf("%s\n", sentence.c_str());
@@ -156,6 +190,7 @@ void add_best(CLI::App& app, const Globals&) {
                                 "the fewest bits within the bounds, whatever overflows and whether or not more bits keep to them");
   command->add_flag("--steady", best->steady, "no effect; kept for old scripts")->excludes(any);
   command->add_flag("--pareto", best->pareto, "instead, every point that no other beats in both bits and error");
+  command->add_option("--json", best->json, "the same as JSON, with every metric of the points");
   command->callback([best] { run(*best); });
 }
 
