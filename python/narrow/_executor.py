@@ -16,10 +16,10 @@ import io
 import json
 import multiprocessing.util
 import os
-import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import warnings
 import zipfile
@@ -76,6 +76,7 @@ def _below(root: str, path: str) -> str:
 
 
 _SENT: dict[str, str] = {}  # the files that this process was sent, by their digest: where they are
+_SENDING = threading.Lock()
 
 
 def _work() -> str | None:
@@ -88,17 +89,18 @@ def _work() -> str | None:
 
 def _root_of(recipe: Recipe, files: Files | None) -> str | None:
     """Below which folder the recipe's files are: where the user has them, if this machine sees them there, else where they were sent."""
-    if recipe.digest in _SENT:
-        return _SENT[recipe.digest]
-    if files is not None:
-        root = tempfile.mkdtemp(prefix="narrow-files-", dir=_work())
-        multiprocessing.util.Finalize(None, shutil.rmtree, (root, True), exitpriority=0)  # in children of a process pool, too
-        for path, content in files.contents.items():
-            file = Path(root + path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        _SENT[files.digest] = root
-        return root
+    with _SENDING:
+        if recipe.digest in _SENT:
+            return _SENT[recipe.digest]
+        if files is not None:
+            root = tempfile.mkdtemp(prefix="narrow-files-", dir=_work())
+            multiprocessing.util.Finalize(None, shutil.rmtree, (root, True), exitpriority=0)  # in children of a process pool, too
+            for path, content in files.contents.items():
+                file = Path(root + path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            _SENT[files.digest] = root
+            return root
     # Were it another file after all, the study would refuse what comes back: it knows models and samples by their hash.
     return "" if all(_stamp(path) == (size, changed) for path, size, changed in recipe.files) else None
 
@@ -158,6 +160,7 @@ class _Workers:
         self._client = executor._client if type(executor).__module__.startswith("distributed.") else None
         self._files: Files | None = None
         self._scattered: Any = None
+        self.times_lost = 0  # what was scattered
         self._slots, self._asked = 0, -1.0
 
     def slots(self) -> int:
@@ -172,18 +175,18 @@ class _Workers:
         files: Any = self._files if send else None
         if self._client is not None and self._files is not None:
             # Dask brings them to each worker once.
+            self.look_for_files()
             if self._scattered is None:
                 self._scattered = self._client.scatter(self._files, hash=False)
             files = self._scattered
         future: concurrent.futures.Future[Answer] = self._executor.submit(compute, recipe, part, files, call)
         return future
 
-    def has_lost_files(self) -> bool:
-        """Whether the worker was lost that alone had what was scattered; the next submit scatters it again."""
-        if self._scattered is None or self._scattered.status in ("finished", "pending"):
-            return False
-        self._scattered = None
-        return True
+    def look_for_files(self) -> None:
+        """Where the workers were lost that had what was scattered, Dask forgets it and all that waits for it; the next submit scatters again."""
+        if self._scattered is not None and self._scattered.status not in ("finished", "pending"):
+            self._scattered = None
+            self.times_lost += 1
 
     def send(self, recipe: Recipe) -> Recipe:
         """From now on workers are sent the files."""
@@ -203,42 +206,48 @@ class _Batch:
     points: int
     send: bool = False  # the files with it
     lost: int = 0  # workers that were lost with it
+    times_lost: int = 0  # that of the workers when it was submitted
 
 
 class _Points:
     """The points that nobody has taken yet, in batches that take so long that what surrounds them is small beside it."""
 
     # What a batch takes beside computing is at most this share of it; nor is it shorter or longer than these, in seconds.
-    _OVERHEAD = 0.06
-    _SHORTEST, _LONGEST = 1.0, 60.0
-    _FIRST = 8  # points, while nothing is known
+    _OVERHEAD = 0.05
+    _SHORTEST, _LONGEST = 2.0, 60.0
+    _LAST = 4  # times what it takes beside, however little is left
+    _FIRST = 16  # points, while nothing is known
 
     def __init__(self, models: list[dict[str, Any]]):
         self._models = models
-        # Points of the same fractional bits may answer each other, so they stay together; in no order, so that batches are alike.
+        # Points of the same fractional bits may answer each other, so they stay together, beside those whose inputs have the same bits, which
+        # are prepared once.
         groups: dict[tuple[int, int, int], list[list[int]]] = {}
         for i, model in enumerate(models):
             for point in model["points"]:
                 groups.setdefault((i, point[0] - point[1], point[2] - point[3]), []).append(point)
-        self._groups = list(groups.items())
-        random.Random(1).shuffle(self._groups)
-        self.left = sum(len(points) for _, points in self._groups)
-        self._batches, self._answered, self._overhead, self._computing = 0, 0, 0.0, 0.0
+        self._groups = sorted(groups.items(), reverse=True)
+        self.left = self._all = sum(len(points) for _, points in self._groups)
+        self._point, self._overhead = 0.0, 0.0  # seconds; 0 while nothing is known
+
+    def waiting(self, slots: int) -> int:
+        """How many batches are to be on their way: for each slot one that runs and one that waits; before the first answer one, and some where
+        no worker has come yet."""
+        return max(slots if self._point == 0 else 2 * slots, 2)
 
     def learn(self, points: int, answer: Answer) -> None:
-        self._batches += 1
-        self._answered += points
-        self._overhead += answer.seconds - answer.computing
-        self._computing += answer.computing
+        # The bits of the points change from batch to batch, and so does what they cost.
+        recent = 1.0 if self._point == 0 else 0.5
+        self._point += recent * (max(answer.computing / points, 1e-6) - self._point)
+        self._overhead += recent * (answer.seconds - answer.computing - self._overhead)
 
     def _size(self, slots: int) -> int:
         fair = self.left / (2 * max(1, slots))  # so that all workers end together
-        if self._answered == 0:
+        if self._point == 0:
             return max(1, min(self._FIRST, int(fair)))
-        point = max(self._computing / self._answered, 1e-6)
-        overhead = self._overhead / self._batches
-        good = min(max(overhead / self._OVERHEAD, self._SHORTEST), self._LONGEST) / point
-        return max(1, int(min(good, max(fair, overhead / point))))
+        good = min(max(self._overhead / self._OVERHEAD, self._SHORTEST), self._LONGEST) / self._point
+        least = min(self._LAST * self._overhead / self._point, self._all / (8 * max(1, slots)))
+        return max(1, int(min(good, max(fair, least))))
 
     def take(self, slots: int) -> _Batch:
         wanted = self._size(slots)
@@ -372,14 +381,13 @@ class _Call:
             with _command.shown() as bar:
                 while self._points.left or self._pending:
                     slots = self._workers.slots()
-                    # One that runs and one that waits for each, and some where no worker has come yet.
-                    while self._points.left and len(self._pending) < max(2 * slots, 4):
+                    while self._points.left and len(self._pending) < self._points.waiting(slots):
                         self._submit(self._points.take(slots))
                     done, _ = concurrent.futures.wait(self._pending, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED)
                     for future in done:
                         self._end(future, self._pending.pop(future))
-                    if self._workers.has_lost_files():
-                        self._submit_again()
+                    self._workers.look_for_files()
+                    self._submit_again()
                     self._merger.look()
                     bar.at(self._done, self._all, "points")
         except concurrent.futures.BrokenExecutor as error:
@@ -396,16 +404,15 @@ class _Call:
             _command.stop(self._name)
 
     def _submit(self, batch: _Batch) -> None:
-        self._pending[self._workers.submit(self._recipe, batch.part, self._name, batch.send)] = batch
+        future = self._workers.submit(self._recipe, batch.part, self._name, batch.send)
+        batch.times_lost = self._workers.times_lost
+        self._pending[future] = batch
 
     def _submit_again(self) -> None:
-        """All that waits for data that are lost."""
-        waiting = dict(self._pending)
-        self._pending.clear()
-        for future, batch in waiting.items():
-            if future.done():
-                self._pending[future] = batch
-            else:
+        """What waits for files that are lost."""
+        for future, batch in list(self._pending.items()):
+            if batch.times_lost < self._workers.times_lost and not future.done():
+                del self._pending[future]
                 future.cancel()
                 self._submit(batch)
 
@@ -415,7 +422,9 @@ class _Call:
         except BaseException as error:
             if not _is_lost(error):
                 raise
-            batch.lost += 1
+            self._workers.look_for_files()
+            # Lost files are no fault of the batches that waited for them.
+            batch.lost += batch.times_lost == self._workers.times_lost
             if batch.lost > _MOST_LOST:
                 raise _narrow.Error(
                     f"workers were lost {batch.lost} times with the same {batch.points} points ({error}); what is done is kept"

@@ -179,12 +179,6 @@ def long_study(tmp_path_factory):
     return expected
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        yield cluster
-
-
 def done_in(study):
     try:
         with sqlite3.connect(f"file:{study}/study.db?mode=ro", uri=True) as database:
@@ -203,21 +197,28 @@ def kill_a_worker(cluster, study, killed, least=300):
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("sent", [False, True], ids=["files are seen", "files are sent"])
-def test_a_dask_cluster_that_loses_a_worker_makes_the_same_study(sent, cluster, long_study, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("workers", "sent"), [(2, False), (1, True)], ids=["files are seen", "files are sent and lost"])
+def test_a_dask_cluster_that_loses_a_worker_makes_the_same_study(workers, sent, long_study, tmp_path, monkeypatch):
+    """One of two workers; and the only one, whose successor is sent the files again."""
     if sent:  # as on a machine that has other files there
         monkeypatch.setattr(_executor, "_stamp", lambda path: (os.stat(path).st_size, 1))
+    scattered = []
+    scatter = distributed.Client.scatter
+    monkeypatch.setattr(distributed.Client, "scatter", lambda *given, **more: scattered.append(given[1].digest) or scatter(*given, **more))
     killed = []
-    killer = threading.Thread(target=kill_a_worker, args=(cluster, tmp_path / "study", killed))
-    with distributed.Client(cluster) as client:
+    how = {"n_workers": workers, "threads_per_worker": 2 // workers, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**how) as cluster, distributed.Client(cluster) as client:
+        killer = threading.Thread(target=kill_a_worker, args=(cluster, tmp_path / "study", killed))
         killer.start()
         frame = narrow.sweep(DS16, CLUSTERS, **LONG, out=tmp_path / "study", executor=client.get_executor() if sent else client)
         killer.join()
         pids = set(client.run(os.getpid).values())
-        kept = [name for names in client.run(lambda dask_worker: os.listdir(dask_worker.local_directory)).values() for name in names if name.startswith("narrow-")]
+        names = [name for names in client.run(lambda dask_worker: os.listdir(dask_worker.local_directory)).values() for name in names]
     assert 300 <= killed[0][1] < 2000 and killed[0][0] not in pids and len(frame) == 2000
     assert rows(tmp_path / "study") == long_study
-    assert all(name.startswith("narrow-files-") for name in kept) and (len(kept) > 0) == sent and not (tmp_path / "study" / "parts").exists()
+    kept = [name for name in names if name.startswith("narrow-")]
+    assert [name[:13] for name in kept] == ["narrow-files-"] * sent, "nothing but the files that were sent, once"
+    assert len(scattered) == 2 * sent and len(set(scattered)) == sent and not (tmp_path / "study" / "parts").exists()
 
 
 PROGRAM_OF_CALL = """
