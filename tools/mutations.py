@@ -226,11 +226,10 @@ of("layers/pooling.cc",
    ("auto: the result is accum's type", "request.choice(TypeName::kResult).value_or(x)", "request.choice(TypeName::kResult).value_or(accum)"),
    ("the overflow of a term is not counted", "else turns.bring(value, x.fraction(), term.raw);", ""),
    ("bounds: the padding is not among the values", "if (pads(shape)) values.high = std::max(values.high, pad_value(x));", ""),
-   ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"))
+   ("bounds: the mean of an ap_int is any accum's", "  if (accum.is_integer) return range_of(result);\n", ""))
 
 of("layers/set_max.cc",
-   ("the largest is found before values are cast", "const CastResult term = cast(value, x, accum);", "const CastResult term = cast(value, x, unbounded(accum));"),
-   ("bounds: an ap_int is any accum", "step.bits > kMaxBits || accum.is_integer", "step.bits > kMaxBits"))
+   ("the largest is found before values are cast", "const CastResult term = cast(value, x, accum);", "const CastResult term = cast(value, x, unbounded(accum));"))
 
 of("layers/rearrangement.cc",
    ("axes are permuted the other way", "steps[axis];", "steps[i];"),

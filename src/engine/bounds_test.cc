@@ -13,6 +13,7 @@
 #include "fixed/cast.h"
 #include "layers/dense.h"
 #include "layers/input.h"
+#include "layers/pooling.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 #include "layers/table.h"
@@ -58,6 +59,16 @@ TEST(TableIndex, TheFastWayIsTheOther) {
     }
   }
   EXPECT_GT(compared, 10'000U);
+}
+
+// What programs share of tables is of the same function, size and type.
+TEST(Table, OfAnotherTypeIsAnother) {
+  const Table coarse = function_table(TableFunction::kTanh, 256, fixed(6, 1));
+  const Table fine = function_table(TableFunction::kTanh, 256, fixed(12, 1));
+  const Table again = function_table(TableFunction::kTanh, 256, fixed(6, 1));
+  EXPECT_EQ(coarse, again);
+  EXPECT_NE(coarse->raw, fine->raw);
+  EXPECT_NE(coarse->raw.size(), function_table(TableFunction::kTanh, 128, fixed(6, 1))->raw.size());
 }
 
 void intervals_hold(const RandomLimits& limits, std::uint64_t cases) {
@@ -194,6 +205,23 @@ TEST(Cases, ASaturatingSumInTheOrderOfAResourceLayer) {
 }
 
 // -100 - 28 is -127 there, and not -128.
+// A mean in a narrow ap_int is not its sum's, as AMD's headers divide: of -1, 0 and 0 it is 2^33 - 1 over 3 in two bits, -2.
+TEST(Cases, AMeanOfANarrowInteger) {
+  RandomCase found;
+  found.model.name = "integers";
+  found.model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1, 4, 1}), {}, {1, 4, 1}});
+  found.model.layers.push_back(
+      next(found.model, "mean", "AveragePooling2D", std::make_shared<Pooling>(PoolKind::kAverage, Windows{{1, 3}, {1, 1}})));
+  found.model.outputs = {1};
+  found.config.model.types["default"] = parse_format("ap_int<2>");
+  found.config.by_name["mean"].types["accum"] = parse_format("ap_int<2>");
+  found.config.by_name["mean"].types["result"] = fixed(6, 4);
+  found.x = {-1, 0, 0, 0};
+  found.n = 1;
+  expect_same(found);
+  EXPECT_EQ(interpret(found.program(), found.x, 1).predictions, (std::vector<double>{-2, 0}));
+}
+
 TEST(Cases, ASymmetricSumThatReachesTheLowEndOfTheOther) {
   const RandomCase found = sum_of_weights({-100.F, -28.F, 50.F, 0.F}, "ap_fixed<8,8,AP_TRN,AP_SAT_SYM>");
   expect_same(found);

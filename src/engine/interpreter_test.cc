@@ -13,6 +13,7 @@
 #include "layers/exponential_unit.h"
 #include "layers/input.h"
 #include "layers/leaky_relu.h"
+#include "layers/pooling.h"
 #include "layers/relu.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
@@ -97,6 +98,21 @@ TEST(Counts, RowsOfAMeanThatDoNotFitAreSeen) {
   config.model.types["default"] = fixed(8, 4);
   config.by_name["mean"].types["accum"] = fixed(6, 2);  // -2 to 1.9375
   const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{5.F, 0.F, 1.F, 0.5F}, 2);
+  EXPECT_EQ(run.predictions, (std::vector<double>{0.5, 0.75}));  // 5 is 1
+  EXPECT_EQ(run.counts[1].accum_overflows, 1U);
+}
+
+// So is a value of a window, where windows lie side by side and their values are cast before they are added.
+TEST(Counts, ValuesOfAWindowThatDoNotFitAreSeen) {
+  Model model;
+  model.name = "windows";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{4, 1}), {}, {4, 1}});
+  model.layers.push_back({"mean", "AveragePooling1D", std::make_shared<Pooling>(PoolKind::kAverage, Windows{{2}, {2}}), {0}, {2, 1}});
+  model.outputs = {1};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(8, 4);
+  config.by_name["mean"].types["accum"] = fixed(6, 2);  // -2 to 1.9375
+  const RunResult run = interpret(build_program(resolve(model, config)), std::vector<float>{5.F, 0.F, 1.F, 0.5F}, 1);
   EXPECT_EQ(run.predictions, (std::vector<double>{0.5, 0.75}));  // 5 is 1
   EXPECT_EQ(run.counts[1].accum_overflows, 1U);
 }

@@ -207,14 +207,15 @@ Interval Pooling::bounds(const Place& place, const Step& step, const std::vector
   const Format& accum = place.types[TypeName::kAccum];
   const Format& result = place.types.result();
   constexpr int kMaxBits = 100;
-  // An ap_int has rules of its own for what it is made from (fixed/cast.h).
-  if (step.bits > kMaxBits || accum.is_integer) return range_of(result);
+  if (step.bits > kMaxBits) return range_of(result);
   const Shape& shape = *place.shapes.front();
   if (kind_ == PoolKind::kMax) {
     Interval values = inputs.front();
     if (pads(shape)) values.high = std::max(values.high, pad_value(x));
     return cast_interval(cast_interval(values, x.fraction(), accum), accum.fraction(), result);
   }
+  // The mean in a narrow one is not its sum's (quotient).
+  if (accum.is_integer) return range_of(result);
   const auto mean = [&](const Interval& sum, int count) {
     return cast_interval({sum.low / count, sum.high / count}, accum.fraction(), result);
   };

@@ -63,8 +63,7 @@ template void SetMax::compute(const ExactCall<Int128>&) const;
 Interval SetMax::bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const {
   const Format& accum = place.types[TypeName::kAccum];
   constexpr int kMaxBits = 100;
-  // An ap_int has rules of its own for what it is made from (fixed/cast.h).
-  if (step.bits > kMaxBits || accum.is_integer) return range_of(place.types.result());
+  if (step.bits > kMaxBits) return range_of(place.types.result());
   return cast_interval(cast_interval(inputs.front(), place.input().fraction(), accum), accum.fraction(), place.types.result());
 }
 

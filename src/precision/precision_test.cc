@@ -13,6 +13,7 @@
 #include "error.h"
 #include "keras/reader.h"
 #include "layers/batch_normalization.h"
+#include "layers/concatenate.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/depthwise.h"
@@ -444,6 +445,38 @@ Model merging(OperationPtr op, const Shape& a, const Shape& b) {
   model.layers.push_back(merge);
   model.outputs = {2};
   return model;
+}
+
+// As hls4ml 1.3.0 answers for layers called `m` whose result is `auto`.
+TEST(Merges, InferredTypesAreHls4mls) {
+  struct Case {
+    OperationPtr op;
+    const char *a, *b, *maximum, *m;
+  };
+  const auto merge = [](MergeKind kind) { return std::make_shared<Merge>(kind); };
+  const auto concatenate = std::make_shared<Concatenate>(1);
+  const Case cases[] = {
+      {merge(MergeKind::kSubtract), "ap_ufixed<8,3>", "ap_ufixed<6,4>", nullptr, "ap_fixed<10,5>"},
+      {merge(MergeKind::kAdd), "ap_ufixed<8,3>", "ap_ufixed<6,4>", nullptr, "ap_ufixed<10,5>"},
+      {merge(MergeKind::kMaximum), "ap_ufixed<8,3>", "ap_ufixed<6,4>", nullptr, "ap_ufixed<9,4>"},
+      {concatenate, "ap_ufixed<8,3>", "ap_ufixed<6,4>", nullptr, "ap_ufixed<9,4>"},
+      {merge(MergeKind::kAdd), "ap_fixed<8,3,AP_RND,AP_SAT>", "ap_fixed<8,3,AP_RND,AP_SAT>", nullptr, "ap_fixed<9,4>"},
+      {merge(MergeKind::kMaximum), "ap_fixed<8,3,AP_RND,AP_SAT>", "ap_fixed<8,3,AP_RND,AP_SAT>", nullptr, "ap_fixed<8,3,AP_RND,AP_SAT>"},
+      {concatenate, "ap_fixed<8,3,AP_RND,AP_SAT>", "ap_fixed<8,3,AP_RND,AP_SAT>", nullptr, "ap_fixed<8,3,AP_RND,AP_SAT>"},
+      {merge(MergeKind::kAdd), "ap_fixed<12,3>", "ap_fixed<10,6>", "ap_fixed<9,4>", "ap_fixed<9,4>"},
+      {merge(MergeKind::kMaximum), "ap_fixed<12,3>", "ap_fixed<10,6>", "ap_fixed<9,4>", "ap_fixed<15,6>"},
+      {concatenate, "ap_fixed<12,3>", "ap_fixed<10,6>", "ap_fixed<9,4>", "ap_fixed<9,4>"},
+  };
+  for (const Case& each : cases) {
+    const Model model = merging(each.op, {4}, {4});
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    if (each.maximum != nullptr) config.model.types["maximum"] = parse_format(each.maximum);
+    config.by_name["a"].types["result"] = parse_format(each.a);
+    config.by_name["b"].types["result"] = parse_format(each.b);
+    config.by_name["m"].types["result"] = std::nullopt;
+    EXPECT_EQ(to_string(resolve(model, config).precision[2].result()), each.m) << each.op->keras_class() << " " << each.a << " " << each.b;
+  }
 }
 
 // hls4ml's io_stream asserts that both sizes are equal and has no dot1d; io_parallel takes the larger of the texts "3*4" and "4".
