@@ -976,6 +976,9 @@ TEST(Hls4ml, SoftmaxStable) {
   softmax<F<2, 2>, Default, Default, Default, Default, F<16, 6>, 4>();
   softmax<F<6, 9>, Default, Default, Default, Default, F<16, 6>, 32>();
   softmax<F<10, -2>, Default, F<10, 0, AP_RND, AP_SAT>, F<18, 0>, F<12, -1>, ap_int<4>, 256>();
+  // Rows in words of 64 bits: with a result that is rounded, and with a term of 1 that accum does not hold.
+  softmax<F<16, 6>, Default, Default, Default, Default, F<12, 2, AP_RND, AP_SAT>>();
+  softmax<F<12, 5>, Default, Default, F<12, 0>, F<12, 0>, F<16, 6>, 64>();
 }
 
 TEST(Hls4ml, SoftmaxLatency) {
