@@ -150,6 +150,10 @@ def main():
             ends["narrow refuses"] += 1
             print(f"{number}: narrow refuses: {error}", flush=True)
             continue
+        except Exception as error:  # of its compiler
+            ends["hls4ml has no answer"] += 1
+            print(f"{number}: hls4ml has no answer: {error}", flush=True)
+            continue
         ends["different" if different else "same"] += 1
         print(f"{number}: {'DIFFERENT: ' + ', '.join(different) if different else 'same'}, {values} values, {[layer.class_name for layer in hls.get_layers()]}", flush=True)
         if not different:
