@@ -211,6 +211,10 @@ std::string class_before(const Node& node) {
   }
 }
 
+Error shared_with_another(const Node& node, const std::string& initializer) {
+  return fault(node, "the initializer " + initializer + " is shared with another node; clean the file with qonnx (docs/onnx.md)");
+}
+
 class Reader {
  public:
   explicit Reader(const File& file) : file_(file) {}
@@ -889,7 +893,7 @@ class Passes {
   // hls4ml takes the constant out of the graph with the node that reads it.
   void consume(const Node& reader, const Node& constant) {
     if (readers_[constant.output] != 1) {
-      throw fault(reader, "the initializer " + constant.output + " is shared with another node; clean the file with qonnx (docs/onnx.md)");
+      throw shared_with_another(reader, constant.output);
     }
     std::erase_if(graph_.nodes, [&](const auto& node) { return node.get() == &constant; });
   }
@@ -962,8 +966,7 @@ class Passes {
     Node& node = at(i);
     Node* const of = node.kind == Kind::kQuant ? constant(node, 0) : nullptr;
     if (of == nullptr) return false;
-    if (readers_[of->output] != 1)
-      throw fault(node, "the initializer " + of->output + " is shared with another node; clean the file with qonnx (docs/onnx.md)");
+    if (readers_[of->output] != 1) throw shared_with_another(node, of->output);
     if (of->quantizer || of->bipolar) throw fault(node, "it quantizes a constant that is quantized already");
     of->quantizer = node.quantizer;
     of->bipolar = node.bipolar;
@@ -1313,6 +1316,11 @@ Graph convert(const File& file) {
   Reader reader(file);
   Graph graph = reader.read();
   // Constants that are facts of a layer.
+  for (const auto& node : graph.nodes) {
+    const auto shared =
+        std::find_if(node->inputs.begin(), node->inputs.end(), [&](const auto& input) { return reader.taken().contains(input); });
+    if (shared != node->inputs.end()) throw shared_with_another(*node, *shared);
+  }
   std::erase_if(graph.nodes, [&](const auto& node) { return node->kind == Kind::kConstant && reader.taken().contains(node->output); });
   Passes(graph).run();
   Transposes(graph).run();

@@ -310,6 +310,12 @@ TEST_F(OnnxFile, SharedInitializers) {
   expect_refusal("node Add_0 (Add): the initializer b is shared with another node");
 }
 
+// The weights of a product as the scale of a Quant, which hls4ml takes out of the graph.
+TEST_F(OnnxFile, InitializersThatAreFactsOfAnotherNode) {
+  quant(1, 0, 6).set_input(1, "w");
+  expect_refusal("node MatMul_0 (MatMul): the initializer w is shared with another node");
+}
+
 TEST_F(OnnxFile, EqualNames) {
   graph().mutable_node(1)->set_name("ADD_0");
   node("add_0", "Relu", {"y"}, "r");
