@@ -946,7 +946,7 @@ of("search/search.cc",
 
 of("recover/rounding.cc",
    ("what the output lacks does not count", "slope[i] = -problem.correlated[i];", "slope[i] = 0;"),
-   ("a flip's own square does not count", "const double own = linear + square;", "const double own = linear;"),
+   ("flips go up alone", "if (own < gain && own <", "if (!is_high[i] && own < gain && own <"),
    ("descent stops after one flip", "is_high[best] = !is_high[best];\n  }", "is_high[best] = !is_high[best];\n    return is_high;\n  }"),
    ("the slope is not kept up", "slope[i] += problem.gram[i * n + best] * step;", "static_cast<void>(step);"),
    ("weights beyond their type leave it", "std::ldexp(std::clamp(raw, least, most), -type.fraction())", "std::ldexp(raw, -type.fraction())"),
@@ -965,16 +965,19 @@ of("recover/bias.cc",
 of("recover/equalise.cc",
    ("what is scaled up is not scaled down", "static_cast<std::size_t>(dense.n_out), -1), dense.bias);", "static_cast<std::size_t>(dense.n_out), 1), dense.bias);"),
    ("a bias is not scaled", "scale(dense.bias, 1, 1))", "dense.bias)"),
+   ("values have no headroom", "room(values.high * kHeadroom, high_end(type))", "room(values.high, high_end(type))"),
+   ("weights that are scaled up leave their type", "room(largest, high_end(of_first[TypeName::kWeight]))", "kMostPower"),
+   ("weights that read what is scaled down leave their type", "reading > 0 ? -room(reading, high_end(of_second[TypeName::kWeight])) : -kMostPower", "-kMostPower"),
    ("a relu with a maximum passes scales", 'each.name == "max_value"', 'each.name == "maximum"'),
    ("a layer with several readers passes scales", "if (readers.size() != 1 || readers.front() < 0) break;", "if (readers.empty() || readers.front() < 0) break;"))
 
 of("recover/padding.cc",
-   ("padded rows are the others", "sums = is_padded ? padded : others;", "sums = is_padded ? others : padded;"),
-   ("the first sample's end is not looked at", "for (std::size_t s = 1; s <= n; ++s) {", "for (std::size_t s = 1; s < n; ++s) {",
-    "one sample fewer says which row most end with, unless two come equally often"))
+   ("padded rows are the others", "sums = is_padded ? padded : others;", "sums = is_padded ? others : padded;"))
 
 of("recover/network.cc",
-   ("a layer that took in a normalization is free", "network.resolved.model.layers[static_cast<std::size_t>(at)].op == layer.op", "true"),
+   ("a normalization stays as it is", "behind.op = idle(*norm);", ";"),
+   ("a normalization leaves the layer's numbers", "layer.op = scaled;", ";"),
+   ("layers that the hardware computes with other numbers are free", "have_same_numbers(network.resolved.model.layers[static_cast<std::size_t>(at)], layer)", "true"),
    ("the network's outputs read nothing", "readers.push_back(-1);", ";"))
 
 of("search/coster.cc",

@@ -58,7 +58,7 @@ class Shown {
     std::vector<std::size_t> shown;
     for (std::size_t i = 0; i < judge_.measure.names().size(); ++i) {
       const std::string& name = judge_.measure.names()[i].name;
-      for (const char* each : {"mae", "bias", "resolution_loss", "accuracy_loss"}) {
+      for (const char* each : {"mae", "bias", "resolution_loss", "accuracy_loss", "disagreement"}) {
         if (name == each) shown.push_back(i);
       }
     }
@@ -195,8 +195,7 @@ void run(const Recover& recover, const Globals& globals) {
   const MeasuredSamples judge(part(data, searched, data.size - searched), model, recover.metrics,
                               part(targets, searched, data.size - searched));
   print_notes(judge.measure.notes(), globals.quiet);
-  const Resolved resolved = recover.precision.resolve_for(model);
-  print_notes(resolved.notes, globals.quiet);
+  print_notes(recover.precision.resolve_for(model).notes, globals.quiet);
   RecoverOptions options;
   const bool all = !recover.bias && !recover.equalise && !recover.round;
   if (all || recover.equalise) options.recoveries.push_back(Recovery::kEqualise);
@@ -206,7 +205,8 @@ void run(const Recover& recover, const Globals& globals) {
   std::size_t steps = 0;
   options.progress = [&](const std::string& what) { progress.show({++steps, 0, 0, 0, what}); };
   const std::vector<float> reference = infer(model, working.x, working.size);
-  const RecoverResult result = narrow::recover(model, resolved, {working, reference}, options);
+  const RecoverResult result = narrow::recover(
+      model, [&](const Model& changed) { return recover.precision.resolve_for(changed); }, {working, reference}, options);
   if (is_keras2(model)) write_keras2(result.best.network.model, recover.out);
   else write_keras(result.best.network.model, recover.out);
   require_same(recover, result.best.network, judge.data);

@@ -26,8 +26,8 @@ bool passes_scales(const Layer& layer) {
     const std::vector<Setting> settings = layer.op->settings();
     return std::none_of(settings.begin(), settings.end(), [](const Setting& each) { return each.name == "max_value"; });
   }
-  return as<Linear>(layer) != nullptr || as<LeakyRelu>(layer) != nullptr || as<Flatten>(layer) != nullptr || as<SetSum>(layer) != nullptr ||
-         as<SetMean>(layer) != nullptr;
+  return is_idle(layer) || as<Linear>(layer) != nullptr || as<LeakyRelu>(layer) != nullptr || as<Flatten>(layer) != nullptr ||
+         as<SetSum>(layer) != nullptr || as<SetMean>(layer) != nullptr;
 }
 
 double step_of(const Format& type) { return std::ldexp(1.0, -type.fraction()); }
@@ -171,6 +171,12 @@ Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<co
     if (place < 0) continue;  // the hardware does nothing there
     const Format& type = resolved.precision[static_cast<std::size_t>(place)].result();
     limit(type);
+    if (as<SetMean>(layer) != nullptr) {  // it adds up what it divides
+      const double rows = pooled_count(network.model.input_shapes(layer).front());
+      const Format& accum = resolved.precision[static_cast<std::size_t>(place)][TypeName::kAccum];
+      for (std::size_t c = 0; c < channels; ++c)
+        channels_[c].most = std::min(channels_[c].most, room({values[c].low * rows, values[c].high * rows, 0, 0}, accum));
+    }
     const Noise own = noise_of(type, fraction);
     noise = {noise.mean + own.mean, noise.variance + own.variance};
     fraction = type.fraction();

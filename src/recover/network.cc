@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "layers/batch_normalization.h"
 #include "layers/convolution.h"
 #include "layers/depthwise.h"
+#include "precision/network.h"
 
 namespace narrow {
 namespace {
@@ -39,6 +41,21 @@ Model with_layers(const Model& model, const std::vector<std::size_t>& kept, std:
   return own;
 }
 
+// With the same epsilon, momentum and parameters, y = x * 1 + 0.
+OperationPtr idle(const BatchNormalization& norm) {
+  const std::size_t size = norm.gamma.size();
+  const std::vector<float> zeros(size);
+  const std::vector<float> ones(size, 1.F);
+  return std::make_shared<BatchNormalization>(ones, zeros, zeros, std::vector<float>(size, 1.F - norm.epsilon), norm.epsilon,
+                                              norm.training);
+}
+
+bool have_same_numbers(const Layer& a, const Layer& b) {
+  const Dense* first = matrix_of(a);
+  const Dense* second = matrix_of(b);
+  return first != nullptr && second != nullptr && first->kernel == second->kernel && first->bias == second->bias;
+}
+
 Program program_up_to(const Resolved& resolved, std::size_t layer) {
   const std::vector<std::size_t> kept = needed_by(resolved.model, layer);
   Resolved own{.model = with_layers(resolved.model, kept, layer)};
@@ -48,6 +65,37 @@ Program program_up_to(const Resolved& resolved, std::size_t layer) {
 }
 
 }  // namespace
+
+bool is_idle(const Layer& layer) {
+  const auto* norm = as<BatchNormalization>(layer);
+  return norm != nullptr && all_are(norm->scale(), 1.F) && all_are(norm->bias(), 0.F);
+}
+
+Network with_folded_normalizations(const Model& model, const Resolve& resolve) {
+  const Resolved resolved = resolve(model);
+  Model folded = model;
+  for (const auto& [name, norm_name] : resolved.fused) {
+    const int at = model.find(name);
+    const int norm_at = model.find(norm_name);
+    if (at < 0 || norm_at < 0 || readers_of(model, at) != std::vector{norm_at}) continue;
+    Layer& layer = folded.layers[static_cast<std::size_t>(at)];
+    Layer& behind = folded.layers[static_cast<std::size_t>(norm_at)];
+    const auto* norm = as<BatchNormalization>(behind);
+    if (norm == nullptr || matrix_of(layer) == nullptr) continue;
+    const OperationPtr scaled = layer.op->scaled(norm->scale_numbers, norm->bias_numbers, nullptr);
+    if (scaled == nullptr) continue;
+    layer.op = scaled;
+    behind.op = idle(*norm);
+  }
+  const Resolved again = resolve(folded);
+  bool is_same = again.precision == resolved.precision && again.model.layers.size() == resolved.model.layers.size();
+  for (std::size_t i = 0; is_same && i < again.model.layers.size(); ++i) {
+    const Layer& is = again.model.layers[i];
+    const Layer& was = resolved.model.layers[i];
+    is_same = is.name == was.name && (have_same_numbers(is, was) || same(*is.op, *was.op));
+  }
+  return is_same ? Network{folded, folded, again} : Network{model, model, resolved};
+}
 
 const Dense* matrix_of(const Layer& layer) {
   if (as<Depthwise>(layer) != nullptr) return nullptr;
@@ -65,7 +113,7 @@ std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::stri
     }
     if (matrix_of(layer) == nullptr) continue;
     const int at = network.resolved.model.find(layer.name);
-    if (at >= 0 && network.resolved.model.layers[static_cast<std::size_t>(at)].op == layer.op) {
+    if (at >= 0 && have_same_numbers(network.resolved.model.layers[static_cast<std::size_t>(at)], layer)) {
       free.push_back({i, static_cast<std::size_t>(at)});
       continue;
     }

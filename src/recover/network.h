@@ -1,7 +1,9 @@
 #ifndef NARROW_RECOVER_NETWORK_H_
 #define NARROW_RECOVER_NETWORK_H_
 
+#include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +24,17 @@ struct Network {
   Resolved resolved;  // of `model`, with its weights
 };
 
+// How a model gets its types.
+using Resolve = std::function<Resolved(const Model&)>;
+
+// The network as it begins. hls4ml computes a layer together with a normalization behind it: so the layer gets those numbers, and the
+// normalization becomes one by 1, which configurations may go on naming. Where the types or the hardware's numbers would not be those of
+// the model as it is, it is left so.
+Network with_folded_normalizations(const Model& model, const Resolve& resolve);
+
+// Whether a layer is a normalization that changes nothing.
+bool is_idle(const Layer& layer);
+
 // The matrix of a Dense, a Conv1D or a Conv2D: a Convolution's is that of one window. Null for other layers, a Depthwise among them.
 const Dense* matrix_of(const Layer& layer);
 
@@ -30,8 +43,8 @@ struct FreeLayer {
   std::size_t at = 0;
   std::size_t resolved_at = 0;
 };
-// Layers that have a matrix, in their order: of these the ones that the hardware computes as they stand in the model. Of each other one
-// `notes` has a sentence: what took in a normalization, or has types and quantizers of its own.
+// Layers that have a matrix, in their order: of these the ones that the hardware computes with the numbers that they have in the model. Of
+// each other one `notes` has a sentence.
 std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::string>& notes);
 
 // The operation with other numbers. Requires matrix_of(layer).

@@ -20,7 +20,7 @@ std::vector<double> in_double(std::span<const float> values) { return {values.be
 class Recoverer {
  public:
   Recoverer(const Network& before, const WorkingSamples& on, const RecoverOptions& options, std::vector<std::string>& notes)
-      : on_(on), options_(options), free_(free_layers(before, notes)) {
+      : on_(on), options_(options), in_float_(infer(before.target, on.data.x, on.data.size)), free_(free_layers(before, notes)) {
     if (free_.empty()) {
       throw Error(before.model.name + ": it has no Dense, Conv1D or Conv2D whose weights could be changed" +
                   (notes.empty() ? "" : ": " + notes.front()));
@@ -102,10 +102,11 @@ class Recoverer {
   }
 
   // Powers of two change no bit of a float32 unless it leaves its range.
-  bool same_in_float(const Network& network) const { return infer(network.target, on_.data.x, on_.data.size) == on_.reference; }
+  bool same_in_float(const Network& network) const { return infer(network.target, on_.data.x, on_.data.size) == in_float_; }
 
   const WorkingSamples& on_;
   const RecoverOptions& options_;
+  std::vector<float> in_float_;
   std::vector<FreeLayer> free_;
 };
 
@@ -162,10 +163,10 @@ void require_trained_in_float(const Model& model) {
   }
 }
 
-RecoverResult recover(const Model& model, Resolved resolved, const WorkingSamples& on, const RecoverOptions& options) {
+RecoverResult recover(const Model& model, const Resolve& resolve, const WorkingSamples& on, const RecoverOptions& options) {
   require_trained_in_float(model);
   RecoverResult result;
-  result.before.network = {model, model, std::move(resolved)};
+  result.before.network = with_folded_normalizations(model, resolve);
   const Recoverer recoverer(result.before.network, on, options, result.notes);
   result.before.deviations = recoverer.deviations(result.before.network);
   result.is_relative = model.output_size() == 1;
@@ -176,6 +177,7 @@ RecoverResult recover(const Model& model, Resolved resolved, const WorkingSample
     const Estimate more = gain_of(result.best.deviations, each.deviations);
     if (more.value > more.error) result.best = each;
   }
+  if (result.best.recoveries.empty()) result.best.network.model = model;
   for (const Recovery recovery : options.recoveries) {
     result.alone.push_back(*std::find_if(attempts.begin(), attempts.end(), [&](const Attempt& each) {
       return each.recoveries.size() == 1 && each.recoveries.front() == recovery;

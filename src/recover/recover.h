@@ -57,11 +57,11 @@ struct RecoverResult {
 // Throws Error, naming the layer, for a network with types of its own, or weights or values that were trained with quantizers.
 void require_trained_in_float(const Model& model);
 
-// Changes weights of `model`, whose types `resolved` has, by each choice of recoveries, and judges them on the exact program by the mean
+// Changes weights of `model`, whose types `resolve` gives, by each choice of recoveries, and judges them on the exact program by the mean
 // squared deviation of its predictions from the float model's: relative to these where the network has one output. Powers of two first;
 // then each layer from the front is rounded and its bias corrected, before the next one is looked at. Throws Error as
 // require_trained_in_float does, and where no layer can be changed.
-RecoverResult recover(const Model& model, Resolved resolved, const WorkingSamples& on, const RecoverOptions& options);
+RecoverResult recover(const Model& model, const Resolve& resolve, const WorkingSamples& on, const RecoverOptions& options);
 
 // (n, outputs), as hls4ml would compute them.
 std::vector<double> exact_predictions(const Network& network, const Dataset& data);

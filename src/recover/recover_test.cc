@@ -10,6 +10,7 @@
 #include "error.h"
 #include "files/model_file.h"
 #include "fixed/cast.h"
+#include "layers/relu.h"
 #include "layers/set_sum.h"
 #include "model/inference.h"
 #include "recover/bias.h"
@@ -61,6 +62,34 @@ TEST(Network, LayersAloneGiveTheValuesOfTheWholeNetwork) {
                 float_values(drawn.model, drawn.model.layers[layer].name, drawn.x, drawn.n))
           << "seed " << seed() << ", case " << i << ", layer " << drawn.model.layers[layer].name;
     }
+  }
+}
+
+// The hardware's numbers stay, to the last bit, and layers with a normalization behind them can be changed.
+TEST(Network, NormalizationsAreFoldedIntoTheLayersBeforeThem) {
+  std::mt19937_64 random(seed());
+  std::normal_distribution<float> value(0, 1);
+  for (const char* name : {"bn16.keras", "image.keras", "steps.keras", "flattened.keras"}) {
+    const Model model = read_model(golden(name));
+    const PrecisionConfig config = make_config(model, {.vector = fixed(16, 6)});
+    const Network network = with_folded_normalizations(model, [&](const Model& changed) { return resolve(changed, config); });
+    std::vector<float> x(9 * model.input_size());
+    for (float& each : x) each = value(random);
+    const Resolved before = resolve(model, config);
+    ASSERT_FALSE(before.fused.empty()) << name;
+    ASSERT_EQ(interpret(build_program(network.resolved), x, 9).predictions, interpret(build_program(before), x, 9).predictions) << name;
+    const std::vector<float> wanted = infer(model, x, 9);
+    const std::vector<float> folded = infer(network.model, x, 9);
+    for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(folded[i], wanted[i], 1e-5 * (1 + std::abs(wanted[i]))) << name;
+    std::vector<std::string> notes;
+    for (const FreeLayer& layer : free_layers(network, notes)) {
+      const std::string& own = network.model.layers[layer.at].name;
+      const int norm = std::any_of(before.fused.begin(), before.fused.end(), [&](const auto& each) { return each.first == own; })
+                           ? readers_of(network.model, static_cast<int>(layer.at)).front()
+                           : -1;
+      if (norm >= 0) EXPECT_TRUE(is_idle(network.model.layers[static_cast<std::size_t>(norm)])) << name << ", " << own;
+    }
+    for (const std::string& note : notes) EXPECT_EQ(note.find("normalization"), std::string::npos) << name << ": " << note;
   }
 }
 
@@ -138,6 +167,47 @@ TEST(Rounding, DescentAgainstEveryChoice) {
   }
   EXPECT_GT(best_of_all, all / 2);
   EXPECT_LT(best_of_all, all) << "the draw has problems that are not solved by single flips";
+}
+
+// A convolution with padding, whose windows are rows: the error of its output, as the program computes it, is not above that of rounding to
+// nearest, and no other neighbour of one number alone is better.
+TEST(Rounding, OutputOfAConvolution) {
+  std::mt19937_64 random(seed());
+  std::normal_distribution<float> value(0, 1);
+  const Model model = read_model(golden("image.keras"));
+  const PrecisionConfig config = make_config(model, {.vector = fixed(26, 10), .weight = parse_format("ap_fixed<6,2,AP_RND>")});
+  Network network = network_of(model, config);
+  std::vector<float> x(8 * model.input_size());
+  for (float& each : x) each = value(random);
+  std::size_t convolutions = 0;
+  for (const FreeLayer& layer : free_of(network)) {
+    const Layer& own = model.layers[layer.at];
+    if (own.shape.size() < 3) continue;
+    ++convolutions;
+    const std::vector<float> wanted = float_values(model, own.name, x, 8);
+    const auto error_of = [&](const Network& of) {
+      const std::vector<double> values = trace_of(of, x, 8)[layer.resolved_at];
+      double sum = 0;
+      for (std::size_t i = 0; i < values.size(); ++i) sum += std::pow(values[i] - static_cast<double>(wanted[i]), 2);
+      return sum;
+    };
+    const double nearest = error_of(network);
+    const Dense before = {matrix_of(own)->n_in, matrix_of(own)->n_out, matrix_of(own)->kernel, matrix_of(own)->bias};
+    round_layer(network, layer, x, 8);
+    const double reached = error_of(network);
+    EXPECT_LT(reached, nearest) << own.name;
+    const Dense& chosen = *matrix_of(network.model.layers[layer.at]);
+    const std::vector<float> all = chosen.kernel;
+    for (std::size_t k = 0; k < all.size(); k += 3) {
+      std::vector<float> kernel = all;
+      const float down = std::floor(before.kernel[k] * 16) / 16;
+      kernel[k] = kernel[k] == down ? std::ceil(before.kernel[k] * 16) / 16 : down;
+      Network other = network;
+      set_numbers(other, layer, kernel, matrix_of(network.model.layers[layer.at])->bias);
+      EXPECT_GE(error_of(other), reached * (1 - 1e-9)) << own.name << ", number " << k;
+    }
+  }
+  EXPECT_GT(convolutions, 0U);
 }
 
 // Whatever the rounding mode, the type holds the numbers that were written, and each is a neighbour of what it was.
@@ -226,6 +296,19 @@ TEST(Rounding, OutputOfALayerAgainstEveryChoice) {
     EXPECT_LE(reached, nearest * (1 + 1e-9)) << "seed " << seed() << ", case " << i;
     EXPECT_GE(reached, least * (1 - 1e-9)) << "seed " << seed() << ", case " << i;
     if (reached < nearest) ++better;
+    // No other neighbour of one number alone, the bias among them, is better.
+    const Dense& chosen = *matrix_of(network.model.layers[1]);
+    for (std::size_t k = 0; k < 5; ++k) {
+      std::vector<float> kernel = chosen.kernel;
+      std::vector<float> bias = chosen.bias;
+      float& number = k < 4 ? kernel[k] : bias[0];
+      const float was = k < 4 ? dense.kernel[k] : dense.bias[0];
+      const float down = std::clamp(std::floor(was * 8), -16.F, 15.F) / 8;
+      number = number == down ? std::clamp(std::ceil(was * 8), -16.F, 15.F) / 8 : down;
+      Network other = network;
+      set_numbers(other, layer, kernel, bias);
+      EXPECT_GE(error_of(other), reached * (1 - 1e-9)) << "seed " << seed() << ", case " << i << ", number " << k;
+    }
   }
   EXPECT_GT(better, 0U);
 }
@@ -259,6 +342,73 @@ TEST(Equalise, PowersOfTwoKeepEveryBitInFloat) {
     check(model, network_of(model, make_config(model, {.vector = fixed(16, 6)})), x, 9, std::string(name) + ", ");
   }
   EXPECT_GT(pairs, drawn + 8) << "ds16 alone has four";
+}
+
+// A relu with a maximum cuts off at the same value whatever the scale.
+TEST(Equalise, NotThroughAReluWithAMaximum) {
+  const Model whole = read_model(golden("ds16.keras"));
+  for (const bool has_maximum : {false, true}) {
+    Model model = whole;
+    const auto relu = static_cast<std::size_t>(readers_of(model, model.find("phi1")).front());
+    if (has_maximum) model.layers[relu].op = Relu::with_maximum(6);
+    const Network network = network_of(model, make_config(model, {.vector = fixed(16, 6)}));
+    const std::vector<ScalePair> pairs = scale_pairs(network, free_of(network));
+    const bool has_first =
+        std::any_of(pairs.begin(), pairs.end(), [&](const ScalePair& pair) { return model.layers[pair.first.at].name == "phi1"; });
+    EXPECT_EQ(has_first, !has_maximum);
+  }
+}
+
+// What is scaled up stays within its type, values with headroom; so do the weights that read what is scaled down.
+TEST(Equalise, ScaledNumbersStayWithinTheirTypes) {
+  const Model model = read_model(golden("ds16.keras"));
+  std::mt19937_64 random(seed());
+  std::normal_distribution<float> value(0, 1);
+  std::vector<float> x(40 * model.input_size());
+  for (float& each : x) each = value(random);
+  std::size_t up = 0;
+  std::size_t down = 0;
+  for (const int bits : {6, 12}) {
+    const Network network = network_of(model, make_config(model, {.vector = fixed(16, bits), .weight = fixed(10, bits - 4)}));
+    const double most = std::ldexp(1.0, bits - 1);
+    const double most_weight = std::ldexp(1.0, bits - 5);
+    for (const ScalePair& pair : scale_pairs(network, free_of(network))) {
+      const Dense& first = *matrix_of(model.layers[pair.first.at]);
+      const Dense& second = *matrix_of(model.layers[pair.second.at]);
+      const auto channels = static_cast<std::size_t>(first.n_out);
+      std::vector<double> largest(channels);  // of the values between
+      for (const std::size_t at : pair.between) {
+        const std::vector<float> values = float_values(model, model.layers[at].name, x, 40);
+        for (std::size_t i = 0; i < values.size(); ++i)
+          largest[i % channels] = std::max(largest[i % channels], std::abs(static_cast<double>(values[i])));
+      }
+      const Equaliser equaliser(network, pair, x, 40);
+      for (const int more : {-12, 0, 12}) {
+        const std::vector<int> powers = equaliser.powers(more);
+        for (std::size_t c = 0; c < channels; ++c) {
+          const double factor = std::ldexp(1.0, powers[c]);
+          const auto column = [&](const std::vector<float>& kernel, std::size_t from, std::size_t step, std::size_t count) {
+            double own = 0;
+            for (std::size_t i = 0; i < count; ++i) own = std::max(own, std::abs(static_cast<double>(kernel[from + i * step])));
+            return own;
+          };
+          const std::string where = "seed " + std::to_string(seed()) + ", " + model.layers[pair.first.at].name + ", channel " +
+                                    std::to_string(c) + ", 2^" + std::to_string(powers[c]);
+          if (powers[c] > 0) {
+            EXPECT_LE(factor * kHeadroom * largest[c], most) << where;
+            EXPECT_LE(factor * column(first.kernel, c, channels, static_cast<std::size_t>(first.n_in)), most_weight) << where;
+            ++up;
+          } else if (powers[c] < 0) {
+            const auto outputs = static_cast<std::size_t>(second.n_out);
+            EXPECT_LE(column(second.kernel, c * outputs, 1, outputs) / factor, most_weight) << where;
+            ++down;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(up, 50U);
+  EXPECT_GT(down, 50U);
 }
 
 // The sum of squares that a layer's bias is fitted to falls, or nothing changes: with any types, in any place.
@@ -357,6 +507,63 @@ TEST(Bias, MeanErrorsEndWithinHalfAStep) {
   EXPECT_GT(corrected, 100U);
 }
 
+// Behind a relu and in front of a sum, where a bias moves some of the rows: against every bias that the type has, mostly the best.
+TEST(Bias, OfARowSumAgainstEveryBias) {
+  std::mt19937_64 random(seed());
+  const std::uint64_t all = cases(60);
+  std::uint64_t best_of_all = 0;
+  for (std::uint64_t i = 0; i < all; ++i) {
+    std::normal_distribution<float> value(0, 0.5F);
+    const auto draw_some = [&](std::size_t count) {
+      std::vector<float> values(count);
+      for (float& each : values) each = value(random);
+      return values;
+    };
+    const Model golden_one = read_model(golden("ds16.keras"));
+    const auto of_golden = [&](const char* name, int input, Shape shape) {
+      Layer layer = golden_one.layers[static_cast<std::size_t>(golden_one.find(name))];
+      layer.inputs = {input};
+      layer.shape = std::move(shape);
+      return layer;
+    };
+    Model model;
+    model.name = "sum";
+    model.layers.push_back(golden_one.layers.front());  // 32 rows of 4
+    std::vector<float> bias = draw_some(1);
+    bias[0] -= 1;  // most rows are stopped
+    model.layers.push_back({.name = "dense",
+                            .keras_class = "Dense",
+                            .op = std::make_shared<Dense>(4, 1, Numbers(draw_some(4)), Numbers(bias)),
+                            .inputs = {0},
+                            .shape = {32, 1}});
+    model.layers.push_back(of_golden("activation", 1, {32, 1}));
+    model.layers.push_back(of_golden("KSum", 2, {1}));
+    model.outputs = {3};
+    Network network = network_of(model, make_config(model, {.vector = fixed(24, 12), .weight = fixed(6, 3)}));
+    const FreeLayer layer = free_of(network).front();
+    ASSERT_TRUE(rows_are_summed(network.resolved.model, judged_at(network.resolved.model, layer.resolved_at)));
+    const std::vector<float> x = draw_some(std::size_t{20} * 32 * 4);
+    const std::vector<float> wanted = infer(model, x, 20);
+    const auto error_of = [&](const Network& of) {
+      const std::vector<double> predictions = interpret(build_program(of.resolved), x, 20).predictions;
+      double sum = 0;
+      for (std::size_t k = 0; k < predictions.size(); ++k) sum += std::pow(predictions[k] - static_cast<double>(wanted[k]), 2);
+      return sum;
+    };
+    double least = error_of(network);
+    for (int raw = -32; raw < 32; ++raw) {
+      Network other = network;
+      set_numbers(other, layer, matrix_of(model.layers[1])->kernel, {static_cast<float>(raw) / 8});
+      least = std::min(least, error_of(other));
+    }
+    correct_bias(network, layer, x, 20);
+    const double reached = error_of(network);
+    ASSERT_GE(reached, least * (1 - 1e-9)) << "seed " << seed() << ", case " << i;
+    if (reached <= least * (1 + 1e-9)) ++best_of_all;
+  }
+  EXPECT_GE(best_of_all * 5, all * 4) << "seed " << seed();
+}
+
 TEST(Padding, SumsOfErrorsAreThoseOfTheTrace) {
   const Model model = read_model(golden("ds16.keras"));
   std::mt19937_64 random(seed());
@@ -413,8 +620,8 @@ TEST(Recover, WhatIsChosenHelpsOnTheSamplesToWorkOn) {
     data.shape = {static_cast<int>(drawn.model.input_size())};
     data.x = drawn.x;
     const std::vector<float> reference = infer(drawn.model, data.x, data.size);
-    const RecoverResult result =
-        recover(drawn.model, network.resolved, {data, reference}, {.recoveries = {Recovery::kEqualise, Recovery::kRound, Recovery::kBias}});
+    const RecoverResult result = recover(drawn.model, [&](const Model& model) { return resolve(model, drawn.config); }, {data, reference},
+                                         {.recoveries = {Recovery::kEqualise, Recovery::kRound, Recovery::kBias}});
     const auto deviation = [&](const Network& of) {
       const std::vector<double> in_double(reference.begin(), reference.end());
       const std::vector<double> scales = drawn.model.output_size() == 1 ? relative_scales(in_double) : std::vector<double>();
@@ -442,7 +649,7 @@ TEST(Recover, RefusesNetworksOfQuantizers) {
   Dataset data;
   const std::vector<float> reference;
   try {
-    recover(model, {}, {data, reference}, {.recoveries = {Recovery::kBias}});
+    recover(model, [](const Model&) { return Resolved(); }, {data, reference}, {.recoveries = {Recovery::kBias}});
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("was trained with quantizers"), std::string::npos) << error.what();
