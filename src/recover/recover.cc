@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.h"
+#include "keras/layer_config.h"
 #include "model/inference.h"
 #include "recover/bias.h"
 #include "recover/equalise.h"
@@ -157,9 +158,10 @@ Estimate gain_of(std::span<const double> before, std::span<const double> after) 
 void require_trained_in_float(const Model& model) {
   for (const Layer& layer : model.layers) {
     const Dense* dense = matrix_of(layer);
-    if (!layer.quantizer && layer.own.empty() && (dense == nullptr || !dense->quantizers.any())) continue;
+    const bool is_quantized = layer.quantizer || !layer.own.empty() || (dense != nullptr && dense->quantizers.any());
+    if (!is_quantized && !is_hgq(std::string(layer.op->keras_class()))) continue;
     throw Error("layer " + layer.name + " (" + layer.keras_class +
-                ") was trained with quantizers: its weights are made for its types; recover takes networks without");
+                "): the network was trained with quantizers, so its weights are made for its types; recover takes networks without");
   }
 }
 

@@ -645,14 +645,16 @@ TEST(Recover, WhatIsChosenHelpsOnTheSamplesToWorkOn) {
 }
 
 TEST(Recover, RefusesNetworksOfQuantizers) {
-  const Model model = read_model(golden("qkeras/bits.keras"));
   Dataset data;
   const std::vector<float> reference;
-  try {
-    recover(model, [](const Model&) { return Resolved(); }, {data, reference}, {.recoveries = {Recovery::kBias}});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("was trained with quantizers"), std::string::npos) << error.what();
+  for (const char* name : {"qkeras/bits.keras", "hgq/jets.keras"}) {
+    const Model model = read_model(golden(name));
+    try {
+      recover(model, [](const Model&) { return Resolved(); }, {data, reference}, {.recoveries = {Recovery::kBias}});
+      FAIL() << name;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("was trained with quantizers"), std::string::npos) << error.what();
+    }
   }
 }
 
