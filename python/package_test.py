@@ -4,7 +4,7 @@
     build/venv-package/bin/python python/package_test.py build build/venv-test/bin/python
 
 The tests' own packages (tools/requirements-package.txt) are the running Python's; narrow is the environment's. With a second Python, which
-has hls4ml, the tests against hls4ml run there instead, and narrow is beside its packages.
+has hls4ml, the tests against hls4ml, and the examples, run there instead, and narrow is beside its packages.
 """
 
 import os
@@ -35,16 +35,17 @@ def main():
     if (build / "libnarrow_torch.so").exists():
         environment["NARROW_WITH_TORCH"] = str(build / "narrow")
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    with_hls4ml = [ROOT / "python" / "tests" / name for name in ("test_hls4ml.py", "test_examples.py")]
     if other:
         run(*pip, "install", "--no-index", "--no-deps", "--target", work / "site", wheel)
-        run(other, *pytest, ROOT / "python" / "tests" / "test_hls4ml.py", cwd=tests, env={**environment, "PYTHONPATH": str(work / "site")})
+        run(other, *pytest, *with_hls4ml, cwd=tests, env={**environment, "PYTHONPATH": str(work / "site")})
         return
     venv = work / "venv"
     run(sys.executable, "-m", "venv", venv)
     run(venv / "bin" / "pip", "--quiet", "--disable-pip-version-check", "install", "--no-index", "--no-deps", wheel)
     (packages,) = venv.glob("lib/python3*/site-packages")
     (packages / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    run(venv / "bin" / "python", *pytest, "--ignore", ROOT / "python" / "tests" / "test_hls4ml.py", ROOT / "python" / "tests", cwd=tests, env=environment)
+    run(venv / "bin" / "python", *pytest, *(f"--ignore={path}" for path in with_hls4ml), ROOT / "python" / "tests", cwd=tests, env=environment)
 
 
 if __name__ == "__main__":

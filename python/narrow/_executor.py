@@ -213,7 +213,7 @@ class _Points:
     """The points that nobody has taken yet, in batches that take so long that what surrounds them is small beside it."""
 
     # What a batch takes beside computing is at most this share of it; nor is it shorter or longer than these, in seconds.
-    _OVERHEAD = 0.05
+    _OVERHEAD = 0.03
     _SHORTEST, _LONGEST = 2.0, 60.0
     _LAST = 4  # times what it takes beside, however little is left
     _FIRST = 16  # points, while nothing is known
@@ -242,7 +242,7 @@ class _Points:
         self._overhead += recent * (answer.seconds - answer.computing - self._overhead)
 
     def _size(self, slots: int) -> int:
-        fair = self.left / (2 * max(1, slots))  # so that all workers end together
+        fair = self.left / (1.5 * max(1, slots))  # so that all workers end together
         if self._point == 0:
             return max(1, min(self._FIRST, int(fair)))
         good = min(max(self._overhead / self._OVERHEAD, self._SHORTEST), self._LONGEST) / self._point

@@ -504,7 +504,7 @@ class Execution {
     std::vector<std::string> notes = measure.notes();
     notes.insert(notes.end(), seen.begin(), seen.end());
     keep_notes(scan, subject, grid, notes);
-    if (!grid.points.empty()) {
+    if (!grid.points.empty() && !options_.part) {  // the whole study has it
       // Which layers take in a BatchNormalization does not depend on the bits.
       const Resolved resolved = resolve(subject.model, config_at(subject.model, grid.precision, grid.points.front()));
       store_.set_profile(scan, profile(subject.model, resolved, data, std::min(definition_.counted, kProfiled)));
