@@ -314,8 +314,10 @@ def _parts_of(study: str) -> Iterator[Path]:
     with open(folder / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise _narrow.Error(f"{study}: another narrow.sweep computes this study; wait for its end, or give another out") from None
+        except OSError:
+            pass  # a file system that has no locks
         for partial in folder.glob("partial-*"):
             shutil.rmtree(partial)
         yield folder
