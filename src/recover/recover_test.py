@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -98,6 +99,16 @@ def test_keras_reads_what_was_written(recovered):
     assert "round" in result["results"][-1]["recoveries"]
     kernel = model.get_layer("phi2").get_weights()[0] * 2**10
     assert np.array_equal(kernel, np.round(kernel)) and np.any(kernel)
+
+
+def test_hls4ml_computes_the_same_bits(recovered):
+    folder, _, _ = recovered
+    succeed("export", folder / "better.keras", *TYPES, "--out", folder / "project")
+    succeed("trace", folder / "project" / "model.h5", "--precision", folder / "project" / "hls4ml_config.yml", *DATA[:2], "--samples", 40, "--out", folder / "fixed.h5")
+    done = subprocess.run([sys.executable, "convert.py", "--check", folder / "fixed.h5"], cwd=folder / "project", capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("the same bits: "), done.stdout + done.stderr
+    with h5py.File(folder / "fixed.h5") as file:
+        assert np.array_equal(file["predictions"][:].ravel(), predictions(folder, folder / "better.keras", *TYPES)[:40])
 
 
 def test_equalised_network_is_the_same_in_float(tmp_path):
