@@ -33,6 +33,7 @@
 #include "search/findings.h"
 #include "search/profile_json.h"
 #include "search/tensor_profile.h"
+#include "study/store.h"
 #include "study/trace.h"
 
 namespace nb = nanobind;
@@ -419,6 +420,7 @@ NB_MODULE(_narrow, m) {
       .def("profile", &FloatModel::profile, "x"_a, "fixed"_a.none())
       .def("configured", &FloatModel::configured, "text"_a, "name"_a)
       .def_prop_ro("name", [](const FloatModel& self) { return self.model().name; })
+      .def_prop_ro("digest", [](const FloatModel& self) { return content_hash(self.model()); })
       .def_prop_ro(
           "inputs", [](const FloatModel& self) { return shapes_of(self.model(), self.model().inputs()); },
           nb::for_getter(nb::sig("def inputs(self) -> list[tuple[str, tuple[int, ...]]]")))

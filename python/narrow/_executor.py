@@ -113,8 +113,9 @@ def _stamp(path: str) -> tuple[int, int]:
     return found.st_size, int(found.st_mtime)
 
 
-def compute(recipe: Recipe, part: str, files: Files | None, call: str) -> Answer:
-    """A batch: the points in `part`, as `narrow sweep --points` takes them. `call` is whose it is, for _command.stop."""
+def compute(recipe: Recipe, part: str, files: Files | None, call: str, attempt: int) -> Answer:
+    """A batch: the points in `part`, as `narrow sweep --points` takes them. `call` is whose it is, for _command.stop; no two attempts have the
+    same arguments, for which Dask gives the answer, or the fault, that it has."""
     if recipe.version != _narrow.version:
         raise _narrow.Error(f"a worker has narrow {_narrow.version}, and this is {recipe.version}; install the same everywhere")
     root = _root_of(recipe, files)
@@ -161,6 +162,7 @@ class _Workers:
         self._files: Files | None = None
         self._scattered: Any = None
         self.times_lost = 0  # what was scattered
+        self._attempts = 0
         self._slots, self._asked = 0, -1.0
 
     def slots(self) -> int:
@@ -172,6 +174,7 @@ class _Workers:
         return int(getattr(self._executor, "_max_workers", None) or os.cpu_count() or 1)
 
     def submit(self, recipe: Recipe, part: str, call: str, send: bool) -> concurrent.futures.Future[Answer]:
+        self._attempts += 1
         files: Any = self._files if send else None
         if self._client is not None and self._files is not None:
             # Dask brings them to each worker once.
@@ -179,7 +182,7 @@ class _Workers:
             if self._scattered is None:
                 self._scattered = self._client.scatter(self._files, hash=False)
             files = self._scattered
-        future: concurrent.futures.Future[Answer] = self._executor.submit(compute, recipe, part, files, call)
+        future: concurrent.futures.Future[Answer] = self._executor.submit(compute, recipe, part, files, call, self._attempts)
         return future
 
     def look_for_files(self) -> None:
@@ -261,6 +264,10 @@ class _Points:
         return _Batch(json.dumps({"models": models}), count)
 
 
+def _renamed(folder: Path, old: str, new: str) -> Path:
+    return folder.rename(folder.with_name(new + folder.name.removeprefix(old)))
+
+
 class _Merger:
     """Merges batches into the study, several at once, and seldom enough to be small beside what is computed."""
 
@@ -277,7 +284,7 @@ class _Merger:
         partial = tempfile.mkdtemp(prefix="partial-", dir=self._folder)
         with zipfile.ZipFile(io.BytesIO(study)) as archive:
             archive.extractall(partial)
-        os.rename(partial, partial.replace("partial-", "part-"))
+        _renamed(Path(partial), "partial-", "part-")
 
     def look(self) -> None:
         """Begins a merge where it is time."""
@@ -295,8 +302,8 @@ class _Merger:
         if not parts:
             return
         _command.run(["merge", self._study, *parts], stacklevel=2, quiet=True)
-        for part in parts:
-            shutil.rmtree(part)
+        for part in parts:  # under another name first: a part that is half there would not be one
+            shutil.rmtree(_renamed(Path(part), "part-", "partial-"))
         now = time.monotonic()
         self._next = now + self._PAUSE * (now - begin)
 
@@ -321,7 +328,12 @@ def _parts_of(study: str) -> Iterator[Path]:
         for partial in folder.glob("partial-*"):
             shutil.rmtree(partial)
         yield folder
-        shutil.rmtree(folder)
+        for left in folder.iterdir():
+            if left.name != "lock":
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    with contextlib.suppress(OSError):  # another call may have it by now
+        (folder / "lock").unlink()
+        folder.rmdir()
 
 
 # How many workers may be lost with a batch before it is taken to be what ends them. (Dask itself tries four for each of these.)

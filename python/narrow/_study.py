@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -34,6 +35,9 @@ Models = Any  # a file, a narrow.Model, a model of Keras; or a list of these
 Data = Any  # a file or a list of files; or arrays
 
 _TEMPORARY: list[tempfile.TemporaryDirectory[str]] = []  # removed when the interpreter ends
+
+
+_DAY = 86400.0  # seconds
 
 
 def _temporary() -> str:
@@ -60,7 +64,10 @@ class _Inputs:
 
     def _model(self, model: Any) -> str:
         if isinstance(model, Model):
-            model = model._source
+            file = self._model(model._source)
+            if _narrow.load(file).digest != model._made.digest:
+                raise ValueError(f"model: {model.name} is no longer what narrow.load read; load it again")
+            return file
         if is_live(model):
             return self._written(_hash_of_live(model), lambda folder: write_live(model, folder))
         if not isinstance(model, (str, os.PathLike)):
@@ -92,6 +99,9 @@ class _Inputs:
         folder = self._folder / name
         if not folder.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob("partial-*"):  # by an interpreter that was killed
+                if time.time() - left.stat().st_mtime > _DAY:
+                    shutil.rmtree(left, ignore_errors=True)
             partial = Path(tempfile.mkdtemp(prefix="partial-", dir=self._folder))
             try:
                 write(partial)
@@ -582,9 +592,9 @@ def train(data: Data, *, out: Path_, **options: Any) -> Model | list[Model]:
         words = ["train"]
         for path in inputs.data(data):
             words += ["--data", path]
-        switched = ["--no-" + option.replace("_", "-") for option, value in options.items() if value is False]
-        given = {option: value for option, value in options.items() if not isinstance(value, bool) or option == "restart"}
-        words += [*switched, *_command.options(**given, out=out)]
+        if options.pop("shuffle", True) is False:  # the one switch that the command has to be set off
+            words.append("--no-shuffle")
+        words += _command.options(**options, out=out)
         with _files_named(inputs.paths):
             said = _command.run(words, stacklevel=2)
     models = [load(path) for path in re.findall(r"^(.*): val_loss ", said, re.MULTILINE)]

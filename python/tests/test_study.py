@@ -355,6 +355,18 @@ def test_without_libtorch_training_says_so(samples, tmp_path):
 
 
 @pytest.mark.skipif("NARROW_WITH_TORCH" not in os.environ, reason="this build has no libtorch")
+def test_a_model_is_what_was_loaded(samples, tmp_path):
+    shutil.copy(DS16, tmp_path / "model.keras")
+    model = narrow.load(tmp_path / "model.keras")
+    kept = narrow.sweep(model, samples[2], **GRID)
+    shutil.copy(GOLDEN / "bn16.keras", tmp_path / "model.keras")
+    for call in (lambda: narrow.sweep(model, samples[2], **GRID), lambda: narrow.search(model, samples[2], below="mae=0.05", out=tmp_path / "found.yml")):
+        with pytest.raises(ValueError, match="model is no longer what narrow.load read; load it again"):
+            call()
+    shutil.copy(DS16, tmp_path / "model.keras")
+    assert narrow.sweep(model, samples[2], **GRID)["mae"].equals(kept["mae"])
+
+
 def test_training_is_the_commands(samples, tmp_path, monkeypatch):
     from narrow import _command
 
@@ -365,6 +377,10 @@ def test_training_is_the_commands(samples, tmp_path, monkeypatch):
     assert (small.name, large.name) == ("ds3", "ds5")
     alone = narrow.train(str(path), out=tmp_path / "alone.keras", nodes=3, **given)
     words = ["--phi-layers", 1, "--rho-layers", 1, "--epochs", 2, "--batch", 20, "--no-shuffle", "--validation-split", 0.5, "--target", "true_energy:log/10"]
+    with pytest.raises(narrow.Error, match="--epohcs"):
+        narrow.train((x, y), out=tmp_path / "other.keras", epohcs=True)
+    double = narrow.train((x, y), out=tmp_path / "double.keras", nodes=3, **given, double_precision=True)
+    assert not np.array_equal(double.predict(x), alone.predict(x))
     run = subprocess.run([os.environ["NARROW_WITH_TORCH"], "train", *map(str, ["--data", path, "--nodes", 3, *words, "--out", tmp_path / "theirs.keras"])], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     expected = narrow.load(tmp_path / "theirs.keras").predict(x)
