@@ -1,10 +1,12 @@
 #include "study/best.h"
+#include "app/inputs.h"
 
 #include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/inputs.h"
 #include "app/options.h"
 #include "app/table.h"
 #include "data/text.h"
@@ -86,6 +88,7 @@ Table physics_of(const std::vector<Metric>& metrics, const std::vector<Chosen>& 
 std::string name_of(const Scan& scan) { return scan.label + (scan.data_name.empty() ? "" : " on " + scan.data_name) + ", " + scan.options; }
 
 void run(const Best& best) {
+  if (!best.json.empty()) keep_inputs("--json", {best.json}, {best.study + "/study.db"});
   const Store store(best.study, Store::Mode::kRead);
   const std::vector<Metric> metrics = store.metrics();
   Question question = best.question;

@@ -232,6 +232,12 @@ def test_foreign_damaged_and_newer_stores_are_left_alone(whole, tmp_path):
     assert "it holds no study" in fail([NARROW, "best", str(tmp_path)])
 
 
+def test_a_study_is_not_written_over(whole):
+    kept = (whole / "study.db").read_bytes()
+    assert "study.db: it is an input of this command" in fail([NARROW, "best", str(whole), "--json", str(whole / "study.db")])
+    assert (whole / "study.db").read_bytes() == kept
+
+
 def test_a_full_disk_stops_a_study_that_goes_on_later(whole, tmp_path):
     out = tmp_path / "study"
     limit = 400_000
