@@ -4,6 +4,7 @@ terminal, so what it has done is kept; its error is a `narrow.Error`, its notes 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import tempfile
@@ -119,10 +120,12 @@ def run(arguments: Sequence[str], stacklevel: int, *, cores: int | None = None, 
     """
     cores = threads_set() if cores is None else cores
     words = ["narrow", "--driven", *(["--threads", str(cores)] if cores else []), *arguments]
+    # Dask sets it for its workers, to give memory back to the system at once: a tenth of narrow's time.
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_TRIM_THRESHOLD_"}
     with tempfile.TemporaryFile() as printed:
         # A group of its own: Ctrl-C in a terminal reaches this interpreter alone, which passes it on.
         process = subprocess.Popen(
-            words, executable=PROGRAM, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.PIPE, start_new_session=True
+            words, executable=PROGRAM, env=environment, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.PIPE, start_new_session=True
         )
         if call is not None:
             _RUNNING.setdefault(call, set()).add(process)
