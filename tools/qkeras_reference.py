@@ -113,6 +113,13 @@ NETWORKS = {
         QConv2D(3, 2, padding="same", kernel_quantizer=binary(alpha=1), use_bias=False, name="c2"), layers.BatchNormalization(name="bn2"),
         QActivation(binary(alpha=1), name="bi2"), layers.Flatten(name="f"),
         dense(5, "d", binary(alpha=1), use_bias=False), layers.BatchNormalization(name="bn3")),
+    # Signs as the values of products whose weights are numbers.
+    "signs_of_values": lambda: chain(
+        (10,), QActivation(binary(alpha=1), name="b0"),
+        dense(8, "d1", quantized_bits(5, 1, alpha=1)), QActivation(binary(alpha=1), name="b1"),
+        dense(6, "d2", quantized_bits(4, 0, alpha=1), use_bias=False), layers.BatchNormalization(name="bn"), QActivation(binary(alpha=1), name="b2"),
+        dense(5, "d3", ternary(alpha=1)), QActivation(binary(alpha=1), name="b3"),
+        dense(4, "d4", quantized_po2(4))),
     "conv1": lambda: chain(
         (12, 3),
         QConv1D(4, 3, kernel_quantizer=ternary(alpha=1), bias_quantizer=BITS(), name="c"), QActivation(quantized_tanh(6), name="t"),
