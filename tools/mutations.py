@@ -304,7 +304,7 @@ of("layers/table.cc",
    ("tables of all types are one", 'std::to_string(size) + " " + to_string(format)', 'std::to_string(size)'),
    ("tables of all sizes are one", '" " + std::to_string(size) + " " + to_string(format)', '" " + to_string(format)'),
    ("an index is rounded down", "cast(raw * size / span, format.fraction()", "cast((raw * size - (raw < 0 && span > 0 ? span - 1 : 0)) / span, format.fraction()"),
-   ("an index has no wrap", "const auto index = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole) + static_cast<std::uint32_t>(offset));", "const Int128 index = raw * size / span / 1 + offset;"),
+   ("an index has no wrap", "const auto index = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole) + static_cast<std::uint32_t>(offset));", "const auto index = static_cast<std::int32_t>(std::clamp<Int128>(Int128{whole} + offset, 0, size - 1));"),
    ("indices reach one past the end", "std::clamp(index, 0, size - 1);", "std::clamp(index, 0, size - 2 < 0 ? 0 : size - 2);"),
    ("tanh has sigmoid's range", "span = 8, offset = 4 * entries / 8;", "span = 16, offset = 4 * entries / 8;"),
    ("bounds: indices that wrap", "if (integer >= kInt.width) return {0, size - 1};", ""))

@@ -987,6 +987,8 @@ TEST(Hls4ml, SoftmaxLatency) {
   softmax<F<12, 9>, F<18, 8>, F<18, 8>, F<18, 8>, F<18, 8>, F<16, 6>, 1024, kLatency>();
   softmax<U<9, 3>, Default, U<12, 2, AP_RND, AP_SAT>, F<12, 6>, U<14, 5>, U<10, 0, AP_RND, AP_SAT>, 512, kLatency>();
   softmax<ap_int<6>, Default, Default, Default, ap_int<9>, F<16, 6>, 64, kLatency>();
+  // Terms of either sign, whose sum saturates in the order of its tree.
+  softmax<F<12, 9>, F<10, 2, AP_TRN, AP_WRAP>, F<18, 8>, F<9, 2, AP_RND, AP_SAT>, F<18, 8>, F<16, 6>, 1024, kLatency>();
   softmax<ap_uint<4>, F<20, 12, AP_RND, AP_SAT_ZERO>, Default, F<24, 14>, F<12, 12>, F<16, 6>, 16, kLatency>();
 }
 
