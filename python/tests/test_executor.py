@@ -112,7 +112,7 @@ def test_errors_are_the_commands(tmp_path):
         original = _executor._narrow.version
         try:
             _executor._narrow.version = "0.0.1"
-            future = pool.submit(_executor.compute, _executor.Recipe(original, (), (), (), ()), "", None, "")
+            future = pool.submit(_executor.compute, _executor.Recipe(original, (), (), (), ()), "", None, "", 0)
             with pytest.raises(narrow.Error, match=f"a worker has narrow 0.0.1, and this is {original}"):
                 future.result()
         finally:
