@@ -354,7 +354,6 @@ def test_without_libtorch_training_says_so(samples, tmp_path):
         narrow.train((x, y), out=tmp_path / "model.keras", epocs=1)
 
 
-@pytest.mark.skipif("NARROW_WITH_TORCH" not in os.environ, reason="this build has no libtorch")
 def test_a_model_is_what_was_loaded(samples, tmp_path):
     shutil.copy(DS16, tmp_path / "model.keras")
     model = narrow.load(tmp_path / "model.keras")
@@ -367,6 +366,7 @@ def test_a_model_is_what_was_loaded(samples, tmp_path):
     assert narrow.sweep(model, samples[2], **GRID)["mae"].equals(kept["mae"])
 
 
+@pytest.mark.skipif("NARROW_WITH_TORCH" not in os.environ, reason="this build has no libtorch")
 def test_training_is_the_commands(samples, tmp_path, monkeypatch):
     from narrow import _command
 
