@@ -949,18 +949,23 @@ of("recover/rounding.cc",
    ("flips go up alone", "if (own < gain && own <", "if (!is_high[i] && own < gain && own <"),
    ("descent stops after one flip", "is_high[best] = !is_high[best];\n  }", "is_high[best] = !is_high[best];\n    return is_high;\n  }"),
    ("the slope is not kept up", "slope[i] += problem.gram[i * n + best] * step;", "static_cast<void>(step);"),
-   ("weights beyond their type leave it", "std::ldexp(std::clamp(raw, least, most), -type.fraction())", "std::ldexp(raw, -type.fraction())"),
+   ("samples do not count by their weights", "of_rows[row] = weight_of(weights, first + row / rows);", "of_rows[row] = 1;"),
    ("the bias is no input of 1", "std::vector<double> with_one(count * width_, 1.0);", "std::vector<double> with_one(count * width_, 0.0);"),
    ("windows are not gathered", "if (!gather) return x;", "if (!gather || true) return x;"))
 
 of("recover/bias.cc",
-   ("a bias moves rows that a relu stops", "moved[i] += !is_relu_ || value > 0 ? 1 : 0;", "moved[i] += 1;"),
+   ("a bias moves rows that a relu stops", "moved += !is_relu_ || value > 0 ? 1 : 0;", "moved += 1;"),
+   ("samples do not count by their weights", "const double weight = weight_of(weights_, first + row / rows_);", "const double weight = 1;"),
    ("what makes it worse is kept", "if (of_tried.cost[c] < fit.cost[c])", "if (of_tried.cost[c] < fit.cost[c] || true)"),
-   ("the shift is of the float bias", "nearest(now + fit.shift[c], type)", "nearest(static_cast<double>(best[c]) + fit.shift[c], type)"),
-   ("the shift has the other sign", "nearest(now + fit.shift[c], type)", "nearest(now - fit.shift[c], type)"),
-   ("biases are rounded down", "std::nearbyint(std::ldexp(value, type.fraction()))", "std::floor(std::ldexp(value, type.fraction()))"),
+   ("the shift is of the float bias", "nearest(now + fit.shift[c])", "nearest(static_cast<double>(best[c]) + fit.shift[c])"),
+   ("the shift has the other sign", "nearest(now + fit.shift[c])", "nearest(now - fit.shift[c])"),
    ("rows are never added up", "if (as<SetSum>(reader) != nullptr || as<SetMean>(reader) != nullptr) return true;",
     "if (as<SetSum>(reader) != nullptr || as<SetMean>(reader) != nullptr) return false;"))
+
+of("recover/singles.cc",
+   ("numbers beyond their type leave it", "std::clamp(value, static_cast<double>(least), static_cast<double>(most))", "value"),
+   ("a type's end has more bits than a float32", "std::max({bits_of(magnitude) - kMantissa, fraction - kSmallest, 0})", "std::max(fraction - kSmallest, 0)"),
+   ("biases are rounded down", "std::nearbyint(steps)", "std::floor(steps)"))
 
 of("recover/equalise.cc",
    ("what is scaled up is not scaled down", "static_cast<std::size_t>(dense.n_out), -1), dense.bias);", "static_cast<std::size_t>(dense.n_out), 1), dense.bias);"),
@@ -972,9 +977,12 @@ of("recover/equalise.cc",
    ("a layer with several readers passes scales", "if (readers.size() != 1 || readers.front() < 0) break;", "if (readers.empty() || readers.front() < 0) break;"))
 
 of("recover/padding.cc",
+   ("two equal rows are padding", "|| most->second * kPaddedAtLeast < n", ""),
    ("padded rows are the others", "sums = is_padded ? padded : others;", "sums = is_padded ? others : padded;"))
 
 of("recover/network.cc",
+   ("what a layer took in makes nothing in float", "at = std::max(at, network.target.find(norm));", "static_cast<void>(norm);"),
+   ("a Dropout keeps a normalization from its layer", "as<Linear>(between) == nullptr && !is_idle(between)", "!is_idle(between)"),
    ("a normalization stays as it is", "behind.op = idle(*norm);", ";"),
    ("a normalization leaves the layer's numbers", "layer.op = scaled;", ";"),
    ("layers that the hardware computes with other numbers are free", "have_same_numbers(network.resolved.model.layers[static_cast<std::size_t>(at)], layer)", "true"),

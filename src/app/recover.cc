@@ -1,5 +1,6 @@
 #include "recover/recover.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -41,6 +42,7 @@ struct Line {
   std::string name;
   const Attempt& attempt;
   std::vector<double> deviations;  // squared, of each sample
+  Estimate deviation;              // their mean
   Estimate gain;                   // against the network as it was
   std::vector<Estimate> metrics;
 };
@@ -65,7 +67,7 @@ class Shown {
     for (const std::size_t i : shown) header.push_back(judge_.measure.names()[i].name);
     Table table(header);
     for (const Line& line : lines_) {
-      std::vector<std::string> row{line.name, rms(mean_of(line.attempt.deviations)), rms(mean_of(line.deviations))};
+      std::vector<std::string> row{line.name, rms(line.attempt.deviation), rms(line.deviation)};
       for (const std::size_t i : shown) row.push_back(in_words(judge_.measure.names()[i], line.metrics[i]));
       table.add(row);
     }
@@ -97,8 +99,8 @@ class Shown {
     for (const Line& line : lines_) {
       ordered_json own{{"recoveries", ordered_json::array()}, {"changed_layers", line.attempt.changed}};
       for (const Recovery each : line.attempt.recoveries) own["recoveries"].push_back(name_of(each));
-      own["working"] = {{"mean_squared_deviation", entry(mean_of(line.attempt.deviations))}, {"gain", entry(line.attempt.gain)}};
-      own["judged"] = {{"mean_squared_deviation", entry(mean_of(line.deviations))}, {"gain", entry(line.gain)}};
+      own["working"] = {{"mean_squared_deviation", entry(line.attempt.deviation)}, {"gain", entry(line.attempt.gain)}};
+      own["judged"] = {{"mean_squared_deviation", entry(line.deviation)}, {"gain", entry(line.gain)}};
       for (std::size_t i = 0; i < line.metrics.size(); ++i)
         own["judged"]["metrics"][judge_.measure.names()[i].name] = entry(line.metrics[i]);
       document["results"].push_back(std::move(own));
@@ -109,8 +111,9 @@ class Shown {
  private:
   void add(const std::string& name, const Attempt& attempt) {
     const std::vector<double> predictions = exact_predictions(attempt.network, judge_.data);
-    Line line{name, attempt, squared_deviations(predictions, judge_.reference, attempt.network.model.output_size()), {}, {}};
-    line.gain = gain_of(lines_.empty() ? line.deviations : lines_.front().deviations, line.deviations);
+    Line line{name, attempt, squared_deviations(predictions, judge_.reference, attempt.network.model.output_size()), {}, {}, {}};
+    line.deviation = mean_of(line.deviations, judge_.data.weights);
+    line.gain = gain_of(lines_.empty() ? line.deviations : lines_.front().deviations, line.deviations, judge_.data.weights);
     line.metrics = judge_.measure.measure(predictions).metrics;
     lines_.push_back(std::move(line));
   }
@@ -164,6 +167,26 @@ void require_writable(const Recover& recover, const Model& model) {
     throw Error("--out " + recover.out + ": a network of Keras 2 is written as .h5; give such a name");
 }
 
+// Those of the samples that weigh something. Throws Error where there is none.
+Dataset that_count(Dataset data, bool quiet) {
+  if (std::find(data.weights.begin(), data.weights.end(), 0.F) == data.weights.end()) return data;
+  Dataset own = header_of(data);
+  const auto take = [](std::vector<float>& to, const std::vector<float>& from, std::size_t sample, std::size_t per_sample) {
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(sample * per_sample);
+    to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(per_sample));
+  };
+  for (std::size_t s = 0; s < data.size; ++s) {
+    if (data.weights[s] == 0) continue;
+    take(own.x, data.x, s, data.x.size() / data.size);
+    take(own.y, data.y, s, data.targets);
+    own.weights.push_back(data.weights[s]);
+  }
+  own.size = own.weights.size();
+  if (own.size == 0) throw Error(data.path + ": every sample has the weight 0");
+  print_notes({std::to_string(data.size - own.size) + " samples of weight 0 have no part"}, quiet);
+  return own;
+}
+
 // The file computes what was judged.
 void require_same(const Recover& recover, const Network& network, const Dataset& data) {
   const Model written = read_model(recover.out);
@@ -183,7 +206,7 @@ void run(const Recover& recover, const Globals& globals) {
   for (const std::string& file : files_written(recover.out)) {
     if (recover.json == file) throw Error("--json " + recover.json + ": it is a file that --out names; give another file");
   }
-  const Dataset data = recover.inputs.data(model, globals.quiet);
+  const Dataset data = that_count(recover.inputs.data(model, globals.quiet), globals.quiet);
   const std::size_t searched = recover.searched == 0 ? data.size / 2 : recover.searched;
   if (searched < kFewestSamples || searched >= data.size) {
     throw Error("--search: some of the " + std::to_string(data.size) +
@@ -210,8 +233,12 @@ void run(const Recover& recover, const Globals& globals) {
   if (is_keras2(model)) write_keras2(result.best.network.model, recover.out);
   else write_keras(result.best.network.model, recover.out);
   require_same(recover, result.best.network, judge.data);
-  const std::vector<SumError> before = sum_errors(result.before.network, judge.data.x, judge.data.size);
-  const std::vector<SumError> after = sum_errors(result.best.network, judge.data.x, judge.data.size);
+  const auto sums_of = [&](const Attempt& attempt) {
+    const Dataset& on = judge.data;
+    return sum_errors(attempt.network, on.x, on.size, on.weights, on.preparation ? std::optional(on.preparation->padding) : std::nullopt);
+  };
+  const std::vector<SumError> before = sums_of(result.before);
+  const std::vector<SumError> after = sums_of(result.best);
   const Shown shown(result, judge);
   if (!recover.json.empty()) {
     ordered_json document = shown.json();

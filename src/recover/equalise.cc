@@ -13,6 +13,7 @@
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
 #include "model/inference.h"
+#include "recover/singles.h"
 
 namespace narrow {
 namespace {
@@ -48,27 +49,36 @@ int room(double value, double end) {
   if (value <= 0) return kMostPower;
   return std::clamp(static_cast<int>(std::floor(std::log2(end / value))), -kMostPower, kMostPower);
 }
-double high_end(const Format& type) { return to_double(max_raw(type), type.fraction()); }
-double low_end(const Format& type) { return -to_double(least_raw(type), type.fraction()); }
+double high_end(const Format& type) { return static_cast<double>(Singles(type).most); }
+double low_end(const Format& type) { return -static_cast<double>(Singles(type).least); }
+
+struct Samples {
+  std::span<const float> x;
+  std::size_t n;
+  std::span<const float> weights;
+};
 
 // Of one channel, over all rows of the samples.
 struct Values {
-  double low = 0, high = 0, squares = 0;
-  std::size_t count = 0;
+  double low = 0, high = 0;
+  double squares = 0, count = 0;  // weighted
+  double mean_square() const { return squares / count; }
 };
-std::vector<Values> values_of(const Model& model, std::size_t layer, std::span<const float> x, std::size_t n, std::size_t channels) {
+std::vector<Values> values_of(const Model& model, std::size_t layer, const Samples& samples, std::size_t channels) {
   const Model own = up_to(model, layer);
-  const std::size_t size = x.size() / n;
+  const std::size_t size = samples.x.size() / samples.n;
   std::vector<Values> all(channels);
-  for_blocks(n, [&](std::size_t first, std::size_t count) {
-    const std::vector<float> values = infer(own, x.subspan(first * size, count * size), count);
+  for_blocks(samples.n, [&](std::size_t first, std::size_t count) {
+    const std::vector<float> values = infer(own, samples.x.subspan(first * size, count * size), count);
+    const std::size_t per_sample = values.size() / count;
     for (std::size_t i = 0; i < values.size(); ++i) {
+      const double weight = weight_of(samples.weights, first + i / per_sample);
       Values& channel = all[i % channels];
       const auto value = static_cast<double>(values[i]);
       channel.low = std::min(channel.low, value);
       channel.high = std::max(channel.high, value);
-      channel.squares += value * value;
-      ++channel.count;
+      channel.squares += weight * value * value;
+      channel.count += weight;
     }
   });
   return all;
@@ -128,7 +138,9 @@ void scale_channels(Network& network, const ScalePair& pair, const std::vector<i
   }
 }
 
-Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<const float> x, std::size_t n) {
+Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<const float> x, std::size_t n,
+                     std::span<const float> weights) {
+  const Samples samples{x, n, weights};
   const Dense& first = *matrix_of(network.model.layers[pair.first.at]);
   const Dense& second = *matrix_of(network.model.layers[pair.second.at]);
   const Resolved& resolved = network.resolved;
@@ -142,10 +154,10 @@ Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<co
   const auto input = static_cast<std::size_t>(network.target.layers[pair.first.at].inputs.front());
   double squares_in = 0;  // of one row, summed over its values
   {
-    const std::vector<Values> in = values_of(network.target, input, x, n, 1);
-    squares_in = in.front().squares / static_cast<double>(in.front().count) * first.n_in;
+    const std::vector<Values> in = values_of(network.target, input, samples, 1);
+    squares_in = in.front().mean_square() * first.n_in;
   }
-  std::vector<Values> values = values_of(network.target, pair.first.at, x, n, channels);
+  std::vector<Values> values = values_of(network.target, pair.first.at, samples, channels);
   const double weight_step = step_of(of_first[TypeName::kWeight]);
   constexpr double kUniform = 12;
   Noise noise = noise_of(of_first.result(), of_first[TypeName::kAccum].fraction());
@@ -161,7 +173,7 @@ Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<co
   limit(of_first.result());
   int fraction = of_first.result().fraction();
   for (const std::size_t at : pair.between) {
-    values = values_of(network.target, at, x, n, channels);
+    values = values_of(network.target, at, samples, channels);
     const Layer& layer = network.model.layers[at];
     if (as<SetSum>(layer) != nullptr) {
       const auto rows = static_cast<double>(network.model.input_shapes(layer).front().front());
@@ -204,7 +216,7 @@ Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<co
     // 2^-k times the largest weight stays within the type.
     channel.least = reading > 0 ? -room(reading, high_end(of_second[TypeName::kWeight])) : -kMostPower;
     const double makes = (noise.mean * noise.mean + noise.variance) * squares / static_cast<double>(readers);
-    const double reads = second_step * second_step / kUniform * values[c].squares / static_cast<double>(values[c].count);
+    const double reads = second_step * second_step / kUniform * values[c].mean_square();
     channel.is_dead = !(makes > 0) || !(reads > 0);
     constexpr double kQuarter = 0.25;
     channel.wanted = channel.is_dead ? 0 : kQuarter * std::log2(makes / reads);

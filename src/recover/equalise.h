@@ -27,11 +27,12 @@ void scale_channels(Network& network, const ScalePair& pair, const std::vector<i
 //     4^-k E1 + 4^k E2  is least at  k = log2(E1 / E2) / 4,
 // rounded, and changed by `more`. (Equalisation as in M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 // Correction", ICCV 2019, which makes the ranges equal; here the types are given.) The largest number of each channel stays within its
-// type: of weights and biases, and with kHeadroom of values, whose ranges are those of the float network on the n samples `x`.
+// type: of weights and biases, and with kHeadroom of values, whose ranges are those of the float network on the n samples `x`; in mean
+// squares these count by their weights (weight_of).
 inline constexpr double kHeadroom = 1.25;
 class Equaliser {
  public:
-  Equaliser(const Network& network, const ScalePair& pair, std::span<const float> x, std::size_t n);
+  Equaliser(const Network& network, const ScalePair& pair, std::span<const float> x, std::size_t n, std::span<const float> weights = {});
   std::vector<int> powers(int more) const;
 
  private:

@@ -6,6 +6,7 @@
 #include "layers/batch_normalization.h"
 #include "layers/convolution.h"
 #include "layers/depthwise.h"
+#include "layers/linear.h"
 #include "precision/network.h"
 
 namespace narrow {
@@ -56,6 +57,18 @@ bool have_same_numbers(const Layer& a, const Layer& b) {
   return first != nullptr && second != nullptr && first->kernel == second->kernel && first->bias == second->bias;
 }
 
+// Whether nothing but linear activations, Dropouts and normalizations by 1 lies between a layer and one behind it.
+bool leads_to(const Model& model, int layer, int behind) {
+  for (int at = layer;;) {
+    const std::vector<int> readers = readers_of(model, at);
+    if (readers.size() != 1 || readers.front() < 0) return false;
+    at = readers.front();
+    if (at == behind) return true;
+    const Layer& between = model.layers[static_cast<std::size_t>(at)];
+    if (as<Linear>(between) == nullptr && !is_idle(between)) return false;
+  }
+}
+
 Program program_up_to(const Resolved& resolved, std::size_t layer) {
   const std::vector<std::size_t> kept = needed_by(resolved.model, layer);
   Resolved own{.model = with_layers(resolved.model, kept, layer)};
@@ -77,7 +90,7 @@ Network with_folded_normalizations(const Model& model, const Resolve& resolve) {
   for (const auto& [name, norm_name] : resolved.fused) {
     const int at = model.find(name);
     const int norm_at = model.find(norm_name);
-    if (at < 0 || norm_at < 0 || readers_of(model, at) != std::vector{norm_at}) continue;
+    if (at < 0 || norm_at < 0 || !leads_to(folded, at, norm_at)) continue;
     Layer& layer = folded.layers[static_cast<std::size_t>(at)];
     Layer& behind = folded.layers[static_cast<std::size_t>(norm_at)];
     const auto* norm = as<BatchNormalization>(behind);
@@ -142,6 +155,15 @@ std::vector<int> readers_of(const Model& model, int layer) {
   }
   if (std::find(model.outputs.begin(), model.outputs.end(), layer) != model.outputs.end()) readers.push_back(-1);
   return readers;
+}
+
+int in_float(const Network& network, std::size_t resolved_at) {
+  const std::string& name = network.resolved.model.layers[resolved_at].name;
+  int at = network.target.find(name);
+  for (const auto& [layer, norm] : network.resolved.fused) {
+    if (layer == name) at = std::max(at, network.target.find(norm));
+  }
+  return at;
 }
 
 ExactLayer::ExactLayer(const Resolved& resolved, std::size_t layer)

@@ -2,6 +2,7 @@
 #define NARROW_RECOVER_NETWORK_H_
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -55,6 +56,16 @@ void set_numbers(Network& network, const FreeLayer& layer, std::vector<float> ke
 // The layers that read a layer, in their order; the network's outputs read one too, as the layer that nothing else is: -1.
 std::vector<int> readers_of(const Model& model, int layer);
 
+// The float network's layer that makes what a layer of the hardware's should: that of its name, or the normalization that it took in.
+// -1 where there is none.
+int in_float(const Network& network, std::size_t resolved_at);
+
+// What a sample weighs, `weights` empty where all weigh the same. Of a negative weight the magnitude counts: what one sample loses is not
+// made good by another.
+inline double weight_of(std::span<const float> weights, std::size_t sample) {
+  return weights.empty() ? 1 : std::abs(static_cast<double>(weights[sample]));
+}
+
 // The values of one layer, of samples that a network's inputs take: the layer's own network, whose output it is.
 class ExactLayer {
  public:
@@ -70,10 +81,14 @@ class ExactLayer {
 Model up_to(const Model& model, std::size_t layer);
 
 // Blocks of samples, so that memory does not grow with their number: calls use(first, count).
+inline constexpr std::size_t kBlock = 256;
+template <class Use>
+void for_blocks(std::size_t n, std::size_t block, const Use& use) {
+  for (std::size_t first = 0; first < n; first += block) use(first, std::min(block, n - first));
+}
 template <class Use>
 void for_blocks(std::size_t n, const Use& use) {
-  constexpr std::size_t kBlock = 256;
-  for (std::size_t first = 0; first < n; first += kBlock) use(first, std::min(kBlock, n - first));
+  for_blocks(n, kBlock, use);
 }
 
 }  // namespace narrow

@@ -52,6 +52,7 @@ class Recoverer {
       }
       change_layers(own);
       own.deviations = deviations(own.network);
+      own.deviation = mean_of(own.deviations, on_.data.weights);
       attempts.push_back(std::move(own));
     }
     std::stable_sort(attempts.begin(), attempts.end(),
@@ -60,7 +61,7 @@ class Recoverer {
   }
 
  private:
-  double guide(const Network& network) const { return mean_of(deviations(network)).value; }
+  double guide(const Network& network) const { return mean_of(deviations(network), on_.data.weights).value; }
 
   // Layer by layer from the front: each one's weights are rounded, then its bias corrected, before the next one is looked at.
   void change_layers(Attempt& attempt) const {
@@ -69,11 +70,11 @@ class Recoverer {
       bool is_other = false;
       if (attempt.has(Recovery::kRound)) {
         options_.progress(attempt.name() + ": " + name);
-        is_other = round_layer(attempt.network, layer, on_.data.x, on_.data.size);
+        is_other = round_layer(attempt.network, layer, on_.data.x, on_.data.size, on_.data.weights);
       }
       if (attempt.has(Recovery::kBias)) {
         options_.progress(attempt.name() + ": " + name);
-        is_other = correct_bias(attempt.network, layer, on_.data.x, on_.data.size) || is_other;
+        is_other = correct_bias(attempt.network, layer, on_.data.x, on_.data.size, on_.data.weights) || is_other;
       }
       if (is_other) attempt.add(name);
     }
@@ -84,7 +85,7 @@ class Recoverer {
     double least = guide(attempt.network);
     for (const ScalePair& pair : scale_pairs(attempt.network, free_)) {
       options_.progress("equalise: " + attempt.network.model.layers[pair.first.at].name);
-      const Equaliser equaliser(attempt.network, pair, on_.data.x, on_.data.size);
+      const Equaliser equaliser(attempt.network, pair, on_.data.x, on_.data.size, on_.data.weights);
       Network best = attempt.network;
       bool helped = false;
       for (const int more : {0, -1, 1, 2}) {
@@ -139,20 +140,25 @@ std::vector<double> squared_deviations(std::span<const double> predictions, std:
   return deviations;
 }
 
-Estimate mean_of(std::span<const double> values) {
+// A ratio of two sums over samples, to first order, as in study/means.h, with n - 1 for n.
+Estimate mean_of(std::span<const double> values, std::span<const float> weights) {
   const auto n = static_cast<double>(values.size());
   double sum = 0;
-  for (const double value : values) sum += value;
-  const double mean = sum / n;
+  double all = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum += weight_of(weights, i) * values[i];
+    all += weight_of(weights, i);
+  }
+  const double mean = sum / all;
   double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return {mean, values.size() > 1 ? std::sqrt(squares / n / (n - 1)) : std::nan("")};
+  for (std::size_t i = 0; i < values.size(); ++i) squares += std::pow(weight_of(weights, i) * (values[i] - mean), 2);
+  return {mean, values.size() > 1 ? std::sqrt(squares * n / (n - 1)) / all : std::nan("")};
 }
 
-Estimate gain_of(std::span<const double> before, std::span<const double> after) {
+Estimate gain_of(std::span<const double> before, std::span<const double> after, std::span<const float> weights) {
   std::vector<double> gains(before.begin(), before.end());
   for (std::size_t i = 0; i < gains.size(); ++i) gains[i] -= after[i];
-  return mean_of(gains);
+  return mean_of(gains, weights);
 }
 
 void require_trained_in_float(const Model& model) {
@@ -171,12 +177,13 @@ RecoverResult recover(const Model& model, const Resolve& resolve, const WorkingS
   result.before.network = with_folded_normalizations(model, resolve);
   const Recoverer recoverer(result.before.network, on, options, result.notes);
   result.before.deviations = recoverer.deviations(result.before.network);
+  result.before.deviation = mean_of(result.before.deviations, on.data.weights);
   result.is_relative = model.output_size() == 1;
   std::vector<Attempt> attempts = recoverer.attempts(result.before.network);
   result.best = result.before;
   for (Attempt& each : attempts) {
-    each.gain = gain_of(result.before.deviations, each.deviations);
-    const Estimate more = gain_of(result.best.deviations, each.deviations);
+    each.gain = gain_of(result.before.deviations, each.deviations, on.data.weights);
+    const Estimate more = gain_of(result.best.deviations, each.deviations, on.data.weights);
     if (more.value > more.error) result.best = each;
   }
   if (result.best.recoveries.empty()) result.best.network.model = model;

@@ -20,7 +20,7 @@ enum class Recovery : std::uint8_t { kEqualise, kRound, kBias };
 inline constexpr std::array<std::string_view, 3> kRecoveries = {"equalise", "round", "bias"};
 inline constexpr std::string_view name_of(Recovery recovery) { return kRecoveries[static_cast<std::size_t>(recovery)]; }
 
-// Samples to work on, and the first model's float predictions for them.
+// Samples to work on, and the first model's float predictions for them. They count by their weights (weight_of); none is 0.
 struct WorkingSamples {
   const Dataset& data;
   const std::vector<float>& reference;
@@ -32,7 +32,8 @@ struct Attempt {
   Network network;
   std::vector<std::string> changed;  // layers with other weights than before
   std::vector<double> deviations;    // squared_deviations of the working samples
-  Estimate gain;                     // by how much their mean falls, with the error of the differences, sample by sample
+  Estimate deviation;                // their mean
+  Estimate gain;                     // by how much it falls, with the error of the differences, sample by sample
   bool helps() const { return gain.value > gain.error; }
   bool has(Recovery recovery) const;
   std::string name() const;  // `round, bias`; `nothing`
@@ -68,9 +69,10 @@ std::vector<double> exact_predictions(const Network& network, const Dataset& dat
 
 // Mean squared deviation of predictions, sample by sample.
 std::vector<double> squared_deviations(std::span<const double> predictions, std::span<const float> reference, std::size_t outputs);
-Estimate mean_of(std::span<const double> values);  // and the error of the mean
+// The mean, weighted by weight_of, and its error.
+Estimate mean_of(std::span<const double> values, std::span<const float> weights = {});
 // Of two sets of deviations of the same samples, by how much the first's mean is above the second's.
-Estimate gain_of(std::span<const double> before, std::span<const double> after);
+Estimate gain_of(std::span<const double> before, std::span<const double> after, std::span<const float> weights = {});
 
 }  // namespace narrow
 

@@ -10,6 +10,9 @@
 #include "error.h"
 #include "files/model_file.h"
 #include "fixed/cast.h"
+#include "layers/batch_normalization.h"
+#include "layers/input.h"
+#include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
 #include "model/inference.h"
@@ -91,6 +94,18 @@ TEST(Network, NormalizationsAreFoldedIntoTheLayersBeforeThem) {
     }
     for (const std::string& note : notes) EXPECT_EQ(note.find("normalization"), std::string::npos) << name << ": " << note;
   }
+}
+
+Model normalized_model();
+
+TEST(Network, ANormalizationBehindADropoutIsFolded) {
+  const Model model = normalized_model();
+  const PrecisionConfig config = make_config(model, {.vector = fixed(16, 6)});
+  const Network network = with_folded_normalizations(model, [&](const Model& changed) { return resolve(changed, config); });
+  EXPECT_TRUE(is_idle(network.model.layers[3]));
+  std::vector<std::string> notes;
+  EXPECT_EQ(free_layers(network, notes).size(), 2U);
+  EXPECT_TRUE(notes.empty()) << notes.front();
 }
 
 // A problem from rows of inputs, so that its cost is a sum of squares that is computed row by row.
@@ -242,6 +257,47 @@ TEST(Rounding, WeightsLieOnTheGridBesideTheirFloatValues) {
     }
   }
   EXPECT_GT(checked, 1000U);
+}
+
+// One Dense of four inputs on 32 rows.
+Model dense_model(std::vector<float> kernel, std::vector<float> bias) {
+  Model model;
+  model.name = "dense";
+  model.layers.push_back(read_model(golden("ds16.keras")).layers.front());  // 32 rows of 4
+  model.layers.push_back({.name = "dense",
+                          .keras_class = "Dense",
+                          .op = std::make_shared<Dense>(4, 1, Numbers(std::move(kernel)), Numbers(std::move(bias))),
+                          .inputs = {0},
+                          .shape = {32, 1}});
+  model.outputs = {1};
+  return model;
+}
+std::vector<float> normal_samples(std::size_t n, std::size_t size) {
+  std::mt19937_64 random(seed());
+  std::normal_distribution<float> value(0, 1);
+  std::vector<float> x(n * size);
+  for (float& each : x) each = value(random);
+  return x;
+}
+
+// The largest number of a wide type has more bits than a float32: the file gets the largest float32 that the type holds, and none that
+// wraps.
+TEST(Rounding, NumbersBeyondAWideTypeBecomeItsLargestSingle) {
+  const Model model = dense_model({1.5F, -3, 0.3F, 1}, {2});
+  for (const int width : {10, 25, 26, 54, 55, 56, 64}) {
+    const Format type = fixed(width, 1);
+    Network network = network_of(model, make_config(model, {.vector = fixed(16, 6), .weight = type}));
+    const std::vector<float> x = normal_samples(5, 128);
+    round_layer(network, free_of(network).front(), x, 5);
+    const Dense& after = *matrix_of(network.model.layers[1]);
+    const float most = 1 - std::ldexp(1.F, -std::min(width - 1, 24));
+    EXPECT_EQ(after.kernel[0], most) << to_string(type);
+    EXPECT_EQ(after.kernel[1], -1) << to_string(type);
+    EXPECT_NEAR(after.kernel[2], 0.3F, std::ldexp(1., 1 - width)) << to_string(type);
+    EXPECT_EQ(after.kernel[3], most) << to_string(type);
+    EXPECT_EQ(after.bias[0], most) << to_string(type);
+    EXPECT_EQ(quantize_weights(after.kernel, type).overflows + quantize_weights(after.bias, type).overflows, 0U) << to_string(type);
+  }
 }
 
 // A small layer whose sums keep every bit, against all choices: the error of its output, as the interpreter computes it, is not above
@@ -507,6 +563,17 @@ TEST(Bias, MeanErrorsEndWithinHalfAStep) {
   EXPECT_GT(corrected, 100U);
 }
 
+TEST(Bias, ABiasBeyondAWideTypeBecomesItsLargestSingle) {
+  for (const int width : {10, 25, 26, 55, 64}) {
+    const Model model = dense_model({0.5F, 0.25F, -0.5F, 0.75F}, {0.5F});
+    Network network = network_of(model, make_config(model, {.vector = fixed(16, 6), .weight = fixed(width, 1)}));
+    network.target = dense_model({0.5F, 0.25F, -0.5F, 0.75F}, {3});
+    const std::vector<float> x = normal_samples(5, 128);
+    EXPECT_TRUE(correct_bias(network, free_of(network).front(), x, 5));
+    EXPECT_EQ(matrix_of(network.model.layers[1])->bias[0], 1 - std::ldexp(1.F, -std::min(width - 1, 24))) << width;
+  }
+}
+
 // Behind a relu and in front of a sum, where a bias moves some of the rows: against every bias that the type has, mostly the best.
 TEST(Bias, OfARowSumAgainstEveryBias) {
   std::mt19937_64 random(seed());
@@ -562,6 +629,62 @@ TEST(Bias, OfARowSumAgainstEveryBias) {
     if (reached <= least * (1 + 1e-9)) ++best_of_all;
   }
   EXPECT_GE(best_of_all * 5, all * 4) << "seed " << seed();
+}
+
+// Rows with a Dense, a Dropout, a normalization, their sum, and a Dense; the last row of each sample is padding.
+Model normalized_model() {
+  Model model;
+  const auto push = [&](const std::string& name, const std::string& keras_class, OperationPtr op, Shape shape) {
+    const int at = static_cast<int>(model.layers.size());
+    model.layers.push_back({.name = name,
+                            .keras_class = keras_class,
+                            .op = std::move(op),
+                            .inputs = at == 0 ? std::vector<int>() : std::vector{at - 1},
+                            .shape = std::move(shape)});
+  };
+  push("x", "InputLayer", std::make_shared<Input>(Shape{4, 2}), {4, 2});
+  push("phi", "Dense", std::make_shared<Dense>(2, 3, std::vector<float>{1, -0.5F, 0.25F, 0.5F, 2, -1}, std::vector<float>{0.5F, 1, -1}),
+       {4, 3});
+  push("dropout", "Dropout", std::make_shared<Linear>(), {4, 3});
+  push("norm", "BatchNormalization",
+       std::make_shared<BatchNormalization>(std::vector<float>{6, 2, 3}, std::vector<float>{0.5F, 3, -2}, std::vector<float>{1, 0, 2},
+                                            std::vector<float>{4, 1, 0.25F}),
+       {4, 3});
+  push("KSum", "KSum", std::make_shared<SetSum>(), {3});
+  push("rho", "Dense", std::make_shared<Dense>(3, 1, std::vector<float>{1, 0.5F, -1}, std::vector<float>{0.25F}), {1});
+  model.name = "normalized";
+  model.outputs = {5};
+  return model;
+}
+std::vector<float> padded_samples(std::size_t n, std::size_t size, std::size_t features) {
+  std::vector<float> x = normal_samples(n, size);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i % size >= size - features) x[i] = -6;
+  }
+  return x;
+}
+
+// The hardware's layer makes what the normalization makes in float: in wide types nearly the same.
+TEST(Padding, SumsBehindANormalizationThatALayerTookIn) {
+  const Model model = normalized_model();
+  const Network network = network_of(model, make_config(model, {.vector = fixed(40, 14)}));
+  ASSERT_EQ(network.resolved.fused.size(), 1U);
+  const std::vector<float> x = padded_samples(30, 8, 2);
+  const std::vector<SumError> errors = sum_errors(network, x, 30);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_GT(errors.front().all, 0);
+  EXPECT_LT(errors.front().all, 1e-4);
+  EXPECT_LT(errors.front().padded, 1e-4);
+}
+
+// Two samples of a thousand that end with the same row are no padding.
+TEST(Padding, AFewEqualRowsAreNone) {
+  std::vector<float> x = normal_samples(1000, 28 * 4);
+  for (const std::size_t sample : {std::size_t{3}, std::size_t{700}}) {
+    for (std::size_t i = 0; i < 4; ++i) x[sample * 28 * 4 + 27 * 4 + i] = 0;
+  }
+  EXPECT_TRUE(padded_row(x, 1000, 4).empty());
+  EXPECT_EQ(padded_row(padded_samples(1000, 28 * 4, 4), 1000, 4), (std::vector<float>{-6, -6, -6, -6}));
 }
 
 TEST(Padding, SumsOfErrorsAreThoseOfTheTrace) {
@@ -642,6 +765,54 @@ TEST(Recover, WhatIsChosenHelpsOnTheSamplesToWorkOn) {
     if (!result.best.recoveries.empty()) ++helped;
   }
   EXPECT_GT(helped, 5U);
+}
+
+// Of weight 3, or -3, a sample counts as three do.
+TEST(Recover, ASampleCountsByItsWeight) {
+  const Model model = read_model(golden("ds16.keras"));
+  const PrecisionConfig config = make_config(model, {.vector = fixed(16, 6), .weight = fixed(8, 3)});
+  constexpr std::size_t kSamples = 24;
+  const std::size_t size = model.input_size();
+  const std::vector<float> x = normal_samples(kSamples, size);
+  std::vector<float> weights;
+  std::vector<float> repeated;
+  for (std::size_t s = 0; s < kSamples; ++s) {
+    weights.push_back(s % 5 == 0 ? (s % 2 == 0 ? 3.F : -3.F) : 1.F);
+    for (int k = 0; k < static_cast<int>(std::abs(weights.back())); ++k)
+      repeated.insert(repeated.end(), x.begin() + static_cast<std::ptrdiff_t>(s * size),
+                      x.begin() + static_cast<std::ptrdiff_t>((s + 1) * size));
+  }
+  const std::size_t n = repeated.size() / size;
+  ASSERT_EQ(n, kSamples + 10);
+  Network network = network_of(model, config);
+  std::size_t others = 0;  // numbers that would be others without the weights
+  for (const ScalePair& pair : scale_pairs(network, free_of(network)))
+    EXPECT_EQ(Equaliser(network, pair, x, kSamples, weights).powers(0), Equaliser(network, pair, repeated, n).powers(0));
+  for (const FreeLayer& layer : free_of(network)) {
+    Network by_weight = network;
+    Network by_copies = network;
+    Network plain = network;
+    const auto numbers = [&](const Network& of) {
+      const Dense& dense = *matrix_of(of.model.layers[layer.at]);
+      std::vector<float> all = dense.kernel;
+      all.insert(all.end(), dense.bias.begin(), dense.bias.end());
+      return all;
+    };
+    for (const bool is_bias : {false, true}) {
+      const auto change = is_bias ? correct_bias : round_layer;
+      change(by_weight, layer, x, kSamples, weights);
+      change(by_copies, layer, repeated, n, {});
+      change(plain, layer, x, kSamples, {});
+      ASSERT_EQ(numbers(by_weight), numbers(by_copies)) << model.layers[layer.at].name << (is_bias ? ", bias" : ", round");
+      if (numbers(plain) != numbers(by_weight)) ++others;
+    }
+  }
+  EXPECT_GT(others, 0U);
+  const std::vector<double> values{1, 4, 2, 8};
+  const Estimate mean = mean_of(values, std::vector<float>{1, 1, 3, -3});
+  EXPECT_DOUBLE_EQ(mean.value, 35. / 8);
+  // The root of the sum of (w (v - mean))^2, times 4 / 3, by the sum of weights.
+  EXPECT_NEAR(mean.error, std::sqrt((27. * 27 + 3 * 3 + 57. * 57 + 87. * 87) / 64 * 4 / 3) / 8, 1e-12);
 }
 
 TEST(Recover, RefusesNetworksOfQuantizers) {

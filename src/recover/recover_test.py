@@ -132,6 +132,28 @@ def test_with_a_precision_file(tmp_path):
     assert written["judged"]["metrics"]["mae"]["value"] == pytest.approx(np.abs(difference[300:]).mean(), rel=1e-9)
 
 
+def test_samples_of_weight_0_have_no_part(tmp_path):
+    """All is as without them, whatever they are; and weights of the others count."""
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        x = file["x"][:300, :32]
+    weights = np.where(np.arange(300) % 5 == 0, 4, 1).astype(np.float32)
+    strange = np.concatenate([np.full_like(x[:40], 7), x, np.full_like(x[:40], 7)])
+    none = np.zeros(40, np.float32)
+    results = {}
+    for name, arrays in {"with": {"x": strange, "weight": np.concatenate([none, weights, none])}, "without": {"x": x, "weight": weights}, "equal": {"x": x}}.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        succeed("--quiet", "recover", MODEL, "--data", tmp_path / f"{name}.npz", *TYPES, "--search", 150, "--out", tmp_path / f"{name}.keras", "--json", tmp_path / f"{name}.json")
+        results[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    assert results["with"] == results["without"]
+    assert results["without"] != results["equal"]
+    assert (tmp_path / "with.keras").read_bytes() == (tmp_path / "without.keras").read_bytes()
+    succeed("--quiet", "predict", MODEL, "--data", tmp_path / "equal.npz", "--out", tmp_path / "float.txt")
+    succeed("--quiet", "predict", tmp_path / "without.keras", "--data", tmp_path / "equal.npz", *TYPES, "--out", tmp_path / "fixed.txt")
+    exact, fixed = np.loadtxt(tmp_path / "float.txt"), np.loadtxt(tmp_path / "fixed.txt")
+    squares = relative((fixed - exact)[150:], exact[150:]) ** 2
+    assert results["without"]["results"][-1]["judged"]["mean_squared_deviation"]["value"] == pytest.approx(np.average(squares, weights=weights[150:]), rel=1e-9)
+
+
 def test_types_so_wide_that_nothing_helps(tmp_path):
     done = succeed("recover", MODEL, *DATA, "--v", "40,12", "--wb", "40,4", "--round", "--out", tmp_path / "same.keras")
     assert "round alone does not help" in done.stderr and "nothing helps" in done.stderr, done.stderr

@@ -8,6 +8,7 @@
 
 #include "fixed/cast.h"
 #include "model/inference.h"
+#include "recover/singles.h"
 
 namespace narrow {
 namespace {
@@ -17,20 +18,7 @@ constexpr double kNothing = 1e-12;
 
 // The neighbours of a number in a type.
 struct Neighbours {
-  Neighbours(float value, const Format& type) {
-    const double steps = std::ldexp(static_cast<double>(value), type.fraction());
-    const double least = to_double(least_raw(type), 0);
-    const double most = to_double(max_raw(type), 0);
-    const auto held = [&](double raw) { return std::ldexp(std::clamp(raw, least, most), -type.fraction()); };
-    low = held(std::floor(steps));
-    high = held(std::ceil(steps));
-    // A type's end may have more bits than the float32 that is written.
-    const auto is_single = [](double number) { return static_cast<double>(static_cast<float>(number)) == number; };
-    if (!is_single(low)) low = high;
-    if (!is_single(high)) high = low;
-    if (!is_single(low)) low = high = static_cast<double>(value);
-  }
-  double low = 0, high = 0;
+  float low = 0, high = 0;
 };
 
 // Of one layer on all rows: H of its inputs with a 1 behind them, for the bias, and c of each output.
@@ -47,8 +35,8 @@ class Products {
     std::copy(dense.bias.begin(), dense.bias.end(), bias_.begin());
   }
 
-  // rows (count, n_in) of inputs, and what the float layer makes there, (count, n_out).
-  void add(std::span<const double> rows, std::span<const float> target) {
+  // rows (count, n_in) of inputs, what the float layer makes there, (count, n_out), and what each row weighs, (count).
+  void add(std::span<const double> rows, std::span<const float> target, std::span<const double> weights) {
     const std::size_t n_in = width_ - 1;
     const std::size_t count = target.size() / outputs_;
     assert(rows.size() == count * n_in);
@@ -63,6 +51,9 @@ class Products {
         if (own[i] == 0) continue;
         for (std::size_t j = 0; j < outputs_; ++j) lack[j] -= own[i] * kernel_[i * outputs_ + j];
       }
+      const double factor = std::sqrt(weights[row]);
+      for (std::size_t i = 0; i < width_; ++i) own[i] *= factor;
+      for (std::size_t j = 0; j < outputs_; ++j) lack[j] *= factor;
     });
     // Each index has its own sums, in the order of the rows: the same on any number of cores.
     tbb::parallel_for(std::size_t{0}, width_, [&](std::size_t i) {
@@ -102,15 +93,23 @@ std::vector<double> rows_of(const Network& network, const FreeLayer& layer, std:
   return rows;
 }
 
-Products products_of(const Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n) {
+Products products_of(const Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n,
+                     std::span<const float> weights) {
   const auto input = static_cast<std::size_t>(network.resolved.model.layers[layer.resolved_at].inputs.front());
   const ExactLayer before(network.resolved, input);
   const Model target = up_to(network.target, layer.at);
   const std::size_t size = x.size() / n;
   Products products(network, layer);
-  for_blocks(n, [&](std::size_t first, std::size_t count) {
+  // Windows overlap: the rows of an image's are many times its values.
+  constexpr std::size_t kMostValues = std::size_t{1} << 22;
+  const Layer& own = network.model.layers[layer.at];
+  const std::size_t rows = size_of(own.shape) / static_cast<std::size_t>(matrix_of(own)->n_out);
+  const std::size_t most = std::clamp<std::size_t>(kMostValues / (rows * products.width()), 1, kBlock);
+  for_blocks(n, most, [&](std::size_t first, std::size_t count) {
     const std::span<const float> block = x.subspan(first * size, count * size);
-    products.add(rows_of(network, layer, before.values(block, count), count), infer(target, block, count));
+    std::vector<double> of_rows(count * rows);
+    for (std::size_t row = 0; row < of_rows.size(); ++row) of_rows[row] = weight_of(weights, first + row / rows);
+    products.add(rows_of(network, layer, before.values(block, count), count), infer(target, block, count), of_rows);
   });
   return products;
 }
@@ -158,38 +157,41 @@ std::vector<bool> choose_rounding(const RoundingProblem& problem, std::vector<bo
   }
 }
 
-bool round_layer(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n) {
+bool round_layer(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights) {
   const LayerPrecision types = network.resolved.precision[layer.resolved_at];
   const Dense& dense = *matrix_of(network.model.layers[layer.at]);
-  const Products products = products_of(network, layer, x, n);
+  const Products products = products_of(network, layer, x, n, weights);
   const auto n_in = static_cast<std::size_t>(dense.n_in);
   const auto outputs = static_cast<std::size_t>(dense.n_out);
   std::vector<float> kernel = dense.kernel;
   std::vector<float> bias = dense.bias;
   const QuantizedWeights kernel_before = quantize_weights(kernel, types[TypeName::kWeight]);
   const QuantizedWeights bias_before = quantize_weights(bias, types[TypeName::kBias]);
+  const Singles of_weights(types[TypeName::kWeight]);
+  const Singles of_biases(types[TypeName::kBias]);
   tbb::parallel_for(std::size_t{0}, outputs, [&](std::size_t j) {
     const std::span<const double> own = std::span(products.correlated).subspan(j * products.width(), products.width());
     RoundingProblem problem{products.gram, {own.begin(), own.end()}, {}, {}};
     std::vector<Neighbours> choices;
     std::vector<bool> nearest;
-    const auto add = [&](float value, const Neighbours& neighbours) {
-      problem.low.push_back(neighbours.low - static_cast<double>(value));
-      problem.high.push_back(neighbours.high - static_cast<double>(value));
+    const auto add = [&](float value, const Singles& singles) {
+      const Neighbours neighbours{singles.down(value), singles.up(value)};
+      problem.low.push_back(static_cast<double>(neighbours.low) - static_cast<double>(value));
+      problem.high.push_back(static_cast<double>(neighbours.high) - static_cast<double>(value));
       nearest.push_back(std::abs(problem.high.back()) < std::abs(problem.low.back()));
       choices.push_back(neighbours);
     };
-    for (std::size_t i = 0; i < n_in; ++i) add(kernel[i * outputs + j], Neighbours(kernel[i * outputs + j], types[TypeName::kWeight]));
+    for (std::size_t i = 0; i < n_in; ++i) add(kernel[i * outputs + j], of_weights);
     if (bias.empty()) {
       problem.low.push_back(0);
       problem.high.push_back(0);
       nearest.push_back(false);
     } else {
-      add(bias[j], Neighbours(bias[j], types[TypeName::kBias]));
+      add(bias[j], of_biases);
     }
     const std::vector<bool> is_high = choose_rounding(problem, nearest);
-    for (std::size_t i = 0; i < n_in; ++i) kernel[i * outputs + j] = static_cast<float>(is_high[i] ? choices[i].high : choices[i].low);
-    if (!bias.empty()) bias[j] = static_cast<float>(is_high[n_in] ? choices[n_in].high : choices[n_in].low);
+    for (std::size_t i = 0; i < n_in; ++i) kernel[i * outputs + j] = is_high[i] ? choices[i].high : choices[i].low;
+    if (!bias.empty()) bias[j] = is_high[n_in] ? choices[n_in].high : choices[n_in].low;
   });
   const bool changed = quantize_weights(kernel, types[TypeName::kWeight]).raw != kernel_before.raw ||
                        quantize_weights(bias, types[TypeName::kBias]).raw != bias_before.raw;

@@ -26,10 +26,10 @@ double cost_of(const RoundingProblem& problem, const std::vector<bool>& is_high)
 std::vector<bool> choose_rounding(const RoundingProblem& problem, std::vector<bool> start);
 
 // Rounds the weights and biases of one layer so that the squared error of its output, summed over all rows of the samples `x` (n of
-// them), is small, with the inputs that the layer has in the exact program, against the float network's output. Each weight becomes one of
-// the two neighbours of its float value in its type (the nearest end where it lies beyond), so every rounding mode keeps it. Returns
-// whether any number that the hardware has is another one.
-bool round_layer(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n);
+// them, which count by their weights, weight_of), is small, with the inputs that the layer has in the exact program, against the float
+// network's output. Each weight becomes one of the two neighbours of its float value in its type (Singles; the nearest end where it lies
+// beyond), so every rounding mode keeps it. Returns whether any number that the hardware has is another one.
+bool round_layer(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights = {});
 
 }  // namespace narrow
 
