@@ -477,6 +477,10 @@ of("onnx/graph.cc",
    ("a zero point beside a power of two counts", "    if (one_scale) node.quant_scale = {};", "    if (one_scale && all(node.quant_zero, 0)) node.quant_scale = {};"),
    ("a scale of a row is taken for one of its values", "    require_broadcast(*old, old->quant_scale, old->shape);\n", ""),
    ("rows of scales are compared", "    if (node.compares_rows) throw", "    if (false) throw"),
+   ("Pad: of the last axis", "pads[axes - 1] != 0 || pads[2 * axes - 1] != 0", "pads[axes - 1] != 0"),
+   ("Pad: both sides as in front", "{pads[axis], pads[axes + axis]}", "{pads[axis], pads[axis]}"),
+   ("Pad: with any number", "value.numbers.size() != 1 || value.numbers[0] != 0", "value.numbers.size() != 1"),
+   ("a fact of one node is read by another", "if (shared != node->inputs.end()) throw", "if (false) throw"),
    ("a Dense is not known by its node's name", "node.configured_as = node.name;\n    node.name = \"Dense_\" + node.name;", "node.name = \"Dense_\" + node.name;"),
    )
 

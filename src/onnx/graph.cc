@@ -486,7 +486,7 @@ class Reader {
     std::vector<int> numbers;
     for (std::size_t axis = 1; axis + 1 < axes; ++axis) {
       for (const double size : {pads[axis], pads[axes + axis]}) {
-        if (!(size >= 0 && size <= kMost)) throw fault(node, "its pads should be numbers from 0 on");
+        if (!(size >= 0 && size <= kMost)) throw fault(node, "its pads must not be negative");
         numbers.push_back(static_cast<int>(size));
       }
     }

@@ -398,8 +398,9 @@ TEST(Pad, ThatHls4mlTakesOtherwiseIsRefused) {
   expect(mode, "its mode should be constant");
   expect(value, "its constant value should be 0");
   expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 1, 1, 0, 1, 1, 0}); }, "its pads of the batch and of the last axis");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 1, 0, 0, 1, 1, 1}); }, "its pads of the batch and of the last axis");
   expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 1, 0, 1, 1, 1, 0}); }, "its pads of the batch and of the last axis");
-  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, -1, 0, 0, 1, 1, 0}); }, "its pads should be numbers from 0 on");
+  expect([&](auto& model, auto& node) { pads(model, node, {0, 1, -1, 0, 0, 1, 1, 0}); }, "its pads must not be negative");
   expect([&](auto& model, auto& node) { pads(model, node, {0, 1, 0, 0, 1, 0}); }, "its pads should be two numbers for each axis");
   expect([](auto&, auto& node) { node.mutable_input()->DeleteSubrange(1, node.input_size() - 1); }, "two inputs, or three");
 }
