@@ -971,6 +971,9 @@ of("recover/singles.cc",
    ("a type's end has more bits than a float32", "std::max({bits_of(magnitude) - kMantissa, fraction - kSmallest, 0})", "std::max(fraction - kSmallest, 0)"),
    ("biases are rounded down", "std::nearbyint(steps)", "std::floor(steps)"))
 
+of("recover/written.cc",
+   ("what does not pass takes its name", "const UncheckedFolder folder(path);", "write_keras(model, path);\n  const UncheckedFolder folder(path);"))
+
 of("recover/equalise.cc",
    ("what is scaled up is not scaled down", "static_cast<std::size_t>(dense.n_out), -1), dense.bias);", "static_cast<std::size_t>(dense.n_out), 1), dense.bias);"),
    ("a bias is not scaled", "scale(dense.bias, 1, 1))", "dense.bias)"),

@@ -16,6 +16,7 @@
 #include "files/model_file.h"
 #include "keras/writer.h"
 #include "model/inference.h"
+#include "recover/written.h"
 #include "search/halves.h"
 #include "search/search.h"
 #include "study/study_data.h"
@@ -49,7 +50,7 @@ struct Line {
 
 class Shown {
  public:
-  Shown(const RecoverResult& result, const MeasuredSamples& judge) : result_(result), judge_(judge) {
+  Shown(const Model& model, const RecoverResult& result, const MeasuredSamples& judge) : model_(model), result_(result), judge_(judge) {
     add("as it was", result.before);
     for (const Attempt& each : result.alone) add(each.name() + " alone", each);
     add("written: " + result.best.name(), result.best);
@@ -80,13 +81,13 @@ class Shown {
     const auto by = [](const Estimate& gain) { return short_number(gain.value) + " +- " + short_number(gain.error); };
     for (const Attempt& each : result_.alone) {
       if (each.helps()) continue;
-      said.push_back(each.name() + " alone does not help: on the samples to work on it " +
+      said.push_back(each.name() + " alone does not help: on the calibration samples it " +
                      (each.changed.empty() ? "changes nothing" : "lowers the mean squared deviation by " + by(each.gain)));
     }
     const Line& written = lines_.back();
     if (!written.attempt.recoveries.empty() && !(written.gain.value > written.gain.error)) {
       said.push_back(
-          "what was written helps on the samples to work on, and not surely on the others, where it lowers the mean squared "
+          "what was written helps on the calibration samples, and not surely on the others, where it lowers the mean squared "
           "deviation by " +
           by(written.gain));
     }
@@ -97,7 +98,7 @@ class Shown {
   ordered_json json() const {
     ordered_json document{{"deviations_are_relative", result_.is_relative}, {"results", ordered_json::array()}};
     for (const Line& line : lines_) {
-      ordered_json own{{"recoveries", ordered_json::array()}, {"changed_layers", line.attempt.changed}};
+      ordered_json own{{"recoveries", ordered_json::array()}, {"changed_layers", changed_layers(line.attempt)}};
       for (const Recovery each : line.attempt.recoveries) own["recoveries"].push_back(name_of(each));
       own["working"] = {{"mean_squared_deviation", entry(line.attempt.deviation)}, {"gain", entry(line.attempt.gain)}};
       own["judged"] = {{"mean_squared_deviation", entry(line.deviation)}, {"gain", entry(line.gain)}};
@@ -117,6 +118,10 @@ class Shown {
     line.metrics = judge_.measure.measure(predictions).metrics;
     lines_.push_back(std::move(line));
   }
+  // Those that differ in the file, of which some may only have taken in a normalization.
+  std::vector<std::string> changed_layers(const Attempt& attempt) const {
+    return attempt.recoveries.empty() ? std::vector<std::string>() : layers_that_differ(model_, attempt.network.model);
+  }
   static std::string rms(const Estimate& squares) {
     const double value = std::sqrt(squares.value);
     return short_number(value) + " +- " + short_number(value > 0 ? squares.error / (2 * value) : 0);
@@ -126,6 +131,7 @@ class Shown {
     return {{"value", number(estimate.value)}, {"error", number(estimate.error)}};
   }
 
+  const Model& model_;  // as it was
   const RecoverResult& result_;
   const MeasuredSamples& judge_;
   std::vector<Line> lines_;
@@ -154,9 +160,6 @@ ordered_json json_of(const std::vector<SumError>& errors) {
   }
   return all;
 }
-
-// hls4ml's reader of Keras 2 puts linear activations behind layers, that of Keras 3 does not: a network stays with its reader.
-bool is_keras2(const Model& model) { return !model.linear.empty(); }
 
 void require_writable(const Recover& recover, const Model& model) {
   require_model_path(recover.out);
@@ -188,11 +191,11 @@ Dataset that_count(Dataset data, bool quiet) {
 }
 
 // The file computes what was judged.
-void require_same(const Recover& recover, const Network& network, const Dataset& data) {
-  const Model written = read_model(recover.out);
+void require_same(const Recover& recover, const std::string& path, const Network& network, const Dataset& data) {
+  const Model written = read_model(path);
   const Network again{written, written, recover.precision.resolve_for(written)};
   if (exact_predictions(again, data) != exact_predictions(network, data))
-    throw std::logic_error(recover.out + " computes something else than what was judged");
+    throw std::logic_error(recover.out + " was not written, for it would compute something else than what was judged");
 }
 
 void run(const Recover& recover, const Globals& globals) {
@@ -230,16 +233,15 @@ void run(const Recover& recover, const Globals& globals) {
   const std::vector<float> reference = infer(model, working.x, working.size);
   const RecoverResult result = narrow::recover(
       model, [&](const Model& changed) { return recover.precision.resolve_for(changed); }, {working, reference}, options);
-  if (is_keras2(model)) write_keras2(result.best.network.model, recover.out);
-  else write_keras(result.best.network.model, recover.out);
-  require_same(recover, result.best.network, judge.data);
+  write_checked(result.best.network.model, recover.out,
+                [&](const std::string& path) { require_same(recover, path, result.best.network, judge.data); });
   const auto sums_of = [&](const Attempt& attempt) {
     const Dataset& on = judge.data;
     return sum_errors(attempt.network, on.x, on.size, on.weights, on.preparation ? std::optional(on.preparation->padding) : std::nullopt);
   };
   const std::vector<SumError> before = sums_of(result.before);
   const std::vector<SumError> after = sums_of(result.best);
-  const Shown shown(result, judge);
+  const Shown shown(model, result, judge);
   if (!recover.json.empty()) {
     ordered_json document = shown.json();
     document["sums_before"] = json_of(before);
@@ -266,7 +268,7 @@ void add_recover(CLI::App& app, const Globals& globals) {
   command->add_option("--out", recover->out, "the network with other weights: .keras, .h5, or .json with its weights beside it")
       ->required();
   command->add_option("--json", recover->json, "everything that is shown, as JSON");
-  command->add_option("--search", recover->searched, "samples to work on, the first ones; the others judge the result (default: half)")
+  command->add_option("--search", recover->searched, "calibration samples, the first ones; the others judge the result (default: half)")
       ->check(positive());
   command->add_flag("--equalise", recover->equalise,
                     "scale channels by powers of two between layers (without any of the three: all of them)");

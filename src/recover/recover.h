@@ -30,7 +30,7 @@ struct WorkingSamples {
 struct Attempt {
   std::vector<Recovery> recoveries;
   Network network;
-  std::vector<std::string> changed;  // layers with other weights than before
+  std::vector<std::string> changed;  // layers with other weights in the hardware than before
   std::vector<double> deviations;    // squared_deviations of the working samples
   Estimate deviation;                // their mean
   Estimate gain;                     // by how much it falls, with the error of the differences, sample by sample

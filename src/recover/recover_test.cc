@@ -3,7 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <random>
+#include <set>
+#include <stdexcept>
+
+#include <unistd.h>
 
 #include "engine/interpreter.h"
 #include "engine/random_program.h"
@@ -19,6 +24,7 @@
 #include "recover/bias.h"
 #include "recover/equalise.h"
 #include "recover/rounding.h"
+#include "recover/written.h"
 #include "search/evaluator.h"
 
 namespace narrow {
@@ -813,6 +819,50 @@ TEST(Recover, ASampleCountsByItsWeight) {
   EXPECT_DOUBLE_EQ(mean.value, 35. / 8);
   // The root of the sum of (w (v - mean))^2, times 4 / 3, by the sum of weights.
   EXPECT_NEAR(mean.error, std::sqrt((27. * 27 + 3 * 3 + 57. * 57 + 87. * 87) / 64 * 4 / 3) / 8, 1e-12);
+}
+
+// What was written first stays where what follows it does not pass, whole, and nothing is left beside it; else all files change.
+TEST(Written, NothingTakesItsNameThatDoesNotPass) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("narrow_written_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  const Model first = read_model(golden("ds16.keras"));
+  Model second = first;
+  Layer& phi = second.layers[static_cast<std::size_t>(first.find("phi2"))];
+  std::vector<float> kernel = matrix_of(phi)->kernel;
+  kernel[0] += 1;
+  phi.op = with_numbers(phi, kernel, matrix_of(phi)->bias);
+  EXPECT_EQ(layers_that_differ(first, second), std::vector<std::string>{"phi2"});
+  EXPECT_EQ(layers_that_differ(first, first), std::vector<std::string>());
+  const auto names = [&] {
+    std::set<std::string> names;
+    for (const fs::directory_entry& each : fs::directory_iterator(folder)) names.insert(each.path().filename().string());
+    return names;
+  };
+  for (const char* name : {"model.keras", "model.h5", "model.json"}) {
+    const std::string path = folder / name;
+    std::string seen;
+    write_checked(first, path, [&](const std::string& written) {
+      seen = written;
+      EXPECT_EQ(layers_that_differ(first, read_model(written)), std::vector<std::string>());
+    });
+    EXPECT_NE(seen, path);
+    const std::set<std::string> whole = names();
+    EXPECT_EQ(layers_that_differ(first, read_model(path)), std::vector<std::string>()) << name;
+    EXPECT_THROW(write_checked(second, path,
+                               [](const std::string& written) {
+                                 EXPECT_TRUE(fs::exists(written));
+                                 throw std::logic_error("not so");
+                               }),
+                 std::logic_error);
+    EXPECT_EQ(layers_that_differ(first, read_model(path)), std::vector<std::string>()) << name;
+    EXPECT_EQ(names(), whole) << name;
+    write_checked(second, path, [](const std::string&) {});
+    EXPECT_EQ(layers_that_differ(first, read_model(path)), std::vector<std::string>{"phi2"}) << name;
+    EXPECT_EQ(names(), whole) << name;
+  }
+  EXPECT_EQ(names(), (std::set<std::string>{"model.keras", "model.h5", "model.json", "model.weights.h5"}));
+  fs::remove_all(folder);
 }
 
 TEST(Recover, RefusesNetworksOfQuantizers) {

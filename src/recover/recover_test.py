@@ -122,6 +122,20 @@ def test_equalised_network_is_the_same_in_float(tmp_path):
     assert np.array_equal(np.log2(ratios), np.round(np.log2(ratios))) and not np.array_equal(ratios, np.ones_like(ratios))
 
 
+def test_layers_that_were_changed_are_those_that_differ_in_the_file(tmp_path):
+    """Those that only took in a normalization among them, and that normalization."""
+    model = GOLDEN / "bn16.keras"
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(60, *keras.saving.load_model(model, compile=False).input_shape[1:])).astype(np.float32))
+    done = succeed("recover", model, "--data", tmp_path / "x.npy", "--v", "16,7", "--wb", "7,2", "--bias", "--out", tmp_path / "out.keras", "--json", tmp_path / "out.json")
+    written = json.loads((tmp_path / "out.json").read_text())["results"][-1]
+    assert written["recoveries"] == ["bias"], done.stdout
+    before, after = (keras.saving.load_model(path, compile=False) for path in (model, tmp_path / "out.keras"))
+    differ = [layer.name for layer in before.layers if not all(map(np.array_equal, layer.get_weights(), after.get_layer(layer.name).get_weights()))]
+    assert written["changed_layers"] == differ
+    assert any(isinstance(before.get_layer(name), keras.layers.BatchNormalization) for name in differ)
+    assert not (tmp_path / "out.keras.unchecked").exists()
+
+
 def test_with_a_precision_file(tmp_path):
     """Types of single layers, as a search finds them."""
     succeed("search", MODEL, *DATA, "--below", "mae=0.01", "--out", tmp_path / "types.yml")
