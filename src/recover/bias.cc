@@ -16,7 +16,8 @@ namespace {
 
 class Corrector {
  public:
-  Corrector(const Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights)
+  Corrector(const Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights,
+            std::size_t kept)
       : x_(x),
         n_(n),
         weights_(weights),
@@ -25,7 +26,9 @@ class Corrector {
         channels_(static_cast<std::size_t>(network.resolved.model.layers[at_].shape.back())),
         rows_(size_of(network.resolved.model.layers[at_].shape) / channels_),
         rows_of_unit_(rows_are_summed(network.resolved.model, at_) ? rows_ : 1),
-        target_(up_to(network.target, static_cast<std::size_t>(in_float(network, at_)))) {}
+        target_(up_to(network.target, static_cast<std::size_t>(in_float(network, at_)))) {
+    if (n * rows_ * channels_ <= kept) kept_ = infer(target_, x, n);
+  }
 
   struct Fit {
     std::vector<double> cost;   // of each channel the sum of e^2
@@ -40,7 +43,11 @@ class Corrector {
     for_blocks(n_, [&](std::size_t first, std::size_t count) {
       const std::span<const float> block = x_.subspan(first * size, count * size);
       const std::vector<double> values = exact.values(block, count);
-      const std::vector<float> wanted = infer(target_, block, count);
+      std::vector<float> made;
+      if (kept_.empty()) made = infer(target_, block, count);
+      const std::size_t of_sample = rows_ * channels_;
+      const std::span<const float> wanted =
+          kept_.empty() ? std::span<const float>(made) : std::span(kept_).subspan(first * of_sample, count * of_sample);
       for (std::size_t row = 0; row < count * rows_; row += rows_of_unit_) {
         const double weight = weight_of(weights_, first + row / rows_);
         for (std::size_t c = 0; c < channels_; ++c) {
@@ -68,7 +75,8 @@ class Corrector {
   std::size_t at_;
   bool is_relu_;
   std::size_t channels_, rows_, rows_of_unit_;
-  Model target_;  // up to the values that are wanted
+  Model target_;             // up to the values that are wanted
+  std::vector<float> kept_;  // these, of all samples; empty where they are too many
 };
 
 }  // namespace
@@ -95,12 +103,13 @@ bool rows_are_summed(const Model& model, std::size_t layer) {
   }
 }
 
-bool correct_bias(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights) {
+bool correct_bias(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights,
+                  std::size_t kept) {
   const Dense& dense = *matrix_of(network.model.layers[layer.at]);
   if (dense.bias.empty()) return false;
   const std::vector<float> kernel = dense.kernel;
   const Format type = network.resolved.precision[layer.resolved_at][TypeName::kBias];
-  const Corrector corrector(network, layer, x, n, weights);
+  const Corrector corrector(network, layer, x, n, weights, kept);
   const Singles singles(type);
   std::vector<float> best = dense.bias;
   Corrector::Fit fit = corrector.fit(network.resolved);

@@ -21,8 +21,11 @@ bool rows_are_summed(const Model& model, std::size_t layer);
 //     shift = sum over units of m e / sum of m^2,
 // which without a relu is the mean of the differences. The bias becomes the float32 of its type (Singles) that is nearest to the one that
 // the hardware has now plus the shift, and keeps that where the sum of e^2 falls; so up to kBiasRounds times. Returns whether any changed.
+// Of the float network's values as many as `kept` stay in memory; more are computed again in each round.
 inline constexpr int kBiasRounds = 4;
-bool correct_bias(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights = {});
+inline constexpr std::size_t kKeptValues = std::size_t{1} << 25;
+bool correct_bias(Network& network, const FreeLayer& layer, std::span<const float> x, std::size_t n, std::span<const float> weights = {},
+                  std::size_t kept = kKeptValues);
 
 }  // namespace narrow
 

@@ -500,7 +500,10 @@ TEST(Bias, SquaresOfWhatUnitsLackFall) {
         return sums;
       };
       const std::vector<double> first = squares();
+      Network keeping_none = network;
       const bool changed = correct_bias(network, layer, drawn.x, drawn.n);
+      correct_bias(keeping_none, layer, drawn.x, drawn.n, {}, 0);
+      ASSERT_EQ(matrix_of(keeping_none.model.layers[layer.at])->bias, matrix_of(network.model.layers[layer.at])->bias);
       const std::vector<double> then = squares();
       std::size_t fell = 0;
       for (std::size_t c = 0; c < channels; ++c) {
@@ -805,7 +808,10 @@ TEST(Recover, ASampleCountsByItsWeight) {
       return all;
     };
     for (const bool is_bias : {false, true}) {
-      const auto change = is_bias ? correct_bias : round_layer;
+      const auto change = [&](Network& of, const FreeLayer& at, const std::vector<float>& samples, std::size_t count,
+                              const std::vector<float>& counts) {
+        return is_bias ? correct_bias(of, at, samples, count, counts) : round_layer(of, at, samples, count, counts);
+      };
       change(by_weight, layer, x, kSamples, weights);
       change(by_copies, layer, repeated, n, {});
       change(plain, layer, x, kSamples, {});
