@@ -155,8 +155,10 @@ class _Workers:
             if getattr(executor, "asynchronous", False):
                 raise TypeError("executor: an asynchronous Client does not wait; give one that was made with asynchronous=False")
             executor = executor.get_executor()
+        if isinstance(executor, type):
+            raise TypeError(f"executor: {executor.__name__} is a class; give an executor, as {executor.__name__}() makes one")
         if not callable(getattr(executor, "submit", None)):
-            raise TypeError(f"executor: a {type(executor).__name__} is neither a concurrent.futures executor nor a Dask client")
+            raise TypeError(f"executor: {executor!r} is neither a concurrent.futures executor nor a Dask client")
         self._executor = executor
         self._client = executor._client if type(executor).__module__.startswith("distributed.") else None
         self._files: Files | None = None

@@ -107,7 +107,8 @@ def test_errors_are_the_commands(tmp_path):
         fails(narrow.Error, "--v-full 12:8: the range is empty", v_full="12:8")
         fails(narrow.Error, "3 features a row and the model 4", data=np.zeros((4, 32, 3)))
         fails(FileNotFoundError, "missing.npy", data="missing.npy")
-        fails(TypeError, "a int is neither a concurrent.futures executor nor a Dask client", executor=3)
+        fails(TypeError, "3 is neither a concurrent.futures executor nor a Dask client", executor=3)
+        fails(TypeError, "ThreadPoolExecutor is a class; give an executor", executor=ThreadPoolExecutor)
         # An error of a worker: here, that it has another version.
         original = _executor._narrow.version
         try:

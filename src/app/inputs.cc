@@ -13,6 +13,7 @@
 #include "data/text.h"
 #include "error.h"
 #include "files/model_file.h"
+#include "study/study_data.h"
 
 namespace narrow {
 
@@ -97,6 +98,14 @@ Dataset InputArguments::data(const Model& model, bool quiet) const {
   seen.add(data);
   print_notes(seen.notes(), quiet);
   return data;
+}
+
+Dataset InputArguments::data_that_counts(const Model& model, bool quiet) const {
+  const Dataset all = data(model, quiet);
+  Dataset own = that_count(all);
+  if (own.size == 0) throw Error(all.path + ": every sample has the weight 0");
+  if (own.size < all.size) print_notes({std::to_string(all.size - own.size) + " samples of weight 0 have no part"}, quiet);
+  return own;
 }
 
 void InputArguments::for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const {

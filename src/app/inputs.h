@@ -40,6 +40,8 @@ class InputArguments {
   std::vector<std::string> files() const;
   // At most --samples samples, cut to the model's vmax. Notes of the reading go to stderr unless `quiet`.
   Dataset data(const Model& model, bool quiet) const;
+  // Without those of weight 0, with a note. Throws Error where nothing is left.
+  Dataset data_that_counts(const Model& model, bool quiet) const;
   // The same a block at a time, for data of any size.
   void for_blocks(const Model& model, bool quiet, const std::function<void(const Dataset& block)>& use) const;
 

@@ -9,6 +9,7 @@
 #include "search/findings.h"
 #include "search/profile_json.h"
 #include "search/tensor_profile.h"
+#include "study/study_data.h"
 
 namespace narrow {
 namespace {
@@ -72,10 +73,15 @@ void run(const ProfileCommand& profile, const Globals& globals) {
   if (has_types) print_notes(profiler.notes(), globals.quiet);
   std::size_t samples = 0;
   profile.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
-    profiler.add(block.x, block.size);
-    samples += block.size;
+    const Dataset own = that_count(block);
+    if (own.size > 0) profiler.add(own.x, own.size);
+    samples += own.size;
   });
-  profile.inputs.for_blocks(model, true, [&](const Dataset& block) { profiler.add_again(block.x, block.size); });
+  if (samples == 0) throw Error("--data: every sample has the weight 0");
+  profile.inputs.for_blocks(model, true, [&](const Dataset& block) {
+    const Dataset own = that_count(block);
+    if (own.size > 0) profiler.add_again(own.x, own.size);
+  });
   const std::vector<TensorProfile> tensors = profiler.tensors();
   const std::vector<Finding> found = findings(tensors);
   if (!profile.json.empty()) write_file(profile.json, profile_json(model, samples, tensors, found, has_types));

@@ -69,7 +69,12 @@ class Shown {
     Table table(header);
     for (const Line& line : lines_) {
       std::vector<std::string> row{line.name, rms(line.attempt.deviation), rms(line.deviation)};
-      for (const std::size_t i : shown) row.push_back(in_words(judge_.measure.names()[i], line.metrics[i]));
+      for (const std::size_t i : shown) {
+        const Metric& metric = judge_.measure.names()[i];
+        // What is worked on is a bias with its sign, of which a study's words say the size.
+        row.push_back(metric.name == "bias" ? short_number(line.metrics[i].value) + " +- " + short_number(line.metrics[i].error)
+                                            : in_words(metric, line.metrics[i]));
+      }
       table.add(row);
     }
     return table.text();
@@ -78,18 +83,18 @@ class Shown {
   // What does not help, a sentence each.
   std::vector<std::string> said() const {
     std::vector<std::string> said;
-    const auto by = [](const Estimate& gain) { return short_number(gain.value) + " +- " + short_number(gain.error); };
+    const auto changes = [](const Estimate& gain) {
+      return std::string(gain.value < 0 ? "raises" : "lowers") + " the mean squared deviation by " + short_number(std::abs(gain.value)) +
+             " +- " + short_number(gain.error);
+    };
     for (const Attempt& each : result_.alone) {
       if (each.helps()) continue;
       said.push_back(each.name() + " alone does not help: on the calibration samples it " +
-                     (each.changed.empty() ? "changes nothing" : "lowers the mean squared deviation by " + by(each.gain)));
+                     (each.changed.empty() ? "changes nothing" : changes(each.gain)));
     }
     const Line& written = lines_.back();
     if (!written.attempt.recoveries.empty() && !(written.gain.value > written.gain.error)) {
-      said.push_back(
-          "what was written helps on the calibration samples, and not surely on the others, where it lowers the mean squared "
-          "deviation by " +
-          by(written.gain));
+      said.push_back("what was written helps on the calibration samples, and not surely on the others, where it " + changes(written.gain));
     }
     if (written.attempt.recoveries.empty()) said.push_back("nothing helps: the network that was written has the weights that it had");
     return said;
@@ -170,26 +175,6 @@ void require_writable(const Recover& recover, const Model& model) {
     throw Error("--out " + recover.out + ": a network of Keras 2 is written as .h5; give such a name");
 }
 
-// Those of the samples that weigh something. Throws Error where there is none.
-Dataset that_count(Dataset data, bool quiet) {
-  if (std::find(data.weights.begin(), data.weights.end(), 0.F) == data.weights.end()) return data;
-  Dataset own = header_of(data);
-  const auto take = [](std::vector<float>& to, const std::vector<float>& from, std::size_t sample, std::size_t per_sample) {
-    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(sample * per_sample);
-    to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(per_sample));
-  };
-  for (std::size_t s = 0; s < data.size; ++s) {
-    if (data.weights[s] == 0) continue;
-    take(own.x, data.x, s, data.x.size() / data.size);
-    take(own.y, data.y, s, data.targets);
-    own.weights.push_back(data.weights[s]);
-  }
-  own.size = own.weights.size();
-  if (own.size == 0) throw Error(data.path + ": every sample has the weight 0");
-  print_notes({std::to_string(data.size - own.size) + " samples of weight 0 have no part"}, quiet);
-  return own;
-}
-
 // The file computes what was judged.
 void require_same(const Recover& recover, const std::string& path, const Network& network, const Dataset& data) {
   const Model written = read_model(path);
@@ -209,7 +194,7 @@ void run(const Recover& recover, const Globals& globals) {
   for (const std::string& file : files_written(recover.out)) {
     if (recover.json == file) throw Error("--json " + recover.json + ": it is a file that --out names; give another file");
   }
-  const Dataset data = that_count(recover.inputs.data(model, globals.quiet), globals.quiet);
+  const Dataset data = recover.inputs.data_that_counts(model, globals.quiet);
   const std::size_t searched = recover.searched == 0 ? data.size / 2 : recover.searched;
   if (searched < kFewestSamples || searched >= data.size) {
     throw Error("--search: some of the " + std::to_string(data.size) +

@@ -164,7 +164,7 @@ void run(const Search& search, const Globals& globals) {
   keep_inputs("--out", {search.out, search.out + ".search"}, search.inputs.files());
   keep_inputs("--json", {search.json}, search.inputs.files());
   if (search.json == search.out) throw Error("--json " + search.json + ": it is the file that --out names; give another file");
-  const Dataset data = search.inputs.data(model, globals.quiet);
+  const Dataset data = search.inputs.data_that_counts(model, globals.quiet);
   const std::size_t searched = search.searched == 0 ? data.size / 2 : search.searched;
   if (searched == 0 || searched >= data.size) {
     throw Error("--search: some of the " + std::to_string(data.size) +

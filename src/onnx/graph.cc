@@ -480,7 +480,10 @@ class Reader {
     if (axes != 3 && axes != 4) throw fault(node, "hls4ml 1.3.0 takes rows and images alone");
     if (pads.size() != 2 * axes) throw fault(node, "its pads should be two numbers for each axis, the batch among them");
     if (pads[0] != 0 || pads[axes] != 0 || pads[axes - 1] != 0 || pads[2 * axes - 1] != 0) {
-      throw fault(node, "its pads of the batch and of the last axis, where the channels are, should be 0: hls4ml 1.3.0 leaves them out");
+      throw fault(node,
+                  "its pads of the batch and of the last axis, where hls4ml 1.3.0 takes the channels to be, should be 0, for it leaves "
+                  "them out; where the "
+                  "channels stand first, convert the file with qonnx-to-channels-last");
     }
     constexpr double kMost = 1 << 20;
     std::vector<int> numbers;

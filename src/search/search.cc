@@ -548,6 +548,9 @@ std::vector<std::string> bounds_in_doubt(const std::vector<Bound>& bounds, const
     } else if (cost - error > bound.most) {
       said.push_back("on the samples that the search never saw " + bound.metric.name + " is " + in_words(bound.metric, own) +
                      ", beyond the bound of " + short_text(bound.most) + ": search on more samples");
+    } else if (cost > bound.most) {
+      said.push_back("on the samples that the search never saw " + bound.metric.name + " is " + in_words(bound.metric, own) +
+                     ", beyond the bound of " + short_text(bound.most) + " by less than its error");
     } else if (std::isnan(own.error) || std::isnan(on_search.metrics[i].error)) {
       said.push_back("the statistical error of " + bound.metric.name +
                      " is not known on these samples, so nothing says how sure it is that " + "the bound of " + short_text(bound.most) +

@@ -48,6 +48,23 @@ def predictions(folder, *precision):
     return np.loadtxt(folder / "predictions.txt")
 
 
+def test_samples_of_weight_0_have_no_part(tmp_path):
+    """Values far away, which would widen every type: the search and the profile are those without them."""
+    with h5py.File(GOLDEN / "clusters.h5") as file:
+        x = file["x"][:300].astype(np.float32)
+    weight = np.ones(300, np.float32)
+    weight[::3] = 0
+    wild = x.copy()
+    wild[::3] *= 50
+    np.savez(tmp_path / "all.npz", x=wild, weight=weight)
+    np.savez(tmp_path / "some.npz", x=x[weight > 0], weight=weight[weight > 0])
+    for name in ("all", "some"):
+        succeed("search", GOLDEN / "ds16.keras", "--data", tmp_path / f"{name}.npz", "--search", 100, "--below", "mae=0.02", "--out", tmp_path / f"{name}.yml")
+        succeed("profile", GOLDEN / "ds16.keras", "--data", tmp_path / f"{name}.npz", "--v", "12,5", "--json", tmp_path / f"{name}.json")
+    assert (tmp_path / "all.yml").read_text() == (tmp_path / "some.yml").read_text()
+    assert (tmp_path / "all.json").read_text() == (tmp_path / "some.json").read_text()
+
+
 def test_the_file_has_the_error_that_is_said(found):
     """The mean absolute error as NumPy computes it, on the half that was searched and on the one that judged; and the error of that mean."""
     folder, _, result = found

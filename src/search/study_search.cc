@@ -79,7 +79,9 @@ class ModelSearch {
   ModelSearch(const Definition& definition, const RunOptions& options, const StudySearchWatch& watch, Store& store)
       : definition_(definition), options_(options), watch_(watch), store_(store) {}
 
-  std::optional<SearchedTypes> run(const StudyData& of, const Subject& subject, const Dataset& judging, const Dataset& searched) {
+  std::optional<SearchedTypes> run(const StudyData& of, const Subject& subject, const Dataset& judging, const Dataset& all_searched) {
+    const Dataset searched = that_count(all_searched);
+    if (searched.size == 0) throw Error("search: every sample of " + all_searched.path + " has the weight 0");
     const MetricOptions metrics = with_known(definition_.metrics, store_);
     const Model& model = subject.model;
     const MeasuredSamples judge(judging, model, metrics, targets_of(of.options, judging, model, metrics.classes));

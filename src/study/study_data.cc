@@ -53,6 +53,23 @@ Dataset header_of(const Dataset& data) {
   return header;
 }
 
+Dataset that_count(const Dataset& data) {
+  if (std::find(data.weights.begin(), data.weights.end(), 0.F) == data.weights.end()) return data;
+  Dataset own = header_of(data);
+  const auto take = [](std::vector<float>& to, const std::vector<float>& from, std::size_t sample, std::size_t per_sample) {
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(sample * per_sample);
+    to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(per_sample));
+  };
+  for (std::size_t s = 0; s < data.size; ++s) {
+    if (data.weights[s] == 0) continue;
+    take(own.x, data.x, s, data.x.size() / data.size);
+    take(own.y, data.y, s, data.targets);
+    own.weights.push_back(data.weights[s]);
+  }
+  own.size = own.weights.size();
+  return own;
+}
+
 Targets targets_of(const DataOptions& options, const Dataset& data, const Model& model, const std::vector<std::string>& classes) {
   const auto known = [](const std::optional<Preparation>& preparation) { return preparation ? preparation->target : std::nullopt; };
   std::optional<Feature> of_data = known(data.preparation);
