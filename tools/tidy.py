@@ -23,6 +23,23 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLANG, TIDY = "clang++-14", "clang-tidy-14"
 
 
+def defined_twice():
+    """Types of one name in one namespace: of two such the linker keeps one's destructor for both, without a word."""
+    found = collections.defaultdict(set)
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in (".h", ".cc") or re.search(r"_(test|library)\.cc$", path.name):
+            continue
+        spaces = []
+        for line in path.read_text().splitlines():
+            if space := re.match(r"namespace(?: ([\w:]+))? \{", line):
+                spaces.append(space[1])
+            elif re.match(r"\}  // namespace", line):
+                spaces.pop()
+            elif (name := re.match(r"(?:template <.*> )?(?:struct|class|union|enum class) (\w+)(?: final)?(?: :[^{;]*)? \{", line)) and all(spaces):
+                found["::".join([*spaces, name[1]])].add(str(path.relative_to(ROOT)))
+    return [f"{name} is defined in {' and in '.join(sorted(paths))}" for name, paths in found.items() if len(paths) > 1]
+
+
 def commands():
     """For each source its file and what the compiler is told, without output and compiler; grouped by the latter."""
     groups = collections.defaultdict(list)
@@ -93,6 +110,8 @@ parser.add_argument("--only", help="sources whose path matches this regular expr
 parser.add_argument("--apart", action="store_true", help="every source in a run of its own")
 args = parser.parse_args()
 args.build = args.build.resolve()
+if twice := defined_twice():
+    sys.exit("\n".join(twice))
 folder = args.build / "tidy"
 folder.mkdir(exist_ok=True)
 with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

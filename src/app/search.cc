@@ -36,7 +36,7 @@ struct Search {
 constexpr double kPerCent = 100;
 
 // How far a type's end lies behind the largest value, in per cent of that.
-double headroom_of(const Tensor& tensor, const Format& type) {
+double headroom_of(const FreeTensor& tensor, const Format& type) {
   const double high = to_double(max_raw(type), type.fraction());
   const double low = to_double(min_raw(type), type.fraction());
   double headroom = std::numeric_limits<double>::infinity();
@@ -53,7 +53,7 @@ class Shown {
   std::string text() {
     Table types({"tensor", "type", "smallest", "largest", "headroom", "alone"});
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      const Tensor& tensor = tensors_.all()[t];
+      const FreeTensor& tensor = tensors_.all()[t];
       const Format& type = result_.best.types[t];
       types.add({tensor.name, to_string(type), short_number(tensor.range.low), short_number(tensor.range.high),
                  tensor.range.is_zero() ? "-" : number_text(headroom_of(tensor, type), 2) + " %",
@@ -92,7 +92,7 @@ class Shown {
         {"cost", name_of(options_.cost)}, {"candidates", result_.candidates}, {"deviations_are_relative", result_.is_relative}};
     document["tensors"] = ordered_json::array();
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      const Tensor& tensor = tensors_.all()[t];
+      const FreeTensor& tensor = tensors_.all()[t];
       ordered_json alone = ordered_json::array();
       for (const double each : result_.sensitivity[t].added)
         alone.push_back(std::isfinite(each) ? ordered_json(std::sqrt(each)) : ordered_json());

@@ -142,11 +142,11 @@ void show_plan(Definition definition, RunOptions options, const std::string& sha
 void begin_and_show(const Definition& definition, const RunOptions& options, const std::string& file, const Globals& globals) {
   TrainingShown training(true, 0);
   const RunWatch watch{training, [&](const std::vector<std::string>& notes) { print_notes(notes, globals.quiet); }, nullptr};
-  const Part part = begin_study(definition, options, watch);
+  const StudyPart part = begin_study(definition, options, watch);
   write_file(file, to_json(part));
   if (globals.quiet) return;
   std::size_t points = 0;
-  for (const Part::Of& of : part.models) points += of.points.size();
+  for (const StudyPart::Of& of : part.models) points += of.points.size();
   std::printf("%zu points are to be computed: %s\n", points, file.c_str());
 }
 

@@ -86,15 +86,15 @@ CastCounts cast128_modes(const LaneCast& cast, bool relu, const Int128* x, Int12
 
 // LaneDense::kLanes words that the compiler keeps in vector registers.
 template <class Word>
-struct Lanes {
+struct LaneWords {
   using Type __attribute__((vector_size(LaneDense::kLanes * sizeof(Word)))) = Word;
 };
 
 template <class Word, class From>
-HWY_INLINE typename Lanes<Word>::Type load_lanes(const From* from) {
-  typename Lanes<From>::Type lanes;
+HWY_INLINE typename LaneWords<Word>::Type load_lanes(const From* from) {
+  typename LaneWords<From>::Type lanes;
   __builtin_memcpy(&lanes, from, sizeof lanes);
-  return __builtin_convertvector(lanes, typename Lanes<Word>::Type);
+  return __builtin_convertvector(lanes, typename LaneWords<Word>::Type);
 }
 
 // One block of outputs of one row. Word holds every exact sum.
@@ -102,7 +102,7 @@ template <class Word, Align kAlign, Fit kFit>
 std::uint64_t dense_block(const LaneDense& dense, const std::int32_t* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT weights,
                           const std::int64_t* HWY_RESTRICT bias, const std::int64_t* HWY_RESTRICT bias_left, std::int64_t* HWY_RESTRICT y,
                           int outputs, char* which) {
-  using Vector = typename Lanes<Word>::Type;
+  using Vector = typename LaneWords<Word>::Type;
   constexpr int kLanes = LaneDense::kLanes;
   const auto low = every<Vector>(static_cast<Word>(dense.product.low));
   const auto high = every<Vector>(static_cast<Word>(dense.product.high));

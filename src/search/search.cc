@@ -602,7 +602,7 @@ std::optional<SingleTypes> fewest_bits(const Tensors& tensors, Evaluator& all, c
   constexpr int kMost = 26;
   int integer[2] = {-Range::kHighest, -Range::kHighest};
   for (std::size_t t = 0; t < tensors.size(); ++t) {
-    const Tensor& tensor = tensors.all()[t];
+    const FreeTensor& tensor = tensors.all()[t];
     if (tensor.range.is_zero()) continue;
     int& own = integer[tensor.is_weight() ? 1 : 0];
     const auto wide = tensors.fitted(t, kMost, modes);
@@ -616,7 +616,7 @@ std::optional<SingleTypes> fewest_bits(const Tensors& tensors, Evaluator& all, c
   };
   const auto types_at = [&](int vector, int weight) {
     Assignment types;
-    for (const Tensor& tensor : tensors.all())
+    for (const FreeTensor& tensor : tensors.all())
       types.push_back(tensor.is_weight() ? type_of(weight, integer[1]) : type_of(vector, integer[0]));
     return types;
   };

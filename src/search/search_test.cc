@@ -191,7 +191,7 @@ TEST(Tensors, WhatIsListedTakesItsType) {
     const Assignment types = random_assignment(*tensors, random);
     const Program program = build_program(tensors->resolve(types, false));
     for (std::size_t t = 0; t < tensors->size(); ++t) {
-      const Tensor& tensor = tensors->all()[t];
+      const FreeTensor& tensor = tensors->all()[t];
       const int at = program.model().find(tensor.layer);
       ASSERT_GE(at, 0) << name << ", " << tensor.name;
       const LayerPrecision& own = program.resolved.precision[static_cast<std::size_t>(at)];

@@ -82,7 +82,7 @@ Tensors::Tensors(const Model& model, const Dataset& calibration, double margin)
     const Layer& layer = resolved.layers[i];
     if (is_free(i)) tensors_.push_back({layer.name + ".result", layer.name, i, TypeName::kResult, {}});
   }
-  std::erase_if(tensors_, [&](const Tensor& tensor) { return !is_taken(tensor); });
+  std::erase_if(tensors_, [&](const FreeTensor& tensor) { return !is_taken(tensor); });
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     if (tensors_[t].is_weight() || resolved.layers[tensors_[t].at].inputs.size() != 1) continue;
     const auto before = static_cast<std::size_t>(resolved.layers[tensors_[t].at].inputs.front());
@@ -98,14 +98,14 @@ void Tensors::add_weights(std::size_t at) {
   const Layer& layer = base_.model.layers[at];
   for (const WeightArray& array : layer.op->weights()) {
     if (is_of_table(array.type) || array.type >= TypeName::kThreshold || layer.own_type(array.type) != nullptr) continue;
-    Tensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}};
+    FreeTensor tensor{layer.name + "." + std::string(name_of(array.type)), layer.name, at, array.type, {}};
     tensor.range.add(array.values);
     tensors_.push_back(std::move(tensor));
   }
 }
 
 // Whether the tensor gets the type that a configuration gives it: what the network's file settles, or hls4ml, does not.
-bool Tensors::is_taken(const Tensor& tensor) const {
+bool Tensors::is_taken(const FreeTensor& tensor) const {
   const Format other = fixed(kWide.back() - 1, 1);
   PrecisionConfig config = wide_;
   config.by_name[lower(tensor.layer)].types[std::string(name_of(tensor.type))] = other;
@@ -204,11 +204,11 @@ void Tensors::measure(const Dataset& calibration) {
     tensors_[tensor->second].range += own;
   });
   if (!is_finite) throw Error("model " + model_.name + ": the float model computes values that are not finite on " + calibration.path);
-  for (Tensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
+  for (FreeTensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
 }
 
 std::optional<Format> Tensors::fitted(std::size_t i, int width, const Modes& modes) const {
-  const Tensor& tensor = tensors_[i];
+  const FreeTensor& tensor = tensors_[i];
   if (tensor.range.is_zero()) width = kLeastWidth;
   Format format{.width = width, .is_signed = tensor.is_signed, .rounding = modes.rounding, .overflow = modes.overflow};
   format.integer = tensor.range.is_zero() ? 1 : 0;

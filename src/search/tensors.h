@@ -14,7 +14,7 @@
 namespace narrow {
 
 // A tensor whose type is free: the samples, a layer's weights or biases, or its results.
-struct Tensor {
+struct FreeTensor {
   std::string name;   // `phi1.weight`, `activation.result`
   std::string layer;  // of the resolved model, and where it stands there
   std::size_t at = 0;
@@ -55,7 +55,7 @@ class Tensors {
   // is free, or the float model's values are not finite.
   Tensors(const Model& model, const Dataset& calibration, double margin = 1);
 
-  const std::vector<Tensor>& all() const { return tensors_; }
+  const std::vector<FreeTensor>& all() const { return tensors_; }
   std::size_t size() const { return tensors_.size(); }
   const Model& model() const { return model_; }   // as it was given
   const Resolved& base() const { return base_; }  // with wide types
@@ -68,7 +68,7 @@ class Tensors {
 
  private:
   void add_weights(std::size_t at);
-  bool is_taken(const Tensor& tensor) const;
+  bool is_taken(const FreeTensor& tensor) const;
   bool is_free(std::size_t at) const;
   bool takes_in_another(const std::string& layer) const;
   std::optional<std::size_t> relu_behind(std::size_t at) const;
@@ -79,7 +79,7 @@ class Tensors {
   PrecisionConfig wide_;
   Resolved base_;
   std::map<std::string, std::string> in_float_;  // float_layers of base_
-  std::vector<Tensor> tensors_;
+  std::vector<FreeTensor> tensors_;
   std::vector<std::pair<std::string, std::size_t>> tied_;  // a Dense, and the tensor of its relu
 };
 

@@ -11,19 +11,19 @@ namespace narrow {
 
 using nlohmann::ordered_json;
 
-std::vector<Store::KnownModel> Part::known() const {
+std::vector<Store::KnownModel> StudyPart::known() const {
   std::vector<Store::KnownModel> known;
   known.reserve(models.size());
   for (const Of& of : models) known.push_back(of.model);
   return known;
 }
 
-std::vector<Point> Part::points_of(const std::string& label) const {
+std::vector<Point> StudyPart::points_of(const std::string& label) const {
   const auto of = std::find_if(models.begin(), models.end(), [&](const Of& each) { return each.model.label == label; });
   return of == models.end() ? std::vector<Point>() : of->points;
 }
 
-std::string to_json(const Part& part) {
+std::string to_json(const StudyPart& part) {
   ordered_json document{{"files", part.files}, {"models", ordered_json::array()}};
   for (const auto& [model, points] : part.models) {
     ordered_json own{{"label", model.label}, {"name", model.name}, {"hash", model.hash}, {"points", ordered_json::array()}};
@@ -33,13 +33,13 @@ std::string to_json(const Part& part) {
   return document.dump() + "\n";
 }
 
-Part read_part(const std::string& path) {
+StudyPart read_part(const std::string& path) {
   try {
     const auto document = ordered_json::parse(read_file(path));
-    Part part;
+    StudyPart part;
     if (document.contains("files")) part.files = document.at("files").get<std::vector<std::string>>();
     for (const ordered_json& own : document.at("models")) {
-      Part::Of of{{own.at("label"), own.at("name"), own.at("hash")}, {}};
+      StudyPart::Of of{{own.at("label"), own.at("name"), own.at("hash")}, {}};
       for (const auto& [v_full, v_int, wb_full, wb_int] : own.at("points").get<std::vector<std::array<int, 4>>>())
         of.points.push_back({v_full, v_int, wb_full, wb_int});
       part.models.push_back(std::move(of));

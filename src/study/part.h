@@ -12,7 +12,7 @@ namespace narrow {
 // What is to be computed of a study, or a part of that which one machine computes (RunOptions::part). As JSON:
 //   {"files": ["ds16.keras", "clusters.h5"],
 //    "models": [{"label": "16", "name": "ds16", "hash": "...", "points": [[v_full, v_int, wb_full, wb_int], ...]}, ...]}
-struct Part {
+struct StudyPart {
   struct Of {
     Store::KnownModel model;  // as the whole study knows it
     std::vector<Point> points;
@@ -25,9 +25,9 @@ struct Part {
   std::vector<Point> points_of(const std::string& label) const;
 };
 
-std::string to_json(const Part& part);
+std::string to_json(const StudyPart& part);
 // Throws Error, naming the file, for anything that is not as above.
-Part read_part(const std::string& path);
+StudyPart read_part(const std::string& path);
 
 }  // namespace narrow
 

@@ -82,7 +82,7 @@ ScanGrid grid_of(const RunOptions& options, const std::string& label, const Scan
   return own;
 }
 
-void check_part(const Part& part, const std::vector<Subject>& subjects) {
+void check_part(const StudyPart& part, const std::vector<Subject>& subjects) {
   for (const Store::KnownModel& model : part.known()) {
     const auto same = std::find_if(subjects.begin(), subjects.end(), [&](const Subject& each) { return each.label == model.label; });
     if (same == subjects.end() || content_hash(same->model) != model.hash)
@@ -619,11 +619,11 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
   return results;
 }
 
-Part begin_study(const Definition& definition, RunOptions options, const RunWatch& watch) {
+StudyPart begin_study(const Definition& definition, RunOptions options, const RunWatch& watch) {
   options.begin_only = true;
   run_study(definition, options, watch);
   const StudyPlan plan = plan_study(definition, options);
-  Part part;
+  StudyPart part;
   for (const std::string& model : definition.models) {
     for (const std::string& file : files_of_model(model)) part.files.push_back(file);
   }

@@ -15,12 +15,13 @@ namespace narrow {
 
 // How a study is run; none of it changes a number.
 struct RunOptions {
-  Shard shard;                 // which points of each scan
-  bool share = true;           // answer points by others that must give the same bits
-  bool dedup = true;           // compute repeated rows once
-  bool train_only = false;     // stop when the models are trained
-  bool begin_only = false;     // stop when the store has all points as planned ones, and everything else that is known without running them
-  std::optional<Part> part;    // compute these points alone, in a folder of their own for Store::take, which does not keep the definition
+  Shard shard;              // which points of each scan
+  bool share = true;        // answer points by others that must give the same bits
+  bool dedup = true;        // compute repeated rows once
+  bool train_only = false;  // stop when the models are trained
+  bool begin_only = false;  // stop when the store has all points as planned ones, and everything else that is known without running them
+  std::optional<StudyPart>
+      part;                    // compute these points alone, in a folder of their own for Store::take, which does not keep the definition
   std::string command;         // what the user typed, for the store
   std::function<bool()> stop;  // asked before each point; where it says so, run_study throws Interrupted
 };
@@ -101,7 +102,7 @@ std::vector<ScanResult> run_study(const Definition& definition, const RunOptions
 
 // Begins a study of one data set and one grid whose points are computed elsewhere, part by part, and returns what is to be computed.
 // (Of points that lack a metric alone, the next run_study computes it.)
-Part begin_study(const Definition& definition, RunOptions options, const RunWatch& watch);
+StudyPart begin_study(const Definition& definition, RunOptions options, const RunWatch& watch);
 
 }  // namespace narrow
 
