@@ -23,6 +23,11 @@ PROGRAM = Path(__file__).parent / "bin" / "narrow"
 _PROGRESS = re.compile(r"(\d+)(?:/(\d+))? (\w[\w ]*?)(?:, [\d.]+/s.*|; .*)?$")
 
 
+def data(paths: list[str]) -> list[str]:
+    """The command's words for files of samples."""
+    return [word for path in paths for word in ("--data", path)]
+
+
 def options(**named: Any) -> list[str]:
     """Options of the command by their names in Python: v_full=8 is `--v-full 8`. None is left out, and so is a switch that is False; of a
     list the items stand with commas."""

@@ -46,10 +46,8 @@ class Recipe:
 
     def words(self, root: str) -> list[str]:
         """The command, for files below `root`."""
-        words = ["sweep", *(_below(root, model) for model in self.models)]
-        for path in self.data:
-            words += ["--data", _below(root, path)]
-        return [*words, *self.options]
+        models, data = ([_below(root, path) for path in paths] for paths in (self.models, self.data))
+        return ["sweep", *models, *_command.data(data), *self.options]
 
 
 @dataclasses.dataclass(frozen=True)

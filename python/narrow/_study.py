@@ -299,9 +299,7 @@ def sweep(
             from narrow import _executor
 
             _executor.sweep(executor, models, files, options, study, stacklevel=2)
-        words = ["sweep", *models]
-        for path in files:
-            words += ["--data", path]
+        words = ["sweep", *models, *_command.data(files)]
         # After an executor's workers: whatever they did, the study is what the command makes of it. It has said its notes.
         _command.run([*words, *options, "--out", study], stacklevel=2, quiet=executor is not None)
     return results(study)
@@ -407,9 +405,7 @@ def search(
         models = inputs.models(model)
         if len(models) != 1:
             raise TypeError(f"model: a search has one model, not {len(models)}")
-        words = ["search", *models]
-        for path in inputs.data(data):
-            words += ["--data", path]
+        words = ["search", *models, *_command.data(inputs.data(data))]
         yaml = os.fspath(out) if out is not None else os.path.join(name, "found.yml")
         found = os.path.join(name, "found.json")
         words += _command.options(
@@ -589,9 +585,7 @@ def train(data: Data, *, out: Path_, **options: Any) -> Model | list[Model]:
     """
     with tempfile.TemporaryDirectory(prefix="narrow-") as name:
         inputs = _Inputs(Path(name))
-        words = ["train"]
-        for path in inputs.data(data):
-            words += ["--data", path]
+        words = ["train", *_command.data(inputs.data(data))]
         if options.pop("shuffle", True) is False:  # the one switch that the command has to be set off
             words.append("--no-shuffle")
         words += _command.options(**options, out=out)

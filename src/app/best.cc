@@ -36,9 +36,7 @@ std::string with_error(const StoredPoint& point, const Bound& bound) {
   return short_number(point.values[bound.at]) + error_text(point.errors[bound.at]);
 }
 
-ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
-
-// A point with all its metrics.
+// A point with all its metrics; what is not finite is written as null.
 ordered_json entry(const StoredPoint& point, double bits, const std::vector<Metric>& metrics) {
   ordered_json own{{"bits", bits}, {"label", point.label}};
   if (point.point) {
@@ -46,7 +44,7 @@ ordered_json entry(const StoredPoint& point, double bits, const std::vector<Metr
     own.update({{"bits", bits_of(p)}, {"v_full", p.v_full}, {"v_int", p.v_int}, {"wb_full", p.wb_full}, {"wb_int", p.wb_int}});
   }
   for (std::size_t i = 0; i < metrics.size(); ++i)
-    own["metrics"][metrics[i].name] = {{"value", number(point.values[i])}, {"error", number(point.errors[i])}};
+    own["metrics"][metrics[i].name] = {{"value", point.values[i]}, {"error", point.errors[i]}};
   return own;
 }
 

@@ -101,10 +101,11 @@ Dataset InputArguments::data(const Model& model, bool quiet) const {
 }
 
 Dataset InputArguments::data_that_counts(const Model& model, bool quiet) const {
-  const Dataset all = data(model, quiet);
-  Dataset own = that_count(all);
-  if (own.size == 0) throw Error(all.path + ": every sample has the weight 0");
-  if (own.size < all.size) print_notes({std::to_string(all.size - own.size) + " samples of weight 0 have no part"}, quiet);
+  Dataset all = data(model, quiet);
+  const std::size_t samples = all.size;
+  Dataset own = that_count(std::move(all));
+  if (own.size == 0) throw Error(own.path + ": every sample has the weight 0");
+  if (own.size < samples) print_notes({std::to_string(samples - own.size) + " samples of weight 0 have no part"}, quiet);
   return own;
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -72,16 +73,21 @@ void run(const ProfileCommand& profile, const Globals& globals) {
   TensorProfiler profiler(model, has_types ? std::optional(profile.precision.resolve_for(model)) : std::nullopt);
   if (has_types) print_notes(profiler.notes(), globals.quiet);
   std::size_t samples = 0;
+  // A block is copied only where samples of it do not count.
+  const auto counted = [](const Dataset& block, const auto& use) {
+    const bool all = std::find(block.weights.begin(), block.weights.end(), 0.F) == block.weights.end();
+    if (all) return use(block);
+    if (const Dataset own = that_count(block); own.size > 0) use(own);
+  };
   profile.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
-    const Dataset own = that_count(block);
-    if (own.size > 0) profiler.add(own.x, own.size);
-    samples += own.size;
+    counted(block, [&](const Dataset& own) {
+      profiler.add(own.x, own.size);
+      samples += own.size;
+    });
   });
   if (samples == 0) throw Error("--data: every sample has the weight 0");
-  profile.inputs.for_blocks(model, true, [&](const Dataset& block) {
-    const Dataset own = that_count(block);
-    if (own.size > 0) profiler.add_again(own.x, own.size);
-  });
+  profile.inputs.for_blocks(
+      model, true, [&](const Dataset& block) { counted(block, [&](const Dataset& own) { profiler.add_again(own.x, own.size); }); });
   const std::vector<TensorProfile> tensors = profiler.tensors();
   const std::vector<Finding> found = findings(tensors);
   if (!profile.json.empty()) write_file(profile.json, profile_json(model, samples, tensors, found, has_types));

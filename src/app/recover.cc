@@ -131,10 +131,7 @@ class Shown {
     const double value = std::sqrt(squares.value);
     return short_number(value) + " +- " + short_number(value > 0 ? squares.error / (2 * value) : 0);
   }
-  static ordered_json entry(const Estimate& estimate) {
-    const auto number = [](double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); };
-    return {{"value", number(estimate.value)}, {"error", number(estimate.error)}};
-  }
+  static ordered_json entry(const Estimate& estimate) { return {{"value", estimate.value}, {"error", estimate.error}}; }
 
   const Model& model_;  // as it was
   const RecoverResult& result_;

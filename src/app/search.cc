@@ -94,8 +94,7 @@ class Shown {
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       const FreeTensor& tensor = tensors_.all()[t];
       ordered_json alone = ordered_json::array();
-      for (const double each : result_.sensitivity[t].added)
-        alone.push_back(std::isfinite(each) ? ordered_json(std::sqrt(each)) : ordered_json());
+      for (const double each : result_.sensitivity[t].added) alone.push_back(std::sqrt(each));
       document["tensors"].push_back({{"name", tensor.name},
                                      {"type", to_string(result_.best.types[t])},
                                      {"deviation_alone", std::sqrt(result_.alone[t])},
@@ -119,14 +118,13 @@ class Shown {
   }
 
  private:
-  static ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
   ordered_json entry(double cost, double deviation, const Standings& searched, const Standings* judged) const {
     ordered_json own{{"cost", cost}};
-    if (!std::isnan(deviation)) own["rms_deviation"] = number(std::sqrt(deviation));
+    if (!std::isnan(deviation)) own["rms_deviation"] = std::sqrt(deviation);
     const auto metrics = [&](const Standings& of) {
       ordered_json values;
       for (std::size_t i = 0; i < options_.bounds.size(); ++i)
-        values[options_.bounds[i].metric.name] = {{"value", number(of.metrics[i].value)}, {"error", number(of.metrics[i].error)}};
+        values[options_.bounds[i].metric.name] = {{"value", of.metrics[i].value}, {"error", of.metrics[i].error}};
       return values;
     };
     own["searched"] = metrics(searched);

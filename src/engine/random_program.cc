@@ -97,16 +97,14 @@ class Generator {
   void push_weights_to_ends(RandomCase& drawn) {
     const Resolved resolved = resolve(drawn.model, drawn.config);
     for (Layer& layer : drawn.model.layers) {
-      const auto* convolution = as<Convolution>(layer);
-      const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+      const Dense* dense = matrix_of(layer);
       const int at = resolved.model.find(layer.name);
       if (dense == nullptr || at < 0 || one_in(4)) continue;
       const LayerPrecision& types = resolved.precision[static_cast<std::size_t>(at)];
       std::vector<float> bias;
       if (!dense->bias.empty()) bias = ends(dense->bias.size(), types[TypeName::kBias]);
       std::vector<float> kernel = ends(dense->kernel.size(), types[TypeName::kWeight]);
-      if (convolution != nullptr) layer.op = convolution->with(std::move(kernel), std::move(bias));
-      else layer.op = std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias));
+      layer.op = with_numbers(layer, std::move(kernel), std::move(bias));
     }
   }
 

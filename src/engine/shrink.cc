@@ -147,24 +147,14 @@ std::optional<RandomCase> without_layer(RandomCase from, std::size_t at) {
   return from;
 }
 
-// Its weights, if it is a Dense or a convolution.
-const Dense* products_of(const Layer& layer) {
-  const auto* convolution = as<Convolution>(layer);
-  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
-}
-
 std::optional<RandomCase> with_weight_of_zero(RandomCase from, std::size_t at, std::size_t weight) {
-  const Dense* dense = products_of(from.model.layers[at]);
+  const Dense* dense = matrix_of(from.model.layers[at]);
   std::vector<float> kernel = dense->kernel;
   std::vector<float> bias = dense->bias;
   float& value = weight < kernel.size() ? kernel[weight] : bias[weight - kernel.size()];
   if (value == 0) return std::nullopt;
   value = 0;
-  if (const auto* convolution = as<Convolution>(from.model.layers[at])) {
-    from.model.layers[at].op = convolution->with(std::move(kernel), std::move(bias));
-  } else {
-    from.model.layers[at].op = std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias));
-  }
+  from.model.layers[at].op = with_numbers(from.model.layers[at], std::move(kernel), std::move(bias));
   return from;
 }
 
@@ -210,7 +200,7 @@ class Shrinker {
       }
     }
     for (std::size_t i = 0; i < best_.model.layers.size(); ++i) {
-      const Dense* dense = products_of(best_.model.layers[i]);
+      const Dense* dense = matrix_of(best_.model.layers[i]);
       constexpr std::size_t kFew = 100;
       const std::size_t weights = dense == nullptr ? 0 : dense->kernel.size() + dense->bias.size();
       for (std::size_t w = 0; weights <= kFew && w < weights; ++w) {

@@ -25,8 +25,7 @@ TEST(QKeras, QuantizesWeightsAsItDoes) {
     const Hdf5Reader file(path);
     const Model model = read_keras(path.substr(0, path.size() - kEnding.size()) + ".keras");
     for (const Layer& layer : model.layers) {
-      const auto* convolution = as<Convolution>(layer);
-      const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+      const Dense* dense = matrix_of(layer);
       if (dense == nullptr) continue;
       for (const auto& [name, ours] : {std::pair("/kernel", dense->float_kernel()), std::pair("/bias", dense->float_bias())}) {
         const std::string dataset = "/" + layer.name + name;

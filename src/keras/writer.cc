@@ -249,8 +249,7 @@ void require_plain(const Model& model) {
       throw Error("layer " + layer.name + " (" + layer.keras_class +
                   ") is of HGQ, which narrow does not write; give hls4ml the file that it was read from");
     }
-    const auto* convolution = as<Convolution>(layer);
-    const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+    const Dense* dense = matrix_of(layer);
     if (!layer.quantizer && (dense == nullptr || !dense->quantizers.any())) continue;
     throw Error("layer " + layer.name + " (" + layer.keras_class +
                 ") has quantized weights or values, which narrow does not write; give hls4ml the file that it was read from");

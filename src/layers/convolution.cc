@@ -127,4 +127,15 @@ Interval Convolution::bounds(const Place& place, const Step& step, const std::ve
   return dense_.bounds(place, step, {pads(*place.shapes.front()) ? hull(inputs.front(), {}) : inputs.front()});
 }
 
+const Dense* matrix_of(const Layer& layer) {
+  const auto* convolution = as<Convolution>(layer);
+  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+}
+
+OperationPtr with_numbers(const Layer& layer, const Numbers& kernel, const Numbers& bias, Quantizers quantizers) {
+  if (const auto* convolution = as<Convolution>(layer)) return convolution->with(kernel, bias, std::move(quantizers));
+  const auto* dense = as<Dense>(layer);
+  return std::make_shared<Dense>(dense->n_in, dense->n_out, kernel, bias, std::move(quantizers));
+}
+
 }  // namespace narrow

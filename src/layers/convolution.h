@@ -3,6 +3,7 @@
 
 #include "layers/dense.h"
 #include "layers/windows.h"
+#include "model/model.h"
 
 namespace narrow {
 
@@ -48,6 +49,11 @@ class Convolution : public ExactOperation<Convolution> {
   int channels_;
   Dense dense_;
 };
+
+// The matrix of a Dense, or of a convolution over its windows (of a depthwise one too); null for other layers.
+const Dense* matrix_of(const Layer& layer);
+// The layer's operation with other numbers. Requires matrix_of(layer).
+OperationPtr with_numbers(const Layer& layer, const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {});
 
 }  // namespace narrow
 

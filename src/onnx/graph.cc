@@ -417,10 +417,15 @@ class Reader {
       throw fault(node, "its perm should leave the batch in front, and have at most three axes more");
     }
     numbers.erase(numbers.begin());
+    note_behind(file, node);
+    return std::make_shared<Rearrangement>(Move::kPermute, std::move(numbers));
+  }
+
+  // Of a layer that moves values, what it stands behind.
+  void note_behind(const FileNode& file, Node& node) const {
     const Node& before = input(file, 0);
     node.behind_class = class_before(before);
     if (!node.behind_class.empty()) node.behind = before.name;
-    return std::make_shared<Rearrangement>(Move::kPermute, std::move(numbers));
   }
 
   // hls4ml takes every node's channels for last ones where a node of the file is one of qonnx' for channels that are last.
@@ -457,9 +462,7 @@ class Reader {
       throw fault(node,
                   "its coordinates (" + where + ", " + nearest + ") are not those that hls4ml 1.3.0 computes with, whatever they are");
     }
-    const Node& before = input(file, 0);
-    node.behind_class = class_before(before);
-    if (!node.behind_class.empty()) node.behind = before.name;
+    note_behind(file, node);
     node.operation = std::make_shared<Rearrangement>(Move::kRepeat, std::vector{static_cast<int>(scale), static_cast<int>(scale)});
     set_shape(node);
   }
@@ -494,9 +497,7 @@ class Reader {
       }
     }
     require_channels_last(node);
-    const Node& before = input(file, 0);
-    node.behind_class = class_before(before);
-    if (!node.behind_class.empty()) node.behind = before.name;
+    note_behind(file, node);
     node.operation = std::make_shared<Rearrangement>(Move::kZeroPad, std::move(numbers));
     set_shape(node);
   }

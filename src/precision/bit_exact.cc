@@ -110,11 +110,6 @@ bool is_reshape(const Layer& layer) {
   return as<Flatten>(layer) != nullptr || (moved != nullptr && moved->move() == Move::kReshape);
 }
 
-const Dense* matrix_of(const Layer& layer) {
-  const auto* convolution = as<Convolution>(layer);
-  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
-}
-
 // One type for all values.
 bool is_homogeneous(const QuantizerBits& bits) {
   const auto same = [](const std::vector<int>& values) {

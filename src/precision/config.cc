@@ -489,8 +489,7 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
     // config_from_keras_model writes the quantizers' types; a layer that keeps its quantizers has them anyway.
-    const auto* convolution = as<Convolution>(layer);
-    const auto* dense = convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
+    const Dense* dense = matrix_of(layer);
     if (dense != nullptr && !options.uniform) {
       const auto plain = [](const TrainedQuantizer& quantizer, bool of_kernel) {
         Format format = weight_format(quantizer, of_kernel);

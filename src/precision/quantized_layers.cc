@@ -23,18 +23,6 @@ Layer& layer_at(Resolved& resolved, int i) { return resolved.model.layers[static
 
 std::string describe(const Layer& layer) { return "layer " + layer.name + " (" + layer.keras_class + ")"; }
 
-// The matrix of a Dense or a convolution; null for others.
-const Dense* matrix_of(const Layer& layer) {
-  const auto* convolution = as<Convolution>(layer);
-  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
-}
-
-OperationPtr with(const Layer& layer, std::vector<float> kernel, std::vector<float> bias, Quantizers quantizers) {
-  if (const auto* convolution = as<Convolution>(layer)) return convolution->with(std::move(kernel), std::move(bias), std::move(quantizers));
-  const auto* dense = as<Dense>(layer);
-  return std::make_shared<Dense>(dense->n_in, dense->n_out, std::move(kernel), std::move(bias), std::move(quantizers));
-}
-
 void require_new(const Model& model, const std::string& name) {
   if (model.find(name) >= 0) throw Error("the model has a layer " + name + ", and hls4ml 1.3.0 makes one of that name; rename it");
 }
@@ -183,7 +171,7 @@ bool factorize_alpha(Resolved& resolved, int i) {
   left.kernel->alpha = {Alpha::Kind::kNumber, 1};
   if (left.bias) left.bias->alpha = {Alpha::Kind::kNumber, 1};
   left.bias_moved = true;
-  layer.op = with(layer, std::move(factors.kernel), matrix->bias, std::move(left));
+  layer.op = with_numbers(layer, std::move(factors.kernel), matrix->bias, std::move(left));
   const std::string name = layer.name + "_alpha";
   require_new(resolved.model, name);
   const BatchNormalization::Origin origin{.is_made = true, .is_open = true};

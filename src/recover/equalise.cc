@@ -18,6 +18,8 @@
 namespace narrow {
 namespace {
 
+constexpr double kUniform = 12;  // the variance of what is spread evenly over a step is step^2 / 12
+
 // Powers beyond these would not be made by any sensible type.
 constexpr int kMostPower = 24;
 
@@ -40,7 +42,6 @@ struct Noise {
 Noise noise_of(const Format& type, int fraction_before) {
   if (type.fraction() >= fraction_before) return {};
   const double step = step_of(type);
-  constexpr double kUniform = 12;  // the variance of what is spread evenly over a step is step^2 / 12
   return {type.rounding == Rounding::kTrn ? -step / 2 : 0, step * step / kUniform};
 }
 
@@ -159,7 +160,6 @@ Equaliser::Equaliser(const Network& network, const ScalePair& pair, std::span<co
   }
   std::vector<Values> values = values_of(network.target, pair.first.at, samples, channels);
   const double weight_step = step_of(of_first[TypeName::kWeight]);
-  constexpr double kUniform = 12;
   Noise noise = noise_of(of_first.result(), of_first[TypeName::kAccum].fraction());
   noise.variance += weight_step * weight_step / kUniform * squares_in;
   const auto limit = [&](const Format& type) {

@@ -94,7 +94,7 @@ Network with_folded_normalizations(const Model& model, const Resolve& resolve) {
     Layer& layer = folded.layers[static_cast<std::size_t>(at)];
     Layer& behind = folded.layers[static_cast<std::size_t>(norm_at)];
     const auto* norm = as<BatchNormalization>(behind);
-    if (norm == nullptr || matrix_of(layer) == nullptr) continue;
+    if (norm == nullptr || matrix_of(layer) == nullptr || as<Depthwise>(layer) != nullptr) continue;
     const OperationPtr scaled = layer.op->scaled(norm->scale_numbers, norm->bias_numbers, nullptr);
     if (scaled == nullptr) continue;
     layer.op = scaled;
@@ -108,12 +108,6 @@ Network with_folded_normalizations(const Model& model, const Resolve& resolve) {
     is_same = is.name == was.name && (have_same_numbers(is, was) || same(*is.op, *was.op));
   }
   return is_same ? Network{folded, folded, again} : Network{model, model, resolved};
-}
-
-const Dense* matrix_of(const Layer& layer) {
-  if (as<Depthwise>(layer) != nullptr) return nullptr;
-  const auto* convolution = as<Convolution>(layer);
-  return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
 }
 
 std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::string>& notes) {
@@ -133,12 +127,6 @@ std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::stri
     notes.push_back("layer " + layer.name + " is left as it is: the hardware computes it together with the normalization behind it");
   }
   return free;
-}
-
-OperationPtr with_numbers(const Layer& layer, std::vector<float> kernel, std::vector<float> bias) {
-  if (const auto* convolution = as<Convolution>(layer)) return convolution->with(Numbers(std::move(kernel)), Numbers(std::move(bias)));
-  const Dense& dense = *matrix_of(layer);
-  return std::make_shared<Dense>(dense.n_in, dense.n_out, Numbers(std::move(kernel)), Numbers(std::move(bias)));
 }
 
 void set_numbers(Network& network, const FreeLayer& layer, std::vector<float> kernel, std::vector<float> bias) {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "layers/dense.h"
+#include "layers/convolution.h"
 #include "model/model.h"
 #include "precision/precision.h"
 
@@ -36,9 +36,6 @@ Network with_folded_normalizations(const Model& model, const Resolve& resolve);
 // Whether a layer is a normalization that changes nothing.
 bool is_idle(const Layer& layer);
 
-// The matrix of a Dense, a Conv1D or a Conv2D: a Convolution's is that of one window. Null for other layers, a Depthwise among them.
-const Dense* matrix_of(const Layer& layer);
-
 // A layer whose weights can be changed, and its place in Network::model (and target), and in Network::resolved.
 struct FreeLayer {
   std::size_t at = 0;
@@ -48,8 +45,6 @@ struct FreeLayer {
 // each other one `notes` has a sentence.
 std::vector<FreeLayer> free_layers(const Network& network, std::vector<std::string>& notes);
 
-// The operation with other numbers. Requires matrix_of(layer).
-OperationPtr with_numbers(const Layer& layer, std::vector<float> kernel, std::vector<float> bias);
 // Gives the hardware's layer other numbers.
 void set_numbers(Network& network, const FreeLayer& layer, std::vector<float> kernel, std::vector<float> bias);
 

@@ -14,7 +14,7 @@ ordered_json effect_json(const TypeEffect& effect) {
   ordered_json own{{"overflow", effect.overflow_share()}, {"lost_to_zero", effect.zero_share()}};
   if (!effect.compared || effect.values == 0) return own;
   const auto values = static_cast<double>(effect.values);
-  own["snr_db"] = std::isfinite(effect.snr()) ? ordered_json(effect.snr()) : ordered_json();
+  own["snr_db"] = effect.snr();
   own["rms"] = std::sqrt(effect.signal / values);
   own["rms_error"] = std::sqrt(effect.noise / values);
   return own;

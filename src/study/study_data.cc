@@ -53,7 +53,7 @@ Dataset header_of(const Dataset& data) {
   return header;
 }
 
-Dataset that_count(const Dataset& data) {
+Dataset that_count(Dataset data) {
   if (std::find(data.weights.begin(), data.weights.end(), 0.F) == data.weights.end()) return data;
   Dataset own = header_of(data);
   const auto take = [](std::vector<float>& to, const std::vector<float>& from, std::size_t sample, std::size_t per_sample) {

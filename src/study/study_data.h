@@ -28,7 +28,7 @@ FittedData read_fitted(const StudyData& of, const std::vector<Subject>& subjects
 // The data's shape, targets and preparation, without the samples.
 Dataset header_of(const Dataset& data);
 // Those of the samples that weigh something; none where all have the weight 0.
-Dataset that_count(const Dataset& data);
+Dataset that_count(Dataset data);
 
 // How targets were prepared, those of the data (as the user says, or they themselves) and those on which the model was trained; where only
 // one is known, the other is the same.
