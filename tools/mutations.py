@@ -507,7 +507,7 @@ of("engine/matrix_product.cc",
 of("engine/dense_kernel.cc",
    ("gathered rows of the block's second sample are the first's", "(first + done) / gather.rows() * size", "0 * size"),
    ("the relu's values are not counted", "if (at_.relu) tally.counts[*at_.relu].values += rows * n_out_;", ""),
-   ("the last rows of a chunk are left out", "std::min(kChunk, rows - first), y", "std::min(kChunk - 1, rows - first), y"))
+   ("the last rows of a chunk are left out", "run_rows(x, first, std::min(kChunk, rows - first), y", "run_rows(x, first, std::min(kChunk - 1, rows - first), y"))
 
 of("engine/dense/finish.cc",
    ("a type of 0 integer bits has integer bits", "to.is_integer && from.integer <= 0; }", "to.is_integer && from.integer < 0; }"),
@@ -579,12 +579,12 @@ of("engine/dense/planes.cc",
    ("sums that are wrapped are not", "Finish::make(product, at, sums->sum, !stays);", "Finish::make(product, at, sums->sum, false);"),
    ("one sum of more than 32 bits", "up == 0 && sums->magnitude <= kMax32", "up == 0 && sums->magnitude <= 2 * kMax32"),
    ("one sum whatever the shift", "kernel->cuts_.products() == 1 && up == 0 && sums", "kernel->cuts_.products() == 1 && sums"),
-   ("in registers: outputs that are no whole block", "n_out() % kBlock == 0 &&\n", "\n"),
+   ("in registers: outputs that are none are counted", "bias32_.data() + n_out(), plan.bias.data()", "bias32_.data() + bias32_.size(), plan.bias.data()"),
    ("in registers: no room for the half step", "sums.magnitude + epilogue->epilogue.add <= kMax32", "sums.magnitude <= kMax32",
     "an epilogue is only made where the sums, half a step and the whole range fit 32 bits"),
    ("in registers: no half step", "return b + plan.add; }", "return b; }"),
-   ("in registers: what is too large passes", "if (seen.most > plan.high || seen.most >= kMax16) return false;", "if (seen.most >= kMax16) return false;"),
-   ("in registers: what is clamped to int16 passes", "if (seen.most > plan.high || seen.most >= kMax16) return false;", "if (seen.most > plan.high) return false;"),
+   ("in registers: what is too large passes", "if (seen.most > in_registers_->high || seen.most >= kMax16) return false;", "if (seen.most >= kMax16) return false;"),
+   ("in registers: what is clamped to int16 passes", "if (seen.most > in_registers_->high || seen.most >= kMax16) return false;", "if (seen.most > in_registers_->high) return false;"),
    ("in registers: zeros are not counted", "    tally.counts[*at().relu].zeros += seen.zeros;\n", ""),
    ("an epilogue that does not count", "if (counting != Counting::kAll) epilogue_ = epilogue;", "epilogue_ = epilogue;"),
    ("many sums: accum and result may differ", "product.accum != product.result || wrap ||", "wrap ||"),
@@ -865,7 +865,7 @@ of("engine/dense/finish.h",
 
 of("engine/engine.cc",
    ("overflow of a cast or a sum is not told", "  work.tally.overflowed |= seen.overflows > 0;\n}", "}"),
-   ("overflow of sums in order is not told", "  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;\n", ""))
+   ("overflow of sums in order is not told", "  work.tally.counts[index] += seen;\n  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;\n}\n\n// All rows", "  work.tally.counts[index] += seen;\n}\n\n// All rows"))
 
 of("model/quantizer.cc",
    ("halves are rounded up", "return straight_through(x, std::nearbyint(x));", "return straight_through(x, std::floor(x + 0.5F));"),
@@ -1045,3 +1045,31 @@ of("cost/part.cc",
 
 of("layers/table.cc",
    ("steps wider than 1 are looked up as others are", "no_integer_bits || format.fraction() < 0 ||", "no_integer_bits || shift < 0 ||"))
+
+of("engine/dense/planes.cc",
+   ("in place: an odd run's last value counts twice", "i + 1 < run.count ? run.to + i + 1 : -1", "run.to + std::min(i + 1, run.count - 1)"),
+   ("in place: rows are alike wherever their values lie", "a.from - runs.front().from == b.from - first.front().from", "true"),
+   ("in place: rows with zeros of their own", "if (!gather.is_whole(row)) continue;", "if (gather.first[row] == gather.first[row + 1]) continue;"),
+   ("in place: all samples are the first", "run_in_place(x.s.data() + s * size,", "run_in_place(x.s.data(),"),
+   ("in place: pairs begin anew in each run", "plan.pairs.push_back(run.from - first.front().from + i);", "plan.pairs.push_back(i);"),
+   ("in place: the types of the inputs are wide", "if (product.gather != nullptr && fits_small(product.input))", "if (product.gather != nullptr)",
+    "sums of one product have inputs of int16"))
+
+of("engine/kernels.cc",
+   ("a relu's last outputs are stored whole", "if (columns >= (b + 1) * kBlock) store_half", "if (true) store_half"))
+
+of("engine/tensor.cc",
+   ("pieces go over a row's own zeros", "if (gather.pads && !gather.is_whole(row)) {", "if (false) {"))
+
+of("engine/engine.cc",
+   ("rows: overflow is not told", "  to.put(0, out, y.data());\n  work.tally.counts[index] += seen;\n  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;", "  to.put(0, out, y.data());\n  work.tally.counts[index] += seen;"),
+   ("moves: zeros are the first value", "*to++ = source < 0 ? 0 : from[source];", "*to++ = from[source < 0 ? 0 : source];"),
+   ("moves: all samples are the first", "for (std::size_t s = 0; s < samples; ++s, from += in) {\n      for (const std::ptrdiff_t", "for (std::size_t s = 0; s < samples; ++s) {\n      for (const std::ptrdiff_t"),
+   ("moves: values are not counted", "    work.tally.counts[index].values += size;\n    return;", "    return;"),
+   ("largest: channels are mixed", "to[c] = std::max(to[c], from[pixel * channels + c]);", "to[c] = std::max(to[c], from[pixel * channels]);"),
+   ("largest: values are not counted", "  work.tally.counts[index].values += samples * windows.size() * channels;\n", ""),
+   ("samples at once: rows begin one too early", "work.starts.push_back(s * rows);", "work.starts.push_back(s * rows - 1);"))
+
+of("layers/pooling.cc",
+   ("unsigned types are padded with their least value", "(x.is_signed || !pads(*place.shapes.front()))", "true"),
+   ("the largest is in accum's type", "const bool one_type = x == place.types[TypeName::kAccum] && x == place.types.result();", "const bool one_type = x == place.types.result();"))

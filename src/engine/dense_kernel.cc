@@ -11,12 +11,6 @@
 #include "engine/dense/wide.h"
 
 namespace narrow {
-namespace {
-
-// Rows at a time: their operands and sums stay in the first cache.
-constexpr std::size_t kChunk = 48;
-
-}  // namespace
 
 DenseKernel::DenseKernel(const MatrixProduct& product, const TallyAt& at)
     : at_(at), n_in_(static_cast<std::size_t>(product.n_in)), n_out_(static_cast<std::size_t>(product.n_out)), output_(product.output()) {}
@@ -38,24 +32,27 @@ void DenseKernel::run_gathered(const Gather& gather, const Tensor& x, std::size_
                                Tally& tally) const {
   const std::size_t rows = samples * gather.rows();
   begin(rows, y, scratch, tally);
+  for (std::size_t first = 0; first < rows; first += kChunk)
+    run_window(gather, x, size, first, std::min(kChunk, rows - first), y, scratch, tally);
+}
+
+void DenseKernel::run_window(const Gather& gather, const Tensor& x, std::size_t size, std::size_t first, std::size_t count, Tensor& y,
+                             Scratch& scratch, Tally& tally) const {
   Tensor& window = scratch.window;
   Tensor& part = scratch.part;
   window.small = x.small;
   window.large = x.large;
   part.hold(output_);
-  for (std::size_t first = 0; first < rows; first += kChunk) {
-    const std::size_t count = std::min(kChunk, rows - first);
-    window.resize(count * n_in_);
-    part.resize(count * n_out_);
-    for (std::size_t done = 0; done < count;) {
-      const std::size_t row = (first + done) % gather.rows();
-      const std::size_t some = std::min(count - done, gather.rows() - row);
-      window.gather(gather, x, (first + done) / gather.rows() * size, row, some, done * n_in_);
-      done += some;
-    }
-    run_rows(window, 0, count, part, scratch, tally);
-    y.copy(part, 0, count * n_out_, first * n_out_);
+  window.resize(count * n_in_);
+  part.resize(count * n_out_);
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t row = (first + done) % gather.rows();
+    const std::size_t some = std::min(count - done, gather.rows() - row);
+    window.gather(gather, x, (first + done) / gather.rows() * size, row, some, done * n_in_);
+    done += some;
   }
+  run_rows(window, 0, count, part, scratch, tally);
+  y.copy(part, 0, count * n_out_, first * n_out_);
 }
 
 const std::int16_t* DenseKernel::paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const {

@@ -32,13 +32,20 @@ class DenseKernel {
   // y is the tensor of the output, of any size before.
   void run(const Tensor& x, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
   // The same on rows that are gathered from samples of x, of `size` values each: a few at a time, so that no more of them is ever held.
-  void run_gathered(const Gather& gather, const Tensor& x, std::size_t size, std::size_t samples, Tensor& y, Scratch& scratch,
-                    Tally& tally) const;
+  virtual void run_gathered(const Gather& gather, const Tensor& x, std::size_t size, std::size_t samples, Tensor& y, Scratch& scratch,
+                            Tally& tally) const;
 
  protected:
   DenseKernel(const MatrixProduct& product, const TallyAt& at);
 
-  // Rows [first, first + rows), few enough that operands and sums stay in the first cache.
+  // Rows at a time: their operands and sums stay in the first cache.
+  static constexpr std::size_t kChunk = 48;
+
+  void begin(std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
+  // Rows [first, first + count) of all samples', at most kChunk.
+  void run_window(const Gather& gather, const Tensor& x, std::size_t size, std::size_t first, std::size_t count, Tensor& y,
+                  Scratch& scratch, Tally& tally) const;
+  // Rows [first, first + rows), at most kChunk.
   virtual void run_rows(const Tensor& x, std::size_t first, std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const = 0;
 
   std::size_t n_in() const { return n_in_; }
@@ -47,8 +54,6 @@ class DenseKernel {
   const std::int16_t* paired_rows(const std::int16_t* x, std::size_t rows, Scratch& scratch) const;
 
  private:
-  void begin(std::size_t rows, Tensor& y, Scratch& scratch, Tally& tally) const;
-
   TallyAt at_;
   std::size_t n_in_;
   std::size_t n_out_;

@@ -25,20 +25,42 @@
 namespace narrow {
 namespace {
 
-// Samples at a time: their rows fit the second cache, and the layers behind the sum have rows enough for a tile.
-constexpr std::size_t kSamples = 8;
+// Samples at a time: the values of the largest layer fit the second cache, and layers on vectors have rows enough for a tile.
+std::size_t samples_at_a_time(const Model& model) {
+  constexpr std::size_t kValues = std::size_t{1} << 16;
+  constexpr std::size_t kLeast = 8;
+  constexpr std::size_t kMost = 96;
+  std::size_t largest = 1;
+  for (const Layer& layer : model.layers) largest = std::max(largest, size_of(layer.shape));
+  return std::clamp(kValues / largest, kLeast, kMost);
+}
 
 // What computes one layer.
 struct Stage {
-  enum class Kind { kInput, kDense, kCast, kAffine, kPairs, kSum, kRowSums, kMachine, kFused } kind = Kind::kMachine;
+  enum class Kind {
+    kInput,
+    kDense,
+    kCast,
+    kAffine,
+    kPairs,
+    kSum,
+    kRowSums,
+    kExact,
+    kMoves,
+    kLargest,
+    kMachine,
+    kFused
+  } kind = Kind::kMachine;
   std::unique_ptr<DenseKernel> dense;
   std::optional<Gather> gather;  // of its rows
-  std::optional<LaneCast> cast;  // of kCast, kAffine, kPairs and kSum
+  std::optional<LaneCast> cast;  // of kCast, kAffine, kPairs and kSum; of kMoves where the types differ
   Affine affine;
   Pairing pairing;
-  std::optional<RowSums> sums;  // of kRowSums
-  bool in_128_bits = false;     // which they need
-  bool in_32_bits = false;      // which are enough, of kPairs
+  std::optional<RowSums> sums;          // of kRowSums
+  std::vector<std::ptrdiff_t> sources;  // of kMoves
+  std::vector<Window> windows;          // of kLargest
+  bool in_128_bits = false;             // which they need
+  bool in_32_bits = false;              // which are enough, of kPairs
   bool relu = false;
   bool by_row = false;  // each row of its output depends on the same row of its input alone
 };
@@ -119,6 +141,7 @@ class Engine::Impl {
     const Model& model = program_.model();
     for (const int input : model.inputs()) inputs_.push_back(static_cast<std::size_t>(input));
     sample_size_ = model.input_size();
+    block_ = samples_at_a_time(model);
     choose_input();
     for (std::size_t i = 0; i < model.layers.size(); ++i) lanes_.push_back(make_lane_step(program_, i));
     plan();
@@ -159,6 +182,10 @@ class Engine::Impl {
   void count_cast(const CastCounts& seen, std::size_t layer, std::size_t values, Workspace& work) const;
   void run_row_sums(std::size_t layer, std::size_t samples, Workspace& work) const;
   template <class Raw>
+  void run_exact(std::size_t layer, std::size_t rows, Buffer<Raw>& x, Buffer<Raw>& y, Workspace& work) const;
+  void run_moves(std::size_t layer, std::size_t samples, Workspace& work) const;
+  void run_largest(std::size_t layer, std::size_t samples, Workspace& work) const;
+  template <class Raw>
   void run_machine(std::size_t layer, std::size_t samples, Machine<Raw>& machine, Workspace& work) const;
 
   const Layer& layer(std::size_t i) const { return program_.model().layers[i]; }
@@ -179,6 +206,7 @@ class Engine::Impl {
   std::size_t which_ = 0;   // of inputs_ it is
   std::size_t offset_ = 0;  // of its values in a sample
   std::size_t sample_size_ = 0;
+  std::size_t block_ = 0;  // samples at a time
   bool dedup_ = false;
   std::vector<LaneStep> lanes_;
   std::vector<Stage> stages_;
@@ -224,7 +252,9 @@ void Engine::Impl::plan() {
       const auto relu = fusable_relu(i);
       stage.gather = layer(i).op->gather(program_.place(i));
       const Interval values = stage.gather && stage.gather->pads ? hull(input, {}) : input;
-      stage.dense = choose_dense_kernel(make_matrix_product(program_, i, relu, values), {i, relu}, options_.counting);
+      MatrixProduct product = make_matrix_product(program_, i, relu, values);
+      if (stage.gather) product.gather = &*stage.gather;
+      stage.dense = choose_dense_kernel(product, {i, relu}, options_.counting);
       if (!stage.dense) continue;
       stage.kind = Stage::Kind::kDense;
       stage.by_row = !stage.gather;
@@ -257,6 +287,19 @@ void Engine::Impl::plan() {
                          fits_small(program_.format(input_of(i))) && fits_small(program_.format(other_input_of(i)));
       stage.kind = Stage::Kind::kPairs;
       stage.by_row = true;
+    } else if (form(i) == Form::kRows) {
+      stage.kind = Stage::Kind::kExact;
+      stage.in_128_bits = !fits_int64(program_);
+      stage.by_row = true;
+    } else if (form(i) == Form::kMoves) {
+      const Format& from = program_.format(input_of(i));
+      const bool one_type = from == program_.format(i);
+      if (!one_type && !plan_cast(i, {from.fraction(), from.integer <= 0}, hull(input, {}), stage)) continue;
+      stage.sources = layer(i).op->sources(program_.place(i));
+      stage.kind = Stage::Kind::kMoves;
+    } else if (form(i) == Form::kLargest) {
+      stage.windows = layer(i).op->pools(program_.place(i));
+      stage.kind = Stage::Kind::kLargest;
     }
   }
   dedup_ = options_.dedup && can_dedup();
@@ -316,6 +359,9 @@ std::vector<std::string> Engine::Impl::kernels() const {
       case Stage::Kind::kPairs: names[i] = "lanes"; break;
       case Stage::Kind::kSum: names[i] = "row sums"; break;
       case Stage::Kind::kRowSums: names[i] = "row sums in order"; break;
+      case Stage::Kind::kExact: names[i] = "rows"; break;
+      case Stage::Kind::kMoves: names[i] = "moved"; break;
+      case Stage::Kind::kLargest: names[i] = "largest"; break;
       case Stage::Kind::kMachine:
       case Stage::Kind::kFused: break;
     }
@@ -420,6 +466,11 @@ void Engine::Impl::quantize(std::span<const float> x, std::size_t samples, const
   work.counted.assign(samples, 0);
   const std::size_t width = width_of(input);
   const std::size_t rows = is_set(input) ? size / width : 1;
+  if (pad.empty() && size == sample_size_) {
+    quantizers_[which_].run(x.data(), samples * size, y, work.scratch, work.tally.counts[input], work.tally.overflowed, options_.counting);
+    for (std::size_t s = 1; s <= samples; ++s) work.starts.push_back(s * rows);
+    return;
+  }
   work.sample.hold(program_.format(input));
   work.sample.resize(size);
   const std::vector<std::int16_t> pad16(pad.begin(), pad.end());
@@ -768,6 +819,89 @@ void Engine::Impl::run_row_sums(std::size_t index, std::size_t samples, Workspac
   work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;
 }
 
+// All rows by the layer's own arithmetic.
+template <class Raw>
+void Engine::Impl::run_exact(std::size_t index, std::size_t rows, Buffer<Raw>& x, Buffer<Raw>& y, Workspace& work) const {
+  const std::size_t in = rows * width_of(input_of(index));
+  const std::size_t out = rows * width_of(index);
+  x.resize(in);
+  y.resize(out);
+  work.tensors[input_of(index)].get(0, in, x.data());
+  LayerCounts seen;
+  seen.values = out;
+  const Place place = program_.place(index);
+  layer(index).op->exact(ExactCall<Raw>{place, program_.steps[index], {{x.data(), in}}, {}, {y.data(), out}, seen});
+  Tensor& to = work.tensors[index];
+  to.hold(program_.format(index));
+  to.resize(out);
+  to.put(0, out, y.data());
+  work.tally.counts[index] += seen;
+  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;
+}
+
+// The same function of the words in which both tensors, of one type, hold their values.
+template <class Function>
+void in_words(const Tensor& x, Tensor& y, const Function& function) {
+  if (y.small) function(x.s.data(), y.s.data());
+  else if (y.large) function(x.l.data(), y.l.data());
+  else function(x.w.data(), y.w.data());
+}
+
+void Engine::Impl::run_moves(std::size_t index, std::size_t samples, Workspace& work) const {
+  const Stage& stage = stages_[index];
+  const Tensor& x = work.tensors[input_of(index)];
+  Tensor& y = work.tensors[index];
+  const std::size_t in = size_of(layer(input_of(index)).shape);
+  const std::size_t out = stage.sources.size();
+  const std::size_t size = samples * out;
+  const auto move = [&](const auto* from, auto* to) {
+    for (std::size_t s = 0; s < samples; ++s, from += in) {
+      for (const std::ptrdiff_t source : stage.sources) *to++ = source < 0 ? 0 : from[source];
+    }
+  };
+  y.hold(program_.format(index));
+  y.resize(size);
+  if (!stage.cast) {
+    in_words(x, y, move);
+    work.tally.counts[index].values += size;
+    return;
+  }
+  const auto in_words_of = [&](auto& values, auto& moved, const auto& run) {
+    values.resize(samples * in);
+    moved.resize(size);
+    x.get(0, samples * in, values.data());
+    move(values.data(), moved.data());
+    const CastCounts seen = run(*stage.cast, false, moved.data(), moved.data(), size);
+    y.put(0, size, moved.data());
+    return seen;
+  };
+  Scratch& scratch = work.scratch;
+  count_cast(stage.in_128_bits ? in_words_of(scratch.large, scratch.more_large[0], run_lane_cast128)
+                               : in_words_of(scratch.wide[0], scratch.wide[1], run_lane_cast),
+             index, size, work);
+}
+
+void Engine::Impl::run_largest(std::size_t index, std::size_t samples, Workspace& work) const {
+  const std::vector<Window>& windows = stages_[index].windows;
+  const std::size_t channels = width_of(index);
+  const std::size_t in = size_of(layer(input_of(index)).shape);
+  Tensor& y = work.tensors[index];
+  y.hold(program_.format(index));
+  y.resize(samples * windows.size() * channels);
+  in_words(work.tensors[input_of(index)], y, [&](const auto* from, auto* to) {
+    for (std::size_t s = 0; s < samples; ++s, from += in) {
+      for (const Window& window : windows) {
+        std::copy_n(from + window.front() * channels, channels, to);
+        for (const std::size_t pixel : window) {
+          for (std::size_t c = 0; c < channels; ++c) to[c] = std::max(to[c], from[pixel * channels + c]);
+        }
+        to += channels;
+      }
+    }
+  });
+  work.tally.counts[index].values += samples * windows.size() * channels;
+}
+
 // Sample by sample through the interpreter.
 template <class Raw>
 void Engine::Impl::run_machine(std::size_t index, std::size_t samples, Machine<Raw>& machine, Workspace& work) const {
@@ -814,6 +948,14 @@ void Engine::Impl::run_stage(std::size_t index, std::size_t samples, const PadRo
     case Stage::Kind::kPairs: run_pairs(index, start_of(index, samples, work), work); break;
     case Stage::Kind::kSum: run_sum(index, samples, pad, work); break;
     case Stage::Kind::kRowSums: run_row_sums(index, samples, work); break;
+    case Stage::Kind::kExact: {
+      const std::size_t rows = start_of(index, samples, work);
+      if (stages_[index].in_128_bits) run_exact(index, rows, work.scratch.large, work.scratch.more_large[0], work);
+      else run_exact(index, rows, work.scratch.wide[0], work.scratch.wide[1], work);
+      break;
+    }
+    case Stage::Kind::kMoves: run_moves(index, samples, work); break;
+    case Stage::Kind::kLargest: run_largest(index, samples, work); break;
     case Stage::Kind::kMachine:
       if (work.machine) run_machine(index, samples, *work.machine, work);
       else run_machine(index, samples, *work.large_machine, work);
@@ -834,12 +976,12 @@ void Engine::Impl::run_blocks(const PreparedInput& from, std::size_t last, Tally
     else work.large_machine.emplace(program_, lanes_);
     return work;
   });
-  const std::size_t blocks = (from.n + kSamples - 1) / kSamples;
+  const std::size_t blocks = (from.n + block_ - 1) / block_;
   tbb::parallel_for(tbb::blocked_range<std::size_t>(0, blocks), [&](const tbb::blocked_range<std::size_t>& range) {
     Workspace& work = workspaces.local();
     for (std::size_t block = range.begin(); block < range.end(); ++block) {
-      const std::size_t first = block * kSamples;
-      const std::size_t samples = std::min(kSamples, from.n - first);
+      const std::size_t first = block * block_;
+      const std::size_t samples = std::min(block_, from.n - first);
       load(from, first, samples, work);
       for (std::size_t i = from.kept ? from.layer + 1 : 0; i <= last; ++i) run_stage(i, samples, pad ? &*pad : nullptr, work);
       take(first, samples, work);
@@ -885,9 +1027,14 @@ EngineResult Engine::Impl::run_prepared(const PreparedInput& prepared, bool trac
     const Tensor& tensor = work.tensors[index];
     const std::size_t size = size_of(layer(index).shape);
     const ToDouble value_of(program_.format(index).fraction());
-    for (std::size_t s = 0; s < samples; ++s) {
-      for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = value_of(tensor[s * size + k]);
-    }
+    const auto copy = [&](const auto* from) {
+      for (std::size_t s = 0; s < samples; ++s) {
+        for (std::size_t k = 0; k < size; ++k) to[s * stride + k] = value_of(from[s * size + k]);
+      }
+    };
+    if (tensor.small) copy(tensor.s.data());
+    else if (tensor.large) copy(tensor.l.data());
+    else copy(tensor.w.data());
   };
   Tally tally = prepared.tally;
   std::size_t rows_counted = prepared.rows_counted;

@@ -60,7 +60,7 @@ class Engine {
 
   const Program& program() const;
   // For each layer what computes it: `int16`, `int8 or int16`, `int16 x 2`, `rounding int16`, `high half`, `lanes`,
-  // `wide lanes`, `watched lanes`, `128-bit lanes`, `interpreter`, `with phi1` (fused).
+  // `wide lanes`, `watched lanes`, `128-bit lanes`, `rows`, `moved`, `largest`, `interpreter`, `with phi1` (fused).
   std::vector<std::string> kernels() const;
   // Multiplications a second of a Dense layer alone on one core, on rows of random values; 0 where the interpreter computes it.
   double layer_rate(std::size_t layer) const;

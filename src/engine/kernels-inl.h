@@ -342,6 +342,18 @@ HWY_INLINE void store_half(Half a, void* p) { _mm256_storeu_si256(static_cast<__
 HWY_INLINE Half max16(Half a, Half b) { return _mm256_max_epi16(a, b); }
 HWY_INLINE Half every_half(std::int32_t n) { return _mm256_set1_epi16(static_cast<std::int16_t>(n)); }
 #endif
+// The first n lanes.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+HWY_INLINE void store_some(Half a, std::int16_t* p, std::ptrdiff_t n) {
+  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1U << n) - 1), a);
+}
+#else
+HWY_INLINE void store_some(Half a, std::int16_t* p, std::ptrdiff_t n) {
+  std::int16_t lanes[sizeof a / sizeof *p];
+  store_half(a, lanes);
+  for (std::ptrdiff_t i = 0; i < n; ++i) p[i] = lanes[i];
+}
+#endif
 
 }  // namespace narrow::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

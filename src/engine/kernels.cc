@@ -58,6 +58,7 @@ struct ReluSink {
     std::int16_t* const first = y + block * kBlock;
     const std::ptrdiff_t step = stride;
     const int bits = right;
+    const std::ptrdiff_t columns = stride - block * kBlock;  // of y from here on
     const Half none = every_half(0);
     const Wide above = every32(add);
     const Wide below = every32(static_cast<std::int32_t>(std::uint32_t{1} << bits));
@@ -69,7 +70,8 @@ struct ReluSink {
         const Half value = max16(clamped_halves(shift_right32(sum[r][b], bits)), none);
         largest = max16(largest, value);
         if (bits > 0) vanished = count_between(vanished, above, sum[r][b], below);
-        store_half(value, to + b * kBlock);
+        if (columns >= (b + 1) * kBlock) store_half(value, to + b * kBlock);
+        else store_some(value, to + b * kBlock, columns - b * kBlock);
       }
     }
     store_half(largest, most);
@@ -106,24 +108,37 @@ struct Operands {
       __asm__("" : "+r"(in[r]));
     }
   }
+  HWY_INLINE std::ptrdiff_t at(std::ptrdiff_t k) const { return 4 * k; }
+};
+
+// The same of rows that lie anywhere.
+struct PlacedOperands : Operands {
+  Places places;
+
+  template <int R>
+  HWY_INLINE void rows(std::ptrdiff_t first, const char* (&in)[R]) const {
+    for (int r = 0; r < R; ++r) in[r] = x + 2 * static_cast<std::ptrdiff_t>(places.rows[first + r]);
+  }
+  HWY_INLINE std::ptrdiff_t at(std::ptrdiff_t k) const { return 2 * static_cast<std::ptrdiff_t>(places.pairs[k]); }
 };
 
 // R rows of x times B blocks of outputs.
-template <int R, int B, class Sink>
-HWY_INLINE void dot16_tile(const Operands& operands, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
+template <int R, int B, class Of, class Sink>
+HWY_INLINE void dot16_tile(const Of& operands, std::ptrdiff_t row, std::ptrdiff_t block, Sink& sink) {
   const std::ptrdiff_t steps = operands.steps;
   const char* HWY_RESTRICT weights = operands.weights + block * steps * kRegister;
   const char* in[R];
-  operands.rows<R>(row, in);
+  operands.template rows<R>(row, in);
   Wide sum[R][B];
   for (int r = 0; r < R; ++r) {
     for (int b = 0; b < B; ++b) sum[r][b] = load(operands.bias + (block + b) * kBlock);
   }
   const auto step = [&](std::ptrdiff_t k) HWY_ATTR __attribute__((always_inline)) {
+    const std::ptrdiff_t at = operands.at(k);
     Wide w[B];
     for (int b = 0; b < B; ++b) w[b] = load(weights + (b * steps + k) * kRegister);
     for (int r = 0; r < R; ++r) {
-      const Wide pair = every32(load32(in[r] + 4 * k));
+      const Wide pair = every32(load32(in[r] + at));
       for (int b = 0; b < B; ++b) sum[r][b] = dot_pairs(sum[r][b], pair, w[b]);
     }
   };
@@ -256,14 +271,20 @@ HWY_INLINE void for_tiles(std::size_t rows, int blocks, const Tile& tile) {
 }
 
 // All rows times all weights, each tile's sums into the sink.
-template <class Sink>
-void dot16_into(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, Sink& sink) {
-  const Operands operands{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(weights.data.data()), bias, weights.pairs(),
-                          4 * weights.pairs()};
+template <class Of, class Sink>
+HWY_INLINE void dot16_tiles(const Of& operands, std::size_t rows, int blocks, Sink& sink) {
   for_tiles<kRows, kBlocks>(
-      rows, weights.blocks(), [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
+      rows, blocks, [&]<int R, int B>(std::size_t row, int block) HWY_ATTR __attribute__((always_inline)) {
         dot16_tile<R, B>(operands, static_cast<std::ptrdiff_t>(row), block, sink);
       });
+}
+template <class Sink>
+void dot16_into(const Weights16& weights, const std::int16_t* x, const Places* places, std::size_t rows, const std::int32_t* bias,
+                Sink& sink) {
+  const Operands operands{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(weights.data.data()), bias, weights.pairs(),
+                          4 * weights.pairs()};
+  if (places == nullptr) dot16_tiles(operands, rows, weights.blocks(), sink);
+  else dot16_tiles(PlacedOperands{operands, *places}, rows, weights.blocks(), sink);
 }
 
 template <int kGroup, class Sink>
@@ -285,9 +306,10 @@ void dot8_into(const Weights8& weights, const std::uint8_t* x, std::size_t rows,
   }
 }
 
-void dot16_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
+void dot16_all(const Weights16& weights, const std::int16_t* x, const Places* places, std::size_t rows, const std::int32_t* bias,
+               std::int32_t* sums) {
   SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
-  dot16_into(weights, x, rows, bias, sink);
+  dot16_into(weights, x, places, rows, bias, sink);
 }
 template <TermRounding::Kind kKind>
 void rounded_into(const Operands& operands, int blocks, const TermRounding& rounding, std::size_t rows, ShiftedSink& sink) {
@@ -311,9 +333,9 @@ void dot8_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, 
   SumSink sink{sums, static_cast<std::ptrdiff_t>(weights.blocks()) * kBlock};
   dot8_into(weights, x, rows, bias, group, sink);
 }
-ReluSeen dot16_relu_all(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
-                        int right, std::int16_t* y) {
-  return with_relu_sink(add, right, y, weights.n_out, [&](ReluSink& sink) { dot16_into(weights, x, rows, bias, sink); });
+ReluSeen dot16_relu_all(const Weights16& weights, const std::int16_t* x, const Places* places, std::size_t rows, const std::int32_t* bias,
+                        std::int32_t add, int right, std::int16_t* y) {
+  return with_relu_sink(add, right, y, weights.n_out, [&](ReluSink& sink) { dot16_into(weights, x, places, rows, bias, sink); });
 }
 ReluSeen dot8_relu_all(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group,
                        std::int32_t add, int right, std::int16_t* y) {
@@ -738,7 +760,11 @@ Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights) {
 }
 
 void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums) {
-  HWY_DYNAMIC_DISPATCH(dot16_all)(weights, x, rows, bias, sums);
+  HWY_DYNAMIC_DISPATCH(dot16_all)(weights, x, nullptr, rows, bias, sums);
+}
+void dot16(const Weights16& weights, const std::int16_t* x, const Places& places, std::size_t rows, const std::int32_t* bias,
+           std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(dot16_all)(weights, x, &places, rows, bias, sums);
 }
 void dot16_rounded(const Weights16& weights, const TermRounding& rounding, const std::int16_t* x, std::size_t stride, std::size_t rows,
                    std::int32_t* sums) {
@@ -749,7 +775,11 @@ void dot8(const Weights8& weights, const std::uint8_t* x, std::size_t rows, cons
 }
 ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
                     int right, std::int16_t* y) {
-  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, rows, bias, add, right, y);
+  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, nullptr, rows, bias, add, right, y);
+}
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, const Places& places, std::size_t rows, const std::int32_t* bias,
+                    std::int32_t add, int right, std::int16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(dot16_relu_all)(weights, x, &places, rows, bias, add, right, y);
 }
 ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
                    int right, std::int16_t* y) {

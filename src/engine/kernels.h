@@ -112,6 +112,14 @@ Weights8 pack8(int n_in, int n_out, const std::vector<std::int8_t>& weights);  /
 // 2 * pairs), where n_in is odd padded with one 0; bias (blocks * kBlock).
 void dot16(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t* sums);
 
+// Rows that lie anywhere in x, all alike: where each begins, and where each pair of values lies behind that, in values.
+struct Places {
+  const std::int32_t* rows = nullptr;
+  const std::int32_t* pairs = nullptr;
+};
+void dot16(const Weights16& weights, const std::int16_t* x, const Places& places, std::size_t rows, const std::int32_t* bias,
+           std::int32_t* sums);
+
 // How a product p = x * w is brought to steps of 2^drop, 1 <= drop <= 15: floor((p + add) / 2^drop), with another number to add where w
 // is negative; kEven adds 1 more where floor(p / 2^drop) is odd, for ties that go to the even number. 0 <= add < 2^drop.
 struct TermRounding {
@@ -162,10 +170,12 @@ struct ReluSeen {
   std::uint64_t zeros = 0;  // sums above 0 that became 0 by rounding
 };
 
-// dot16 or dot8 and a relu with its rounding in one, for n_out a multiple of kBlock: y (rows, n_out) = max(sum >> right, 0),
-// clamped into int16; `add`, half a step for AP_RND, is in the bias already.
+// dot16 or dot8 and a relu with its rounding in one: y (rows, n_out) = max(sum >> right, 0), clamped into int16; `add`, half a step for
+// AP_RND, is in the bias already. The bias of outputs beyond n_out is not above `add`, so that they are counted nowhere.
 ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, std::size_t rows, const std::int32_t* bias, std::int32_t add,
                     int right, std::int16_t* y);
+ReluSeen dot16_relu(const Weights16& weights, const std::int16_t* x, const Places& places, std::size_t rows, const std::int32_t* bias,
+                    std::int32_t add, int right, std::int16_t* y);
 ReluSeen dot8_relu(const Weights8& weights, const std::uint8_t* x, std::size_t rows, const std::int32_t* bias, int group, std::int32_t add,
                    int right, std::int16_t* y);
 

@@ -15,11 +15,10 @@ struct Product {
   int n_in, n_out, rows;
   std::vector<int> x, w, bias;
 
-  // n_out is a multiple of `block`.
-  Product(std::mt19937_64& random, int x_low, int x_high, int w_limit, int block) {
+  Product(std::mt19937_64& random, int x_low, int x_high, int w_limit) {
     const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
     n_in = number(1, 70);
-    n_out = block * number(1, 70 / block);
+    n_out = number(1, 70);
     rows = number(1, 19);
     for (int i = 0; i < rows * n_in; ++i) x.push_back(number(0, 9) == 0 ? (number(0, 1) == 0 ? x_low : x_high) : number(x_low, x_high));
     for (int i = 0; i < n_in * n_out; ++i)
@@ -62,6 +61,15 @@ bool sums_are_right(const Product& product, const Buffer<std::int32_t>& sums, in
   return true;
 }
 
+// What is behind the values of y, and must stay.
+constexpr std::int16_t kBehind = 77;
+
+Buffer<std::int16_t> relu_values(const Product& product) {
+  Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out) + kBlock);
+  y.fill(kBehind);
+  return y;
+}
+
 // y = max(sum >> right, 0), clamped, and the largest of it.
 bool relu_is_right(const Product& product, int add, int right, const Buffer<std::int16_t>& y, const ReluSeen& seen) {
   int largest = 0;
@@ -74,18 +82,19 @@ bool relu_is_right(const Product& product, int add, int right, const Buffer<std:
       if (y[static_cast<std::size_t>(r * product.n_out + j)] != expected) return false;
     }
   }
-  return seen.most == largest && seen.zeros == zeros;
+  return seen.most == largest && seen.zeros == zeros &&
+         std::all_of(y.data() + y.size() - kBlock, y.data() + y.size(), [](int each) { return each == kBehind; });
 }
 
 bool dot16_is_right(std::mt19937_64& random, bool relu) {
-  const Product product(random, -32768, 32767, 900, relu ? kBlock : 1);
+  const Product product(random, -32768, 32767, 900);
   const Weights16 weights = pack16(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kBlock;
   const Buffer<std::int16_t> x = rows_of<std::int16_t>(product, 2 * weights.pairs());
   const Buffer<std::int32_t> bias = bias_of<std::int32_t>(product, stride);
   if (relu) {
     const int right = static_cast<int>(random() % 16);
-    Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
+    Buffer<std::int16_t> y = relu_values(product);
     const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
     const ReluSeen seen = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), add, right, y.data());
     return relu_is_right(product, add, right, y, seen);
@@ -97,7 +106,7 @@ bool dot16_is_right(std::mt19937_64& random, bool relu) {
 
 bool dot16_rounded_is_right(std::mt19937_64& random) {
   const auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
-  const Product product(random, -32768, 32767, 900, 1);
+  const Product product(random, -32768, 32767, 900);
   TermRounding rounding;
   rounding.kind = static_cast<TermRounding::Kind>(number(0, 2));
   rounding.drop = number(1, 15);
@@ -133,7 +142,7 @@ bool dot16_rounded_is_right(std::mt19937_64& random) {
 bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   // The largest weights that 16 bits hold for so many products of each pair.
   const int limit = std::min(127, 32767 / 255 / 2 >> group);
-  const Product product(random, 0, 255, std::max(1, limit), relu ? kBlock : 1);
+  const Product product(random, 0, 255, std::max(1, limit));
   std::vector<std::int8_t> narrow(product.w.begin(), product.w.end());
   const Weights8 weights = pack8(product.n_in, product.n_out, narrow);
   const int stride = weights.blocks() * kBlock;
@@ -141,7 +150,7 @@ bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
   const Buffer<std::int32_t> bias = bias_of<std::int32_t>(product, stride);
   if (relu) {
     const int right = static_cast<int>(random() % 8);
-    Buffer<std::int16_t> y(static_cast<std::size_t>(product.rows * product.n_out));
+    Buffer<std::int16_t> y = relu_values(product);
     const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
     const ReluSeen seen = dot8_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), group, add, right, y.data());
     return relu_is_right(product, add, right, y, seen);
@@ -152,7 +161,7 @@ bool dot8_is_right(std::mt19937_64& random, bool relu, int group) {
 }
 
 bool high16_is_right(std::mt19937_64& random) {
-  const Product product(random, -32768, 32767, 32767, 1);
+  const Product product(random, -32768, 32767, 32767);
   const WeightsHigh weights = pack_high(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kHighBlock;
   const Buffer<std::int16_t> rows = rows_of<std::int16_t>(product, product.n_in);
@@ -210,7 +219,7 @@ bool saturate16_is_right(std::mt19937_64& random) {
   const Saturation saturation = static_cast<Saturation>(number(0, 2));
   const int kind = number(1, 4);
   const int x_limit = saturation == Saturation::kNone ? limit / 200 : s.clamp_terms ? 32767 : limit / kind;
-  const Product product(random, -x_limit, x_limit, 32767, 1);
+  const Product product(random, -x_limit, x_limit, 32767);
   s.n_in = product.n_in;
   s.n_out = product.n_out;
   s.weights = pack_high(s.n_in, s.n_out, [&](int i, int j) { return product.weight(i, j); }).data;

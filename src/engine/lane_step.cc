@@ -37,6 +37,9 @@ LaneStep make_lane_step(const Program& program, std::size_t layer) {
     case Form::kInput:
     case Form::kAffine:
     case Form::kPairs:
+    case Form::kRows:
+    case Form::kMoves:
+    case Form::kLargest:
     case Form::kAny: lanes.form = Form::kAny;
   }
   return lanes;

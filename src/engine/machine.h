@@ -64,6 +64,9 @@ class Machine {
         case Form::kInput:
         case Form::kAffine:
         case Form::kPairs:
+        case Form::kRows:
+        case Form::kMoves:
+        case Form::kLargest:
         case Form::kAny: break;
       }
     }

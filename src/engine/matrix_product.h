@@ -10,6 +10,7 @@
 
 namespace narrow {
 
+struct Gather;
 struct Program;
 
 // Rows times a matrix of quantized weights, in fixed point, and perhaps a relu behind it: everything that a kernel needs to
@@ -34,6 +35,7 @@ struct MatrixProduct {
   // Bits, sign included, in which the sums and the cast to `result`, or the cast to `relu`, can be done (Step::word_bits).
   int word_bits = 0;
   int relu_word_bits = 0;
+  const Gather* gather = nullptr;  // of the rows, where those do not follow one another
 
   const Format& output() const { return relu ? *relu : result; }
   Int128 at(int k, int j) const {

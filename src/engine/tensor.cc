@@ -1,6 +1,7 @@
 #include "engine/tensor.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace narrow {
 namespace {
@@ -22,6 +23,22 @@ void get_words(const Tensor& tensor, std::size_t at, std::size_t count, Word* va
   if (tensor.small) from(tensor.s.data());
   else if (tensor.large) from(tensor.l.data());
   else from(tensor.w.data());
+}
+
+// gather_rows of int16 in pieces of 8, which may go up to 7 values beyond a run: Buffers have room for that, and what is written too much
+// belongs to the next run or row, which is written later, wherever a row has no zeros of its own.
+void gather_rows16(const Gather& gather, const std::int16_t* x, std::size_t from, std::size_t count, std::int16_t* rows) {
+  constexpr int kPiece = 8;
+  for (std::size_t row = from; row < from + count; ++row, rows += gather.width) {
+    if (gather.pads && !gather.is_whole(row)) {
+      gather_rows(gather, x, row, 1, rows);
+      continue;
+    }
+    for (std::size_t i = gather.first[row]; i < gather.first[row + 1]; ++i) {
+      const Gather::Run& run = gather.runs[i];
+      for (int k = 0; k < run.count; k += kPiece) std::memcpy(rows + run.to + k, x + run.from + k, kPiece * sizeof *x);
+    }
+  }
 }
 
 }  // namespace
@@ -52,7 +69,7 @@ void Tensor::copy(const Tensor& other, std::size_t from, std::size_t count, std:
 }
 
 void Tensor::gather(const Gather& gather, const Tensor& other, std::size_t sample, std::size_t row, std::size_t count, std::size_t at) {
-  if (small) gather_rows(gather, other.s.data() + sample, row, count, s.data() + at);
+  if (small) gather_rows16(gather, other.s.data() + sample, row, count, s.data() + at);
   else if (large) gather_rows(gather, other.l.data() + sample, row, count, l.data() + at);
   else gather_rows(gather, other.w.data() + sample, row, count, w.data() + at);
 }

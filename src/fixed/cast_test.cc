@@ -25,25 +25,29 @@ std::string text(Int128 raw) {
   return std::to_string(static_cast<long long>(raw >> 64)) + ":" + std::to_string(static_cast<unsigned long long>(raw));
 }
 
+// What AMD's headers make of a value of one type in another. Nothing else is a template: there are thousands of pairs to compile.
 template <class From, class To>
-void expect_same(Int128 raw) {
-  constexpr Format kFrom = FormatOf<From>::kFormat;
-  constexpr Format kTo = FormatOf<To>::kFormat;
-  const To expected = ap_types::with_raw<From>(raw);
-  const Int128 got = cast(raw, kFrom, kTo).raw;
-  if (got != ap_types::raw_of(expected)) {
-    ADD_FAILURE() << to_string(kFrom) << " " << text(raw) << " to " << to_string(kTo) << ": " << text(got) << " but AMD's headers say "
-                  << text(ap_types::raw_of(expected));
-  }
+Int128 amds_cast(Int128 raw) {
+  const To to = ap_types::with_raw<From>(raw);
+  return ap_types::raw_of(to);
+}
+
+void expect_same(Int128 raw, const Format& from, const Format& to, Int128 expected) {
+  const Int128 got = cast(raw, from, to).raw;
+  if (got == expected) return;
+  ADD_FAILURE() << to_string(from) << " " << text(raw) << " to " << to_string(to) << ": " << text(got) << " but AMD's headers say "
+                << text(expected);
 }
 
 // --- All values of all pairs of small types. The result depends on the difference of the fractional bits alone, so the
 // source has none.
 
+void all_values(const Format& from, const Format& to, Int128 (*amds)(Int128)) {
+  for (Int128 raw = min_raw(from); raw <= max_raw(from); ++raw) expect_same(raw, from, to, amds(raw));
+}
 template <class From, class To>
 void all_values() {
-  constexpr Format kFrom = FormatOf<From>::kFormat;
-  for (Int128 raw = min_raw(kFrom); raw <= max_raw(kFrom); ++raw) expect_same<From, To>(raw);
+  all_values(FormatOf<From>::kFormat, FormatOf<To>::kFormat, amds_cast<From, To>);
 }
 
 template <class To>
@@ -51,9 +55,11 @@ void from_all_sources() {
   all_values<ap_fixed<5, 5>, To>();
   all_values<ap_ufixed<3, 3>, To>();
   all_values<ap_fixed<1, 1>, To>();
+#ifdef NARROW_CAST_ALL  // a minute more for the compiler, for each slice
   all_values<ap_ufixed<1, 1>, To>();
   all_values<ap_fixed<3, 3>, To>();
   all_values<ap_ufixed<5, 5>, To>();
+#endif
 }
 
 // AMD's headers refuse an unsigned AP_WRAP_SM.
@@ -136,6 +142,14 @@ class Values {
 constexpr int kPairs = 40;
 constexpr int kValuesPerPair = 40'000;
 
+void random_values(std::uint64_t pair, const Format& from, const Format& to, Int128 (*amds)(Int128)) {
+  Values values(draw(pair + 1'000'000));
+  for (int i = 0; i < kValuesPerPair; ++i) {
+    const Int128 raw = values.next(from);
+    expect_same(raw, from, to, amds(raw));
+  }
+}
+
 #if NARROW_CAST_SLICE < 7  // one slice a rounding mode
 TEST(Cast, AllValuesOfSmallTypes) { to_all_small_types<ap_types::kQ[NARROW_CAST_SLICE]>(); }
 #endif
@@ -147,10 +161,8 @@ TEST(Cast, RandomWideTypes) {
     (
         [&] {
           using P = Pair<NARROW_CAST_SLICE * kPairs + K>;
-          Values values(draw(K + 1'000'000));
-          for (int i = 0; i < kValuesPerPair; ++i) {
-            expect_same<typename P::From, typename P::To>(values.next(FormatOf<typename P::From>::kFormat));
-          }
+          random_values(K, FormatOf<typename P::From>::kFormat, FormatOf<typename P::To>::kFormat,
+                        amds_cast<typename P::From, typename P::To>);
         }(),
         ...);
   }

@@ -1,6 +1,7 @@
 #include "layers/flatten.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace narrow {
 
@@ -12,6 +13,12 @@ LayerPrecision Flatten::types(const TypeRequest& request) const {
   LayerPrecision types;
   types.set(TypeName::kResult, request.choice(TypeName::kResult).value_or(request.inputs.front()));
   return types;
+}
+
+std::vector<std::ptrdiff_t> Flatten::sources(const Place& place) const {
+  std::vector<std::ptrdiff_t> sources(size_of(place.shape));
+  std::iota(sources.begin(), sources.end(), 0);
+  return sources;
 }
 
 Interval Flatten::bounds(const Place& place, const Step&, const std::vector<Interval>& inputs) const {

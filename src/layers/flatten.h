@@ -18,8 +18,8 @@ class Flatten final : public Elementwise<Flatten> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
   void plan(const Place& place, Step& step) const override { plan_cast(place, step); }
-  // Its rows are not the rows of its input, by which kernels work.
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kMoves; }
+  std::vector<std::ptrdiff_t> sources(const Place& place) const override;
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const {
     if (call.place.input() == call.place.types.result()) std::copy(call.x().begin(), call.x().end(), call.y.begin());

@@ -15,8 +15,7 @@ class Covered {
  public:
   explicit Covered(const std::vector<WindowAxis>& axes) : axes_(axes) {}
   std::size_t windows() const { return static_cast<std::size_t>(axes_[0].count) * static_cast<std::size_t>(axes_[1].count); }
-  bool covers_all() const { return !axes_[0].pads() && !axes_[1].pads(); }
-  const std::vector<std::size_t>& of(std::size_t window) {
+  const Window& of(std::size_t window) {
     pixels_.clear();
     const auto across = static_cast<std::size_t>(axes_[1].count);
     for_each_pixel(axes_, static_cast<int>(window / across), static_cast<int>(window % across),
@@ -26,7 +25,7 @@ class Covered {
 
  private:
   const std::vector<WindowAxis> axes_;
-  std::vector<std::size_t> pixels_;
+  Window pixels_;
 };
 
 // What hls4ml puts where max pooling pads: the sign bit alone, the least value of a type with a sign.
@@ -88,7 +87,7 @@ FloatFunction Pooling::float_function() const {
     for (std::size_t s = 0; s < call.samples; ++s) {
       const float* x = call.inputs.front().data() + s * size;
       for (std::size_t w = 0; w < covered.windows(); ++w) {
-        const std::vector<std::size_t>& pixels = covered.of(w);
+        const Window& pixels = covered.of(w);
         for (std::size_t c = 0; c < channels; ++c) {
           float largest = -std::numeric_limits<float>::infinity();
           float sum = 0;
@@ -125,6 +124,20 @@ void Pooling::plan(const Place& place, Step& step) const {
   step.word_bits = kMaxSumWidth;
 }
 
+// Of one type, whose least value the padding is.
+Form Pooling::form(const Place& place) const {
+  const Format& x = place.input();
+  const bool one_type = x == place.types[TypeName::kAccum] && x == place.types.result();
+  return kind_ == PoolKind::kMax && one_type && (x.is_signed || !pads(*place.shapes.front())) ? Form::kLargest : Form::kAny;
+}
+
+std::vector<Window> Pooling::pools(const Place& place) const {
+  Covered covered(windows_.axes(*place.shapes.front()));
+  std::vector<Window> windows;
+  for (std::size_t w = 0; w < covered.windows(); ++w) windows.push_back(covered.of(w));
+  return windows;
+}
+
 template <class Raw>
 void Pooling::compute(const ExactCall<Raw>& call) const {
   const Format& x = call.place.input();
@@ -136,11 +149,11 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
   const auto pixels = static_cast<std::size_t>(windows_.pixels());
   const std::optional<int> shift = lossless_shift(x, accum);
   Covered covered(windows_.axes(shape));
-  // Of one type, whose least value the padding is, the largest is found for all channels together.
-  if (kind_ == PoolKind::kMax && x == accum && accum == result && (x.is_signed || covered.covers_all())) {
+  // The largest is found for all channels together.
+  if (form(call.place) == Form::kLargest) {
     for (std::size_t w = 0; w < covered.windows(); ++w) {
       Raw* y = call.y.data() + w * channels;
-      const std::vector<std::size_t>& of_window = covered.of(w);
+      const Window& of_window = covered.of(w);
       std::copy_n(call.x().data() + of_window.front() * channels, channels, y);
       for (const std::size_t pixel : of_window) {
         const Raw* values = call.x().data() + pixel * channels;
@@ -154,7 +167,7 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
   std::vector<Int128> terms;
   std::size_t at = 0;
   for (std::size_t w = 0; w < covered.windows(); ++w) {
-    const std::vector<std::size_t>& of_window = covered.of(w);
+    const Window& of_window = covered.of(w);
     for (std::size_t c = 0; c < channels; ++c, ++at) {
       values.clear();
       for (const std::size_t pixel : of_window) values.push_back(static_cast<Int128>(call.x()[pixel * channels + c]));

@@ -33,7 +33,8 @@ class Pooling final : public Elementwise<Pooling> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place& place) const override;
+  std::vector<Window> pools(const Place& place) const override;
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -28,7 +28,8 @@ class Rearrangement final : public Elementwise<Rearrangement> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return false; }
   void plan(const Place& place, Step& step) const override { plan_cast(place, step); }
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kMoves; }
+  std::vector<std::ptrdiff_t> sources(const Place& place) const override { return sources(*place.shapes.front(), false); }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

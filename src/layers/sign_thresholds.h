@@ -29,7 +29,7 @@ class SignThresholds final : public ExactOperation<SignThresholds> {
   OperationPtr scaled(const Numbers&, const Numbers&, const Format*) const override { return nullptr; }
   std::vector<WeightArray> weights() const override;
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kRows; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -29,7 +29,7 @@ class Softmax final : public Elementwise<Softmax> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kRows; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

@@ -20,7 +20,7 @@ class TableActivation final : public Elementwise<TableActivation> {
   LayerPrecision types(const TypeRequest& request) const override;
   bool takes_linear() const override { return true; }
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kRows; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

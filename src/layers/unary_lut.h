@@ -25,7 +25,7 @@ class UnaryLut final : public Elementwise<UnaryLut> {
   std::vector<WeightArray> weights() const override { return {{TypeName::kTable, table_}}; }
   // Requires that the type of x has no more patterns than the table has entries.
   void plan(const Place& place, Step& step) const override;
-  Form form(const Place&) const override { return Form::kAny; }
+  Form form(const Place&) const override { return Form::kRows; }
   template <class Raw>
   void compute(const ExactCall<Raw>& call) const;
   Interval bounds(const Place& place, const Step& step, const std::vector<Interval>& inputs) const override;

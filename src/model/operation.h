@@ -160,6 +160,9 @@ enum class Form : std::uint8_t {
   kRowMean,        // y = (result) the sum of (accum) x over the rows of a set, in accum, divided by their number
   kAffine,         // y = (result)(x * factor + summand), exact before the cast
   kPairs,          // y = (result) of what two layers' values make together, exact before the cast
+  kRows,           // y = what `exact` makes of each row of the last axis by itself: any number of rows may be handed to it
+  kMoves,          // y = (result) of values that lie elsewhere in the input, or 0; as they are where the types are one
+  kLargest,        // y = the largest values of windows, channel by channel, in the input's type
   kAny,
 };
 
@@ -193,10 +196,15 @@ struct Gather {
     int count;
   };
   std::size_t width = 0;           // of a row
-  std::vector<Run> runs;           // of all rows, one after the other
+  std::vector<Run> runs;           // of all rows, one after the other, in a row by `to`
   std::vector<std::size_t> first;  // run of each row, and the end
   bool pads = false;               // some row has a 0 of its own
   std::size_t rows() const { return first.size() - 1; }
+  bool is_whole(std::size_t row) const {  // without a 0 of its own
+    std::size_t values = 0;
+    for (std::size_t i = first[row]; i < first[row + 1]; ++i) values += static_cast<std::size_t>(runs[i].count);
+    return values == width;
+  }
 };
 // Rows [from, from + count) of a sample x, each of `width` values.
 template <class Value>
@@ -209,6 +217,9 @@ void gather_rows(const Gather& gather, const Value* x, std::size_t from, std::si
     }
   }
 }
+
+// The pixels (steps, positions: all axes but the last) of a sample that one of the output is made of.
+using Window = std::vector<std::size_t>;
 
 class Operation;
 using OperationPtr = std::shared_ptr<const Operation>;
@@ -250,6 +261,8 @@ class Operation {
   virtual Affine affine(const Place&, const Step&) const { return {}; }              // of Form::kAffine
   virtual Pairing pairing(const Place&) const { return {}; }                         // of Form::kPairs
   virtual std::optional<Gather> gather(const Place&) const { return std::nullopt; }  // of Form::kMatrixProduct
+  virtual std::vector<std::ptrdiff_t> sources(const Place&) const { return {}; }     // of Form::kMoves: where in the input, -1 for 0
+  virtual std::vector<Window> pools(const Place&) const { return {}; }               // of Form::kLargest: for each pixel of the output
   virtual void exact(const ExactCall<std::int64_t>& call) const = 0;
   virtual void exact(const ExactCall<Int128>& call) const = 0;
   // Of its results, whatever lies in the inputs' intervals.

@@ -7,6 +7,7 @@
 #include "engine/dense/finish.h"
 #include "engine/program.h"
 #include "fixed/cast.h"
+#include "model/operation.h"
 
 namespace narrow {
 namespace {
@@ -133,6 +134,48 @@ struct InRegisters {
   std::int32_t high = 0;  // of the output's type
 };
 
+// Rows that are read where they lie in a sample, all alike: the weights in the order in which the values lie there, with zeros where a
+// run of them has no second value of its last pair.
+struct InPlace {
+  std::vector<std::int32_t> rows;  // where each row begins in a sample; -1 for one of which some values are no sample's
+  std::vector<std::int32_t> pairs;
+  Weights16 weights;
+};
+
+// Nothing where no row is whole.
+std::optional<InPlace> make_in_place(const MatrixProduct& product) {
+  const Gather& gather = *product.gather;
+  const auto runs_of = [&](std::size_t row) {
+    return std::span(gather.runs).subspan(gather.first[row], gather.first[row + 1] - gather.first[row]);
+  };
+  std::span<const Gather::Run> first;  // the first such row's
+  InPlace plan;
+  for (std::size_t row = 0; row < gather.rows(); ++row) {
+    plan.rows.push_back(-1);
+    if (!gather.is_whole(row)) continue;
+    const std::span<const Gather::Run> runs = runs_of(row);
+    if (first.empty()) first = runs;
+    const auto alike = [&](const Gather::Run& a, const Gather::Run& b) {
+      return a.to == b.to && a.count == b.count && a.from - runs.front().from == b.from - first.front().from;
+    };
+    if (std::equal(runs.begin(), runs.end(), first.begin(), first.end(), alike)) plan.rows.back() = runs.front().from;
+  }
+  if (first.empty()) return std::nullopt;
+  std::vector<int> values;  // of a row, in the order of the pairs; -1 for none
+  for (const Gather::Run& run : first) {
+    for (int i = 0; i < run.count; i += 2) {
+      plan.pairs.push_back(run.from - first.front().from + i);
+      values.push_back(run.to + i);
+      values.push_back(i + 1 < run.count ? run.to + i + 1 : -1);
+    }
+  }
+  plan.weights = pack16(static_cast<int>(values.size()), product.n_out, [&](int i, int j) {
+    const int k = values[static_cast<std::size_t>(i)];
+    return k < 0 ? Int128{0} : product.at(k, j);
+  });
+  return plan;
+}
+
 // Blocks of rows of a wide type whose inputs turn out to be small: one product, sums that are whole in int32.
 struct SmallInputs {
   int limit = 0;  // of |x|
@@ -160,6 +203,7 @@ class Planes final : public DenseKernel {
     kernel->pack(product);
     if (kernel->cuts_.products() == 1 && up == 0 && sums->magnitude <= kMax32) {
       kernel->plan_one_sum(product, *sums, !stays, counting, weights);
+      if (product.gather != nullptr && fits_small(product.input)) kernel->in_place_ = make_in_place(product);
     } else {
       kernel->plan_many_sums(product, *sums, !stays, counting);
       kernel->plan_small_inputs(product, at, !stays);
@@ -193,15 +237,15 @@ class Planes final : public DenseKernel {
     }
     const std::optional<CheckedEpilogue> epilogue = make_epilogue(product, sums.sum, wrap);
     if (!epilogue) return;
-    if (epilogue->epilogue.relu && fits_small(product.input) && n_out() % kBlock == 0 &&
-        sums.magnitude + epilogue->epilogue.add <= kMax32) {
+    if (epilogue->epilogue.relu && fits_small(product.input) && sums.magnitude + epilogue->epilogue.add <= kMax32) {
       // (max(s, 0) + add) >> right is max((s + add) >> right, 0): add is less than a step.
       InRegisters plan;
       plan.add = epilogue->epilogue.add;
       plan.right = epilogue->epilogue.right;
       plan.high = epilogue->epilogue.high;
       plan.bias.resize(bias32_.size());
-      std::transform(bias32_.data(), bias32_.data() + bias32_.size(), plan.bias.data(), [&](std::int32_t b) { return b + plan.add; });
+      plan.bias.fill(0);
+      std::transform(bias32_.data(), bias32_.data() + n_out(), plan.bias.data(), [&](std::int32_t b) { return b + plan.add; });
       in_registers_ = std::move(plan);
     }
     if (counting != Counting::kAll) epilogue_ = epilogue;
@@ -259,9 +303,44 @@ class Planes final : public DenseKernel {
     if (!bias_.empty() && !wide_epilogue_) return put_together(x, rows, scratch, tally);
     if (!large_bias_.empty()) return put_groups_together(x, rows, scratch, tally);
     multiply(x, rows, scratch);
+    if (wide_epilogue_) finish_many_sums(rows, scratch, tally);
+    else finish_one_sum(rows, scratch, tally);
+  }
+
+  void run_gathered(const Gather& gather, const Tensor& x, std::size_t size, std::size_t samples, Tensor& y, Scratch& scratch,
+                    Tally& tally) const override {
+    if (!in_place_) return DenseKernel::run_gathered(gather, x, size, samples, y, scratch, tally);
+    begin(samples * gather.rows(), y, scratch, tally);
+    const std::vector<std::int32_t>& starts = in_place_->rows;
+    for (std::size_t s = 0; s < samples; ++s) {
+      for (std::size_t row = 0; row < starts.size();) {
+        // Rows of one kind.
+        std::size_t end = row + 1;
+        while (end < starts.size() && end < row + kChunk && (starts[end] < 0) == (starts[row] < 0)) ++end;
+        const Rows rows{s * starts.size() + row, end - row, y};
+        if (starts[row] < 0) run_window(gather, x, size, rows.first, rows.count, y, scratch, tally);
+        else run_in_place(x.s.data() + s * size, {starts.data() + row, in_place_->pairs.data()}, rows, scratch, tally);
+        row = end;
+      }
+    }
+  }
+
+  void run_in_place(const std::int16_t* x, const Places& places, const Rows& rows, Scratch& scratch, Tally& tally) const {
+    const Weights16& weights = in_place_->weights;
+    if (in_registers_ && !scratch.left[at().layer]) {
+      const InRegisters& plan = *in_registers_;
+      std::int16_t* to = rows.y.s.data() + rows.first * n_out();
+      if (took(dot16_relu(weights, x, places, rows.count, plan.bias.data(), plan.add, plan.right, to), tally)) return;
+      scratch.left[at().layer] = true;
+    }
+    scratch.sums[0].resize(rows.count * sums_stride());
+    dot16(weights, x, places, rows.count, bias32_.data(), scratch.sums[0].data());
+    finish_one_sum(rows, scratch, tally);
+  }
+
+  void finish_one_sum(const Rows& rows, Scratch& scratch, Tally& tally) const {
     std::int32_t* sums = scratch.sums[0].data();
     if (epilogue_) tally.overflowed |= epilogue_->run(sums, sums_stride(), n_out(), rows);
-    else if (wide_epilogue_) finish_many_sums(rows, scratch, tally);
     else finish_.run(sums, sums_stride(), rows, scratch, tally);
   }
 
@@ -274,10 +353,15 @@ class Planes final : public DenseKernel {
     std::int16_t* to = rows.y.s.data() + rows.first * n_out();
     const InRegisters& plan = *in_registers_;
     const std::optional<int> group = pack_bytes(from, rows.count, scratch);
-    const ReluSeen seen =
+    return took(
         group ? dot8_relu(bytes_->weights, scratch.x8.data(), rows.count, plan.bias.data(), *group, plan.add, plan.right, to)
-              : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add, plan.right, to);
-    if (seen.most > plan.high || seen.most >= kMax16) return false;
+              : dot16_relu(planes_.front(), paired_rows(from, rows.count, scratch), rows.count, plan.bias.data(), plan.add, plan.right, to),
+        tally);
+  }
+
+  // False where a value was beyond the output's type.
+  bool took(const ReluSeen& seen, Tally& tally) const {
+    if (seen.most > in_registers_->high || seen.most >= kMax16) return false;
     tally.counts[*at().relu].zeros += seen.zeros;
     return true;
   }
@@ -411,6 +495,7 @@ class Planes final : public DenseKernel {
   int up_ = 0;                      // accum's fractional bits less the product's
   std::optional<Bytes> bytes_;
   std::optional<InRegisters> in_registers_;
+  std::optional<InPlace> in_place_;
   std::optional<CheckedEpilogue> epilogue_;    // of one sum
   std::optional<WideEpilogue> wide_epilogue_;  // of many
   Finish finish_;                              // of either, for everything else
