@@ -86,22 +86,48 @@ bool relu_is_right(const Product& product, int add, int right, const Buffer<std:
          std::all_of(y.data() + y.size() - kBlock, y.data() + y.size(), [](int each) { return each == kBehind; });
 }
 
+// The same operands in pairs that lie apart, rows in falling order.
+struct Spread {
+  Buffer<std::int16_t> x;
+  std::vector<std::int32_t> rows, pairs;
+  Places places() const { return {rows.data(), pairs.data()}; }
+
+  explicit Spread(const Product& product) {
+    constexpr int kApart = 3;
+    const int length = kApart * ((product.n_in + 1) / 2);
+    x.resize(static_cast<std::size_t>(product.rows * length));
+    x.fill(kBehind);
+    for (int r = 0; r < product.rows; ++r) {
+      rows.push_back((product.rows - 1 - r) * length);
+      for (int k = 0; k < product.n_in; ++k)
+        x[static_cast<std::size_t>(rows.back() + k / 2 * kApart + k % 2)] = static_cast<std::int16_t>(product.at(r, k));
+    }
+    for (int k = 0; k < length; k += kApart) pairs.push_back(k);
+  }
+};
+
 bool dot16_is_right(std::mt19937_64& random, bool relu) {
   const Product product(random, -32768, 32767, 900);
+  const auto rows = static_cast<std::size_t>(product.rows);
   const Weights16 weights = pack16(product.n_in, product.n_out, [&](int i, int j) { return product.weight(i, j); });
   const int stride = weights.blocks() * kBlock;
   const Buffer<std::int16_t> x = rows_of<std::int16_t>(product, 2 * weights.pairs());
+  const Spread spread(product);
   const Buffer<std::int32_t> bias = bias_of<std::int32_t>(product, stride);
   if (relu) {
     const int right = static_cast<int>(random() % 16);
-    Buffer<std::int16_t> y = relu_values(product);
     const int add = random() % 2 == 0 ? 0 : (1 << right) / 2;
-    const ReluSeen seen = dot16_relu(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), add, right, y.data());
-    return relu_is_right(product, add, right, y, seen);
+    Buffer<std::int16_t> y = relu_values(product);
+    Buffer<std::int16_t> placed = relu_values(product);
+    const ReluSeen seen = dot16_relu(weights, x.data(), rows, bias.data(), add, right, y.data());
+    const ReluSeen of_placed = dot16_relu(weights, spread.x.data(), spread.places(), rows, bias.data(), add, right, placed.data());
+    return relu_is_right(product, add, right, y, seen) && relu_is_right(product, add, right, placed, of_placed);
   }
   Buffer<std::int32_t> sums(static_cast<std::size_t>(product.rows * stride));
-  dot16(weights, x.data(), static_cast<std::size_t>(product.rows), bias.data(), sums.data());
-  return sums_are_right(product, sums, stride);
+  Buffer<std::int32_t> placed(sums.size());
+  dot16(weights, x.data(), rows, bias.data(), sums.data());
+  dot16(weights, spread.x.data(), spread.places(), rows, bias.data(), placed.data());
+  return sums_are_right(product, sums, stride) && sums_are_right(product, placed, stride);
 }
 
 bool dot16_rounded_is_right(std::mt19937_64& random) {
