@@ -29,6 +29,7 @@ ON_AP_TYPES = [f"cast_test_{i}" for i in range(7)] + ["cast_other_test", "layers
 TESTS = {
     "src/fixed/": [*ON_AP_TYPES, "golden_test", "precision_test", "interpreter_test", "bounds_test", "matrix_product_test"],
     "src/cost/": ["cost_test", "fpga_test"],
+    "src/keras/": ["quantizer_test", "golden_test", "reader_test"],
     "src/precision/": ["precision_test", "golden_test", "bounds_test"],
     "src/layers/": ["layers_test", "golden_test", "interpreter_test", "bounds_test", "precision_test", "engine_test"],
     "src/search/": ["search_test"],

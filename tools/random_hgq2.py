@@ -27,8 +27,6 @@ import numpy as np  # noqa: E402
 from hgq.config import LayerConfigScope, QuantizerConfig  # noqa: E402
 from hgq.utils import trace_minmax  # noqa: E402
 
-import random_graphs  # noqa: E402
-
 ROUNDINGS = ["TRN", "RND", "RND_CONV"]
 OVERFLOWS = ["WRAP", "WRAP", "SAT", "SAT_SYM"]
 
@@ -123,6 +121,8 @@ def converted(model, folder, io_type="io_parallel"):
 
 
 def main():
+    import random_graphs  # with narrow's package, which the networks alone do not need
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", type=int, default=20)

@@ -161,8 +161,10 @@ def test_networks_of_hgq2_have_the_same_bits(number, tmp_path):
     assert any(layer.class_name == "FixedPointQuantizer" for layer in hls.get_layers())
     different, values = random_graphs.compare(hls, x)
     assert different == [] and values > 200
-    with pytest.raises(narrow.Error, match=r"HGQ2.*narrow\.from_hls4ml"):
-        narrow.load(model)
+    # And from its file.
+    model.save(tmp_path / "network.keras")
+    y = narrow.load(tmp_path / "network.keras").predict(x, "ap_fixed<16,6>", types="uniform")
+    assert np.array_equal(y.reshape(len(x), -1).astype(np.float32), random_graphs.side_by_side(hls.predict(x)).reshape(len(x), -1))
 
 
 @pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])

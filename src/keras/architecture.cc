@@ -6,8 +6,10 @@
 #include <limits>
 #include <optional>
 #include <regex>
+#include <set>
 
 #include "error.h"
+#include "keras/hgq2.h"
 #include "keras/layer_config.h"
 #include "keras/quantizer_config.h"
 #include "layers/batch_normalization.h"
@@ -490,6 +492,10 @@ void require_last_axis(const KerasLayer& layer, std::size_t rank, const std::str
 }
 
 OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights, const Shape& input) {
+  if (layer.class_name == "BatchNormalization" && !layer.hgq2.empty()) {
+    return std::make_shared<BatchNormalization>(GivenNumbers{weights.at(0).values}, GivenNumbers{weights.at(1).values},
+                                                BatchNormalization::Origin{.hls4ml_class = "BatchNormalization"});
+  }
   if (plain_class(layer.class_name) == "Dense") return dense_op(layer, weights);
   if (layer.class_name.starts_with("DepthwiseConv")) return depthwise_op(layer, weights, true);
   if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
@@ -528,6 +534,26 @@ class Builder {
 
   void add(const KerasLayer& layer) {
     note_name(layer);
+    if (!layer.hgq2.empty()) return add_hgq2(layer);
+    const auto weights = weights_.find(layer.name);
+    static const LayerWeights kNone;
+    add(layer, weights == weights_.end() ? kNone : weights->second);
+  }
+
+  Model finish(const std::vector<std::string>& outputs) {
+    if (outputs.empty()) throw Error("the model has no outputs");
+    for (const std::string& name : outputs) {
+      const auto found = index_.find(name);
+      if (found == index_.end()) throw Error("its output " + name + " is not a layer of the model");
+      model_.outputs.push_back(found->second);
+    }
+    return std::move(model_);
+  }
+
+ private:
+  const Shape& shape(const std::string& name) const { return model_.layers[static_cast<std::size_t>(index_.at(name))].shape; }
+
+  void add(const KerasLayer& layer, const LayerWeights& weights) {
     if (layer.class_name == "InputLayer") return add_input(layer);
     if (is_merge(layer.class_name)) return add_merge(layer);
     if (layer.inputs.size() != 1)
@@ -539,10 +565,8 @@ class Builder {
       model_.dropped.push_back(layer.name);
       return;
     }
-    const auto weights = weights_.find(layer.name);
-    static const LayerWeights kNone;
-    if (is_separable(layer.class_name)) return add_separable(layer, weights == weights_.end() ? kNone : weights->second);
-    const OperationPtr op = op_of(layer, weights == weights_.end() ? kNone : weights->second, shape(layer.inputs.front()));
+    if (is_separable(layer.class_name)) return add_separable(layer, weights);
+    const OperationPtr op = op_of(layer, weights, shape(layer.inputs.front()));
     if (plain_class(layer.class_name) == "BatchNormalization")
       require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
     if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
@@ -565,18 +589,40 @@ class Builder {
     if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name)) add_activation(layer);
   }
 
-  Model finish(const std::vector<std::string>& outputs) {
-    if (outputs.empty()) throw Error("the model has no outputs");
-    for (const std::string& name : outputs) {
-      const auto found = index_.find(name);
-      if (found == index_.end()) throw Error("its output " + name + " is not a layer of the model");
-      model_.outputs.push_back(found->second);
+  // The quantizers of its inputs, the layer without quantizers, its activation, and the quantizer of its output.
+  void add_hgq2(const KerasLayer& layer) {
+    if (layer.inputs.empty() || (layer.inputs.size() != 1 && !is_merge(layer.class_name)))
+      throw Error(describe(layer) + ": it has " + std::to_string(layer.inputs.size()) + " inputs; layers with one are supported");
+    KerasLayer plain = layer;
+    const std::vector<Hgq2Quantizer> before = input_quantizers(layer);
+    if (layer.class_name == "Quantizer") return add_quantizer(layer, before.front(), layer.inputs.front());
+    if (std::set<std::string>(layer.inputs.begin(), layer.inputs.end()).size() < layer.inputs.size() && !before.empty())
+      throw Error(describe(layer) + ": of a layer that it merges with itself hls4ml 1.3.0 takes the second quantizer for both");
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      add_quantizer(layer, before[i], layer.inputs[i]);
+      plain.inputs[i] = before[i].name;
     }
-    return std::move(model_);
+    if (layer.class_name == "UnaryLUT") {
+      const Hgq2Table made = table_of(layer, weights_);
+      plain.config["kif_in"] = made.kif;
+      add(plain, {made.table});
+    } else {
+      add(plain, quantized_weights(layer, weights_));
+    }
+    for (const Hgq2Quantizer& behind : output_quantizers(layer)) {
+      add_quantizer(layer, behind, layer.name);
+      index_[layer.name] = index_.at(behind.name);
+      index_.erase(behind.name);
+    }
+    for (const Hgq2Quantizer& each : before) index_.erase(each.name);
   }
 
- private:
-  const Shape& shape(const std::string& name) const { return model_.layers[static_cast<std::size_t>(index_.at(name))].shape; }
+  void add_quantizer(const KerasLayer& layer, const Hgq2Quantizer& quantizer, const std::string& input) {
+    const auto state = weights_.find(key_of(layer, quantizer));
+    const LayerWeights none;
+    push(quantizer.name, "FixedPointQuantizer",
+         quantizer_op(layer, quantizer, state == weights_.end() ? none : state->second, shape(input)), input);
+  }
 
   void add_input(const KerasLayer& layer) {
     const std::optional<Shape> declared = declared_shape(layer.config);
@@ -690,6 +736,14 @@ KerasLayer layer_from(const json& item) {
   }
   // A user's own Dense is not Keras'.
   const std::string module = text_or(item, "module", "keras");
+  if (module.starts_with("hgq.") || layer.class_name.starts_with("hgq>")) {
+    const std::string bare = without_package(layer.class_name);
+    const std::string plain = class_without_quantizers(bare);
+    layer.config = without_wrappers(config);
+    layer.hgq2 = plain.empty() ? "" : bare;
+    layer.class_name = plain.empty() ? "hgq." + bare : plain;
+    return layer;
+  }
   // A legacy file does not say the module; every layer has a dtype.
   if (is_merge(layer.class_name) && (module.starts_with("keras.src.ops") || !config.contains("dtype"))) {
     throw Error(describe(layer) + ": it is an operation, such as a + b, which hls4ml 1.3.0 does not read; use keras.layers." +
@@ -809,11 +863,19 @@ Architecture parse_architecture(const json& json, std::string_view version) {
   return architecture;
 }
 
+// What HGQ2 keeps of a layer's cost beside its trained numbers.
+static void add_ebops(const KerasLayer& layer, std::vector<std::string>& names) {
+  if (flag(layer, "enable_ebops", true)) names.insert(names.end(), {"ebops_weight", "ebops"});
+}
+
 std::vector<std::string> weight_names(const KerasLayer& layer) {
   if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name) || is_separable(layer.class_name)) {
     std::vector<std::string> names{"kernel"};
     if (is_separable(layer.class_name)) names.emplace_back("pointwise_kernel");
     if (flag(layer, "use_bias", true)) names.emplace_back("bias");
+    if (layer.hgq2 == "QBatchNormDense" && flag(layer, "scale", true)) names.emplace_back("bn_gamma");
+    if (!layer.hgq2.empty()) add_ebops(layer, names);
+    if (layer.hgq2 == "QBatchNormDense") names.insert(names.end(), {"moving_mean", "moving_variance"});
     return names;
   }
   if (plain_class(layer.class_name) == "BatchNormalization") {
@@ -821,11 +883,12 @@ std::vector<std::string> weight_names(const KerasLayer& layer) {
     if (flag(layer, "scale", true)) names.emplace_back("gamma");
     if (flag(layer, "center", true)) names.emplace_back("beta");
     names.insert(names.end(), {"moving_mean", "moving_variance"});
+    if (!layer.hgq2.empty()) add_ebops(layer, names);
     return names;
   }
   if (layer.class_name == "PReLU") return {"alpha"};
   if (layer.class_name == "FixedPointQuantizer") return {"keep_negative", "bits", "integers"};
-  if (layer.class_name == "UnaryLUT") return {"table"};
+  if (layer.class_name == "UnaryLUT" && layer.hgq2.empty()) return {"table"};
   return {};
 }
 
@@ -833,6 +896,14 @@ Model build_model(const Architecture& architecture, const std::map<std::string, 
   Builder builder(weights);
   std::vector<const KerasLayer*> waiting;
   for (const KerasLayer& layer : architecture.layers) waiting.push_back(&layer);
+  const bool of_hgq2 = std::any_of(waiting.begin(), waiting.end(), [](const KerasLayer* layer) { return !layer->hgq2.empty(); });
+  for (const KerasLayer* layer : waiting) {
+    if (of_hgq2 && layer->class_name == "ReLU") {
+      throw Error(describe(*layer) +
+                  ": hls4ml 1.3.0 makes a ThresholdedReLU of it, which narrow does not follow among layers of HGQ2; use "
+                  "Activation(\"relu\")");
+    }
+  }
   // Keras writes layers in order of depth; a file in any other order is put right here.
   while (!waiting.empty()) {
     const auto next = std::find_if(waiting.begin(), waiting.end(), [&](const KerasLayer* layer) { return builder.ready(*layer); });

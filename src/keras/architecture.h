@@ -26,6 +26,7 @@ struct KerasLayer {
   std::vector<std::string> inputs;  // names of layers
   nlohmann::json arguments;         // what else it is called with, by name; null for nothing
   bool keras2 = false;              // some functions have changed since
+  std::string hgq2 = {};            // of HGQ2 its class there, such as QDense of a Dense with quantizers (keras/hgq2.h)
 };
 
 struct Architecture {

@@ -61,6 +61,19 @@ const Options kOfAll = {{"name", Option::kHonoured},
                         {"activity_regularizer", Option::kNoMatter},
                         {"batch_input_shape", Option::kHonoured}};
 
+// Of every layer of HGQ2: its quantizers, and what it takes for the cost of the layer.
+const Options kOfHgq2 = {{"enable_iq", Option::kHonoured},
+                         {"enable_oq", Option::kHonoured},
+                         {"enable_ebops", Option::kHonoured},
+                         {"iq_conf", Option::kHonoured},
+                         {"iq_confs", Option::kHonoured},
+                         {"oq_conf", Option::kHonoured},
+                         {"kq_conf", Option::kHonoured},
+                         {"bq_conf", Option::kHonoured},
+                         {"ebops_factor", Option::kNoMatter},
+                         {"beta0", Option::kNoMatter},
+                         {"parallelization_factor", Option::kNoMatter}};
+
 Options with(Options options, const std::vector<std::string>& trained) {
   for (const std::string& weight : trained) {
     for (const char* suffix : {"_initializer", "_regularizer", "_constraint"}) options[weight + suffix] = Option::kNoMatter;
@@ -153,6 +166,10 @@ const Options* options_of(const std::string& class_name) {
                                           {"fusible", Option::kHonoured},
                                           {"overrides", Option::kHonoured}};
   static const Options kUnaryLut = {{"kif_in", Option::kHonoured}, {"kif_out", Option::kNoMatter}};  // the table has its values
+  static const Options kUnaryFunction = {{"activation", Option::kHonoured},
+                                         {"allow_heterogeneous_table", Option::kHonoured},
+                                         {"allow_heterogeneous_input", Option::kNoMatter}};  // the quantizer's state has it
+  static const Options kQuantizer = {{"config", Option::kHonoured}};
   static const Options kConcatenate = {{"axis", Option::kHonoured}};
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
@@ -181,7 +198,9 @@ const Options* options_of(const std::string& class_name) {
   if (class_name == "Concatenate") return &kConcatenate;
   if (class_name == "Dot") return &kDot;
   if (class_name == "FixedPointQuantizer") return &kFixedQuantizer;
+  if (class_name == "Quantizer") return &kQuantizer;
   if (class_name == "UnaryLUT") return &kUnaryLut;
+  if (class_name == "QUnaryFunctionLUT") return &kUnaryFunction;
   if (is_merge(class_name)) return &kMerge;
   if (passes_on(class_name) || is_dropout(class_name)) return &kRandom;
   return nullptr;
@@ -229,18 +248,29 @@ void require_float32(const KerasLayer& layer) {
   throw Error(describe(layer) + ": it computes in " + short_text(name) + "; narrow needs float32");
 }
 
+// Null for one that narrow does not know.
+const Option* option_of(const KerasLayer& layer, const std::string& key) {
+  static const Options kFused = with(*options_of("BatchNormalization"), {"bn_gamma"});
+  const bool is_function = layer.hgq2 == "QUnaryFunctionLUT";
+  std::vector<const Options*> all{options_of(is_function ? layer.hgq2 : layer.class_name), &kOfAll};
+  if (!layer.hgq2.empty()) all.push_back(&kOfHgq2);
+  if (layer.hgq2 == "QBatchNormDense") all.push_back(&kFused);
+  for (const Options* options : all) {
+    if (const auto found = options->find(key); found != options->end()) return &found->second;
+  }
+  return nullptr;
+}
+
 void check_option(const KerasLayer& layer, const std::string& key, const json& value) {
-  const Options& own = *options_of(layer.class_name);
-  auto found = own.find(key);
-  if (found == own.end()) found = kOfAll.find(key);
-  if (found == kOfAll.end()) {
+  const Option* const option = option_of(layer, key);
+  if (option == nullptr) {
     if (value.is_null()) return;  // not set
     throw Error(describe(layer) + ": narrow does not know its option " + key + " = " + short_text(value) +
                 ", which may change the numbers");
   }
-  if (found->second == Option::kMustBeOff && !is_off(value)) throw not_supported(layer, key, value);
-  if (found->second == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
-  if (found->second == Option::kOnes && !is_one(value)) throw not_supported(layer, key, value);
+  if (*option == Option::kMustBeOff && !is_off(value)) throw not_supported(layer, key, value);
+  if (*option == Option::kLastChannels && !value.is_null() && value != "channels_last") throw not_supported(layer, key, value);
+  if (*option == Option::kOnes && !is_one(value)) throw not_supported(layer, key, value);
 }
 
 // A constant of an activation, which is at least 0; `fallback` where none of the keys says it.
@@ -363,13 +393,16 @@ bool is_global_pooling(const std::string& class_name) { return contains(kGlobalP
 bool is_hgq(const std::string& class_name) { return contains(kHgq, class_name); }
 bool is_set_sum_name(const std::string& class_name) { return contains(kSetSums, class_name); }
 
-std::string describe(const KerasLayer& layer) { return "layer " + layer.name + " (" + layer.class_name + ")"; }
+std::string describe(const KerasLayer& layer) {
+  return "layer " + layer.name + " (" + (layer.hgq2.empty() ? layer.class_name : layer.hgq2) + ")";
+}
 
 Error unsupported(const KerasLayer& layer) {
   if (layer.class_name.starts_with("hgq.")) {
-    return Error(describe(layer) +
-                 " is a layer of HGQ2, whose bits hls4ml reads: narrow computes such networks in Python, behind hls4ml's conversion "
-                 "(narrow.from_hls4ml, docs/python.md)");
+    return Error(
+        describe(layer) +
+        " is a layer of HGQ2 that narrow does not read from a file; in Python it computes what hls4ml makes of a network, as far as "
+        "it knows that (narrow.from_hls4ml, docs/python.md)");
   }
   return Error(
       describe(layer) +
@@ -408,7 +441,8 @@ NamedOperation activation_of(const KerasLayer& layer) {
 }
 
 void check_config(const KerasLayer& layer) {
-  if (options_of(layer.class_name) == nullptr) throw unsupported(layer);
+  const bool stranger = (layer.class_name == "Quantizer" || layer.class_name == "QUnaryFunctionLUT") && layer.hgq2.empty();
+  if (options_of(layer.class_name) == nullptr || stranger) throw unsupported(layer);
   if (!layer.config.is_object()) throw Error(describe(layer) + ": it has no configuration");
   require_float32(layer);
   for (const auto& [key, value] : layer.config.items()) check_option(layer, key, value);

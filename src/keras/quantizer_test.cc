@@ -1,4 +1,5 @@
-// Weights and biases as QKeras' own quantizers make them (golden/qkeras, tools/qkeras_reference.py), bit for bit; what is refused.
+// Weights and biases as QKeras' own quantizers make them (golden/qkeras, tools/qkeras_reference.py), and HGQ2's (golden/hgq2,
+// tools/hgq2_golden.py), bit for bit; what is refused.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -7,8 +8,11 @@
 #include "data/hdf5.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "keras/hgq2.h"
 #include "keras/reader.h"
+#include "layers/batch_normalization.h"
 #include "layers/convolution.h"
+#include "layers/fixed_quantizer.h"
 
 namespace narrow {
 namespace {
@@ -46,6 +50,138 @@ TEST(QKeras, QuantizesWeightsAsItDoes) {
     }
   }
   EXPECT_GT(arrays, 0U);
+}
+
+TEST(Hgq2, QuantizesWeightsAsItDoes) {
+  std::size_t arrays = 0;
+  const char* other = std::getenv("NARROW_GOLDEN");
+  for (const auto& entry : fs::directory_iterator(other != nullptr ? other : NARROW_SOURCE_DIR "/golden/hgq2")) {
+    const std::string path = entry.path().string();
+    constexpr std::string_view kEnding = ".quantized.h5";
+    if (!path.ends_with(kEnding)) continue;
+    const Hdf5Reader file(path);
+    const Model model = read_keras(path.substr(0, path.size() - kEnding.size()) + ".keras");
+    for (const Layer& layer : model.layers) {
+      const Dense* dense = matrix_of(layer);
+      const auto* norm = as<BatchNormalization>(layer);
+      if (dense == nullptr && norm == nullptr) continue;
+      const std::vector<std::pair<std::string, std::vector<float>>> ours =
+          dense != nullptr ? std::vector<std::pair<std::string, std::vector<float>>>{{"/kernel", dense->kernel}, {"/bias", dense->bias}}
+                           : std::vector<std::pair<std::string, std::vector<float>>>{{"/scale", norm->scale()}, {"/offset", norm->bias()}};
+      for (const auto& [name, values] : ours) {
+        const std::string dataset = "/" + layer.name + name;
+        if (!file.has(dataset)) continue;
+        EXPECT_EQ(file.read<float>(dataset).values, values) << path << dataset;
+        ++arrays;
+      }
+    }
+  }
+  EXPECT_GT(arrays, 0U);
+}
+
+// A QDense of HGQ2 of one input and two outputs, whose quantizers are of a kind and have a state.
+class OfHgq2 : public testing::Test {
+ protected:
+  static nlohmann::json quantizer(const std::string& kind, const std::string& rounding, const std::string& overflow) {
+    return {{"class_name", "QuantizerConfig"},
+            {"config",
+             {{"q_type", kind},
+              {"place", "weight"},
+              {"round_mode", rounding},
+              {"overflow_mode", overflow},
+              {"is_weight", false},
+              {"trainable", true}}}};
+  }
+
+  Model read(const nlohmann::json& more = {}) const {
+    nlohmann::json config = {{"name", "d"},      {"units", 2},        {"use_bias", false},    {"activation", "linear"},
+                             {"iq_conf", input}, {"kq_conf", kernel}, {"enable_ebops", false}};
+    if (!more.is_null()) config.update(more);
+    const nlohmann::json layers = {{{"class_name", "InputLayer"}, {"config", {{"name", "in"}, {"batch_shape", {nullptr, 1}}}}},
+                                   {{"class_name", class_name}, {"module", "hgq.layers.core.dense"}, {"config", config}}};
+    const Architecture architecture = parse_architecture({{"class_name", "Sequential"}, {"config", {{"layers", layers}}}}, "3.15.0");
+    return build_model(architecture, {{"d", {Weight{{1, 2}, weights}}}, {"d/iq/quantizer", state}, {"d/kq/quantizer", kernel_state}});
+  }
+  std::vector<float> kernel_of(std::vector<float> values) {
+    weights = std::move(values);
+    return as<Dense>(read().layers.back())->kernel;
+  }
+  void expect_refused(const std::string& why, const nlohmann::json& more = {}) const {
+    try {
+      read(more);
+      ADD_FAILURE() << "it is read: " << why;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
+    }
+  }
+
+  std::string class_name = "QDense";
+  nlohmann::json input = quantizer("kif", "TRN", "SAT");
+  nlohmann::json kernel = quantizer("kif", "RND", "SAT");
+  LayerWeights state = {Weight{{1, 1}, {2.4F}}, Weight{{1, 1}, {3.5F}}, Weight{{1, 1}, {1.F}}};           // i, f, k
+  LayerWeights kernel_state = {Weight{{1, 2}, {1, 1}}, Weight{{1, 2}, {2, -1}}, Weight{{1, 2}, {1, 0}}};  // i, f, k
+  std::vector<float> weights = {0.5F, 0.25F};
+};
+
+// Whole numbers are the nearest, ties even: i = 2, f = 4.
+TEST_F(OfHgq2, BitsAreRounded) {
+  const Model model = read();
+  EXPECT_EQ(model.layers.at(1).name, "d_iq");
+  const auto* of_input = as<FixedQuantizer>(model.layers.at(1));
+  ASSERT_NE(of_input, nullptr);
+  EXPECT_TRUE(of_input->bits() == (QuantizerBits{{}, {1}, {7}, {3}}));
+  EXPECT_EQ(of_input->overflow(), Overflow::kSat);
+}
+
+// hgq/quantizer/internal/fixed_point_quantizer.py, by hand: k, i, f of 1, 1, 2 and of 0, 1, -1, which has no bit left.
+TEST_F(OfHgq2, WeightsAreQuantizedByTheirModes) {
+  EXPECT_EQ(kernel_of({0.375F, 1.F}), (std::vector<float>{0.5F, 0.F}));
+  EXPECT_EQ(kernel_of({9.F, 1.F}).front(), 1.75F);
+  EXPECT_EQ(kernel_of({-9.F, 1.F}).front(), -2.F);
+  kernel = quantizer("kif", "RND", "SAT_SYM");
+  EXPECT_EQ(kernel_of({-9.F, 1.F}).front(), -1.75F);
+  kernel["config"]["scaler"] = 2.0;
+  EXPECT_EQ(kernel_of({-9.F, 1.F}).front(), -3.5F);
+  kernel["config"]["affine"] = {0.5, 1.0};
+  EXPECT_EQ(kernel_of({-9.F, 1.F}).front(), -0.75F);
+  // Of WRAP f comes first, and the speed of decay last.
+  kernel = quantizer("kif", "S_RND", "WRAP");
+  kernel_state = {Weight{{1, 1}, {2}}, Weight{{1, 1}, {1}}, Weight{{1, 1}, {1}}, Weight{{}, {0.F}}};
+  EXPECT_EQ(kernel_of({2.25F, -2.25F}), (std::vector<float>{-1.75F, 1.75F}));
+  kernel["config"]["is_weight"] = true;
+  EXPECT_EQ(kernel_of({2.25F, -2.25F}), (std::vector<float>{2.25F, -2.25F}));
+  kernel["config"]["trainable"] = false;
+  EXPECT_EQ(kernel_of({2.25F, -2.25F}), (std::vector<float>{-1.75F, 1.75F}));
+  // b - i is f; weights that wrap follow their range with RND alone.
+  kernel = quantizer("kbi", "TRN", "WRAP");
+  kernel["config"]["is_weight"] = true;
+  kernel_state.front().values = {3};
+  EXPECT_EQ(kernel_of({2.25F, -2.3F}), (std::vector<float>{-1.75F, 1.5F}));
+}
+
+TEST_F(OfHgq2, WhatIsNotTakenIsNamed) {
+  expect_refused("layer d (QDense): narrow does not know its option other = 1", {{"other", 1}});
+  expect_refused("layer d (QDense): quantizer d_iq: it is missing", {{"iq_conf", nullptr}});
+  input["config"]["scaler"] = 2.0;
+  expect_refused("layer d (QDense): quantizer d_iq: hls4ml 1.3.0 leaves its scaler out");
+  input = quantizer("float", "RND", "SAT");
+  expect_refused("its q_type is 'float'; narrow reads kbi and kif");
+  input = quantizer("kif", "RND", "WRAP_SM");
+  expect_refused("its overflow_mode should be WRAP, SAT or SAT_SYM");
+  input = quantizer("kif", "UP", "SAT");
+  expect_refused("its round_mode 'UP' is none that narrow knows");
+  input = quantizer("kif", "RND", "WRAP");
+  expect_refused("it has 3 arrays in the weights file and needs 4");
+  input = quantizer("kif", "RND", "SAT");
+  state.front().values = {60.F};
+  state.at(1).values = {60.F};
+  expect_refused("narrow has quantizers of 0 to 64 bits");
+  state.front() = Weight{{1, 3}, {1, 2, 3}};
+  expect_refused("its arrays have unequal shapes");
+  state = {Weight{{1, 3}, {1, 2, 3}}, Weight{{1, 3}, {1, 2, 3}}, Weight{{1, 3}, {1, 1, 1}}};
+  expect_refused("its input of shape 1 should be values of shape 3");
+  class_name = "QSoftmax";
+  expect_refused("(hgq.QSoftmax) is a layer of HGQ2 that narrow does not read from a file");
 }
 
 // A QDense of 2 x 2 and a QActivation behind it.

@@ -1,5 +1,6 @@
 #include "keras/reader.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -11,6 +12,8 @@
 #include "data/zip.h"
 #include "error.h"
 #include "keras/architecture.h"
+#include "keras/hgq2.h"
+#include "keras/layer_config.h"
 #include "keras/writer.h"
 
 namespace narrow {
@@ -24,8 +27,18 @@ Weight read_weight(const Hdf5Reader& file, const std::string& dataset) {
 }
 
 [[noreturn]] void throw_count(const KerasLayer& layer, std::size_t found, std::size_t wanted) {
-  throw Error("layer " + layer.name + " (" + layer.class_name + ") has " + std::to_string(found) +
-              " arrays in the weights file and needs " + std::to_string(wanted));
+  throw Error(describe(layer) + " has " + std::to_string(found) + " arrays in the weights file and needs " + std::to_string(wanted));
+}
+
+void read_quantizers(const Hdf5Reader& file, const std::string& layer_group, const KerasLayer& layer,
+                     std::map<std::string, LayerWeights>& weights) {
+  for (const Hgq2Quantizer& quantizer : all_quantizers(layer)) {
+    std::string group = layer_group + "/" + quantizer.group + "/vars";
+    if (!file.has(group)) group = layer_group + "/_" + quantizer.group + "/vars";  // by the attribute's other name
+    LayerWeights& state = weights[key_of(layer, quantizer)];
+    if (!file.has(group)) continue;
+    for (const std::string& each : file.children(group)) state.push_back(read_weight(file, group + "/" + each));
+  }
 }
 
 // Keras 3 (and 2.12 on, in `.keras`): groups are named by class and order of the layers, `dense`, `dense_1`, ..., whatever
@@ -35,16 +48,52 @@ std::map<std::string, LayerWeights> read_weights_by_order(const Hdf5Reader& file
   std::map<std::string, LayerWeights> weights;
   std::map<std::string, int> used;
   for (const KerasLayer& layer : architecture.layers) {
-    const std::string base = snake_case(layer.class_name);
+    const std::string base = snake_case(layer.hgq2.empty() ? layer.class_name : layer.hgq2);
     const int number = used[base]++;
+    const std::string own = root + "/" + base + (number == 0 ? "" : "_" + std::to_string(number));
+    if (!layer.hgq2.empty()) read_quantizers(file, own, layer, weights);
     const std::vector<std::string> names = weight_names(layer);
     if (names.empty()) continue;
-    const std::string group = root + "/" + base + (number == 0 ? "" : "_" + std::to_string(number)) + "/vars";
+    const std::string group = own + "/vars";
     const std::size_t found = file.has(group) ? file.children(group).size() : 0;
     if (found != names.size()) throw_count(layer, found, names.size());
     for (std::size_t i = 0; i < names.size(); ++i) weights[layer.name].push_back(read_weight(file, group + "/" + std::to_string(i)));
   }
   return weights;
+}
+
+// A layer's own arrays are `d/kernel`, `d/bias`, those of its quantizers `d/d_kq/fixed_point_quantizer_kbi/b`; of each they come in the
+// order in which a Keras 3 file numbers them. Quantizers of several inputs have names of their own, in the order of the inputs.
+void read_hgq2_by_name(const Hdf5Reader& file, const std::string& group, const KerasLayer& layer,
+                       std::map<std::string, LayerWeights>& weights) {
+  std::vector<std::pair<std::string, LayerWeights>> found;  // by what stands before the array's own name
+  if (file.has(group)) {
+    for (const std::string& dataset : file.attributes(group, "weight_names")) {
+      const std::string owner = dataset.substr(0, dataset.rfind('/'));
+      const auto known = std::find_if(found.begin(), found.end(), [&](const auto& each) { return each.first == owner; });
+      LayerWeights& arrays = known != found.end() ? known->second : found.emplace_back(owner, LayerWeights()).second;
+      arrays.push_back(read_weight(file, group + "/" + dataset));
+    }
+  }
+  const auto take = [&](const auto& is_it) {
+    const auto at = std::find_if(found.begin(), found.end(), [&](const auto& each) { return is_it(each.first); });
+    if (at == found.end()) return LayerWeights();
+    LayerWeights arrays = std::move(at->second);
+    found.erase(at);
+    return arrays;
+  };
+  const std::vector<std::string> names = weight_names(layer);
+  LayerWeights own = take([&](const std::string& owner) { return owner == layer.name; });
+  if (!names.empty() && own.size() != names.size()) throw_count(layer, own.size(), names.size());
+  weights[layer.name] = std::move(own);
+  std::vector<Hgq2Quantizer> all = all_quantizers(layer);
+  for (const bool by_name : {true, false}) {
+    for (const Hgq2Quantizer& quantizer : all) {
+      LayerWeights& state = weights[key_of(layer, quantizer)];
+      if (!state.empty()) continue;
+      state = take([&](const std::string& owner) { return !by_name || owner.find("/" + quantizer.name + "/") != std::string::npos; });
+    }
+  }
 }
 
 // Legacy HDF5: a group a layer, under the layer's own name; its attribute weight_names lists the arrays in order.
@@ -53,8 +102,12 @@ std::map<std::string, LayerWeights> read_weights_by_name(const Hdf5Reader& file,
   std::map<std::string, LayerWeights> weights;
   for (const KerasLayer& layer : architecture.layers) {
     const std::vector<std::string> names = weight_names(layer);
-    if (names.empty()) continue;
     const std::string group = (root == "/" ? "" : root) + "/" + layer.name;
+    if (!layer.hgq2.empty()) {
+      read_hgq2_by_name(file, group, layer, weights);
+      continue;
+    }
+    if (names.empty()) continue;
     if (!file.has(group)) throw_count(layer, 0, names.size());
     const std::vector<std::string> datasets = file.attributes(group, "weight_names");
     if (datasets.size() != names.size()) throw_count(layer, datasets.size(), names.size());

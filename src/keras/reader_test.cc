@@ -52,6 +52,19 @@ TEST(ReadKeras, LegacyFilesOfOtherLayersAreTheSame) {
   expect_same_model(read_keras(kGolden + "pool16.keras"), read_keras(kGolden + "pool16_legacy.h5"));
 }
 
+// Keras' older file names the arrays of quantizers, of several inputs in their order; a layer and a quantizer alone, and of weights.
+TEST(ReadKeras, LegacyFilesOfHgq2AreTheSame) {
+  for (const std::string name : {"hgq2/norms", "hgq2/branches"}) {
+    const Model model = read_keras(kGolden + name + ".keras");
+    const Model legacy = read_keras(kGolden + name + "_legacy.h5");
+    expect_same_model(model, legacy);
+    for (std::size_t i = 0; i < model.layers.size(); ++i)
+      EXPECT_TRUE(same(*model.layers[i].op, *legacy.layers[i].op)) << model.layers[i].name;
+  }
+  const Model pair = read_keras(kGolden + "hgq2/pair.json");
+  expect_same_model(read_keras(kGolden + "hgq2/pair.keras"), pair);
+}
+
 // Layers of two inputs, two inputs whose order is not that of their names, and two outputs.
 TEST(ReadKeras, MergesAreWrittenAsTheyAreRead) {
   for (const std::string name : {"merges", "in_parallel"}) {
@@ -262,7 +275,7 @@ TEST_F(BrokenFile, UnsupportedLayersAreNamed) {
   expect_error(write("gelu.json", config) + "+" + kGolden + "ds16_keras215_weights.h5", "'gelu' is not supported");
 }
 
-// HGQ2 writes infinities, as Python does, and layers that narrow reads behind hls4ml alone.
+// HGQ2 writes infinities, as Python does.
 TEST_F(BrokenFile, NumbersThatJsonDoesNotHave) {
   const std::string text = bytes_of(kGolden + "ds16_keras215.json");
   const auto changed = [&](const std::string& from, const std::string& to) {
@@ -275,8 +288,8 @@ TEST_F(BrokenFile, NumbersThatJsonDoesNotHave) {
   expect_same_model(read_keras(changed(R"("seed": null)", R"("seed": [Infinity, -Infinity, NaN, "a \" NaN", "\\"])")),
                     read_keras(kGolden + "ds16_keras215.json"));
   expect_error(changed(R"("units": 16)", R"("units": Infinity)"), "units");
-  expect_error(changed(R"("class_name": "Dense")", R"("module": "hgq.layers.core.dense", "class_name": "QDense")"),
-               "is a layer of HGQ2, whose bits hls4ml reads: narrow computes such networks in Python");
+  expect_error(changed(R"("class_name": "Dense")", R"("module": "hgq.layers.softmax", "class_name": "QSoftmax")"),
+               "is a layer of HGQ2 that narrow does not read from a file; in Python it computes what hls4ml makes of a network");
 }
 
 // Proxy models of HGQ, of which hls4ml would take what is wrong without a word, or fail.

@@ -7,10 +7,8 @@
 #include "layers/turns.h"
 
 namespace narrow {
-namespace {
 
-// The entry of the bits for each value of a sample.
-std::vector<std::size_t> entries_of(const Shape& shape, const Shape& bits) {
+std::vector<std::size_t> bit_entries(const Shape& shape, const Shape& bits) {
   std::vector<std::size_t> entries(size_of(shape), 0);
   if (bits.empty()) return entries;
   const bool fits = bits.size() == shape.size() && std::equal(bits.begin(), bits.end(), shape.begin(),
@@ -30,7 +28,7 @@ std::vector<std::size_t> entries_of(const Shape& shape, const Shape& bits) {
 }
 
 // HGQ/proxy/fixed_point_quantizer.py, in float32.
-float rounded(float x, Rounding rounding) {
+float rounded_float(float x, Rounding rounding) {
   const float sign = x > 0.F ? 1.F : x < 0.F ? -1.F : 0.F;
   switch (rounding) {
     case Rounding::kRnd: return std::floor(x + 0.5F);
@@ -47,6 +45,8 @@ float floor_mod(float x, float y) {
   const float rest = std::fmod(x, y);
   return rest < 0.F ? rest + y : rest;
 }
+
+namespace {
 
 float into_range(float x, float low, float high, Overflow overflow) {
   switch (overflow) {
@@ -67,7 +67,7 @@ FixedQuantizer::FixedQuantizer(Shape shape, QuantizerBits bits, Rounding roundin
       bits_(std::move(bits)),
       rounding_(rounding),
       overflow_(overflow),
-      entries_(entries_of(shape_, bits_.shape)) {}
+      entries_(bit_entries(shape_, bits_.shape)) {}
 
 Format FixedQuantizer::format(std::size_t entry) const {
   return {.width = bits_.bits[entry],
@@ -102,7 +102,7 @@ FloatFunction FixedQuantizer::float_function() const {
   return [ranges = std::move(ranges), entries = entries_, rounding = rounding_, overflow = overflow_](const FloatCall& call) {
     for (std::size_t i = 0; i < call.y.size(); ++i) {
       const auto& [scale, low, high] = ranges[entries[i % entries.size()]];
-      call.y[i] = scale == 0.F ? 0.F : into_range(rounded(call.inputs.front()[i] * scale, rounding), low, high, overflow) / scale;
+      call.y[i] = scale == 0.F ? 0.F : into_range(rounded_float(call.inputs.front()[i] * scale, rounding), low, high, overflow) / scale;
     }
   };
 }

@@ -13,6 +13,14 @@ struct QuantizerBits {
   bool operator==(const QuantizerBits&) const = default;
 };
 
+// For each value of a sample of a shape the entry of bits of another, which has as many axes, of the same size or of 1, or none. Throws
+// Misfit where it has others.
+std::vector<std::size_t> bit_entries(const Shape& shape, const Shape& bits);
+// To a whole number in float32, as HGQ and HGQ2 do it.
+float rounded_float(float x, Rounding rounding);
+// The rest of a division toward minus infinity.
+float floor_mod(float x, float y);
+
 // y_j = x_j in a type of its own, ap_[u]fixed<bits_j, integers_j> with the quantizer's modes; 0 where bits_j is 0. hls4ml (a function that
 // it generates, backends/fpga/passes/hgq_proxy_model.py, io_parallel alone): y_j = (result_t) of that. Where all values have one type,
 // bit_exact makes it that of the layer before (precision/bit_exact.h).

@@ -4,13 +4,16 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "error.h"
+#include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
 #include "layers/depthwise.h"
+#include "layers/dot.h"
 #include "layers/fixed_quantizer.h"
 #include "layers/flatten.h"
 #include "layers/input.h"
@@ -20,6 +23,8 @@
 #include "layers/product.h"
 #include "layers/rearrangement.h"
 #include "layers/relu.h"
+#include "layers/set_max.h"
+#include "layers/set_mean.h"
 #include "layers/unary_lut.h"
 #include "precision/network.h"
 
@@ -73,6 +78,11 @@ Bits bits_of_constant(double value) {
   return {value < 0 ? 1 : 0, static_cast<int>(std::ceil(std::log2(std::max(value + power(-f), -value)))), f};
 }
 
+Bits bits_of(const Format& format) {
+  const int k = format.is_signed ? 1 : 0;
+  return {k, format.integer - k, format.fraction()};
+}
+
 Bits bits_of(const Steps& steps) {
   const int k = steps.low < 0 ? 1 : 0;
   if (steps.low == 0 && steps.high == 0) return {k, 0, 0};
@@ -124,6 +134,7 @@ class BitExact {
 
   void run() {
     for (const Layer& each : model_.layers) require_known(each);
+    for (int i = 0; i < count(); ++i) require_unfused(i);
     give_biases();
     produced_.assign(model_.layers.size(), {});
     requests_.assign(model_.layers.size(), {});
@@ -159,19 +170,29 @@ class BitExact {
   }
 
   static void require_known(const Layer& layer) {
-    const auto* merge = as<Merge>(layer);
     const auto* convolution = as<Convolution>(layer);
     const bool known = as<Input>(layer) != nullptr || as<FixedQuantizer>(layer) != nullptr || as<UnaryLut>(layer) != nullptr ||
                        as<Dense>(layer) != nullptr || (convolution != nullptr && as<Depthwise>(layer) == nullptr) ||
-                       as<Relu>(layer) != nullptr || as<Pooling>(layer) != nullptr || is_reshape(layer) ||
-                       (merge != nullptr && merge->kind() != MergeKind::kAverage) || as<Concatenate>(layer) != nullptr;
+                       as<Relu>(layer) != nullptr || as<Pooling>(layer) != nullptr || as<SetMax>(layer) != nullptr ||
+                       as<SetMean>(layer) != nullptr || as<BatchNormalization>(layer) != nullptr || is_reshape(layer) ||
+                       as<Merge>(layer) != nullptr || as<Dot>(layer) != nullptr || as<Concatenate>(layer) != nullptr;
     if (!known) {
       throw refuse(layer,
-                   "in a proxy model of HGQ narrow takes FixedPointQuantizer, Dense, Conv1D, Conv2D, ReLU, UnaryLUT, pooling over "
-                   "windows, Flatten, Reshape, Add, Subtract, Multiply, Maximum, Minimum and Concatenate");
+                   "in a network with quantizers of HGQ narrow takes FixedPointQuantizer, Dense, Conv1D, Conv2D, BatchNormalization, ReLU, "
+                   "UnaryLUT, pooling, Flatten, Reshape, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot and Concatenate");
     }
     const Dense* const matrix = matrix_of(layer);
     if (matrix != nullptr && matrix->quantizers.any()) throw refuse(layer, "a proxy model of HGQ has no layers of QKeras");
+  }
+
+  // bn_fuse.py and batchnorm_opt.py, which come before.
+  void require_unfused(int i) {
+    if (as<BatchNormalization>(layer(i)) == nullptr) return;
+    const Layer& parent = layer(before(i));
+    if (matrix_of(parent) == nullptr && as<BatchNormalization>(parent) == nullptr) return;
+    throw refuse(layer(i),
+                 "without a quantizer between it and " + parent.name +
+                     " hls4ml 1.3.0 makes one layer of both or not, as its configuration says; narrow takes it behind a quantizer");
   }
 
   // hls4ml has zeros where a layer has no bias, and infers their type.
@@ -189,13 +210,16 @@ class BitExact {
 
   Tensor compute(int i) {
     const Layer& of = layer(i);
-    if (as<Input>(of) != nullptr) return Tensor(size(i), {1, kUnbounded, kUnbounded});
+    if (as<Input>(of) != nullptr) return Tensor(size(i), trusted_.contains(i) ? bits_of(trusted_.at(i)) : Bits{1, kUnbounded, kUnbounded});
     if (as<FixedQuantizer>(of) != nullptr) return quantized(i);
     const Tensor x = compute(before(i));
     if (const Dense* const matrix = matrix_of(of)) return product(i, *matrix, x);
+    if (const auto* norm = as<BatchNormalization>(of)) return normalized(*norm, x);
     if (as<Pooling>(of) != nullptr) return pooled(i, x);
+    if (as<SetMax>(of) != nullptr || as<SetMean>(of) != nullptr) return pooled_whole(i, x);
     if (as<Merge>(of) != nullptr) return merged(i, x);
     if (as<Concatenate>(of) != nullptr) return beside(i, x);
+    if (as<Dot>(of) != nullptr) return dotted(i, x);
     if (const auto* lut = as<UnaryLut>(of)) {
       Bits most{0, kNone, kNone};
       for (const float value : lut->table()) most = most_of(most, bits_of_constant(value));
@@ -276,6 +300,29 @@ class BitExact {
     return y;
   }
 
+  static Tensor normalized(const BatchNormalization& norm, const Tensor& x) {
+    Tensor y;
+    for (std::size_t v = 0; v < x.size(); ++v) {
+      const std::size_t c = v % norm.scale().size();
+      const Steps from = steps_of(x[v]);
+      const double scale = norm.scale_numbers[c];
+      const double bias = norm.bias_numbers[c];
+      const auto [low, high] = std::minmax({from.low * scale, from.high * scale});
+      y.push_back(bits_of(on_steps({low, high, from.delta * power(-fraction_of(scale))}) + Steps{bias, bias, power(-fraction_of(bias))}));
+    }
+    return y;
+  }
+
+  // Over all rows or pixels.
+  Tensor pooled_whole(int i, const Tensor& x) {
+    Tensor most(size(i), {0, kNone, kNone});
+    for (std::size_t v = 0; v < x.size(); ++v) most[v % most.size()] = most_of(most[v % most.size()], x[v]);
+    if (as<SetMean>(layer(i)) != nullptr) {
+      for (Bits& bits : most) bits.f += fraction_of(1.0 / pooled_count(shape_before(i)));
+    }
+    return most;
+  }
+
   Tensor pooled(int i, const Tensor& x) {
     const auto* pooling = as<Pooling>(layer(i));
     const Shape& shape = shape_before(i);
@@ -302,7 +349,7 @@ class BitExact {
 
   Tensor merged(int i, const Tensor& x) {
     const Tensor other = compute(before(i, 1));
-    if (other.size() != x.size()) throw refuse(layer(i), "in a proxy model of HGQ narrow merges layers of one shape alone");
+    if (other.size() != x.size()) throw refuse(layer(i), "in a network with quantizers of HGQ narrow merges layers of one shape alone");
     const MergeKind kind = as<Merge>(layer(i))->kind();
     Tensor y;
     for (std::size_t v = 0; v < x.size(); ++v) {
@@ -312,10 +359,25 @@ class BitExact {
         case MergeKind::kAdd: y.push_back(bits_of(a + b)); break;
         case MergeKind::kSubtract: y.push_back(bits_of(a - b)); break;
         case MergeKind::kMultiply: y.push_back(bits_of(a * b)); break;
+        case MergeKind::kAverage:
+          y.push_back(bits_of(a + b));
+          ++y.back().f;
+          --y.back().i;
+          break;
         default: y.push_back(most_of(x[v], other[v]));
       }
     }
     return y;
+  }
+
+  Tensor dotted(int i, const Tensor& x) {
+    const Tensor other = compute(before(i, 1));
+    Steps sum{0, 0, std::numeric_limits<double>::infinity()};
+    for (std::size_t v = 0; v < x.size(); ++v) {
+      const Steps term = steps_of(x[v]) * steps_of(other[v]);
+      sum = {sum.low + term.low, sum.high + term.high, std::min(sum.delta, term.delta)};
+    }
+    return {bits_of(sum)};
   }
 
   Tensor beside(int i, const Tensor& x) {
@@ -437,6 +499,18 @@ class BitExact {
         sum.integer += more;
       }
       set(i, TypeName::kAccum, sum);
+    } else if (as<Dot>(layer(i)) != nullptr) {
+      set(i, TypeName::kAccum, sum);
+    } else if (as<SetMax>(layer(i)) != nullptr || as<SetMean>(layer(i)) != nullptr) {
+      if (as<SetMean>(layer(i)) != nullptr) {
+        const int more = log2_ceil(at(pooled_count(shape_before(i))));
+        sum.width += more;
+        sum.integer += more;
+      }
+      set(i, TypeName::kAccum, sum);
+    } else if (const auto* norm = as<BatchNormalization>(layer(i))) {
+      set(i, TypeName::kScale, format_of_constants(norm->scale()));
+      set(i, TypeName::kBias, format_of_constants(norm->bias()));
     } else if (const auto* lut = as<UnaryLut>(layer(i))) {
       set(i, TypeName::kTable, format_of_constants(lut->table()));
     }
@@ -498,8 +572,6 @@ class BitExact {
     std::vector<int> quantizers;
     collect(i, between, quantizers);
     if (quantizers.empty()) return set(i, TypeName::kResult, format_of({0, 0, 1}));
-    if (!between.empty())
-      throw refuse(layer(between.front()), "narrow takes no such layer between an input and a quantizer that saturates");
     produced_.assign(model_.layers.size(), {});
     Bits most{0, kNone, kNone};
     bool saturates = true;
@@ -513,11 +585,27 @@ class BitExact {
     Format type = format_of({most.k, most.i, other_roundings ? kFractionOfOthers : found.fraction()});
     if (saturates) type.overflow = Overflow::kSat;
     set(i, TypeName::kResult, type);
+    trusted_[i] = type;
+    produced_.assign(model_.layers.size(), {});
+    requests_.assign(model_.layers.size(), {});
+    for (const int each : between) produced_[at(each)] = compute(each);
+    for (const int each : between) settle(each);
   }
+
+  // The layer before i, once normalizations that change nothing are gone (remove_nop_batch_normalization), which keep their quantizer's
+  // type until then.
+  int left_before(int i) {
+    int left = before(i);
+    for (const auto* norm = as<BatchNormalization>(layer(left)); norm != nullptr && changes_nothing(*norm);
+         norm = as<BatchNormalization>(layer(left)))
+      left = before(left);
+    return left;
+  }
+  static bool changes_nothing(const BatchNormalization& norm) { return all_are(norm.scale_numbers, 1) && all_are(norm.bias_numbers, 0); }
 
   // A Reshape hands on what it reads, with its type (inplace_parallel_reshape.py).
   void keep_in_place(int i) {
-    if (is_reshape(layer(i))) set(i, TypeName::kResult, layer(before(i)).own_type(TypeName::kResult)->format);
+    if (is_reshape(layer(i))) set(i, TypeName::kResult, layer(left_before(i)).own_type(TypeName::kResult)->format);
   }
 
   void check(int i) {
@@ -527,7 +615,7 @@ class BitExact {
     }
     const auto* lut = as<UnaryLut>(layer(i));
     if (lut == nullptr) return;
-    const Format& x = layer(before(i)).own_type(TypeName::kResult)->format;
+    const Format& x = layer(left_before(i)).own_type(TypeName::kResult)->format;
     if (x.width >= kMaxWidth || (std::size_t{1} << x.width) > lut->table().size()) {
       throw refuse(layer(i), "its table has " + std::to_string(lut->table().size()) +
                                  " entries, and hls4ml 1.3.0's program would read outside "
@@ -544,6 +632,7 @@ class BitExact {
   Model& model_;
   std::vector<Tensor> produced_;               // of each layer
   std::vector<std::vector<Tensor>> requests_;  // of each layer, for each of its inputs
+  std::map<int, Format> trusted_;              // of inputs whose types are settled
 };
 
 }  // namespace
@@ -563,8 +652,7 @@ void make_bit_exact(Resolved& resolved) {
   }
   BitExact(resolved).run();
   resolved.notes.push_back(
-      "the model is a proxy model of HGQ: hls4ml 1.3.0 infers its types from its quantizers (bit_exact) and uses none of the "
-      "configuration");
+      "the model has quantizers of HGQ: hls4ml 1.3.0 infers its types from them (bit_exact) and uses none of the configuration");
 }
 
 }  // namespace narrow

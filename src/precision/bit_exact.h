@@ -5,7 +5,7 @@
 
 namespace narrow {
 
-// Whether the network holds quantizers of an HGQ proxy model, from which hls4ml infers every type.
+// Whether the network holds quantizers of HGQ 1 or HGQ2, from which hls4ml infers every type.
 bool is_proxy(const Model& model);
 
 // hls4ml 1.3.0's passes bit_exact, fuse_fixed_point_quantizer and fix_input_precision (docs/numerics.md, Proxy models of HGQ): each layer
