@@ -155,7 +155,39 @@ def branches():
     return keras.Model(first, hgq.QDense(3, name="d")(y))
 
 
-NETWORKS = {"tagger": tagger, "pair": pair, "image": image, "steps": steps, "norms": norms, "branches": branches}
+def idle():
+    """Normalizations that change nothing, which hls4ml takes out with what they have of the quantizers behind them."""
+    x = first = keras.Input((4, 3), name="cells")
+    x = hgq.QBatchNormalization(name="idle0", iq_conf=one("datalane"))(x)
+    x = hgq.QDense(4, name="a", activation="relu")(x)
+    x = hgq.QBatchNormalization(name="idle1", iq_conf=one("datalane"))(x)
+    x = layers.Flatten(name="f")(x)
+    x = hgq.QDense(4, name="b", iq_conf=one("datalane", overflow_mode="SAT"))(x)
+    x = hgq.QBatchNormalization(name="idle2", iq_conf=of("datalane"))(x)
+    return keras.Model(first, hgq.QDense(3, name="d", iq_conf=one("datalane", i0=1, f0=2))(x))
+
+
+def tables():
+    x = first = keras.Input((5,), name="jets")
+    for function in ("tanh", "relu", "sigmoid", "linear"):
+        x = hgq.QDense(4, name=f"to_{function}")(x)
+        x = hgq.QUnaryFunctionLUT(function, name=f"lut_{function}", allow_heterogeneous_table=False, iq_conf=of("datalane", overflow_mode="SAT"), oq_conf=one("table", overflow_mode="SAT"))(x)
+    return keras.Model(first, hgq.QDense(2, name="d")(x))
+
+
+def vectors():
+    """What moves values between an input and saturating quantizers of several types; a product of vectors; layers without input quantizers."""
+    x = first = keras.Input((4, 2), name="cells")
+    x = layers.Flatten(name="f")(x)
+    a = hgq.QDense(4, name="a", activation="relu", iq_conf=of("datalane", overflow_mode="SAT"))(x)
+    b = hgq.QDense(4, name="b", iq_conf=of("datalane", overflow_mode="SAT_SYM", round_mode="RND_CONV"))(x)
+    y = Quantizer(of("datalane"), name="q")(layers.Concatenate(name="cat")([hgq.QDot(name="dot")([a, b]), a]))
+    y = hgq.QBatchNormalization(name="norm", enable_iq=False)(y)
+    y = layers.Activation("relu", name="r")(y)
+    return keras.Model(first, hgq.QDense(2, name="d", enable_iq=False, enable_oq=True, oq_conf=of("datalane", overflow_mode="SAT"))(y))
+
+
+NETWORKS = {"tagger": tagger, "pair": pair, "image": image, "steps": steps, "norms": norms, "branches": branches, "idle": idle, "tables": tables, "vectors": vectors}
 
 
 def named(number):
@@ -163,7 +195,8 @@ def named(number):
     network = Network(np.random.default_rng(number))
     model = list(NETWORKS.values())[number]()
     for layer in model.layers:
-        network.fill(layer)
+        if not layer.name.startswith("idle"):
+            network.fill(layer)
     return model, network.samples(model, 60)
 
 

@@ -911,7 +911,7 @@ of("precision/bit_exact.cc",
    ("a normalization's steps stay", "from.delta * power(-fraction_of(scale))", "from.delta"),
    ("a mean of all pixels has no more fractional bits", "bits.f += fraction_of(1.0 / pooled_count(shape_before(i)));", ""),
    ("an average has the sum's bits", "++y.back().f;\n          --y.back().i;", ""),
-   ("a normalization of ones keeps its type", "norm != nullptr && changes_nothing(*norm);", "false;"),
+   ("a normalization of ones stays until types are known", "for (int i = count(); i-- > 0;) remove_idle(i);", ""),
    ("what stands before quantizers of several types keeps its own", "for (const int each : between) settle(each);", ""),
    ("a product of vectors has the first one's steps", "std::min(sum.delta, term.delta)", "std::min(sum.delta, steps_of(x[v]).delta)"),
    ("an input wraps before saturating quantizers", "if (saturates) type.overflow = Overflow::kSat;", ""))

@@ -144,6 +144,7 @@ class BitExact {
     while (fuse_any()) {
     }
     for (int i = 0; i < count(); ++i) fix_input(i);
+    for (int i = count(); i-- > 0;) remove_idle(i);
     for (int i = 0; i < count(); ++i) keep_in_place(i);
     for (int i = 0; i < count(); ++i) check(i);
   }
@@ -592,20 +593,22 @@ class BitExact {
     for (const int each : between) settle(each);
   }
 
-  // The layer before i, once normalizations that change nothing are gone (remove_nop_batch_normalization), which keep their quantizer's
-  // type until then.
-  int left_before(int i) {
-    int left = before(i);
-    for (const auto* norm = as<BatchNormalization>(layer(left)); norm != nullptr && changes_nothing(*norm);
-         norm = as<BatchNormalization>(layer(left)))
-      left = before(left);
-    return left;
+  // remove_nop_batch_normalization: normalizations that change nothing go, and the type that they have of a quantizer with them.
+  void remove_idle(int i) {
+    const auto* norm = as<BatchNormalization>(layer(i));
+    if (norm == nullptr || !all_are(norm->scale_numbers, 1) || !all_are(norm->bias_numbers, 0)) return;
+    for (const auto& [name, quantizer] : resolved_.fused) {
+      if (name != layer(i).name) continue;
+      resolved_.notes.push_back(name + " (BatchNormalization) changes nothing, and hls4ml 1.3.0 takes it out, with the type of " +
+                                quantizer + " behind it; its answers are not those of the Keras model");
+    }
+    resolved_.merged.emplace_back(layer(i).name, layer(before(i)).name);
+    remove_layer(model_, i, before(i));
   }
-  static bool changes_nothing(const BatchNormalization& norm) { return all_are(norm.scale_numbers, 1) && all_are(norm.bias_numbers, 0); }
 
   // A Reshape hands on what it reads, with its type (inplace_parallel_reshape.py).
   void keep_in_place(int i) {
-    if (is_reshape(layer(i))) set(i, TypeName::kResult, layer(left_before(i)).own_type(TypeName::kResult)->format);
+    if (is_reshape(layer(i))) set(i, TypeName::kResult, layer(before(i)).own_type(TypeName::kResult)->format);
   }
 
   void check(int i) {
@@ -615,7 +618,7 @@ class BitExact {
     }
     const auto* lut = as<UnaryLut>(layer(i));
     if (lut == nullptr) return;
-    const Format& x = layer(left_before(i)).own_type(TypeName::kResult)->format;
+    const Format& x = layer(before(i)).own_type(TypeName::kResult)->format;
     if (x.width >= kMaxWidth || (std::size_t{1} << x.width) > lut->table().size()) {
       throw refuse(layer(i), "its table has " + std::to_string(lut->table().size()) +
                                  " entries, and hls4ml 1.3.0's program would read outside "
