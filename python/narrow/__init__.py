@@ -5,7 +5,7 @@
 """
 
 from narrow._model import FixedModel, Model, NarrowWarning, load, set_threads
-from narrow._study import Report, SearchResult, best, report, results, search, sweep, train
+from narrow._study import RecoverResult, Report, SearchResult, best, recover, report, results, search, sweep, train
 from narrow import hls4ml
 from narrow.hls4ml import from_hls4ml, to_hls4ml_config
 from narrow._narrow import Error, version as __version__
@@ -15,6 +15,7 @@ __all__ = [
     "FixedModel",
     "Model",
     "NarrowWarning",
+    "RecoverResult",
     "Report",
     "SearchResult",
     "__version__",
@@ -22,6 +23,7 @@ __all__ = [
     "from_hls4ml",
     "hls4ml",
     "load",
+    "recover",
     "report",
     "results",
     "search",

@@ -1,4 +1,4 @@
-"""Studies and searches of types: what the commands `sweep`, `search`, `best` and `report` do, on files, on arrays and on models in memory."""
+"""Studies, searches of types and recovered weights: what the commands `sweep`, `search`, `recover`, `best` and `report` do, on files, on arrays and on models in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from narrow import _command, _narrow
-from narrow._model import Model, Type, _array_of, _text_of, is_live, load, write_live
+from narrow._model import Model, Precision, Type, _array_of, _configuration, _text_of, is_live, load, write_live
 
 if TYPE_CHECKING:
     import pandas
@@ -441,6 +441,120 @@ def search(
         with _files_named(inputs.paths):
             _command.run(words, stacklevel=2)
         return SearchResult(json.loads(Path(found).read_text()), Path(yaml).read_text())
+
+
+# --- recover
+
+
+class RecoverResult:
+    """A network whose weights lose less in a precision: what `recover` made.
+
+    Attributes:
+        path: the file that was written.
+        model: the network as `load` reads it. Its float predictions are those of its own weights; sweeps and searches compare it with the
+            float network that it was made from, which the file holds.
+        changed_layers: the layers whose weights differ.
+        document: everything that `narrow recover --json` writes (docs/recover.md): `results`, `sums_before`, `sums_after`.
+    """
+
+    path: Path
+    model: Model
+    changed_layers: list[str]
+    document: dict[str, Any]
+
+    def __init__(self, document: dict[str, Any], path: Path):
+        self.document = document
+        self.path = path
+        self.model = load(path)
+        self.changed_layers = document["results"][-1]["changed_layers"]
+
+    def __repr__(self) -> str:
+        before, after = (result["judged"]["mean_squared_deviation"]["value"] for result in (self.document["results"][0], self.document["results"][-1]))
+        return f"<narrow.RecoverResult {self.path}: mean squared deviation on unseen samples {before:.3g} before, {after:.3g} after>"
+
+
+def recover(
+    model: Any,
+    data: Data,
+    *,
+    out: Path_,
+    v: Type | None = None,
+    wb: Type | None = None,
+    types: str | None = None,
+    relu: Type | None = None,
+    maximum: Type | None = None,
+    precision: Precision | None = None,
+    equalise: bool = False,
+    round: bool = False,
+    bias: bool = False,
+    search: int | None = None,
+    classes: Texts | None = None,
+    samples: int | None = None,
+    features: Texts | None = None,
+    target: str | None = None,
+    order: str | None = None,
+    vmax: int | None = None,
+    padding: float | None = None,
+    branches: Mapping[str, str] | None = None,
+    tree: str | None = None,
+    weight: str | None = None,
+    select: str | None = None,
+    counts: str | None = None,
+    indices: str | None = None,
+    unfit: str | None = None,
+) -> RecoverResult:
+    """Changes a trained network's weights so that it loses less accuracy in given types, without training: the command `narrow recover`,
+    whose options, defaults and errors these are (docs/recover.md).
+
+    Args:
+        model, data: as of `sweep`; one model.
+        out: the file for the network with other weights: .keras, .h5, or .json with its weights beside it.
+        v, wb, types, relu, maximum, precision: the types that the network is to have, as of `Model.predict`.
+        equalise, round, bias: what is tried; all three where none is given.
+        search: calibration samples, the first ones (half of them where it is not given); the others judge.
+
+    Raises: as `sweep`.
+    """
+    with tempfile.TemporaryDirectory(prefix="narrow-") as name:
+        inputs = _Inputs(Path(name) / "inputs")
+        models = inputs.models(model)
+        if len(models) != 1:
+            raise TypeError(f"model: recover takes one model, not {len(models)}")
+        words = ["recover", *models, *_command.data(inputs.data(data))]
+        configuration = None
+        if precision is not None:
+            configuration = os.path.join(name, "precision.yml")
+            Path(configuration).write_text(_configuration(precision)[0])
+        found = os.path.join(name, "recovered.json")
+        words += _command.options(
+            v=_text_of("v", v) or None,
+            wb=_text_of("wb", wb) or None,
+            **_types_of(types, relu, maximum),
+            precision=configuration,
+            equalise=equalise,
+            round=round,
+            bias=bias,
+            search=search,
+            classes=classes,
+            samples=samples,
+            features=features,
+            target=target,
+            order=order,
+            vmax=vmax,
+            padding=padding,
+            branches=branches,
+            tree=tree,
+            weight=weight,
+            select=select,
+            counts=counts,
+            indices=indices,
+            unfit=unfit,
+            out=out,
+            json=found,
+        )
+        with _files_named(inputs.paths):
+            _command.run(words, stacklevel=2)
+        return RecoverResult(json.loads(Path(found).read_text()), Path(out))
 
 
 # --- what is made of studies

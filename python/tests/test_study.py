@@ -271,6 +271,28 @@ def test_a_search_writes_where_it_is_told(samples, tmp_path):
         narrow.search([DS16, DS16], samples[2], below="mae=0.05")
 
 
+# --- recover
+
+
+def test_recover_is_the_commands(samples, tmp_path):
+    x, y, path = samples
+    done = narrow.recover(DS16, (x, y), out=tmp_path / "ours.keras", v=(14, 8), wb=(10, 2), search=40, bias=True)
+    words = ["--v", "14,8", "--wb", "10,2", "--search", 40, "--bias", "--out", tmp_path / "theirs.keras", "--json", tmp_path / "theirs.json"]
+    command("recover", DS16, "--data", path, *words)
+    assert done.document == json.loads((tmp_path / "theirs.json").read_text()) and done.changed_layers
+    assert done.path.read_bytes() == (tmp_path / "theirs.keras").read_bytes()
+    assert "before" in repr(done) and done.model.name == "ours"
+    # In fixed point it is compared with the network that it was made from.
+    frame = narrow.sweep(done.path, (x, y), v_full=14, v_int=8, wb_full=10, wb_int=2, samples=80)
+    exact = done.model.predict(x, v=(14, 8), wb=(10, 2))
+    assert frame.mae[0] == pytest.approx(np.abs(exact - narrow.load(DS16).predict(x)).mean(), rel=1e-9)
+    assert np.abs(exact - done.model.predict(x)).mean() != pytest.approx(frame.mae[0], rel=1e-3)
+    with pytest.raises(narrow.Error, match="give the types that the network is to have"):
+        narrow.recover(DS16, (x, y), out=tmp_path / "none.keras")
+    same = narrow.recover(DS16, (x, y), out=tmp_path / "same.keras", precision=narrow.to_hls4ml_config(narrow.load(DS16).fixed(v=(14, 8), wb=(10, 2))), search=40, bias=True)
+    assert [result["judged"] for result in same.document["results"]] == [result["judged"] for result in done.document["results"]]
+
+
 # --- reports
 
 

@@ -63,7 +63,7 @@ void run(const Predict& predict, const Globals& globals) {
   Dataset labels;  // what is known of the samples but for their values
   if (program) result.counts.resize(program->model().layers.size());
   predict.inputs.for_blocks(model, globals.quiet, [&](const Dataset& block) {
-    const std::vector<float> answers = infer(model, block.x, block.size);
+    const std::vector<float> answers = infer(program ? float_network(model) : model, block.x, block.size);
     if (labels.size == 0) {
       labels.path = block.path;
       labels.targets = block.targets;

@@ -172,11 +172,17 @@ void require_writable(const Recover& recover, const Model& model) {
     throw Error("--out " + recover.out + ": a network of Keras 2 is written as .h5; give such a name");
 }
 
-// The file computes what was judged.
-void require_same(const Recover& recover, const std::string& path, const Network& network, const Dataset& data) {
+// Of two files the weights' one holds one network's.
+bool keeps_float_network(const std::string& path) { return !path.ends_with(".json"); }
+
+// The file computes what was judged, and knows what it stands for.
+void require_same(const Recover& recover, const std::string& path, const Network& network, const MeasuredSamples& judge) {
   const Model written = read_model(path);
   const Network again{written, written, recover.precision.resolve_for(written)};
-  if (exact_predictions(again, data) != exact_predictions(network, data))
+  const Dataset& data = judge.data;
+  const bool in_float =
+      !network.model.stands_for || !keeps_float_network(recover.out) || infer(float_network(written), data.x, data.size) == judge.reference;
+  if (!in_float || exact_predictions(again, data) != exact_predictions(network, data))
     throw std::logic_error(recover.out + " was not written, for it would compute something else than what was judged");
 }
 
@@ -212,11 +218,12 @@ void run(const Recover& recover, const Globals& globals) {
   Progress progress("steps", globals.quiet);
   std::size_t steps = 0;
   options.progress = [&](const std::string& what) { progress.show({++steps, 0, 0, 0, what}); };
-  const std::vector<float> reference = infer(model, working.x, working.size);
-  const RecoverResult result = narrow::recover(
+  const std::vector<float> reference = infer(float_network(model), working.x, working.size);
+  RecoverResult result = narrow::recover(
       model, [&](const Model& changed) { return recover.precision.resolve_for(changed); }, {working, reference}, options);
+  if (!result.best.recoveries.empty()) result.best.network.model.stands_for = std::make_shared<const Model>(float_network(model));
   write_checked(result.best.network.model, recover.out,
-                [&](const std::string& path) { require_same(recover, path, result.best.network, judge.data); });
+                [&](const std::string& path) { require_same(recover, path, result.best.network, judge); });
   const auto sums_of = [&](const Attempt& attempt) {
     const Dataset& on = judge.data;
     return sum_errors(attempt.network, on.x, on.size, on.weights, on.preparation ? std::optional(on.preparation->padding) : std::nullopt);
@@ -236,6 +243,11 @@ void run(const Recover& recover, const Globals& globals) {
   std::printf("worked on %zu samples, judged on %zu others; with %s in %s\n", working.size, judge.data.size, result.best.name().c_str(),
               recover.out.c_str());
   print_notes(result.notes, false);
+  if (!keeps_float_network(recover.out)) {
+    print_notes({recover.out +
+                 " does not hold the first network, as .keras and .h5 do: metrics are against the float predictions of its own weights"},
+                false);
+  }
   print_notes(shown.said(), false);
 }
 

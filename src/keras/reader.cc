@@ -133,6 +133,11 @@ void take_extras(const json& extras, Model& model) {
   if (const auto found = extras.find("seen"); found != extras.end()) model.seen = seen_from_json(found->dump());
 }
 
+json json_in(const ZipReader& zip, const std::string& member) {
+  const std::vector<std::byte> text = zip.read(member);
+  return parse_json({reinterpret_cast<const char*>(text.data()), text.size()});
+}
+
 // Of the Keras that wrote it; empty where that is not said.
 std::string version_in(const json& json) {
   const auto found = json.is_object() ? json.find("keras_version") : json.end();
@@ -141,22 +146,38 @@ std::string version_in(const json& json) {
 
 std::string version_in(const ZipReader& zip) {
   if (!zip.has("metadata.json")) return "";
-  const std::vector<std::byte> metadata = zip.read("metadata.json");
-  return version_in(parse_json({reinterpret_cast<const char*>(metadata.data()), metadata.size()}));
+  return version_in(json_in(zip, "metadata.json"));
+}
+
+// The network that `model` stands for, with the same inputs and outputs.
+void take_float_network(Model own, const json& config, Model& model) {
+  const auto shapes = [](const Model& of, const std::vector<int>& layers) {
+    std::vector<Shape> shapes;
+    for (const int layer : layers) shapes.push_back(of.layers[static_cast<std::size_t>(layer)].shape);
+    return shapes;
+  };
+  if (shapes(own, own.inputs()) != shapes(model, model.inputs()) || shapes(own, own.outputs) != shapes(model, model.outputs))
+    throw Error(std::string(kFloatNetwork) + ": the network that it stands for has other inputs or outputs");
+  own.name = config.at("config").value("name", "");
+  model.stands_for = std::make_shared<const Model>(std::move(own));
+}
+
+// Of a folder of the archive; the folder's name ends with a slash.
+Model read_zip(const ZipReader& zip, const std::string& path, const std::string& folder, const json& config) {
+  const Architecture architecture = parse_architecture(config, version_in(zip));
+  const std::string weights = folder + "model.weights.h5";
+  return build_model(architecture, read_weights(Hdf5Reader(path + ", " + weights, zip.read(weights)), architecture));
 }
 
 Model read_zip(const std::string& path) {
   const ZipReader zip(path);
-  const std::vector<std::byte> config = zip.read("config.json");
-  const auto* text = reinterpret_cast<const char*>(config.data());
-  const Architecture architecture = parse_architecture(parse_json({text, config.size()}), version_in(zip));
-  const Hdf5Reader weights(path + ", model.weights.h5", zip.read("model.weights.h5"));
-  Model model = build_model(architecture, read_weights(weights, architecture));
-  if (zip.has("narrow.json")) {
-    const std::vector<std::byte> extras = zip.read("narrow.json");
-    const auto* begin = reinterpret_cast<const char*>(extras.data());
-    take_extras(parse_json({begin, extras.size()}), model);
+  Model model = read_zip(zip, path, "", json_in(zip, "config.json"));
+  const std::string folder = std::string(kFloatNetwork) + "/";
+  if (zip.has(folder + "config.json")) {
+    const json config = json_in(zip, folder + "config.json");
+    take_float_network(read_zip(zip, path, folder, config), config, model);
   }
+  if (zip.has("narrow.json")) take_extras(json_in(zip, "narrow.json"), model);
   return model;
 }
 
@@ -168,6 +189,12 @@ Model read_legacy(const std::string& path) {
   const std::string version = file.has_attribute("/", "keras_version") ? file.attribute("/", "keras_version") : "";
   const Architecture architecture = parse_architecture(parse_json(file.attribute("/", "model_config")), version);
   Model model = build_model(architecture, read_weights(file, architecture));
+  const std::string group = std::string("/") + kFloatNetwork;
+  if (file.has(group)) {
+    const json config = parse_json(file.attribute(group, "model_config"));
+    const Architecture own = parse_architecture(config, version);
+    take_float_network(build_model(own, read_weights_by_name(file, group, own)), config, model);
+  }
   if (file.has_attribute("/", "narrow")) take_extras(parse_json(file.attribute("/", "narrow")), model);
   return model;
 }

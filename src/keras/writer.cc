@@ -149,13 +149,8 @@ void write_weights(const Model& model, Hdf5Writer& file) {
   file.make_group("/vars");
 }
 
-void write_legacy(const Model& model, const std::string& path, const ordered_json& architecture, const std::string& version) {
-  Hdf5Writer file(path);
-  file.write_attribute("/", "model_config", architecture.dump());
-  file.write_attribute("/", "keras_version", version);
-  file.write_attribute("/", "backend", "tensorflow");
-  if (const ordered_json extras = extras_of(model); !extras.empty()) file.write_attribute("/", "narrow", extras.dump());
-  const std::string root = "/model_weights";
+// The legacy layout: groups named by layer.
+void write_named_weights(const Model& model, const std::string& root, Hdf5Writer& file) {
   file.make_group(root);
   std::vector<std::string> names;
   for (const Layer& layer : model.layers) {
@@ -170,19 +165,43 @@ void write_legacy(const Model& model, const std::string& path, const ordered_jso
     file.write_attributes(group, "weight_names", weight_names);
   }
   file.write_attributes(root, "layer_names", names);
-  file.write_attribute(root, "keras_version", version);
-  file.write_attribute(root, "backend", "tensorflow");
+}
+
+// `architecture` in the form of the Keras that is to read it.
+void write_legacy(const Model& model, const std::string& path, ordered_json (*architecture)(const Model&), const std::string& version) {
+  Hdf5Writer file(path);
+  file.write_attribute("/", "model_config", architecture(model).dump());
+  file.write_attribute("/", "keras_version", version);
+  file.write_attribute("/", "backend", "tensorflow");
+  if (const ordered_json extras = extras_of(model); !extras.empty()) file.write_attribute("/", "narrow", extras.dump());
+  write_named_weights(model, "/model_weights", file);
+  file.write_attribute("/model_weights", "keras_version", version);
+  file.write_attribute("/model_weights", "backend", "tensorflow");
+  if (model.stands_for) {
+    const std::string root = std::string("/") + kFloatNetwork;
+    write_named_weights(*model.stands_for, root, file);
+    file.write_attribute(root, "model_config", architecture(*model.stands_for).dump());
+  }
   file.commit();
 }
 
-void write_archive(const Model& model, const std::string& path) {
+// The file's bytes. One at a time: HDF5 knows files in memory by their name.
+std::string weights_image(const Model& model) {
   Hdf5Writer weights;
   write_weights(model, weights);
+  return weights.image();
+}
+
+void write_archive(const Model& model, const std::string& path) {
   ZipWriter zip(path);
+  const auto add = [&](const Model& each, const std::string& folder) {
+    zip.add(folder + "config.json", architecture_of(each).dump());
+    zip.add(folder + "model.weights.h5", weights_image(each));
+  };
   zip.add("metadata.json", ordered_json{{"keras_version", kKerasVersion}, {"date_saved", "1980-01-01@00:00:00"}}.dump());
-  zip.add("config.json", architecture_of(model).dump());
-  zip.add("model.weights.h5", weights.image());
+  add(model, "");
   if (const ordered_json extras = extras_of(model); !extras.empty()) zip.add("narrow.json", extras.dump());
+  if (model.stands_for) add(*model.stands_for, std::string(kFloatNetwork) + "/");
   zip.commit();
 }
 
@@ -261,7 +280,7 @@ void write_keras(const Model& model, const std::string& path) {
   require_plain(model);
   require_version(model, false);
   if (path.ends_with(".keras")) write_archive(model, path);
-  else if (path.ends_with(".h5")) write_legacy(model, path, architecture_of(model), kKerasVersion);
+  else if (path.ends_with(".h5")) write_legacy(model, path, architecture_of, kKerasVersion);
   else write_pair(model, path);
 }
 
@@ -273,7 +292,7 @@ void write_keras2(const Model& model, const std::string& path) {
   });
   require_plain(model);
   require_version(model, !keras3);
-  write_legacy(model, path, keras2_architecture_of(model), keras3 ? kKerasVersion : "2.15.0");
+  write_legacy(model, path, keras2_architecture_of, keras3 ? kKerasVersion : "2.15.0");
 }
 
 }  // namespace narrow

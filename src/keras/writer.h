@@ -24,6 +24,9 @@ void write_keras2(const Model& model, const std::string& path);
 // What Keras writes over one of them has none.
 inline constexpr const char* kPair = "narrow_pair";
 
+// Where a .keras or an .h5 holds the network that a model stands for: a folder of the archive, a group.
+inline constexpr const char* kFloatNetwork = "narrow_float";
+
 // The files that write_keras writes for `path`; the model itself first.
 std::vector<std::string> files_written(const std::string& path);
 

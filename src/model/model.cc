@@ -54,6 +54,8 @@ std::vector<Shape> Model::input_shapes(const Layer& layer) const {
   return shapes;
 }
 
+const Model& float_network(const Model& model) { return model.stands_for ? *model.stands_for : model; }
+
 Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs) {
   const std::string who = "layer " + layer.name + " (" + layer.keras_class + ")";
   const std::size_t wanted = layer.op->inputs();

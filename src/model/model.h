@@ -2,6 +2,7 @@
 #define NARROW_MODEL_MODEL_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,8 @@ struct Model {
   std::vector<std::string> other_names;    // of no layer, of which an hls4ml configuration may speak all the same
   std::vector<std::string> notes;          // what a user should know of the file, one line each
   std::vector<int> outputs;                // indices of layers; their values side by side are the prediction
+  // Of one whose weights were changed for fixed point (recover): the network whose float predictions it is to give. Null: its own.
+  std::shared_ptr<const Model> stands_for;
 
   std::vector<int> inputs() const;         // indices of the layers that take samples, in the order in which Keras takes them
   int find(std::string_view layer) const;  // -1 where there is none
@@ -65,6 +68,9 @@ struct Model {
   std::size_t output_size() const;
   std::vector<Shape> input_shapes(const Layer& layer) const;
 };
+
+// The network with whose float predictions those in fixed point are compared.
+const Model& float_network(const Model& model);
 
 // A layer's shape from its inputs'. Throws Error, naming the layer, where they do not fit the operation.
 Shape output_shape(const Layer& layer, const std::vector<Shape>& inputs);

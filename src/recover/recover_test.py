@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -109,6 +112,54 @@ def test_hls4ml_computes_the_same_bits(recovered):
     assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("the same bits: "), done.stdout + done.stderr
     with h5py.File(folder / "fixed.h5") as file:
         assert np.array_equal(file["predictions"][:].ravel(), predictions(folder, folder / "better.keras", *TYPES)[:40])
+
+
+def printed_mae(folder, model, types):
+    done = succeed("predict", model, *DATA, *types, "--out", folder / "predictions.txt")
+    return float(re.search(r"against the float model, of the network's output: MAE ([-+.e0-9]+)", done.stdout)[1])
+
+
+@pytest.mark.parametrize("name", ["better.keras", "better.h5"])
+def test_in_fixed_point_it_is_compared_with_the_network_that_was_trained(tmp_path, name):
+    better = tmp_path / name
+    succeed("recover", MODEL, *DATA, *TYPES, "--bias", "--out", better)
+    trained, exact = predictions(tmp_path, MODEL), predictions(tmp_path, better, *TYPES)
+    own = predictions(tmp_path, better)
+    mae = np.abs(exact - trained).mean()
+    assert abs(np.abs(exact - own).mean() / mae - 1) > 0.01
+    assert printed_mae(tmp_path, better, TYPES) == pytest.approx(mae, rel=1e-3)
+    grid = ["--v-full", 18, "--v-int", 9, "--wb-full", 11, "--wb-int", 1]
+    succeed("--quiet", "sweep", better, *DATA, *grid, "--out", tmp_path / "study")
+    with sqlite3.connect(tmp_path / "study" / "study.db") as database:
+        assert database.execute("SELECT mae FROM results").fetchone()[0] == pytest.approx(mae, rel=1e-9)
+    assert "it is compared with the float network ds16, which the file holds" in succeed("show", better).stdout
+    # What is recovered again still stands for the first.
+    succeed("recover", better, *DATA, *TYPES, "--round", "--out", tmp_path / f"again-{name}")
+    again = predictions(tmp_path, tmp_path / f"again-{name}", *TYPES)
+    assert printed_mae(tmp_path, tmp_path / f"again-{name}", TYPES) == pytest.approx(np.abs(again - trained).mean(), rel=1e-3)
+
+
+def test_what_keras_saves_anew_stands_for_itself(recovered, tmp_path):
+    keras.models.load_model(recovered[0] / "better.keras").save(tmp_path / "anew.keras")
+    exact, own = predictions(tmp_path, tmp_path / "anew.keras", *TYPES), predictions(tmp_path, tmp_path / "anew.keras")
+    assert printed_mae(tmp_path, tmp_path / "anew.keras", TYPES) == pytest.approx(np.abs(exact - own).mean(), rel=1e-3)
+    assert "compared with" not in succeed("show", tmp_path / "anew.keras").stdout
+
+
+def test_a_json_says_that_it_does_not_hold_the_first_network(tmp_path):
+    done = succeed("recover", MODEL, *DATA, *TYPES, "--bias", "--out", tmp_path / "better.json")
+    assert "better.json does not hold the first network" in done.stderr
+    assert "compared with" not in succeed("show", tmp_path / "better.json").stdout
+
+
+def test_a_network_that_stands_for_one_of_another_shape_is_refused(recovered, tmp_path):
+    damaged = tmp_path / "damaged.keras"
+    with zipfile.ZipFile(recovered[0] / "better.keras") as source, zipfile.ZipFile(GOLDEN / "jet_tagger.keras") as other:
+        with zipfile.ZipFile(damaged, "w") as target:
+            for member in source.namelist():
+                own = member.removeprefix("narrow_float/")
+                target.writestr(member, source.read(member) if own == member else other.read(own))
+    assert "narrow_float: the network that it stands for has other inputs or outputs" in fail("show", damaged)
 
 
 def test_equalised_network_is_the_same_in_float(tmp_path):

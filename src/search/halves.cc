@@ -20,7 +20,7 @@ std::vector<T> part(const std::vector<T>& from, std::size_t first, std::size_t c
 
 MeasuredSamples::MeasuredSamples(Dataset of, const Model& model, const MetricOptions& options, Targets targets)
     : data(std::move(of)),
-      reference(infer(model, data.x, data.size)),
+      reference(infer(float_network(model), data.x, data.size)),
       measure(options, {reference.begin(), reference.end()}, std::move(targets)) {}
 
 Dataset part(const Dataset& data, std::size_t first, std::size_t count) {

@@ -93,7 +93,7 @@ class Searcher {
     return std::span(data.x).first(std::min(data.size, kGuiding) * size_of(data.shape));
   }
   static std::vector<double> guiding_reference(const Model& model, const Dataset& data) {
-    const std::vector<float> reference = infer(model, guiding(data), std::min(data.size, kGuiding));
+    const std::vector<float> reference = infer(float_network(model), guiding(data), std::min(data.size, kGuiding));
     return {reference.begin(), reference.end()};
   }
 

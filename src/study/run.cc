@@ -426,7 +426,7 @@ class Execution {
       const std::map<std::string, std::vector<std::string>> seen = note(of, data[i], subjects);
       for (const Subject& subject : subjects) {
         const Dataset& own = data[i].of(subject.model);
-        const std::vector<float> reference = infer(subject.model, own.x, own.size);
+        const std::vector<float> reference = infer(float_network(subject.model), own.x, own.size);
         for (const ScanGrid& grid : grids) {
           const ScanGrid part = grid_of(options_, subject.label, grid);
           if (options_.part && part.points.empty()) continue;

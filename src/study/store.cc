@@ -66,6 +66,7 @@ std::string content_hash(const Model& model) {
     hash.add(numbers.size());
     for (const int number : numbers) hash.add(static_cast<std::uint64_t>(number));
   };
+  if (model.stands_for) hash.add("stands for " + content_hash(*model.stands_for));
   hash.add(model.layers.size());
   for (const Layer& layer : model.layers) {
     hash.add(layer.name);

@@ -244,8 +244,7 @@ class Planes final : public DenseKernel {
       plan.right = epilogue->epilogue.right;
       plan.high = epilogue->epilogue.high;
       plan.bias.resize(bias32_.size());
-      plan.bias.fill(0);
-      std::transform(bias32_.data(), bias32_.data() + n_out(), plan.bias.data(), [&](std::int32_t b) { return b + plan.add; });
+      std::transform(bias32_.data(), bias32_.data() + bias32_.size(), plan.bias.data(), [&](std::int32_t b) { return b + plan.add; });
       in_registers_ = std::move(plan);
     }
     if (counting != Counting::kAll) epilogue_ = epilogue;
