@@ -268,6 +268,18 @@ def padded():
 padded.cases = [CASES[0], CASES[2], {**CASES[0], "name": "model_12_5", "granularity": "model", "default": "ap_fixed<12,5,AP_RND,AP_SAT>"}]
 
 
+def plain():
+    """What PyTorch's and others' files leave out and leave channels first: attributes of a Conv and of a pool, and zeros in front of all."""
+    net = Net("plain", [2, 6, 7])
+    x = net.node("Pad", "x", net.const([0, 0, 1, 2, 0, 0, 0, 1], np.int64))
+    x = net.node("Relu", net.node("Conv", x, net.const(net.numbers(3, 2, 3, 2))))
+    x = net.node("MaxPool", x, kernel_shape=[2, 2])
+    return net.model(net.node("Conv", x, net.const(net.numbers(2, 3, 3, 3)), net.const(net.numbers(2)), auto_pad="SAME_UPPER", strides=[2, 2]))
+
+
+plain.cases = [CASES[0], CASES[1]]
+
+
 def rows():
     """Constants as first inputs, with the axis of the batch, which hls4ml takes for one of the values until it makes layers of the nodes."""
     net = Net("rows", [4])
@@ -375,7 +387,7 @@ def exported(name):
     return lambda: onnx.load(str(Path(__file__).resolve().parents[1] / "golden" / "onnx" / "exported" / f"{name}.onnx"))
 
 
-NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, unet, padded, rows, folded, moved, floors, classes, zeros)}
+NETS = {f.__name__: f for f in (mlp, heads, norms, branches, image, steps, quantized, scaled, signs, thresholds, filters, separable, unet, padded, plain, rows, folded, moved, floors, classes, zeros)}
 NETS |= {name: exported(name) for name in ("jets", "pictures")}
 
 
@@ -420,38 +432,8 @@ def floats(model, x):
     return np.array(rows, dtype=np.float64)
 
 
-def with_last_channels(model):
-    """Resize, Concat and Pad on values whose channels are last, as in hls4ml's tiny_unet files; this qonnx leaves Transposes around them."""
-    graph, makers = model.graph, {n.output[0]: n for n in model.graph.node}
-    turned = set()
-    for node in [n for n in graph.node if n.op_type in ("Resize", "Concat", "Pad")]:
-        for i, tensor in enumerate(node.input if node.op_type == "Concat" else node.input[:1]):
-            if tensor not in turned:
-                assert list(makers[tensor].attribute[0].ints) == [0, 3, 1, 2]
-                node.input[i] = makers[tensor].input[0]
-        turned.add(node.output[0])
-        shape = model.get_tensor_shape(node.output[0])
-        model.set_tensor_shape(node.output[0], [shape[i] for i in (0, 2, 3, 1)])
-        if node.op_type == "Concat":
-            node.attribute[0].i = 3
-        elif node.op_type == "Pad":
-            model.set_initializer(node.input[1], model.get_initializer(node.input[1])[[0, 2, 3, 1, 4, 6, 7, 5]])
-        else:
-            model.set_initializer(node.input[2], model.get_initializer(node.input[2])[[0, 2, 3, 1]])
-    for back in [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in turned]:
-        for node in graph.node:
-            node.input[:] = [back.input[0] if t == back.output[0] else t for t in node.input]
-        graph.node.remove(back)
-    read = {t for n in graph.node for t in n.input} | {o.name for o in graph.output}
-    for node in [n for n in graph.node if n.op_type == "Transpose" and n.output[0] not in read]:
-        graph.node.remove(node)
-    return model
-
-
 def make(name, folder, samples, traced):
     model = for_hls4ml(ModelWrapper(NETS[name]()))
-    if name in ("unet", "padded"):
-        model = with_last_channels(model)
     model.save(str(folder / f"{name}.onnx"))
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
     x = samples_for(np.random.default_rng(zlib.crc32(name.encode()) + 1), shape, samples)

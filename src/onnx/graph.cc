@@ -486,7 +486,7 @@ class Reader {
       throw fault(node,
                   "its pads of the batch and of the last axis, where hls4ml 1.3.0 takes the channels to be, should be 0, for it leaves "
                   "them out; where the "
-                  "channels stand first, convert the file with qonnx-to-channels-last");
+                  "channels stand first, convert the file with tools/onnx_for_hls4ml.py, which turns it");
     }
     constexpr double kMost = 1 << 20;
     std::vector<int> numbers;
