@@ -102,8 +102,6 @@ of("layers/dense.cc",
    ("a binary kernel has -1", "typed.type.meaning == Meaning::kSign ? 0.F : -1.F", "-1.F"),
    ("a moved bias stays", "bias.empty() || quantizers.bias_moved ?", "bias.empty() ?"),
    ("no bias has the bias's type", 'bias.empty() ? parse_format("uint<1>") : bias_ ?', "bias_ ?"),
-   ("reuse factors that do not divide the outputs", "(limit % n_out == 0 || reuse >= n_in) && ", ""),
-   ("of two near reuse factors the larger", "std::abs(reuse - asked) < std::abs(best - asked)", "std::abs(reuse - asked) <= std::abs(best - asked)"),
    ("fusing does not scale the bias", "Numbers sums = sum(product(scale, added_), shift);", "Numbers sums = sum(added_, shift);"),
    ("a scaled bias is not quantized again", "quantized_as_trained(sums, *bias_type) : sums;", "sums : sums;"),
    ("word: a sum before it is wrapped has no room", "aligned_bias, sum + range})) + 1;", "aligned_bias, sum})) + 1;",
@@ -206,12 +204,19 @@ of("layers/convolution.cc",
    ("a run begins at the window's first column", "u * across.window + begin) * channels_", "u * across.window) * channels_"),
    ("pointwise: strides are passed over", "if (is_pointwise() && every_pixel)", "if (is_pointwise())"))
 
+of("layers/reuse_factor.cc",
+   ("reuse factors that do not divide the outputs", "(limit % n_out == 0 || reuse >= n_in) && ", ""),
+   ("of two near reuse factors the larger", "std::abs(reuse - asked) < std::abs(best - asked)", "std::abs(reuse - asked) <= std::abs(best - asked)"))
+
 of("layers/depthwise.cc",
    ("each filter is over all channels", "whole[k * n + k % n] = kernel[k];", "for (std::size_t j = 0; j < n; ++j) whole[k * n + j] = kernel[k];"),
-   ("inferred: as many terms as a convolution", "dense().types(request, windows().pixels())", "dense().types(request)"),
-   ("weights are those of a convolution", "arrays.front().values = kernel_.singles();", "",
+   ("inferred: as many terms as a convolution", "dense().types(own, windows().pixels())", "dense().types(own)"),
+   ("weights are those of a convolution", "arrays.front() = kernel_.weights().front();", "",
     "zeros have no part in sums; their range and their number are what a user sees"),
-   ("folded: one scale for all channels", "product(kernel_, scale), dense().scaled_bias", "product(kernel_, std::vector<float>{scale.singles().front()}), dense().scaled_bias"))
+   ("folded: one scale for all channels", "product(kernel_.kernel_numbers(), scale),", "product(kernel_.kernel_numbers(), std::vector<float>{scale.singles().front()}),"),
+   ("quantized: no product is one of 1 among powers of two", "powers ? kNoPower : 0", "0"),
+   ("quantized: the type is the configuration's", "if (quantizer) {", "if (false) {"),
+   ("quantized: a normalization is folded in", "if (quantizers().any()) return nullptr;", ""))
 
 of("model/operation.h",
    ("zeros of the padding are what was there", "if (gather.pads) std::fill_n", "if (false) std::fill_n"))
@@ -389,6 +394,7 @@ of("layers/turns.h",
    ("what overflowed to 0 was rounded to 0", "result.raw == 0 && !result.overflow ? 1 : 0;", "result.raw == 0 ? 1 : 0;"))
 
 of("precision/precision.cc",
+   ("ResourceUnrolled: the largest reuse factor is one", "dense->n_out, size - 1, asked);", "dense->n_out, size, asked);"),
    ("fused although its values are read elsewhere", "if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;",
     "if (norm == nullptr || !is_open(before(i))) return false;"),
    ("fused although its result is given", "if (norm == nullptr || !is_open(before(i)) || uses(model(), before(i)) > 1) return false;",
@@ -441,7 +447,7 @@ of("precision/precision.cc",
    ("a quantizer's type is not handed on", "if (const OwnType* const own = layer(i).own_quantizer(TypeName::kResult))", "if (const OwnType* const own = nullptr)"),
    ("quantized weights are fused", "if (scaled == nullptr || !fuses_quantized(parent, *norm)) return false;", "if (scaled == nullptr) return false;"),
    ("a fused bias keeps no type of its quantizer", "fuse_quantizer(parent, TypeName::kBias, norm->given_bias);", ""),
-   ("Resource is Latency", '== "resource") request', '== "Resource") request'),
+   ("Resource is Latency", 'named == "resource" ||', 'named == "Resource" ||'),
    ("the maximum is not heard", ".maximum = resolved.maximum,", ".maximum = std::nullopt,"),
    ("answers_for: a wide symmetric type has the low end", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer", "a.integer <= b.integer"),
    ("answers_for: fewer integer bits will do", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer", "loses_low_end ? a.integer < b.integer : a.integer <= b.integer + 1"),
@@ -944,7 +950,9 @@ of("layers/unary_lut.cc",
    ("bounds leave the last entry out", "table.begin() + (std::ptrdiff_t{1} << place.input().width)", "table.begin() + (std::ptrdiff_t{1} << place.input().width) / 2"))
 
 of("precision/quantized_layers.cc",
-   ("a scale stays in the weights", "if (matrix == nullptr || !matrix->has_scale()) return false;", "return false;"),
+   ("a scale stays in the weights", "!matrix->has_scale() || as<Depthwise>(layer) != nullptr) return false;", "true) return false;"),
+   ("a normalization is folded into a quantized depthwise convolution",
+    "if (!quantizers.any() || (quantizers.bias && !all_are(norm->bias(), 0.F))) return;", "return;"),
    ("a ternary threshold stays", "if (sign == nullptr || !sign->is_ternary() ||", "if (true || sign == nullptr || !sign->is_ternary() ||"),
    ("powers of two have a bit more", "std::max(static_cast<int>(most) + 1, 2)", "std::max(static_cast<int>(most) + 2, 2)"),
    ("signs are not counted", "if (count_signs(resolved, i)) quantized", "if (i < 0) quantized"),

@@ -5,6 +5,7 @@
     build/venv-qkeras/bin/pip install hls4ml==1.3.0 qkeras==0.9.0 pyparsing tensorflow-cpu==2.17.1 tf_keras==2.17.0 'numpy<2' h5py
     build/venv-qkeras/bin/python tools/qkeras_reference.py golden/qkeras [NAME ...]
     build/venv-qkeras/bin/python tools/qkeras_reference.py other --seed 5; NARROW_GOLDEN=other build/golden_test; NARROW_GOLDEN=other build/quantizer_test
+    build/venv-qkeras/bin/python tools/qkeras_reference.py other --random 30       # networks of convolutions with quantizers and types that are drawn
 
 QKeras 0.9 is for Keras 2, so hls4ml reads these networks with its reader of Keras 2. For each network below: NAME.keras (or, of layers that
 no Keras has, NAME.json and NAME_weights.h5 as Keras 2.1 wrote them), NAME.cases.json and NAME.h5, as tools/hls4ml_reference.py writes them.
@@ -27,7 +28,8 @@ import hls4ml
 import numpy as np
 import tf_keras
 from hls4ml.converters.keras_v2_to_hls import KerasFileReader, keras_v2_to_hls, parse_keras_model
-from qkeras import QActivation, QBatchNormalization, QConv1D, QConv2D, QDense
+from qkeras import (QActivation, QBatchNormalization, QConv1D, QConv2D, QConv2DBatchnorm, QDense, QDepthwiseConv2D,
+                    QSeparableConv1D, QSeparableConv2D)
 from qkeras.quantizers import (binary, quantized_bits, quantized_po2, quantized_relu, quantized_sigmoid, quantized_tanh, stochastic_binary,
                                stochastic_ternary, ternary)
 
@@ -125,6 +127,29 @@ NETWORKS = {
         QConv1D(4, 3, kernel_quantizer=ternary(alpha=1), bias_quantizer=BITS(), name="c"), QActivation(quantized_tanh(6), name="t"),
         QConv1D(5, 2, strides=2, kernel_quantizer=quantized_po2(4), bias_quantizer=BITS(), name="c2"), QActivation(quantized_relu(6, 3), name="r"),
         layers.GlobalAveragePooling1D(name="gap"), dense(3, "d", quantized_bits(6, 0, alpha=1))),
+    # Signs of a depthwise convolution have two bits, and its scales stay in its numbers.
+    "depthwise2": lambda: chain(
+        (6, 6, 3),
+        QDepthwiseConv2D((3, 2), depthwise_quantizer=quantized_bits(5, 1, alpha=1), bias_quantizer=BITS(), name="c"), layers.BatchNormalization(name="bn0"),
+        QActivation(quantized_relu(6, 2), name="r"),
+        QDepthwiseConv2D(2, padding="same", depthwise_quantizer=binary(alpha=1), bias_quantizer=quantized_bits(5, 1, alpha=0.5), activation=quantized_relu(6, 3), name="c2"),
+        QSeparableConv2D(4, 2, depthwise_quantizer=quantized_bits(6, 0, alpha=1), pointwise_quantizer=quantized_bits(4, 0, alpha=1), bias_quantizer=BITS(), name="s"),
+        layers.BatchNormalization(name="bn"), QActivation(quantized_relu(6, 2), name="r2"),
+        QDepthwiseConv2D(2, depthwise_quantizer=quantized_bits(4, 0, alpha="auto"), use_bias=False, name="c3"), layers.Flatten(name="f"),
+        dense(3, "d", quantized_bits(5, 0, alpha=1))),
+    # Convolutions that take in a normalization before they are quantized; one of a single pixel, one with a scale.
+    "folded2": lambda: chain(
+        (6, 6, 2),
+        QConv2DBatchnorm(4, 3, kernel_quantizer=quantized_bits(6, 1, alpha=1), bias_quantizer=BITS(), name="c"), QActivation(quantized_relu(6, 2), name="r"),
+        QConv2DBatchnorm(3, 1, kernel_quantizer=ternary(alpha=1), bias_quantizer=BITS(), activation=quantized_relu(6, 3), name="c2"),
+        QConv2DBatchnorm(3, 2, padding="same", scale=False, kernel_quantizer=quantized_bits(4, 0, alpha="auto"), bias_quantizer=BITS(), name="c3"),
+        layers.Flatten(name="f"), dense(3, "d", quantized_bits(5, 0, alpha=1))),
+    "separable1": lambda: chain(
+        (10, 3),
+        QSeparableConv1D(4, 3, padding="same", depthwise_quantizer=quantized_po2(4), pointwise_quantizer=ternary(alpha=1), bias_quantizer=BITS(), name="s"),
+        QActivation(quantized_tanh(6), name="t"),
+        QSeparableConv1D(3, 2, strides=2, depthwise_quantizer=ternary(alpha=1), pointwise_quantizer=binary(alpha=1), use_bias=False, activation=quantized_relu(6, 2), name="s2"),
+        layers.GlobalAveragePooling1D(name="gap"), dense(3, "d", quantized_bits(6, 0, alpha=1))),
 }
 
 # Of classes that no Keras has, written as Keras 2.1 wrote them: (name, class, configuration).
@@ -154,10 +179,72 @@ CASES = [
     {"name": "stream", "granularity": "name", "default": "ap_fixed<18,8>", "io": "io_stream"},
 ]
 # Of the larger networks these alone.
-FEW = {"signs", "conv2", "conv1", "sets", "tagger", "binary_relu"}
+FEW = {"signs", "conv2", "conv1", "sets", "tagger", "binary_relu", "depthwise2", "separable1", "folded2"}
 FEWER = {"name_16_6", "name_12_5", "model_16_6"}
 # Where hls4ml's io_stream is not what narrow computes: a ternary activation that is not merged into thresholds.
 NO_STREAM = {"kinds", "binary_relu"}
+
+
+def random_quantizer(rng, few_columns, scales=True):
+    """Of a kernel; of a pointwise one without a scale, where hls4ml stops. Scales that are a mean over one column TensorFlow sums up in an order that narrow does not follow."""
+    kind = rng.choice(["bits", "bits", "bits", "binary", "ternary", "po2"])
+    if kind == "po2":
+        return quantized_po2(int(rng.integers(3, 6)))
+    some = scales and rng.random() < 0.4
+    if kind == "bits":
+        alpha = str(rng.choice(["auto", "auto_po2"])) if some else 1
+        return quantized_bits(int(rng.integers(2, 8)), int(rng.integers(0, 2)), symmetric=int(rng.integers(0, 2)), alpha=alpha)
+    alpha = "auto" if some and not few_columns else 1
+    return binary(alpha=alpha) if kind == "binary" else ternary(alpha=alpha)
+
+
+def random_network(rng):
+    """Convolutions, most of them depthwise, with quantizers that are drawn."""
+    one_axis = rng.random() < 0.4
+    x = first = layers.Input((int(rng.integers(5, 9)), 3) if one_axis else (int(rng.integers(4, 7)), int(rng.integers(4, 7)), int(rng.integers(1, 4))), name="inp")
+    for i in range(int(rng.integers(1, 4))):
+        kind = rng.choice(["separable", "separable", "conv"] if one_axis else ["depthwise", "depthwise", "separable", "conv"])
+        size = [int(rng.integers(1, min(3, n) + 1)) for n in x.shape[1:-1]]
+        stride = int(rng.choice([1, 1, 2]))
+        if not one_axis and size[0] == 1:
+            stride = 1  # with io_stream hls4ml counts no rows there
+        options = {"kernel_size": size[0] if one_axis else tuple(size), "strides": stride, "padding": str(rng.choice(["valid", "same"])), "name": f"c{i}"}
+        if rng.random() < 0.7:
+            options["bias_quantizer"] = quantized_bits(int(rng.integers(3, 8)), int(rng.integers(0, 3)), alpha=1)
+        else:
+            options["use_bias"] = bool(rng.random() < 0.5)
+        if rng.random() < 0.4:
+            options["activation"] = quantized_relu(int(rng.integers(4, 9)), int(rng.integers(1, 4)))
+        filters = int(rng.integers(1, 5))
+        if kind == "depthwise":
+            x = QDepthwiseConv2D(depthwise_quantizer=random_quantizer(rng, True), **options)(x)
+        elif kind == "separable":
+            x = (QSeparableConv1D if one_axis else QSeparableConv2D)(filters, depthwise_quantizer=random_quantizer(rng, True), pointwise_quantizer=random_quantizer(rng, filters == 1, False), **options)(x)
+        else:
+            x = (QConv1D if one_axis else QConv2D)(filters, kernel_quantizer=random_quantizer(rng, filters == 1), **options)(x)
+        if kind != "depthwise" and "activation" not in options and rng.random() < 0.3:
+            x = layers.BatchNormalization(name=f"bn{i}")(x)
+        if "activation" not in options:
+            x = QActivation([quantized_relu(6, 2), quantized_relu(5, 2, negative_slope=0.25), quantized_tanh(6), quantized_bits(7, 3, alpha=1), binary(alpha=1)][rng.integers(0, 5)], name=f"a{i}")(x)
+    x = layers.Flatten(name="f")(x)
+    return tf_keras.Model(first, dense(int(rng.integers(2, 4)), "d", quantized_bits(5, 0, alpha=1))(x))
+
+
+def random_cases(rng, model, count):
+    cases = []
+    for i in range(count):
+        width = int(rng.integers(8, 20))
+        modes = str(rng.choice(["", "", ",AP_RND,AP_SAT", ",AP_TRN,AP_SAT_SYM"]))
+        case = {"name": f"case{i}", "granularity": str(rng.choice(["name", "name", "model"])), "default": f"ap_fixed<{width},{int(rng.integers(3, min(width, 9)))}{modes}>",
+                "io": str(rng.choice(["io_parallel", "io_stream"]))}
+        if case["granularity"] == "name" and rng.random() < 0.3:
+            case["maximum"] = "ap_fixed<18,8>"
+        if case["granularity"] == "name" and rng.random() < 0.5:
+            convolutions = [layer.name for layer in model.layers if "Conv" in type(layer).__name__ and "Separable" not in type(layer).__name__]
+            if convolutions:
+                case["layers"] = {str(rng.choice(convolutions)): {str(rng.choice(["accum", "result"])): "ap_fixed<12,6,AP_RND,AP_SAT>"}}
+        cases.append(case)
+    return cases
 
 
 def quiet():
@@ -166,10 +253,13 @@ def quiet():
 
 def build(name, rng):
     tf_keras.utils.set_random_seed(3)
-    model = NETWORKS[name]()
+    model = NETWORKS[name]() if name in NETWORKS else random_network(rng)
     for layer in model.layers:
         weights = layer.get_weights()
-        if "BatchNormalization" in type(layer).__name__:
+        if type(layer).__name__ == "QConv2DBatchnorm":
+            draw = {"kernel": lambda n: rng.normal(0, 0.6, n), "variance": lambda n: rng.uniform(0.5, 2, n), "gamma": lambda n: rng.uniform(0.5, 2, n), "iteration": lambda n: 5}
+            layer.set_weights([draw[next((k for k in draw if k in v.name), "kernel")](v.shape) for v in layer.weights])
+        elif "BatchNormalization" in type(layer).__name__:
             n = weights[0].shape
             layer.set_weights([rng.uniform(0.5, 2, n), rng.normal(0, 0.5, n), rng.normal(0, 0.3, n), rng.uniform(0.5, 2, n)])
         elif weights and name != "tagger":
@@ -246,30 +336,37 @@ def run_case(architecture, weights, x, case, folder, n_trace):
         hls4ml.converters.KerasModelReader = kept
     for name in names:
         config.setdefault("LayerName", {}).setdefault(name, {})["Trace"] = True
+    for name, types in case.get("layers", {}).items():
+        config["LayerName"][name].setdefault("Precision", {}).update(types)
     whole = hls4ml.utils.config.create_config(output_dir=str(folder), backend="Vitis", io_type=case["io"], part="xcvu13p-flga2577-2-e")
     whole.update({"KerasJson": str(architecture), "KerasH5": str(weights), "HLSConfig": config, "InputData": None, "OutputPredictions": None, "TraceOutput": True})
+    x = np.ascontiguousarray(x, dtype=np.float64)
     with quiet():
         hls = keras_v2_to_hls(whole)
+        types = {layer.name: {k: str(v.precision) for k, v in layer.attributes.items() if k.endswith("_t") and hasattr(v, "precision")} for layer in hls.get_layers()}
         start = time.perf_counter()
-        hls.compile()
+        trace = hls.trace(x[:n_trace])[1]  # it compiles
     compiled = time.perf_counter()
-    types = {layer.name: {k: str(v.precision) for k, v in layer.attributes.items() if k.endswith("_t") and hasattr(v, "precision")} for layer in hls.get_layers()}
-    x = np.ascontiguousarray(x, dtype=np.float64)
     predictions = hls.predict(x)
-    trace = hls.trace(x[:n_trace])[1]
     return types, np.asarray(predictions).reshape(len(x), -1), trace, compiled - start, time.perf_counter() - compiled
 
 
 def quantized_arrays(model, path):
     with h5py.File(path, "w") as file:
         for layer in model.layers:
-            for quantizer, array in zip(getattr(layer, "quantizers", []), ("kernel", "bias")):
+            kind = type(layer).__name__
+            parts = [("kernel", layer.name + "/kernel"), ("bias", layer.name + "/bias")]
+            if "Depthwise" in kind:
+                parts[0] = ("depthwise_kernel", layer.name + "/kernel")
+            if "Separable" in kind:
+                parts = [("depthwise_kernel", layer.name + "_depthwise/kernel"), ("pointwise_kernel", layer.name + "_pointwise/kernel"), ("bias", layer.name + "_pointwise/bias")]
+            for quantizer, (array, name) in zip(getattr(layer, "quantizers", []), parts):
                 values = getattr(layer, array, None)
-                if quantizer is None or values is None or "BatchNormalization" in type(layer).__name__:
+                if quantizer is None or values is None or "Batch" in kind:
                     continue
-                file[f"{layer.name}/{array}"] = np.asarray(quantizer(values))
+                file[name] = np.asarray(quantizer(values))
                 if getattr(quantizer, "scale", None) is not None:
-                    file[f"{layer.name}/{array}_scale"] = np.asarray(quantizer.scale, dtype=np.float32).reshape(-1)
+                    file[name + "_scale"] = np.asarray(quantizer.scale, dtype=np.float32).reshape(-1)
 
 
 def main():
@@ -279,11 +376,15 @@ def main():
     parser.add_argument("--samples", type=int, default=300)
     parser.add_argument("--trace", type=int, default=60)
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--random", type=int, default=0, help="as many networks that are drawn instead")
+    parser.add_argument("--cases", type=int, default=2, help="of each network that is drawn")
     args = parser.parse_args()
-    for name in args.names or [*NETWORKS, *BY_HAND]:
-        rng = np.random.default_rng(args.seed)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    drawn = [f"random{args.seed + i}" for i in range(args.random)]
+    for name in drawn or args.names or [*NETWORKS, *BY_HAND]:
+        rng = np.random.default_rng(int(name[6:]) if name in drawn else args.seed)
         work = Path(tempfile.mkdtemp(prefix="qkeras_reference_"))
-        if name in NETWORKS:
+        if name not in BY_HAND:
             model = build(name, rng)
             shape = model.input_shape[1:]
             architecture, weights = work / "model.json", work / "weights.h5"
@@ -298,11 +399,11 @@ def main():
         # Ends of the default types' ranges among ordinary values.
         x = rng.normal(0, 1, (args.samples, *shape))
         x = np.where(rng.random(x.shape) < 0.02, rng.choice([-32, -8, 7.9375, 31.9990234375, 0], x.shape), x).astype(np.float32)
-        cases = [case for case in CASES if (case["io"] == "io_parallel" or name not in NO_STREAM) and (name not in FEW or case["name"] in FEWER)]
+        cases = random_cases(rng, model, args.cases) if name in drawn else [case for case in CASES if (case["io"] == "io_parallel" or name not in NO_STREAM) and (name not in FEW or case["name"] in FEWER)]
         (args.folder / f"{name}.cases.json").write_text(json.dumps(cases, indent=1) + "\n")
         with h5py.File(args.folder / f"{name}.h5", "w") as out:
             out["input"] = x
-            out["float"] = (model.predict(x, verbose=0) if name in NETWORKS else float_by_hand(name, arrays, x)).astype(np.float64)
+            out["float"] = (float_by_hand(name, arrays, x) if name in BY_HAND else model.predict(x, verbose=0)).astype(np.float64)
             for case in cases:
                 try:
                     types, predictions, trace, compile_s, predict_s = run_case(architecture, weights, x, case, work / case["name"], args.trace)

@@ -173,6 +173,38 @@ void check_kernel(const KerasLayer& layer, const LayerWeights& weights, const ch
   }
 }
 
+// Keras' names of the arrays of a normalization, as they are saved.
+std::vector<std::string> norm_names(const KerasLayer& layer) {
+  std::vector<std::string> names;
+  if (flag(layer, "scale", true)) names.emplace_back("gamma");
+  if (flag(layer, "center", true)) names.emplace_back("beta");
+  names.insert(names.end(), {"moving_mean", "moving_variance"});
+  return names;
+}
+
+struct NormParameters {
+  std::vector<float> gamma, beta, mean, variance;
+  float epsilon;
+};
+
+NormParameters norm_parameters(const KerasLayer& layer, const LayerWeights& weights) {
+  const std::vector<std::string> names = norm_names(layer);
+  const std::size_t size = weights.back().values.size();
+  const json epsilon = layer.config.value("epsilon", json(1e-3));
+  if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
+    throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
+  NormParameters norm{std::vector<float>(size, 1.F), std::vector<float>(size, 0.F), {}, {}, epsilon.get<float>()};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (weights[i].values.size() != size) throw Error(describe(layer) + ": its weights have unequal lengths");
+    std::vector<float>& target = names[i] == "gamma"         ? norm.gamma
+                                 : names[i] == "beta"        ? norm.beta
+                                 : names[i] == "moving_mean" ? norm.mean
+                                                             : norm.variance;
+    target = weights[i].values;
+  }
+  return norm;
+}
+
 std::vector<float> bias_of(const LayerWeights& weights) { return weights.size() > 1 ? weights.at(1).values : std::vector<float>(); }
 
 OperationPtr dense_op(const KerasLayer& layer, const LayerWeights& weights) {
@@ -208,7 +240,7 @@ Padding padding_of(const KerasLayer& layer, bool causal) {
 Windows windows_of(const KerasLayer& layer, const LayerWeights& weights) {
   const std::size_t axes = layer.class_name.ends_with("1D") ? 1 : 2;
   Windows windows{sizes_of(layer, "kernel_size", axes), sizes_of(layer, "strides", axes),
-                  padding_of(layer, layer.class_name == "Conv1D" || layer.class_name == "SeparableConv1D")};
+                  padding_of(layer, plain_class(layer.class_name) == "Conv1D" || plain_class(layer.class_name) == "SeparableConv1D")};
   const std::vector<std::size_t>& shape = weights.at(0).shape;
   if (shape.size() != axes + 2) throw Error(describe(layer) + ": its kernel should have " + std::to_string(axes + 2) + " dimensions");
   if (!std::equal(windows.size.begin(), windows.size.end(), shape.begin(),
@@ -218,13 +250,44 @@ Windows windows_of(const KerasLayer& layer, const LayerWeights& weights) {
   return windows;
 }
 
+// A QConv2DBatchnorm: hls4ml folds its normalization into the numbers before they are quantized (Conv2DBatchnorm._get_folded_weights).
+OperationPtr folded_op(const KerasLayer& layer, const Convolution& convolution, const LayerWeights& weights) {
+  Quantizers quantizers = convolution.quantizers();
+  quantizers.folded = true;
+  if (!flag(layer, "use_bias", true)) {
+    throw Error(describe(layer) + ": its use_bias is false, and hls4ml 1.3.0 keeps the bias of its normalization in one bit; set use_bias");
+  }
+  if (!quantizers.kernel) throw Error(describe(layer) + ": it has no kernel_quantizer, and hls4ml 1.3.0 stops there; give it one");
+  if (!quantizers.bias) {
+    throw Error(describe(layer) +
+                ": it has no bias_quantizer, and hls4ml 1.3.0 then leaves the normalization out of its bias; give it one "
+                "(qkeras.bn_folding_utils.populate_bias_quantizer_from_accumulator makes one)");
+  }
+  const std::vector<Weight> of_norm(weights.begin() + 2, weights.end());
+  NormParameters norm = norm_parameters(layer, of_norm);
+  const Dense& dense = convolution.dense();
+  const auto filters = static_cast<std::size_t>(dense.n_out);
+  if (norm.mean.size() != filters) throw Error(describe(layer) + ": its normalization has other channels than its kernel");
+  std::vector<float> kernel = dense.kernel;
+  std::vector<float> bias = dense.bias;
+  for (std::size_t j = 0; j < filters; ++j) {
+    const float inverse = 1.F / std::sqrt(norm.variance[j] + norm.epsilon) * norm.gamma[j];
+    if (!std::isfinite(inverse)) throw Error(describe(layer) + ": its variance, with epsilon, should be above 0");
+    bias[j] = inverse * (bias[j] - norm.mean[j]) + norm.beta[j];
+    for (std::size_t k = j; k < kernel.size(); k += filters) kernel[k] = inverse * kernel[k];
+  }
+  return convolution.with(kernel, bias, std::move(quantizers));
+}
+
 OperationPtr convolution_op(const KerasLayer& layer, const LayerWeights& weights) {
   Windows windows = windows_of(layer, weights);
   check_kernel(layer, weights, "filters", windows.size.size() + 2);
   const Weight& kernel = weights.at(0);
   const auto channels = static_cast<int>(kernel.shape[windows.size.size()]);
-  return std::make_shared<Convolution>(std::move(windows), channels, static_cast<int>(kernel.shape.back()), kernel.values, bias_of(weights),
-                                       quantizers_of(layer, 0, static_cast<int>(kernel.shape.back())));
+  auto convolution = std::make_shared<Convolution>(std::move(windows), channels, static_cast<int>(kernel.shape.back()), kernel.values,
+                                                   bias_of(weights), quantizers_of(layer, 0, static_cast<int>(kernel.shape.back())));
+  if (layer.class_name == "QConv2DBatchnorm") return folded_op(layer, *convolution, weights);
+  return convolution;
 }
 
 // One filter for each channel. `has_bias` is false of the first half of a SeparableConv, whose second array is no bias.
@@ -238,7 +301,8 @@ OperationPtr depthwise_op(const KerasLayer& layer, const LayerWeights& weights, 
     throw Error(describe(layer) + ": its bias has " + std::to_string(bias.size()) + " values for " + std::to_string(channels) +
                 " channels");
   }
-  return std::make_shared<Depthwise>(std::move(windows), channels, kernel.values, bias);
+  return std::make_shared<Depthwise>(std::move(windows), channels, kernel.values, bias,
+                                     quantizers_of(layer, 0, 1, "depthwise_quantizer", has_bias));
 }
 
 // The second half of a SeparableConv: a Conv of windows of one pixel.
@@ -252,7 +316,8 @@ OperationPtr pointwise_op(const KerasLayer& layer, const LayerWeights& weights) 
   }
   const std::vector<int> ones(axes, 1);
   return std::make_shared<Convolution>(Windows{ones, ones}, static_cast<int>(kernel.shape[axes]), static_cast<int>(kernel.shape[axes + 1]),
-                                       kernel.values, bias_of(own));
+                                       kernel.values, bias_of(own),
+                                       quantizers_of(layer, 0, static_cast<int>(kernel.shape[axes + 1]), "pointwise_quantizer"));
 }
 
 // Its strides are its pool_size where it does not say any.
@@ -328,22 +393,9 @@ OperationPtr rearrangement_op(const KerasLayer& layer) {
 }
 
 OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights) {
-  const std::vector<std::string> names = weight_names(layer);
-  const std::size_t size = weights.back().values.size();
-  const json epsilon = layer.config.value("epsilon", json(1e-3));
   constexpr double kKerasMomentum = 0.99;
   const json momentum = layer.config.value("momentum", json(kKerasMomentum));
-  if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
-    throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
-  std::vector<float> gamma(size, 1.F);
-  std::vector<float> beta(size, 0.F);
-  std::vector<float> mean;
-  std::vector<float> variance;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (weights[i].values.size() != size) throw Error(describe(layer) + ": its weights have unequal lengths");
-    std::vector<float>& target = names[i] == "gamma" ? gamma : names[i] == "beta" ? beta : names[i] == "moving_mean" ? mean : variance;
-    target = weights[i].values;
-  }
+  auto [gamma, beta, mean, variance, epsilon] = norm_parameters(layer, weights);
   const auto finite = [](const std::vector<float>& values) {
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   };
@@ -354,12 +406,11 @@ OperationPtr batch_norm_op(const KerasLayer& layer, const LayerWeights& weights)
       return quantizer ? quantized(*quantizer, values, 0).values : values;
     };
     const BatchNormalization rounded(quantized_by("gamma_quantizer", gamma), quantized_by("beta_quantizer", beta),
-                                     quantized_by("mean_quantizer", mean), quantized_by("variance_quantizer", variance),
-                                     epsilon.get<float>());
+                                     quantized_by("mean_quantizer", mean), quantized_by("variance_quantizer", variance), epsilon);
     float_form = {rounded.scale(), rounded.bias()};
   }
   auto norm =
-      std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon.get<float>(),
+      std::make_shared<BatchNormalization>(std::move(gamma), std::move(beta), std::move(mean), std::move(variance), epsilon,
                                            BatchNormalization::Training{flag(layer, "center", true), flag(layer, "scale", true),
                                                                         momentum.is_number() ? momentum.get<double>() : kKerasMomentum},
                                            std::move(float_form));
@@ -497,7 +548,7 @@ OperationPtr op_of(const KerasLayer& layer, const LayerWeights& weights, const S
                                                 BatchNormalization::Origin{.hls4ml_class = "BatchNormalization"});
   }
   if (plain_class(layer.class_name) == "Dense") return dense_op(layer, weights);
-  if (layer.class_name.starts_with("DepthwiseConv")) return depthwise_op(layer, weights, true);
+  if (plain_class(layer.class_name).starts_with("DepthwiseConv")) return depthwise_op(layer, weights, true);
   if (is_convolution(layer.class_name)) return convolution_op(layer, weights);
   if (plain_class(layer.class_name) == "BatchNormalization") return batch_norm_op(layer, weights);
   if (is_activation(layer.class_name)) {
@@ -569,6 +620,7 @@ class Builder {
     const OperationPtr op = op_of(layer, weights, shape(layer.inputs.front()));
     if (plain_class(layer.class_name) == "BatchNormalization")
       require_last_axis(layer, shape(layer.inputs.front()).size(), "normalization");
+    if (layer.class_name == "QConv2DBatchnorm") require_last_axis(layer, shape(layer.inputs.front()).size(), "its normalization");
     if (layer.class_name == "Softmax") require_last_axis(layer, shape(layer.inputs.front()).size(), "a softmax");
     if (layer.class_name == "QBatchNormalization" &&
         std::any_of(std::begin(kNormQuantizers), std::end(kNormQuantizers),
@@ -581,6 +633,7 @@ class Builder {
                              "of its own behind it");
     }
     push(layer.name, layer.class_name, op, layer.inputs.front());
+    note_kept_scales(layer, model_.layers.back());
     if (is_activation(layer.class_name)) {
       const NamedOperation made = activation_of(layer);
       model_.layers.back().quantizer = made.quantizer;
@@ -649,6 +702,15 @@ class Builder {
     index_.erase(name);
   }
 
+  void note_kept_scales(const KerasLayer& layer, const Layer& made) {
+    const Quantizers quantizers = quantizers_of(made);
+    const auto scales = [](const std::optional<TrainedQuantizer>& quantizer) { return quantizer && quantizer->alpha.scales(); };
+    if (as<Depthwise>(made) == nullptr || !(scales(quantizers.kernel) || scales(quantizers.bias))) return;
+    model_.notes.push_back(describe(layer) +
+                           ": hls4ml 1.3.0 leaves the scales of a depthwise convolution's quantizers in the numbers, whose types have no "
+                           "room for them; give the quantizers alpha=1");
+  }
+
   void add_separable(const KerasLayer& layer, const LayerWeights& weights) {
     const std::string kind = "Conv" + layer.class_name.substr(layer.class_name.size() - 2);
     if (!layer.keras2) {
@@ -659,6 +721,7 @@ class Builder {
     const std::string depthwise = layer.name + "_depthwise";
     const std::string pointwise = layer.name + "_pointwise";
     push(depthwise, "Depthwise" + kind, depthwise_op(layer, weights, false), layer.inputs.front());
+    note_kept_scales(layer, model_.layers.back());
     push(pointwise, kind, pointwise_op(layer, weights), depthwise);
     model_.separable.push_back(layer.name);
     index_[layer.name] = index_.at(pointwise);
@@ -868,21 +931,23 @@ static void add_ebops(const KerasLayer& layer, std::vector<std::string>& names) 
   if (flag(layer, "enable_ebops", true)) names.insert(names.end(), {"ebops_weight", "ebops"});
 }
 
+std::size_t arrays_inside(const KerasLayer& layer) { return layer.class_name == "QConv2DBatchnorm" ? norm_names(layer).size() : 0; }
+
 std::vector<std::string> weight_names(const KerasLayer& layer) {
   if (plain_class(layer.class_name) == "Dense" || is_convolution(layer.class_name) || is_separable(layer.class_name)) {
     std::vector<std::string> names{"kernel"};
     if (is_separable(layer.class_name)) names.emplace_back("pointwise_kernel");
     if (flag(layer, "use_bias", true)) names.emplace_back("bias");
+    if (layer.class_name == "QConv2DBatchnorm") {
+      for (const std::string& each : norm_names(layer)) names.push_back(each);
+    }
     if (layer.hgq2 == "QBatchNormDense" && flag(layer, "scale", true)) names.emplace_back("bn_gamma");
     if (!layer.hgq2.empty()) add_ebops(layer, names);
     if (layer.hgq2 == "QBatchNormDense") names.insert(names.end(), {"moving_mean", "moving_variance"});
     return names;
   }
   if (plain_class(layer.class_name) == "BatchNormalization") {
-    std::vector<std::string> names;
-    if (flag(layer, "scale", true)) names.emplace_back("gamma");
-    if (flag(layer, "center", true)) names.emplace_back("beta");
-    names.insert(names.end(), {"moving_mean", "moving_variance"});
+    std::vector<std::string> names = norm_names(layer);
     if (!layer.hgq2.empty()) add_ebops(layer, names);
     return names;
   }

@@ -42,8 +42,10 @@ nlohmann::json parse_json(std::string_view text);
 Architecture parse_architecture(const nlohmann::json& json, std::string_view version = "");
 
 // Keras' names of the arrays of a layer, in the order in which they are saved: {"kernel", "bias"}; empty for most layers.
+// Those of a layer's own; behind them those of a normalization inside it (QConv2DBatchnorm), under its name there.
 // Throws Error for a layer that narrow does not support, naming it and its class.
 std::vector<std::string> weight_names(const KerasLayer& layer);
+std::size_t arrays_inside(const KerasLayer& layer);
 
 // Whether hls4ml's reader of Keras 3 calls a layer NAME_0: keras_v3_to_hls.py takes the letters of "input" for names that are used already.
 bool is_renamed(const std::string& name);

@@ -159,7 +159,18 @@ const Options* options_of(const std::string& class_name) {
     return options;
   };
   static const Options kQDense = quantizing(kDense);
-  static const Options kQConvolution = quantizing(kConvolution);
+  static const Options kQConvolution = [&] {
+    Options options = quantizing(kConvolution);
+    for (const char* each : {"depthwise_quantizer", "pointwise_quantizer"}) options[each] = Option::kHonoured;
+    for (const char* each : {"depthwise_range", "pointwise_range"}) options[each] = Option::kNoMatter;
+    return options;
+  }();
+  static const Options kFoldedConvolution = [&] {
+    Options options = kQConvolution;
+    options.insert(kBatchNormalization.begin(), kBatchNormalization.end());
+    for (const char* each : {"ema_freeze_delay", "folding_mode"}) options[each] = Option::kNoMatter;
+    return options;
+  }();
   static const Options kFixedQuantizer = {{"RND", Option::kHonoured},
                                           {"SAT", Option::kHonoured},
                                           {"shape", Option::kNoMatter},  // of its arrays
@@ -174,8 +185,8 @@ const Options* options_of(const std::string& class_name) {
   static const Options kDot = {{"axes", Option::kHonoured}, {"normalize", Option::kMustBeOff}};
   if (class_name == "InputLayer") return &kInput;
   if (class_name == "Dense") return &kDense;
-  if (class_name == "QConv1D" || class_name == "QConv2D") return &kQConvolution;
-  if (is_convolution(class_name) || is_separable(class_name)) return &kConvolution;
+  if (class_name == "QConv2DBatchnorm") return &kFoldedConvolution;
+  if (is_convolution(class_name) || is_separable(class_name)) return is_quantized_layer(class_name) ? &kQConvolution : &kConvolution;
   if (class_name == "BatchNormalization") return &kBatchNormalization;
   if (is_quantized_layer(class_name) && plain_class(class_name) == "Dense") return &kQDense;
   if (class_name == "QBatchNormalization") return &kQBatchNormalization;
@@ -205,6 +216,12 @@ const Options* options_of(const std::string& class_name) {
   if (passes_on(class_name) || is_dropout(class_name)) return &kRandom;
   return nullptr;
 }
+
+// Of a model that stands where a layer should.
+constexpr const char* kNested =
+    "is a model inside the model, which narrow does not support; put its layers in its place (hls4ml 1.3.0 reads it from Keras 2 alone, "
+    "and "
+    "infers no types of its layers)";
 
 // A value of a message, not too long.
 std::string short_text(const json& value) {
@@ -341,6 +358,11 @@ std::optional<NamedOperation> function_of(const KerasLayer& layer, const json& n
 
 NamedOperation activation_of(const KerasLayer& layer, const json& activation, int depth) {
   const auto unknown = [&](const json& name) {
+    if (name == "hard_tanh") {
+      return Error(describe(layer) +
+                   ": of the activation 'hard_tanh' hls4ml 1.3.0 makes a program that does not compile; it has that of QKeras, "
+                   "QActivation(\"quantized_tanh(...)\"), and hard_sigmoid");
+    }
     return Error(describe(layer) + ": the activation " + (name.is_string() ? "'" + name.get<std::string>() + "'" : short_text(name)) +
                  " is not supported; these are: linear, relu, relu6, leaky_relu, elu, selu, hard_sigmoid, sigmoid, tanh, softplus, "
                  "softsign, softmax, binary_tanh, ternary_tanh");
@@ -387,7 +409,7 @@ bool passes_on(const std::string& class_name) { return contains(kPassOn, class_n
 bool is_dropout(const std::string& class_name) { return contains(kDropouts, class_name); }
 bool is_merge(const std::string& class_name) { return contains(kMerges, class_name); }
 bool is_convolution(const std::string& class_name) { return contains(kConvolutions, plain_class(class_name)); }
-bool is_separable(const std::string& class_name) { return contains(kSeparables, class_name); }
+bool is_separable(const std::string& class_name) { return contains(kSeparables, plain_class(class_name)); }
 bool is_pooling(const std::string& class_name) { return contains(kPoolings, class_name); }
 bool is_global_pooling(const std::string& class_name) { return contains(kGlobalPoolings, class_name); }
 bool is_hgq(const std::string& class_name) { return contains(kHgq, class_name); }
@@ -404,13 +426,26 @@ Error unsupported(const KerasLayer& layer) {
         " is a layer of HGQ2 that narrow does not read from a file; in Python it computes what hls4ml makes of a network, as far as "
         "it knows that (narrow.from_hls4ml, docs/python.md)");
   }
+  // What hls4ml 1.3.0 does with them, and what does the same with layers that both have.
+  static const std::map<std::string, std::string, std::less<>> kInstead = {
+      {"Embedding", "needs inputs that are indices, which narrow does not have; give the network the looked-up values"},
+      {"Rescaling", "is not read by hls4ml 1.3.0 either; scale the samples before, or use a BatchNormalization"},
+      {"Normalization", "is not read by hls4ml 1.3.0 either; scale the samples before, or use a BatchNormalization"},
+      {"Sequential", kNested},
+      {"Functional", kNested},
+      {"Model", kNested},
+      {"QDenseBatchnorm", "is not read by hls4ml 1.3.0 either; use a QDense and a BatchNormalization"},
+      {"QDepthwiseConv2DBatchnorm", "is not read by hls4ml 1.3.0 either; use a QDepthwiseConv2D and a BatchNormalization"}};
+  const std::string bare = layer.class_name.substr(layer.class_name.rfind('.') + 1);
+  if (const auto found = kInstead.find(bare); found != kInstead.end()) return Error(describe(layer) + " " + found->second);
   return Error(
       describe(layer) +
       " is not supported; these are: InputLayer, Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, "
       "SeparableConv2D, Activation, ReLU, LeakyReLU, PReLU, ELU, ThresholdedReLU, Softmax, KSum (or GlobalSumPooling1D), " +
       "MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, the same with Global, BatchNormalization, Flatten, "
       "Reshape, Permute, ZeroPadding1D, ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, QDense, QConv1D, QConv2D, "
-      "QActivation, QBatchNormalization, BinaryDense, TernaryDense, HGQ's FixedPointQuantizer and UnaryLUT, Add, Subtract, Multiply, "
+      "QConv2DBatchnorm, QDepthwiseConv2D, QSeparableConv1D, QSeparableConv2D, QActivation, QBatchNormalization, BinaryDense, "
+      "TernaryDense, HGQ's FixedPointQuantizer and UnaryLUT, Add, Subtract, Multiply, "
       "Average, Maximum, Minimum, "
       "Concatenate, Dot, "
       "and Dropout and others that do nothing at inference");

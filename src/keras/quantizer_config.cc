@@ -212,13 +212,16 @@ double height(const KerasLayer& layer, int n_in, int n_out) {
 }  // namespace
 
 bool is_quantized_layer(const std::string& class_name) {
-  constexpr std::array<std::string_view, 7> kClasses = {"QDense",      "QConv1D",     "QConv2D", "QActivation", "QBatchNormalization",
-                                                        "BinaryDense", "TernaryDense"};
+  constexpr std::array<std::string_view, 11> kClasses = {"QDense",           "QConv1D",          "QConv2D",
+                                                         "QConv2DBatchnorm", "QDepthwiseConv2D", "QSeparableConv1D",
+                                                         "QSeparableConv2D", "QActivation",      "QBatchNormalization",
+                                                         "BinaryDense",      "TernaryDense"};
   return std::find(kClasses.begin(), kClasses.end(), class_name) != kClasses.end();
 }
 
 std::string plain_class(const std::string& class_name) {
   if (class_name == "BinaryDense" || class_name == "TernaryDense") return "Dense";
+  if (class_name == "QConv2DBatchnorm") return "Conv2D";
   return is_quantized_layer(class_name) ? class_name.substr(1) : class_name;
 }
 
@@ -235,7 +238,7 @@ std::optional<TrainedQuantizer> quantizer_of(const KerasLayer& layer, const std:
   return Reader(layer, key).read(value);
 }
 
-Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out) {
+Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out, const std::string& key, bool has_bias) {
   if (layer.class_name == "BinaryDense" || layer.class_name == "TernaryDense") {
     const bool binary = layer.class_name == "BinaryDense";
     TrainedQuantizer quantizer{.kind = binary ? Kind::kSign : Kind::kThirds, .name = binary ? "binary" : "ternary"};
@@ -244,13 +247,15 @@ Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out) {
     return {kernel, quantizer};
   }
   if (!is_quantized_layer(layer.class_name)) return {};
-  Quantizers quantizers{quantizer_of(layer, "kernel_quantizer"), quantizer_of(layer, "bias_quantizer")};
-  for (const auto& [quantizer, key] : {std::pair(&quantizers.kernel, "kernel_quantizer"), std::pair(&quantizers.bias, "bias_quantizer")}) {
+  Quantizers quantizers{quantizer_of(layer, key), has_bias ? quantizer_of(layer, "bias_quantizer") : std::nullopt};
+  // get_quantizer_from_config: signs of one bit are of a kernel_quantizer alone.
+  if (quantizers.kernel && quantizers.kernel->kind == Kind::kBinary && key != "kernel_quantizer") quantizers.kernel->bits = 2;
+  for (const auto& [quantizer, name] : {std::pair(&quantizers.kernel, key), std::pair(&quantizers.bias, std::string("bias_quantizer"))}) {
     if (!*quantizer) continue;
     const Kind kind = (*quantizer)->kind;
     const bool fits = kind == Kind::kBits || kind == Kind::kBinary || kind == Kind::kTernary ||
                       (kind == Kind::kPowerOfTwo && quantizer == &quantizers.kernel);
-    if (!fits) throw Error(describe(layer) + ": its " + key + " is " + (*quantizer)->name + ", which hls4ml 1.3.0 does not take there");
+    if (!fits) throw Error(describe(layer) + ": its " + name + " is " + (*quantizer)->name + ", which hls4ml 1.3.0 does not take there");
   }
   const bool means = quantizers.kernel && quantizers.kernel->alpha.kind == Alpha::Kind::kAuto && quantizers.kernel->kind != Kind::kBits;
   if (means && n_out == 1) {
@@ -258,7 +263,13 @@ Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out) {
                 " kernel is a mean over a single column, which TensorFlow sums up in an order that narrow does not follow; give it "
                 "alpha=\"auto_po2\" or a number");
   }
-  if (!quantizers.kernel && quantizers.bias && quantizers.bias->alpha.scales()) {
+  const auto scales = [](const std::optional<TrainedQuantizer>& each) { return each && each->alpha.scales(); };
+  if (key == "pointwise_quantizer" && (scales(quantizers.kernel) || scales(quantizers.bias))) {
+    throw Error(describe(layer) +
+                ": its pointwise_quantizer or its bias_quantizer has a scale, and hls4ml 1.3.0 stops there; give both alpha=1");
+  }
+  const bool is_depthwise = key == "depthwise_quantizer";  // which keeps its scales
+  if (!is_depthwise && !quantizers.kernel && quantizers.bias && quantizers.bias->alpha.scales()) {
     throw Error(describe(layer) + ": its bias_quantizer has a scale, its kernel has no quantizer; hls4ml 1.3.0 stops there");
   }
   return quantizers;

@@ -19,8 +19,8 @@ std::string plain_class(const std::string& class_name);
 std::optional<TrainedQuantizer> quantizer_of(const KerasLayer& layer, const std::string& key);
 bool is_quantizer(const nlohmann::json& value);
 
-// Of a layer with a kernel of n_in x n_out; none for a plain layer.
-Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out);
+// Of a layer with a kernel of n_in x n_out; none for a plain layer. `key`: of its kernel's; `has_bias` is false where another layer has it.
+Quantizers quantizers_of(const KerasLayer& layer, int n_in, int n_out, const std::string& key = "kernel_quantizer", bool has_bias = true);
 
 // What hls4ml makes of an activation's quantizer (converters/keras/qkeras.py).
 NamedOperation activation_of(const KerasLayer& layer, const TrainedQuantizer& quantizer);

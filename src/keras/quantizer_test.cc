@@ -11,7 +11,7 @@
 #include "keras/hgq2.h"
 #include "keras/reader.h"
 #include "layers/batch_normalization.h"
-#include "layers/convolution.h"
+#include "layers/depthwise.h"
 #include "layers/fixed_quantizer.h"
 
 namespace narrow {
@@ -31,7 +31,9 @@ TEST(QKeras, QuantizesWeightsAsItDoes) {
     for (const Layer& layer : model.layers) {
       const Dense* dense = matrix_of(layer);
       if (dense == nullptr) continue;
-      for (const auto& [name, ours] : {std::pair("/kernel", dense->float_kernel()), std::pair("/bias", dense->float_bias())}) {
+      const auto* depthwise = as<Depthwise>(layer);
+      const std::span<const float> kernel = depthwise != nullptr ? depthwise->column().float_kernel() : dense->float_kernel();
+      for (const auto& [name, ours] : {std::pair("/kernel", kernel), std::pair("/bias", dense->float_bias())}) {
         const std::string dataset = "/" + layer.name + name;
         if (!file.has(dataset)) continue;
         const std::vector<float> theirs = file.read<float>(dataset).values;
@@ -42,7 +44,7 @@ TEST(QKeras, QuantizesWeightsAsItDoes) {
         ++arrays;
       }
       const std::string scales = "/" + layer.name + "/kernel_scale";
-      if (!dense->has_scale() || !file.has(scales)) continue;
+      if (depthwise != nullptr || !dense->has_scale() || !file.has(scales)) continue;
       std::vector<float> theirs = file.read<float>(scales).values;
       theirs.resize(static_cast<std::size_t>(dense->n_out), theirs.front());
       const std::vector<double> ours = dense->factors().scales;
@@ -231,6 +233,50 @@ TEST(QKeras, RefusesByNameWhatHls4mlTakesOtherwise) {
   expect(refusal(bits(nlohmann::json::object()), "quantized_relu(4, 1, 0, 0.3)"), "a negative_slope that is a power of two");
   expect(refusal(bits(nlohmann::json::object()), "binary(alpha='auto')"), "has a scale, which hls4ml 1.3.0 leaves out");
   expect(refusal(bits(nlohmann::json::object()), "quantized_relu(4, None)"), "an option that QKeras does not take, None");
+}
+
+// A layer of QKeras with weights of these sizes, filled with halves.
+std::string refusal(const std::string& class_name, nlohmann::json config, const std::vector<std::vector<std::size_t>>& shapes) {
+  config.update({{"name", "q"}, {"activation", "linear"}});
+  const nlohmann::json layers = {{{"class_name", "InputLayer"}, {"config", {{"name", "in"}, {"batch_input_shape", {nullptr, 4, 4, 2}}}}},
+                                 {{"class_name", class_name}, {"config", config}}};
+  LayerWeights weights;
+  for (const std::vector<std::size_t>& shape : shapes) {
+    std::size_t size = 1;
+    for (const std::size_t d : shape) size *= d;
+    weights.push_back({shape, std::vector<float>(size, 0.5F)});
+  }
+  try {
+    build_model(parse_architecture({{"class_name", "Sequential"}, {"config", {{"layers", layers}}}}, "2.15.0"), {{"q", weights}});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(QKeras, RefusesConvolutionsThatHls4mlDoesNotConvert) {
+  const auto expect = [](const std::string& said, const std::string& part) { EXPECT_NE(said.find(part), std::string::npos) << said; };
+  const auto with = [](nlohmann::json config, const nlohmann::json& more) {
+    config.update(more);
+    return config;
+  };
+  const nlohmann::json one = bits(nlohmann::json::object());
+  const nlohmann::json separable = {{"filters", 3}, {"kernel_size", {2, 2}}, {"strides", {1, 1}}, {"depthwise_quantizer", one}};
+  const std::vector<std::vector<std::size_t>> separable_weights = {{2, 2, 2, 1}, {1, 1, 2, 3}, {3}};
+  EXPECT_EQ(refusal("QSeparableConv2D", with(separable, {{"pointwise_quantizer", one}}), separable_weights), "");
+  expect(refusal("QSeparableConv2D", with(separable, {{"pointwise_quantizer", bits({{"alpha", "auto"}})}}), separable_weights),
+         "layer q (QSeparableConv2D): its pointwise_quantizer or its bias_quantizer has a scale, and hls4ml 1.3.0 stops there");
+  expect(
+      refusal("QSeparableConv2D", with(separable, {{"depthwise_quantizer", {{"class_name", "binary"}, {"config", {{"alpha", "auto"}}}}}}),
+              separable_weights),
+      "the scale of its binary kernel is a mean over a single column");
+  const nlohmann::json folded = {{"filters", 3}, {"kernel_size", {2, 2}}, {"strides", {1, 1}}, {"kernel_quantizer", one}, {"axis", {3}}};
+  const std::vector<std::vector<std::size_t>> folded_weights = {{2, 2, 2, 3}, {3}, {3}, {3}, {3}, {3}};
+  EXPECT_EQ(refusal("QConv2DBatchnorm", with(folded, {{"bias_quantizer", one}}), folded_weights), "");
+  expect(refusal("QConv2DBatchnorm", folded, folded_weights), "it has no bias_quantizer");
+  expect(refusal("QConv2DBatchnorm", with(folded, {{"kernel_quantizer", nullptr}}), folded_weights), "it has no kernel_quantizer");
+  expect(refusal("QConv2DBatchnorm", with(folded, {{"use_bias", false}}), folded_weights), "its use_bias is false");
+  expect(refusal("QDenseBatchnorm", {{"units", 3}}, {}), "is not read by hls4ml 1.3.0 either; use a QDense and a BatchNormalization");
 }
 
 }  // namespace

@@ -54,10 +54,14 @@ std::map<std::string, LayerWeights> read_weights_by_order(const Hdf5Reader& file
     if (!layer.hgq2.empty()) read_quantizers(file, own, layer, weights);
     const std::vector<std::string> names = weight_names(layer);
     if (names.empty()) continue;
-    const std::string group = own + "/vars";
-    const std::size_t found = file.has(group) ? file.children(group).size() : 0;
-    if (found != names.size()) throw_count(layer, found, names.size());
-    for (std::size_t i = 0; i < names.size(); ++i) weights[layer.name].push_back(read_weight(file, group + "/" + std::to_string(i)));
+    const auto take = [&](const std::string& group, std::size_t wanted, std::size_t others) {
+      const std::size_t found = file.has(group) ? file.children(group).size() : 0;
+      if (found != wanted + others) throw_count(layer, found, wanted + others);
+      for (std::size_t i = 0; i < wanted; ++i) weights[layer.name].push_back(read_weight(file, group + "/" + std::to_string(i)));
+    };
+    const std::size_t inside = arrays_inside(layer);
+    take(own + "/vars", names.size() - inside, inside > 0 ? 1 : 0);  // how long it was trained
+    if (inside > 0) take(own + "/batchnorm/vars", inside, 0);
   }
   return weights;
 }
@@ -109,7 +113,8 @@ std::map<std::string, LayerWeights> read_weights_by_name(const Hdf5Reader& file,
     }
     if (names.empty()) continue;
     if (!file.has(group)) throw_count(layer, 0, names.size());
-    const std::vector<std::string> datasets = file.attributes(group, "weight_names");
+    std::vector<std::string> datasets = file.attributes(group, "weight_names");
+    if (arrays_inside(layer) > 0) std::erase_if(datasets, [](const std::string& each) { return each.ends_with("/iteration:0"); });
     if (datasets.size() != names.size()) throw_count(layer, datasets.size(), names.size());
     for (const std::string& dataset : datasets) weights[layer.name].push_back(read_weight(file, group + "/" + dataset));
   }

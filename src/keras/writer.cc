@@ -268,8 +268,7 @@ void require_plain(const Model& model) {
       throw Error("layer " + layer.name + " (" + layer.keras_class +
                   ") is of HGQ, which narrow does not write; give hls4ml the file that it was read from");
     }
-    const Dense* dense = matrix_of(layer);
-    if (!layer.quantizer && (dense == nullptr || !dense->quantizers.any())) continue;
+    if (!layer.quantizer && !quantizers_of(layer).any()) continue;
     throw Error("layer " + layer.name + " (" + layer.keras_class +
                 ") has quantized weights or values, which narrow does not write; give hls4ml the file that it was read from");
   }

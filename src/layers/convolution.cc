@@ -132,6 +132,12 @@ const Dense* matrix_of(const Layer& layer) {
   return convolution != nullptr ? &convolution->dense() : as<Dense>(layer);
 }
 
+Quantizers quantizers_of(const Layer& layer) {
+  if (const auto* convolution = as<Convolution>(layer)) return convolution->quantizers();
+  const auto* dense = as<Dense>(layer);
+  return dense != nullptr ? dense->quantizers : Quantizers();
+}
+
 OperationPtr with_numbers(const Layer& layer, const Numbers& kernel, const Numbers& bias, Quantizers quantizers) {
   if (const auto* convolution = as<Convolution>(layer)) return convolution->with(kernel, bias, std::move(quantizers));
   const auto* dense = as<Dense>(layer);

@@ -16,7 +16,8 @@ class Convolution : public ExactOperation<Convolution> {
 
   const Windows& windows() const { return windows_; }
   const Dense& dense() const { return dense_; }  // over a window
-  int channels() const { return channels_; }     // of the input
+  virtual Quantizers quantizers() const { return dense_.quantizers; }
+  int channels() const { return channels_; }  // of the input
   // The same with other numbers.
   std::shared_ptr<const Convolution> with(const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {}) const;
 
@@ -29,7 +30,9 @@ class Convolution : public ExactOperation<Convolution> {
   std::size_t multiplications(const Shape& shape) const override { return dense_.multiplications(shape); }
   FloatFunction float_function() const override;
   // A pointwise one has the types of the Conv1D or Conv2D that it was.
-  std::string_view hls4ml_class(const std::vector<Shape>&) const override { return keras_class(); }
+  std::string_view hls4ml_class(const std::vector<Shape>&) const override {
+    return dense_.quantizers.folded ? "Conv2DBatchnorm" : keras_class();
+  }
   LayerPrecision types(const TypeRequest& request) const override { return dense_.types(request); }
   bool takes_linear() const override { return true; }
   OperationPtr scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const override;
@@ -52,6 +55,8 @@ class Convolution : public ExactOperation<Convolution> {
 
 // The matrix of a Dense, or of a convolution over its windows (of a depthwise one too); null for other layers.
 const Dense* matrix_of(const Layer& layer);
+// Before its arrays; none for layers without a matrix.
+Quantizers quantizers_of(const Layer& layer);
 // The layer's operation with other numbers. Requires matrix_of(layer).
 OperationPtr with_numbers(const Layer& layer, const Numbers& kernel, const Numbers& bias, Quantizers quantizers = {});
 

@@ -9,6 +9,7 @@
 #include "layers/inferred_sum.h"
 #include "layers/product.h"
 #include "layers/quantize.h"
+#include "layers/reuse_factor.h"
 #include "layers/turns.h"
 
 namespace narrow {
@@ -16,21 +17,6 @@ namespace {
 
 Int128 magnitude(Int128 value) { return value < 0 ? -value : value; }
 int bits_of(Int128 value) { return narrow::bits_of(static_cast<Uint128>(value)); }
-
-// FPGABackend._validate_reuse_factor.
-bool valid_reuse_factor(int n_in, int n_out, int reuse) {
-  const int limit = (n_in * n_out + std::min(n_in, reuse) - 1) / std::min(n_in, reuse);
-  return (limit % n_out == 0 || reuse >= n_in) && (reuse % n_in == 0 || reuse < n_in) && (n_in * n_out) % reuse == 0;
-}
-
-// FPGABackend.set_closest_reuse_factor: the nearest valid one, the smaller of two equally near.
-int closest_reuse_factor(int n_in, int n_out, int asked) {
-  int best = 1;
-  for (int reuse = 1; reuse <= n_in * n_out; ++reuse) {
-    if (valid_reuse_factor(n_in, n_out, reuse) && std::abs(reuse - asked) < std::abs(best - asked)) best = reuse;
-  }
-  return best;
-}
 
 // The products of a place, as C++ types them.
 struct Product {
@@ -110,6 +96,7 @@ void Quantizers::add_to(std::vector<Setting>& settings) const {
   if (kernel) settings.push_back({"kernel_quantizer", to_text(*kernel)});
   if (bias) settings.push_back({"bias_quantizer", to_text(*bias)});
   if (bias_moved) settings.push_back({"bias_moved", true});
+  if (folded) settings.push_back({"folded", true});
 }
 
 std::vector<Setting> Dense::settings() const {
@@ -163,7 +150,7 @@ LayerPrecision Dense::types(const TypeRequest& request, int terms) const {
   types.strategy = request.strategy;
   types.reuse_factor = request.reuse_factor;
   if (request.strategy == Strategy::kLatency) return types;
-  types.reuse_factor = closest_reuse_factor(n_in, n_out, request.reuse_factor);
+  types.reuse_factor = closest_reuse_factor(n_in, n_out, n_in * n_out, request.reuse_factor);
   if (types.reuse_factor != request.reuse_factor) {
     request.notes.push_back("layer " + request.layer + ": reuse factor " + std::to_string(types.reuse_factor) + " instead of " +
                             std::to_string(request.reuse_factor) + ", which does not fit " + std::to_string(n_in) + "x" +

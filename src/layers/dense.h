@@ -11,6 +11,7 @@ namespace narrow {
 struct Quantizers {
   std::optional<TrainedQuantizer> kernel, bias;
   bool bias_moved = false;  // to the layer behind it; zeros are left
+  bool folded = false;      // its numbers are those of a QConv2DBatchnorm, which has taken in a normalization
   bool any() const { return kernel || bias; }
   void add_to(std::vector<Setting>& settings) const;
 };

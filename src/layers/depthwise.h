@@ -9,8 +9,12 @@ namespace narrow {
 // one, so C channels cost what C filters do.
 class Depthwise final : public Convolution {
  public:
-  // kernel (size..., channels), row major; bias (channels), or empty where the layer has none.
-  Depthwise(Windows windows, int channels, const Numbers& kernel, const Numbers& bias);
+  // kernel (size..., channels), row major; bias (channels), or empty where the layer has none. hls4ml keeps a scale of the quantizers in
+  // the numbers, whatever their type has room for.
+  Depthwise(Windows windows, int channels, const Numbers& kernel, const Numbers& bias, const Quantizers& quantizers = {});
+
+  const Dense& column() const { return kernel_; }  // the kernel, as a quantizer of (size..., channels, 1) takes it
+  Quantizers quantizers() const override { return {kernel_.quantizers.kernel, dense().quantizers.bias}; }
 
   std::string_view keras_class() const override { return windows().one_axis() ? "DepthwiseConv1D" : "DepthwiseConv2D"; }
   std::vector<Setting> settings() const override;
@@ -23,7 +27,7 @@ class Depthwise final : public Convolution {
   void plan(const Place& place, Step& step) const override;
 
  private:
-  Numbers kernel_;
+  Dense kernel_;
 };
 
 }  // namespace narrow

@@ -38,6 +38,7 @@ int product_integer(const Format& x, const Format& w) {
 
 Int128 product_of(const Format& x, const Format& w, Int128 value, Int128 weight) {
   if (w.meaning == Meaning::kExponent) {
+    if (weight == kNoPower) return 0;
     const Format type = shifted_type(x, w);
     const auto exponent = static_cast<int>(weight >> 1);
     // << of a negative number shifts to the right, which rounds down.

@@ -34,6 +34,8 @@ inline bool is_plain(const Format& x, const Format& w) { return is_number(x) && 
 int product_fraction(const Format& x, const Format& w);
 int product_bits(const Format& x, const Format& w);
 Int128 product_of(const Format& x, const Format& w, Int128 value, Int128 weight);
+// In the place of a power of two, of which none is 0: there is no product.
+inline constexpr Int128 kNoPower = 1 << 30;
 // Integer bits of its C++ type, which decide how it becomes an ap_int (fixed/cast.h).
 int product_integer(const Format& x, const Format& w);
 

@@ -261,7 +261,7 @@ Format weight_format(const TrainedQuantizer& q, bool of_kernel) {
     case TrainedQuantizer::Kind::kBits:
       if (q.bits != q.integer) return fixed(q.bits, q.integer + 1);
       return q.bits == 1 ? sign_bit : integers(q.bits, true);
-    case TrainedQuantizer::Kind::kBinary: return of_kernel ? sign_bit : integers(kTernaryBits, true);
+    case TrainedQuantizer::Kind::kBinary: return of_kernel && q.bits == 1 ? sign_bit : integers(kTernaryBits, true);
     case TrainedQuantizer::Kind::kSign: return q.bits == 1 ? sign_bit : integers(kTernaryBits, true);  // of QONNX's BipolarQuant one bit
     case TrainedQuantizer::Kind::kPowerOfTwo: {
       Format exponent = integers(q.bits, true);

@@ -182,8 +182,7 @@ class BitExact {
                    "in a network with quantizers of HGQ narrow takes FixedPointQuantizer, Dense, Conv1D, Conv2D, BatchNormalization, ReLU, "
                    "UnaryLUT, pooling, Flatten, Reshape, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot and Concatenate");
     }
-    const Dense* const matrix = matrix_of(layer);
-    if (matrix != nullptr && matrix->quantizers.any()) throw refuse(layer, "a proxy model of HGQ has no layers of QKeras");
+    if (quantizers_of(layer).any()) throw refuse(layer, "a proxy model of HGQ has no layers of QKeras");
   }
 
   // bn_fuse.py and batchnorm_opt.py, which come before.

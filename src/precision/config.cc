@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "layers/convolution.h"
+#include "layers/depthwise.h"
 #include "layers/relu.h"
 #include "layers/softmax.h"
 #include "layers/table.h"
@@ -69,6 +70,7 @@ const Words kLayerTypes = {"Activation",
                            "Conv",
                            "Conv1D",
                            "Conv2D",
+                           "Conv2DBatchnorm",
                            "Cropping1D",
                            "Cropping2D",
                            "Dense",
@@ -111,6 +113,7 @@ const Words kLayerTypes = {"Activation",
                            "UpSampling2D",
                            "ZeroPadding1D",
                            "ZeroPadding2D"};
+const Words kStrategies = {"latency", "resource", "resource_unrolled"};
 // Of layers that narrow's models do not have, and of the model alone.
 const Words kOtherTypes = {"index", "maximum"};
 // The two layers of a SeparableConv, and types of theirs alone by what they end in: depthwise, depthwise_accum, ...
@@ -162,6 +165,8 @@ Words types_of(const Layer& layer, const Model& model) {
   Words types{"default"};
   for (const auto& [name, format] : layer.op->types(request).all()) types.push_back(name_of(name));
   const std::string_view hls4ml_class = layer.op->hls4ml_class(model.input_shapes(layer));
+  // Which hls4ml writes under the name of the quantizer, and does not use.
+  if (as<Depthwise>(layer) != nullptr && quantizers_of(layer).kernel) types.emplace_back("depthwise");
   const bool any_table = hls4ml_class == "Activation" || hls4ml_class == "ParametrizedActivation" || hls4ml_class == "Softmax";
   if (any_table && !contains(types, "table")) types.push_back("table");
   if (hls4ml_class == "ParametrizedActivation" && !contains(types, "param")) types.push_back("param");
@@ -226,7 +231,7 @@ class ConfigReader {
   void note_strategies(PrecisionConfig& config) const {
     for (const auto* entries : {&config.by_type, &config.by_name}) {
       for (const auto& [name, entry] : *entries) {
-        if (!entry.strategy || lower(*entry.strategy) == "latency" || lower(*entry.strategy) == "resource") continue;
+        if (!entry.strategy || contains(kStrategies, strategy_of(*entry.strategy))) continue;
         config.notes.push_back(name + ": hls4ml 1.3.0 ignores its Strategy " + *entry.strategy +
                                ", for it has no weights; of a softmax it reads Implementation");
       }
@@ -387,10 +392,13 @@ class ConfigReader {
     }
     if (const YAML::Node strategy = node["Strategy"]; strategy && !strategy.IsNull()) {
       entry.strategy = scalar(strategy);
-      const std::string name = lower(*entry.strategy);
+      const std::string name = strategy_of(*entry.strategy);
       // Of a layer without weights hls4ml looks at none; its example models give a softmax "Stable".
-      if (name != "latency" && name != "resource" && contains(types, name_of(TypeName::kWeight))) {
-        throw fault(strategy, "the strategy '" + *entry.strategy + "' is not supported; Latency and Resource are");
+      if (!contains(kStrategies, name) && contains(types, name_of(TypeName::kWeight))) {
+        const bool known = name == "distributed_arithmetic" || name == "da" || name == "compressed";
+        throw fault(strategy, "the strategy '" + *entry.strategy +
+                                  "' is not supported; Latency, Resource and, of a Dense, ResourceUnrolled are" +
+                                  (known ? "" : " (hls4ml 1.3.0 takes Latency for one that it does not know)"));
       }
     }
     if (const YAML::Node reuse = node["ReuseFactor"]; reuse && !reuse.IsNull()) {
@@ -469,6 +477,16 @@ class ConfigReader {
 
 }  // namespace
 
+std::string strategy_of(const std::string& text) {
+  std::string name;
+  for (const char c : text) {
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    if (is_upper && !name.empty() && name.back() != '_') name += '_';
+    if (c != '_' || name.empty() || name.back() != '_') name += is_upper ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return name;
+}
+
 void parse_relu(const std::string& text, PrecisionOptions& options) {
   const auto comma = text.find(',');
   options.relu_rounding = parse_rounding(text.substr(0, comma));
@@ -489,15 +507,14 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     const bool has_kernel =
         std::any_of(weights.begin(), weights.end(), [](const WeightArray& each) { return each.type == TypeName::kWeight; });
     // config_from_keras_model writes the quantizers' types; a layer that keeps its quantizers has them anyway.
-    const Dense* dense = matrix_of(layer);
-    if (dense != nullptr && !options.uniform) {
+    if (const Quantizers quantizers = quantizers_of(layer); !options.uniform) {
       const auto plain = [](const TrainedQuantizer& quantizer, bool of_kernel) {
         Format format = weight_format(quantizer, of_kernel);
         format.meaning = Meaning::kNumber;
         return format;
       };
-      if (dense->quantizers.kernel) entry.types["weight"] = plain(*dense->quantizers.kernel, true);
-      if (dense->quantizers.bias) entry.types["bias"] = plain(*dense->quantizers.bias, false);
+      if (quantizers.kernel) entry.types["weight"] = plain(*quantizers.kernel, true);
+      if (quantizers.bias) entry.types["bias"] = plain(*quantizers.bias, false);
     }
     if (has_kernel && options.weight) entry.types["weight"] = entry.types["bias"] = *options.weight;
     if (layer.quantizer && !options.uniform) entry.types["result"] = activation_format(*layer.quantizer);
@@ -511,6 +528,9 @@ PrecisionConfig make_config(const Model& model, const PrecisionOptions& options)
     if (!entry.types.empty()) config.by_name[lower(layer.name)] = std::move(entry);
     if (!layer.behind.empty() && !options.uniform) config.by_name[lower(layer.behind)].types["result"] = {};
   }
+  // Of Keras 2, where hls4ml adds these.
+  for (const std::string& name : options.uniform ? std::vector<std::string>() : model.linear)
+    config.by_name[lower(name + "_linear")].types["result"] = {};
   return config;
 }
 

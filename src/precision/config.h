@@ -19,13 +19,16 @@ using TypeChoice = std::optional<Format>;
 struct ConfigEntry {
   std::map<std::string, TypeChoice> types;
   std::optional<int> reuse_factor;
-  std::optional<std::string> strategy;  // as the file spells it: Latency, Resource
+  std::optional<std::string> strategy;  // as the file spells it: Latency, Resource, ResourceUnrolled
   // Keys of the layer itself, by TypeName: `exp_table_t: ap_fixed<18,8>`.
   std::map<std::string, Format> tables;
   std::optional<int> table_size;
   std::optional<SoftmaxKind> softmax;  // Implementation:
   std::optional<bool> skip;            // of a softmax, which is then left out
 };
+
+// As hls4ml compares a Strategy (convert_to_snake_case): `resource_unrolled` of ResourceUnrolled.
+std::string strategy_of(const std::string& text);
 
 // As PrecisionConfig has the names of layers and of layer types.
 std::string lower(std::string text);

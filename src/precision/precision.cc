@@ -19,6 +19,7 @@
 #include "layers/pooling.h"
 #include "layers/quantize.h"
 #include "layers/rearrangement.h"
+#include "layers/reuse_factor.h"
 #include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
@@ -602,7 +603,19 @@ void check_width(const Layer& layer, TypeName type, const Format& format) {
 bool is_pointwise(const Layer& layer) {
   if (as<Depthwise>(layer) != nullptr) return false;
   const auto* convolution = as<Convolution>(layer);
-  return convolution != nullptr ? convolution->windows().pixels() == 1 : as<Dense>(layer) != nullptr && layer.shape.size() > 1;
+  if (convolution != nullptr) return convolution->windows().pixels() == 1 && !convolution->quantizers().folded;
+  return as<Dense>(layer) != nullptr && layer.shape.size() > 1;
+}
+
+// Of the layers with a matrix hls4ml unrolls a Dense on vectors; a convolution with io_stream alone, and with other reuse factors, and
+// what it takes for zeros are the signs that stand for -1.
+void require_unrolled(const Layer& layer, const LayerPrecision& types) {
+  if (matrix_of(layer) == nullptr) return;
+  const bool is_dense = as<Dense>(layer) != nullptr && layer.shape.size() == 1;
+  if (is_dense && types[TypeName::kWeight].meaning != Meaning::kSign) return;
+  throw Error("layer " + layer.name + " (" + layer.keras_class + "): narrow takes the strategy ResourceUnrolled of a Dense on vectors " +
+              (is_dense ? "whose weights are numbers, for of signs hls4ml 1.3.0 leaves those out that stand for -1" : "alone") +
+              "; give it Resource, whose sums are the same");
 }
 
 // Each layer's types, from those of the layers before it.
@@ -634,14 +647,28 @@ void infer_types(Resolved& resolved, const PrecisionConfig& config, const BuiltT
     if (in_place) resolved.in_place.emplace(layer.name, built.of(model, layer).value_or(request.inputs.front()));
     const auto strategy =
         std::find_if(entries.begin(), entries.end(), [](const ConfigEntry* entry) { return entry->strategy.has_value(); });
-    if (strategy != entries.end() && lower(*(*strategy)->strategy) == "resource") request.strategy = Strategy::kResource;
+    const std::string named = strategy != entries.end() ? strategy_of(*(*strategy)->strategy) : "";
+    const bool unrolled = named == "resource_unrolled";
+    if (named == "resource" || unrolled) request.strategy = Strategy::kResource;
     const auto reuse =
         std::find_if(entries.begin(), entries.end(), [](const ConfigEntry* entry) { return entry->reuse_factor.has_value(); });
     if (reuse != entries.end()) request.reuse_factor = *(*reuse)->reuse_factor;
+    if (const auto* dense = as<Dense>(layer); dense != nullptr && unrolled) {
+      // The largest reuse factor is not among those that hls4ml unrolls.
+      const int size = dense->n_in * dense->n_out;
+      const int asked = request.reuse_factor;
+      if (asked > 1) request.reuse_factor = closest_reuse_factor(dense->n_in, dense->n_out, size - 1, asked);
+      if (asked > 1 && request.reuse_factor == 1) {
+        throw Error("layer " + layer.name + " (" + layer.keras_class + "): of its reuse factor " + std::to_string(asked) +
+                    " hls4ml 1.3.0 makes 1 with the strategy ResourceUnrolled, and its program does not compile; give it Resource, whose "
+                    "sums are the same, or a factor that fits");
+      }
+    }
     request.table_size = first_of(entries, config, &ConfigEntry::table_size);
     request.softmax = first_of(entries, config, &ConfigEntry::softmax).value_or(SoftmaxKind::kStable);
     resolved.precision.push_back(layer.op->types(request));
     const LayerPrecision& types = resolved.precision.back();
+    if (unrolled) require_unrolled(layer, types);
     if (is_pointwise(layer) && types.strategy == Strategy::kResource && types.reuse_factor != request.reuse_factor) {
       // pointwise.py makes the layer anew, with the reuse factor of the configuration.
       resolved.notes.back() = "layer " + layer.name + ": reuse factor " + std::to_string(types.reuse_factor) + " instead of " +

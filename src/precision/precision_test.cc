@@ -123,6 +123,8 @@ TEST_F(ConfigFile, OneLineSaysWhatIsWrongAndWhere) {
   expect("Model: {Precision: 'ap_fixed<16,6>'}\nLayerName:\n  phi1:\n    Precision: {weights: 'ap_fixed<8,2>'}",
          "'weights' is not a type of a layer");
   expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: Unrolled}", "strategy 'Unrolled' is not supported");
+  // convert_to_snake_case makes r_e_s_o_u_r_c_e of it, which hls4ml takes for Latency.
+  expect("Model: {Precision: 'ap_fixed<16,6>', Strategy: RESOURCE}", "takes Latency for one that it does not know");
   expect("Model: {Precision: 'ap_fixed<16,6>', ReuseFactor: zero}", "whole number");
   expect("Model: {Precision: 'ap_fixed<16,6>', Compression: 1}", "Compression");
   // Of equal keys hls4ml sees the last, and `<<` adds keys: what narrow does not do it must not pass over.
@@ -305,6 +307,26 @@ TEST_F(ConfigFile, ALinearActivationOfKeras2IsFollowedOrSaidToBeIgnored) {
   EXPECT_EQ(resolved.model.find("out_linear"), -1);
   ASSERT_FALSE(resolved.notes.empty());
   EXPECT_NE(resolved.notes.front().find("out_linear: hls4ml has such a layer for models of Keras 2 alone"), std::string::npos);
+}
+
+// Behind a depthwise convolution whose kernel is quantized and whose bias is not; where its result has a type they stay two layers.
+TEST(Depthwise, WithQuantizersDoesNotTakeInANormalization) {
+  Model model = read_keras(NARROW_SOURCE_DIR "/golden/qkeras/depthwise2.keras");
+  Layer& layer = model.layers[static_cast<std::size_t>(model.find("c"))];
+  const auto* depthwise = as<Depthwise>(layer);
+  PrecisionConfig config = make_config(model, {.vector = fixed(16, 6)});
+  EXPECT_GE(resolve(model, config).model.find("bn0"), 0);
+  layer.op = std::make_shared<Depthwise>(depthwise->windows(), depthwise->channels(), depthwise->column().kernel_numbers(), Numbers(),
+                                         Quantizers{depthwise->quantizers().kernel, std::nullopt});
+  try {
+    resolve(model, config);
+    FAIL() << "it is folded";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer c (QDepthwiseConv2D): hls4ml 1.3.0 folds bn0 behind it"), std::string::npos)
+        << error.what();
+  }
+  config.by_name["c"].types["result"] = fixed(16, 6);
+  EXPECT_GE(resolve(model, config).model.find("bn0"), 0);
 }
 
 // hls4ml takes the largest of signs as a sign, where narrow does not follow it.
@@ -716,7 +738,7 @@ TEST(DenseTypes, AreInferredAsHls4mlDoes) {
 
 // hls4ml 1.3.0's get_closest_reuse_factor for 1, 2, 3, ... asked of a Dense.
 TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
-  const auto taken = [](int n_in, int n_out, int asked) {
+  const auto taken = [](int n_in, int n_out, int asked, const char* strategy = "Resource") {
     Model model;
     model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{n_in}), {}, {n_in}});
     model.layers.push_back({"y",
@@ -728,10 +750,15 @@ TEST(ReuseFactor, IsTheOneThatHls4mlTakes) {
     model.outputs = {1};
     PrecisionConfig config;
     config.model.types["default"] = fixed(16, 6);
-    config.model.strategy = "Resource";
+    config.model.strategy = strategy;
     config.model.reuse_factor = asked;
     return resolve(model, config).precision[1].reuse_factor;
   };
+  // Unrolled, the largest is none of them (set_closest_reuse_factor with include_max_rf=False).
+  EXPECT_EQ(taken(6, 4, 24, "ResourceUnrolled"), 12);
+  EXPECT_EQ(taken(6, 4, 8, "Resource_Unrolled"), 6);
+  EXPECT_THROW(taken(3, 1, 3, "ResourceUnrolled"), Error);  // 1 is left, of which no program comes
+  EXPECT_EQ(taken(3, 1, 1, "ResourceUnrolled"), 1);
   struct Shape4ml {
     int n_in, n_out;
     std::vector<int> taken;

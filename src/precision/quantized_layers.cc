@@ -8,6 +8,7 @@
 #include "layers/batch_normalization.h"
 #include "layers/convolution.h"
 #include "layers/dense.h"
+#include "layers/depthwise.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/pooling.h"
@@ -97,7 +98,7 @@ bool count_signs(Resolved& resolved, int i) {
     return false;
   const bool once = binary && dense->quantizers.kernel->bits != 1;
   TrainedQuantizer kernel = *dense->quantizers.kernel;
-  if (binary) kernel = {.kind = TrainedQuantizer::Kind::kBinary, .name = kernel.name};
+  if (binary) kernel = {.kind = TrainedQuantizer::Kind::kBinary, .name = kernel.name, .bits = 1};
   const int bits = static_cast<int>(dense->n_in < 2 ? 0 : std::bit_width(static_cast<unsigned>(dense->n_in - 1))) + 2;
   const Format sum{.width = bits, .integer = bits, .is_integer = true};
   const Format weight = weight_format(kernel, true);
@@ -151,7 +152,7 @@ void keep_signs(Resolved& resolved, int i) {
 bool factorize_alpha(Resolved& resolved, int i) {
   Layer& layer = layer_at(resolved, i);
   const Dense* matrix = matrix_of(layer);
-  if (matrix == nullptr || !matrix->has_scale()) return false;
+  if (matrix == nullptr || !matrix->has_scale() || as<Depthwise>(layer) != nullptr) return false;
   if (as<Dense>(layer) != nullptr && layer.shape.size() > 1) {
     throw Error(describe(layer) +
                 ": its quantizers have a scale and it works on a set or an image, where hls4ml 1.3.0 reads past the scales; "
@@ -252,6 +253,14 @@ bool is_made(const Layer& layer) {
 void require_unfused(const Layer& layer, const Layer& norm_layer) {
   const Dense* matrix = matrix_of(layer);
   const auto* norm = as<BatchNormalization>(norm_layer);
+  if (as<Depthwise>(layer) != nullptr) {
+    // FuseBatchNormalization asks for a weight_quantizer, and that of a depthwise convolution is its depthwise_quantizer.
+    const Quantizers quantizers = quantizers_of(layer);
+    if (!quantizers.any() || (quantizers.bias && !all_are(norm->bias(), 0.F))) return;
+    throw Error(describe(layer) + ": hls4ml 1.3.0 folds " + norm_layer.name +
+                " behind it into its quantized weights, along the wrong axis, and its answers are wrong; give " + layer.name +
+                " a bias with a bias_quantizer, or its result a type in the configuration, and they stay two layers");
+  }
   if (matrix == nullptr || !matrix->quantizers.any() || !all_are(norm->scale(), 1.F)) return;
   if (norm->given_scale.is_quantized()) return;
   if (matrix->quantizers.kernel && weight_format(*matrix->quantizers.kernel, true).meaning != Meaning::kNumber) return;

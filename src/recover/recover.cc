@@ -163,8 +163,7 @@ Estimate gain_of(std::span<const double> before, std::span<const double> after, 
 
 void require_trained_in_float(const Model& model) {
   for (const Layer& layer : model.layers) {
-    const Dense* dense = matrix_of(layer);
-    const bool is_quantized = layer.quantizer || !layer.own.empty() || (dense != nullptr && dense->quantizers.any());
+    const bool is_quantized = layer.quantizer || !layer.own.empty() || quantizers_of(layer).any();
     if (!is_quantized && !is_hgq(std::string(layer.op->keras_class()))) continue;
     throw Error("layer " + layer.name + " (" + layer.keras_class +
                 "): the network was trained with quantizers, so its weights are made for its types; recover takes networks without");
