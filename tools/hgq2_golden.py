@@ -182,8 +182,8 @@ def vectors():
     a = hgq.QDense(4, name="a", activation="relu", iq_conf=of("datalane", overflow_mode="SAT"))(x)
     b = hgq.QDense(4, name="b", iq_conf=of("datalane", overflow_mode="SAT_SYM", round_mode="RND_CONV"))(x)
     y = Quantizer(of("datalane"), name="q")(layers.Concatenate(name="cat")([hgq.QDot(name="dot")([a, b]), a]))
-    y = hgq.QBatchNormalization(name="norm", enable_iq=False)(y)
-    y = layers.Activation("relu", name="r")(y)
+    y = hgq.QBatchNormalization(name="high", enable_iq=False)(y)
+    y = layers.Activation("relu", name="relu")(y)
     return keras.Model(first, hgq.QDense(2, name="d", enable_iq=False, enable_oq=True, oq_conf=of("datalane", overflow_mode="SAT"))(y))
 
 
@@ -197,6 +197,8 @@ def named(number):
     for layer in model.layers:
         if not layer.name.startswith("idle"):
             network.fill(layer)
+        if layer.name == "high":  # so that its bias needs bits of its own
+            layer.bn_beta.assign(layer.bn_beta + 9)
     return model, network.samples(model, 60)
 
 

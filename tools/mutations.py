@@ -895,7 +895,7 @@ of("precision/network.cc",
    ("what read a layer does not read the one put behind it", "index >= before ? index + 1 : index", "index > before ? index + 1 : index"))
 
 of("precision/bit_exact.cc",
-   ("an input has the default precision", ": Bits{1, kUnbounded, kUnbounded});\n    if (as<FixedQuantizer>", ": Bits{1, 5, 10});\n    if (as<FixedQuantizer>"),
+   ("an input has the default precision", "return Tensor(size(i), {1, kUnbounded, kUnbounded});\n    if (as<FixedQuantizer>", "return Tensor(size(i), {1, 5, 10});\n    if (as<FixedQuantizer>"),
    ("a relu keeps the sign", "for (Bits& bits : y) bits.k = 0;", ""),
    ("rounding up needs no bit", "++less.i;", ""),
    ("truncating needs a bit without a sign too", "(quantizer->rounding() != Rounding::kTrn || to.k != 0)", "true"),
@@ -914,10 +914,9 @@ of("precision/bit_exact.cc",
    ("a quantizer stays behind a Flatten", "if (is_reshape(layer(i)) && uses(model_, before(i)) == 1) hand_on(", "if (false) hand_on("),
    ("a normalization has no bias", "}) + Steps{bias, bias, power(-fraction_of(bias))}));", "})));"),
    ("a normalization's steps stay", "from.delta * power(-fraction_of(scale))", "from.delta"),
-   ("a mean of all pixels has no more fractional bits", "bits.f += fraction_of(1.0 / pooled_count(shape_before(i)));", ""),
+   ("a mean of all pixels has no more fractional bits", "bits.f += fraction_of(1.0 / pooled_count(shape_before(i)));", "bits.f += 0 * pooled_count(shape_before(i));"),
    ("an average has the sum's bits", "++y.back().f;\n          --y.back().i;", ""),
    ("a normalization of ones stays until types are known", "for (int i = count(); i-- > 0;) remove_idle(i);", ""),
-   ("what stands before quantizers of several types keeps its own", "for (const int each : between) settle(each);", ""),
    ("a product of vectors has the first one's steps", "std::min(sum.delta, term.delta)", "std::min(sum.delta, steps_of(x[v]).delta)"),
    ("an input wraps before saturating quantizers", "if (saturates) type.overflow = Overflow::kSat;", ""))
 

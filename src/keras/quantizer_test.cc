@@ -120,7 +120,7 @@ class OfHgq2 : public testing::Test {
   std::string class_name = "QDense";
   nlohmann::json input = quantizer("kif", "TRN", "SAT");
   nlohmann::json kernel = quantizer("kif", "RND", "SAT");
-  LayerWeights state = {Weight{{1, 1}, {2.4F}}, Weight{{1, 1}, {3.5F}}, Weight{{1, 1}, {1.F}}};           // i, f, k
+  LayerWeights state = {Weight{{1, 1}, {1.6F}}, Weight{{1, 1}, {3.5F}}, Weight{{1, 1}, {1.F}}};           // i, f, k
   LayerWeights kernel_state = {Weight{{1, 2}, {1, 1}}, Weight{{1, 2}, {2, -1}}, Weight{{1, 2}, {1, 0}}};  // i, f, k
   std::vector<float> weights = {0.5F, 0.25F};
 };
@@ -133,11 +133,37 @@ TEST_F(OfHgq2, BitsAreRounded) {
   ASSERT_NE(of_input, nullptr);
   EXPECT_TRUE(of_input->bits() == (QuantizerBits{{}, {1}, {7}, {3}}));
   EXPECT_EQ(of_input->overflow(), Overflow::kSat);
+  state.front().values = {-5.F};
+  const Model without = read();
+  EXPECT_TRUE(as<FixedQuantizer>(without.layers.at(1))->bits() == (QuantizerBits{{}, {0}, {0}, {0}}));
+}
+
+// tanh(-2^-12) is -2^-12 in float32, or the next number above; rounded down, -2^-12 or what is below tells which.
+TEST_F(OfHgq2, TablesThatFloat32DecidesAreRefused) {
+  const auto made = [&](const std::string& function, const std::string& rounding) {
+    KerasLayer layer{"t",   "UnaryLUT",         {{"activation", function}, {"allow_heterogeneous_table", false}}, {"in"}, {},
+                     false, "QUnaryFunctionLUT"};
+    layer.config["iq_conf"] = quantizer("kif", "TRN", "SAT");
+    layer.config["oq_conf"] = quantizer("kif", rounding, "SAT");
+    const LayerWeights from = {Weight{{1, 1}, {-10.F}}, Weight{{1, 1}, {12.F}}, Weight{{1, 1}, {1.F}}};
+    const LayerWeights to = {Weight{{1, 1}, {0.F}}, Weight{{1, 1}, {12.F}}, Weight{{1, 1}, {1.F}}};
+    return table_of(layer, {{"t/iq/quantizer", from}, {"t/oq/quantizer", to}});
+  };
+  const Hgq2Table table = made("tanh", "RND");
+  EXPECT_EQ(table.kif, (std::vector<int>{1, -10, 12}));
+  const float step = 1.F / 4096;
+  EXPECT_EQ(table.table.values, (std::vector<float>{0, step, 2 * step, 3 * step, -4 * step, -3 * step, -2 * step, -step}));
+  EXPECT_EQ(made("linear", "TRN").table.values, table.table.values);
+  EXPECT_THROW(made("tanh", "TRN"), Error);
+  EXPECT_THROW(made("gelu", "RND"), Error);
 }
 
 // hgq/quantizer/internal/fixed_point_quantizer.py, by hand: k, i, f of 1, 1, 2 and of 0, 1, -1, which has no bit left.
 TEST_F(OfHgq2, WeightsAreQuantizedByTheirModes) {
   EXPECT_EQ(kernel_of({0.375F, 1.F}), (std::vector<float>{0.5F, 0.F}));
+  kernel_state.back().values = {1, 1};
+  kernel_state.front().values = {1, 0};
+  EXPECT_EQ(kernel_of({0.375F, -3.F}), (std::vector<float>{0.5F, 0.F}));  // 1, 0, -1
   EXPECT_EQ(kernel_of({9.F, 1.F}).front(), 1.75F);
   EXPECT_EQ(kernel_of({-9.F, 1.F}).front(), -2.F);
   kernel = quantizer("kif", "RND", "SAT_SYM");

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 
 #include "error.h"
@@ -76,11 +75,6 @@ Bits bits_of_constant(double value) {
   if (value == 0) return {};
   const int f = fraction_of(value);
   return {value < 0 ? 1 : 0, static_cast<int>(std::ceil(std::log2(std::max(value + power(-f), -value)))), f};
-}
-
-Bits bits_of(const Format& format) {
-  const int k = format.is_signed ? 1 : 0;
-  return {k, format.integer - k, format.fraction()};
 }
 
 Bits bits_of(const Steps& steps) {
@@ -210,7 +204,7 @@ class BitExact {
 
   Tensor compute(int i) {
     const Layer& of = layer(i);
-    if (as<Input>(of) != nullptr) return Tensor(size(i), trusted_.contains(i) ? bits_of(trusted_.at(i)) : Bits{1, kUnbounded, kUnbounded});
+    if (as<Input>(of) != nullptr) return Tensor(size(i), {1, kUnbounded, kUnbounded});
     if (as<FixedQuantizer>(of) != nullptr) return quantized(i);
     const Tensor x = compute(before(i));
     if (const Dense* const matrix = matrix_of(of)) return product(i, *matrix, x);
@@ -572,6 +566,12 @@ class BitExact {
     std::vector<int> quantizers;
     collect(i, between, quantizers);
     if (quantizers.empty()) return set(i, TypeName::kResult, format_of({0, 0, 1}));
+    // What only hands values on has the input's type in the end; hls4ml means to infer those of others again, from what it remembers.
+    for (const int each : between) {
+      if (is_reshape(layer(each))) continue;
+      throw refuse(layer(each), "between an input and quantizers that saturate hls4ml 1.3.0 leaves it with a type of " +
+                                    std::to_string(found.width) + " bits; put a quantizer before it");
+    }
     produced_.assign(model_.layers.size(), {});
     Bits most{0, kNone, kNone};
     bool saturates = true;
@@ -585,11 +585,6 @@ class BitExact {
     Format type = format_of({most.k, most.i, other_roundings ? kFractionOfOthers : found.fraction()});
     if (saturates) type.overflow = Overflow::kSat;
     set(i, TypeName::kResult, type);
-    trusted_[i] = type;
-    produced_.assign(model_.layers.size(), {});
-    requests_.assign(model_.layers.size(), {});
-    for (const int each : between) produced_[at(each)] = compute(each);
-    for (const int each : between) settle(each);
   }
 
   // remove_nop_batch_normalization: normalizations that change nothing go, and the type that they have of a quantizer with them.
@@ -634,7 +629,6 @@ class BitExact {
   Model& model_;
   std::vector<Tensor> produced_;               // of each layer
   std::vector<std::vector<Tensor>> requests_;  // of each layer, for each of its inputs
-  std::map<int, Format> trusted_;              // of inputs whose types are settled
 };
 
 }  // namespace
