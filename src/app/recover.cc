@@ -53,7 +53,7 @@ class Shown {
   Shown(const Model& model, const RecoverResult& result, const MeasuredSamples& judge) : model_(model), result_(result), judge_(judge) {
     add("as it was", result.before);
     for (const Attempt& each : result.alone) add(each.name() + " alone", each);
-    add("written: " + result.best.name(), result.best);
+    add(result.best.recoveries.empty() ? "written: unchanged" : "written: " + result.best.name(), result.best);
   }
 
   std::string text() const {
@@ -140,7 +140,7 @@ class Shown {
 };
 
 std::string text_of(const std::vector<SumError>& before, const std::vector<SumError>& after) {
-  Table table({"errors of rows, added up", "padded rows", "of padded rows", "of the others", "of all"});
+  Table table({"summed error of the rows", "padded rows", "of padded rows", "of the others", "of all"});
   for (const auto& [what, errors] : {std::pair(" as it was", &before), std::pair(" as written", &after)}) {
     for (const SumError& each : *errors) {
       constexpr double kPerCent = 100;
@@ -240,8 +240,8 @@ void run(const Recover& recover, const Globals& globals) {
   if (globals.quiet) return;
   std::printf("%s\n", shown.text().c_str());
   if (!before.empty()) std::printf("%s\n", text_of(before, after).c_str());
-  std::printf("worked on %zu samples, judged on %zu others; with %s in %s\n", working.size, judge.data.size, result.best.name().c_str(),
-              recover.out.c_str());
+  std::printf("calibrated on %zu samples, judged on %zu others; %s: %s\n", working.size, judge.data.size, recover.out.c_str(),
+              result.best.recoveries.empty() ? "the network as it was" : result.best.name().c_str());
   print_notes(result.notes, false);
   if (!keeps_float_network(recover.out)) {
     print_notes({recover.out +

@@ -87,7 +87,7 @@ def test_it_helps_where_it_was_not_worked_on(recovered):
     assert [line["recoveries"] for line in alone] == [["equalise"], ["round"], ["bias"]]
     assert written["judged"]["metrics"]["mae"]["value"] < first["judged"]["metrics"]["mae"]["value"] / 3
     assert written["judged"]["gain"]["value"] > 3 * written["judged"]["gain"]["error"]
-    assert f"worked on 300 samples, judged on 300 others; with {', '.join(written['recoveries'])} in " in said
+    assert re.search(rf"calibrated on 300 samples, judged on 300 others; .*better.keras: {', '.join(written['recoveries'])}$", said, re.M)
     assert result["sums_after"][0]["rms"] < result["sums_before"][0]["rms"]
 
 
