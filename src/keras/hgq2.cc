@@ -64,6 +64,11 @@ class State {
     if (const std::string mapper = text_of(config_.value("bw_mapper", json()), "class_name");
         !mapper.empty() && mapper != "DefaultBitwidthMapper")
       refuse("its bw_mapper is a " + mapper + ", which narrow does not know");
+    const json scaler = config_.value("scaler", json());
+    if (!scaler.is_null() && !scaler.is_number()) refuse("its scaler should be one number");
+    const json affine = config_.value("affine", json());
+    const bool two = affine.is_array() && affine.size() == 2 && affine[0].is_number() && affine[1].is_number();
+    if (!affine.is_null() && !two) refuse("its affine should be two numbers, a factor and what is added");
     read(arrays);
   }
 
@@ -135,10 +140,11 @@ class State {
     if (scaler.is_number()) x /= scaler.get<float>();
     float y = brought(x, k_[entry], i_[entry], f_[entry]);
     if (scaler.is_number()) y *= scaler.get<float>();
-    if (affine.is_array() && affine.size() == 2) {
+    if (affine.is_array()) {
       y *= affine.at(0).get<float>();
       y += affine.at(1).get<float>();
     }
+    if (!std::isfinite(y)) refuse("a weight becomes NaN or infinite in its type");
     return y;
   }
 

@@ -187,6 +187,28 @@ TEST_F(OfHgq2, WeightsAreQuantizedByTheirModes) {
   EXPECT_EQ(kernel_of({2.25F, -2.3F}), (std::vector<float>{-1.75F, 1.5F}));
 }
 
+TEST_F(OfHgq2, WeightsThatHaveNoNumber) {
+  const auto refused = [&](const std::string& part) {
+    try {
+      kernel_of({0.F, 1.F});
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+      return;
+    }
+    ADD_FAILURE() << part;
+  };
+  kernel = quantizer("kif", "RND", "SAT");
+  kernel["config"]["scaler"] = {0.5, 4.0};
+  refused("quantizer d_kq: its scaler should be one number");
+  kernel["config"]["scaler"] = nullptr;
+  kernel["config"]["affine"] = {{0.5, 1.0}, 1.0};
+  refused("quantizer d_kq: its affine should be two numbers");
+  kernel["config"]["affine"] = nullptr;
+  for (Weight& each : kernel_state) each.values.assign(each.values.size(), 1.F);
+  kernel_state.at(1).values.assign(kernel_state.at(1).values.size(), 200.F);  // 2^200 is no float32
+  refused("quantizer d_kq: a weight becomes NaN or infinite in its type");
+}
+
 TEST_F(OfHgq2, WhatIsNotTakenIsNamed) {
   expect_refused("layer d (QDense): narrow does not know its option other = 1", {{"other", 1}});
   expect_refused("layer d (QDense): quantizer d_iq: it is missing", {{"iq_conf", nullptr}});

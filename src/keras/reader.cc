@@ -1,6 +1,7 @@
 #include "keras/reader.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -90,14 +91,23 @@ void read_hgq2_by_name(const Hdf5Reader& file, const std::string& group, const K
   LayerWeights own = take([&](const std::string& owner) { return owner == layer.name; });
   if (!names.empty() && own.size() != names.size()) throw_count(layer, own.size(), names.size());
   weights[layer.name] = std::move(own);
-  std::vector<Hgq2Quantizer> all = all_quantizers(layer);
-  for (const bool by_name : {true, false}) {
+  const std::vector<Hgq2Quantizer> all = all_quantizers(layer);
+  const auto take_where = [&](const auto& is_it) {
     for (const Hgq2Quantizer& quantizer : all) {
       LayerWeights& state = weights[key_of(layer, quantizer)];
-      if (!state.empty()) continue;
-      state = take([&](const std::string& owner) { return !by_name || owner.find("/" + quantizer.name + "/") != std::string::npos; });
+      if (state.empty()) state = take([&](const std::string& owner) { return is_it(quantizer, owner); });
     }
-  }
+  };
+  const auto has = [](const std::string& owner, const std::string& part) { return owner.find(part) != std::string::npos; };
+  take_where([&](const Hgq2Quantizer& quantizer, const std::string& owner) { return has(owner, "/" + quantizer.name + "/"); });
+  // A layer that was renamed has quantizers of its first name.
+  take_where([&](const Hgq2Quantizer& quantizer, const std::string& owner) {
+    return has(owner, "_" + quantizer.group.substr(0, quantizer.group.find('/')) + "/");
+  });
+  const bool one_left = found.size() == 1;
+  take_where([&](const Hgq2Quantizer& quantizer, const std::string&) {
+    return one_left || std::isdigit(static_cast<unsigned char>(quantizer.name.back())) != 0;
+  });
 }
 
 // Legacy HDF5: a group a layer, under the layer's own name; its attribute weight_names lists the arrays in order.

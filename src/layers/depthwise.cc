@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "error.h"
 #include "layers/product.h"
 
 namespace narrow {
@@ -62,7 +63,12 @@ LayerPrecision Depthwise::types(const TypeRequest& request) const {
   if (quantizer) {
     own.choice = [&](TypeName type) { return type == TypeName::kWeight ? weight_format(*quantizer, true) : request.choice(type); };
   }
-  return dense().types(own, windows().pixels());
+  LayerPrecision types = dense().types(own, windows().pixels());
+  // The places of the other channels, which are no weights, would be signs too.
+  if (types[TypeName::kWeight].meaning == Meaning::kSign)
+    throw Error("layer " + request.layer +
+                ": its depthwise weights are signs of one bit, which narrow does not compute; give them 2 bits or more");
+  return types;
 }
 
 OperationPtr Depthwise::scaled(const Numbers& scale, const Numbers& shift, const Format* bias_type) const {

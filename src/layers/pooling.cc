@@ -59,6 +59,13 @@ Interval tree_sum(const Interval& term, std::size_t count, const Format& accum) 
 
 }  // namespace
 
+Shape Pooling::shape(const std::vector<Shape>& inputs) const {
+  for (std::size_t i = 0; windows_.padding == Padding::kGiven && i < windows_.given.size(); ++i) {
+    if (windows_.given[i] >= windows_.size[i / 2]) throw Misfit{"pads that are less than the pool_size"};
+  }
+  return windows_.shape(inputs.front(), inputs.front().back());
+}
+
 bool Pooling::pads(const Shape& input) const {
   const std::vector<WindowAxis> axes = windows_.axes(input);
   return axes[0].pads() || axes[1].pads();

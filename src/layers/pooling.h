@@ -27,7 +27,8 @@ class Pooling final : public Elementwise<Pooling> {
 
   std::string_view keras_class() const override;
   std::vector<Setting> settings() const override;
-  Shape shape(const std::vector<Shape>& inputs) const override { return windows_.shape(inputs.front(), inputs.front().back()); }
+  // Throws Misfit where a window lies in the padding alone.
+  Shape shape(const std::vector<Shape>& inputs) const override;
   FloatFunction float_function() const override;
   std::string_view hls4ml_class(const std::vector<Shape>&) const override { return windows_.one_axis() ? "Pooling1D" : "Pooling2D"; }
   LayerPrecision types(const TypeRequest& request) const override;

@@ -377,6 +377,19 @@ TEST(Resize, ThatHls4mlTakesOtherwiseIsRefused) {
   expect([&](auto&, auto& node) { node.mutable_input()->RemoveLast(); }, "hls4ml 1.3.0 takes it with three inputs");
 }
 
+// Its last windows have no pixel of the image.
+TEST(MaxPool, WindowsOfPaddingAloneAreRefused) {
+  const auto pads = [](onnx::ModelProto&, onnx::NodeProto& node) {
+    for (onnx::AttributeProto& each : *node.mutable_attribute()) {
+      if (each.name() == "kernel_shape") ASSERT_EQ(each.ints(0), 2);
+      if (each.name() != "pads") continue;
+      each.clear_ints();
+      for (const int pad : {0, 0, 2, 2}) each.add_ints(pad);
+    }
+  };
+  expect_refused("pictures.onnx", "MaxPool", pads, "pads that are less than the pool_size");
+}
+
 // What hls4ml leaves out of a Pad, or does not convert.
 TEST(Pad, ThatHls4mlTakesOtherwiseIsRefused) {
   const auto expect = [](const auto& change, const std::string& part) { expect_refused("padded.onnx", "Pad", change, part); };

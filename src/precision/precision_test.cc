@@ -329,6 +329,25 @@ TEST(Depthwise, WithQuantizersDoesNotTakeInANormalization) {
   EXPECT_GE(resolve(model, config).model.find("bn0"), 0);
 }
 
+// The places of the other channels would be signs as well: y0 = x0 - x1 of weights of 1.
+TEST(Depthwise, OfSignsIsRefused) {
+  Model model = read_keras(NARROW_SOURCE_DIR "/golden/qkeras/depthwise2.keras");
+  Layer& layer = model.layers[static_cast<std::size_t>(model.find("c"))];
+  const auto* depthwise = as<Depthwise>(layer);
+  TrainedQuantizer one_bit = *depthwise->quantizers().kernel;
+  one_bit.kind = TrainedQuantizer::Kind::kBits;
+  one_bit.bits = one_bit.integer = 1;
+  one_bit.alpha = {Alpha::Kind::kNumber, 1};
+  layer.op = std::make_shared<Depthwise>(depthwise->windows(), depthwise->channels(), depthwise->column().kernel_numbers(), Numbers(),
+                                         Quantizers{one_bit, depthwise->quantizers().bias});
+  try {
+    resolve(model, make_config(model, {.vector = fixed(16, 6)}));
+    FAIL() << "it is taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layer c: its depthwise weights are signs of one bit"), std::string::npos) << error.what();
+  }
+}
+
 // hls4ml takes the largest of signs as a sign, where narrow does not follow it.
 TEST(Signs, ThatNoNormalizationMadeAreNotPooled) {
   Model model;
