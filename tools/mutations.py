@@ -1102,4 +1102,7 @@ of("engine/engine.cc",
 
 of("layers/pooling.cc",
    ("unsigned types are padded with their least value", "(x.is_signed || !pads(*place.shapes.front()))", "true"),
+   ("average: sums that leave accum stay", "max_raw(accum) / n;", "max_raw(accum);"),
+   ("average: low sums that leave accum stay", "least_raw(accum) / n &&", "least_raw(accum) &&"),
+   ("average: sums are not brought to accum's steps", "const Raw mean = (sum << *shift) / static_cast<Raw>(pixels);", "const Raw mean = sum / static_cast<Raw>(pixels);"),
    ("the largest is in accum's type", "const bool one_type = x == place.types[TypeName::kAccum] && x == place.types.result();", "const bool one_type = x == place.types.result();"))

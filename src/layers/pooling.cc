@@ -42,6 +42,13 @@ std::optional<int> lossless_shift(const Format& x, const Format& accum) {
   return shift;
 }
 
+// Whether the sums of any of `count` such values, shifted so far, are in accum.
+bool sums_stay(const Format& x, int shift, std::size_t count, const Format& accum) {
+  const Interval range = range_of(x);
+  const auto n = static_cast<Int128>(count);
+  return (range.low << shift) >= least_raw(accum) / n && (range.high << shift) <= max_raw(accum) / n;
+}
+
 // nnet_common.h, reduce: the left part is the largest power of two below the number of values.
 Int128 tree_sum(std::span<const Int128> terms, const Format& accum, Turns& turns) {
   if (terms.size() == 1) return terms.front();
@@ -165,6 +172,20 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
       for (const std::size_t pixel : of_window) {
         const Raw* values = call.x().data() + pixel * channels;
         for (std::size_t c = 0; c < channels; ++c) y[c] = std::max(y[c], values[c]);
+      }
+    }
+    return;
+  }
+  if (kind_ == PoolKind::kAverage && !parallel && shift && sums_stay(x, *shift, pixels, accum)) {
+    for (std::size_t w = 0; w < covered.windows(); ++w) {
+      const Window& of_window = covered.of(w);
+      for (std::size_t c = 0; c < channels; ++c) {
+        Raw sum = 0;
+        for (const std::size_t pixel : of_window) sum += call.x()[pixel * channels + c];
+        const Raw mean = (sum << *shift) / static_cast<Raw>(pixels);
+        const CastResult y = cast(static_cast<Int128>(mean), accum, result);
+        count(call.counts, y, sum != 0);
+        call.y[w * channels + c] = static_cast<Raw>(y.raw);
       }
     }
     return;
