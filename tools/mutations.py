@@ -1108,3 +1108,10 @@ of("layers/pooling.cc",
    ("average: low sums that leave accum stay", "least_raw(accum) / n &&", "least_raw(accum) &&"),
    ("average: sums are not brought to accum's steps", "const Raw mean = (sum << *shift) / static_cast<Raw>(pixels);", "const Raw mean = sum / static_cast<Raw>(pixels);"),
    ("the largest is in accum's type", "const bool one_type = x == place.types[TypeName::kAccum] && x == place.types.result();", "const bool one_type = x == place.types.result();"))
+
+of("layers/table_activation.cc",
+   ("results of 127 bits stand above flags", "return result.width + kFlagBits < 128;", "return result.width > 0;"))
+
+of("precision/precision.cc",
+   ("pads of any type answer for another's", "return a.is_signed || a == to.precision[layer].result() || !pads_a_maximum(from.model, layer);", "return a.width > 0;"),
+   ("maxima that do not pad keep their sign", "&& pooling->pads(model.layers[layer].shape)) return true;", ") return true;"))

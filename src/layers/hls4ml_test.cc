@@ -939,6 +939,10 @@ TEST(Hls4ml, ExponentialUnits) {
 TEST(Hls4ml, Tables) {
   tables<F<16, 6>, F<18, 8>, F<16, 6>>();
   tables<F<8, 4>, F<18, 8>, F<9, 3, AP_RND_CONV, AP_SAT>>();
+  // Results that leave no room beside them in 128 bits.
+  tables<F<8, 4>, F<18, 8>, U<127, 1>>();
+  tables<F<8, 4>, F<18, 8>, U<126, 0, AP_TRN, AP_SAT>>();
+  tables<F<8, 4>, F<18, 8>, F<127, 2>>();
   tables<F<12, 5>, F<9, 2, AP_RND, AP_SAT>, U<6, 0, AP_RND, AP_SAT_ZERO>, 256>();
   tables<U<9, 4>, F<18, 8>, F<16, 6>, 100>();
   tables<F<12, 5>, U<8, 0>, F<7, 1>, 1000>();

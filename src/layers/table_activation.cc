@@ -12,8 +12,9 @@ namespace narrow {
 
 namespace {
 
-// What a table's entry becomes, its raw above what was seen on the way.
+// What a table's entry becomes, its raw above what was seen on the way; of types that leave room for that.
 constexpr int kFlagBits = 2;
+bool has_room(const Format& result) { return result.width + kFlagBits < 128; }
 constexpr Int128 kOverflow = 2;
 constexpr Int128 kZero = 1;
 
@@ -54,22 +55,31 @@ LayerPrecision TableActivation::types(const TypeRequest& request) const {
 void TableActivation::plan(const Place& place, Step& step) const {
   const Format& table = place.types[TypeName::kTable];
   step.weights = {{TypeName::kTable, function_table(function_, *place.types.table_size, table)}};
-  QuantizedWeights results;
-  for (const Int128 entry : step.weights.front().second->raw) {
-    const CastResult y = cast(entry, table, place.types.result());
-    results.raw.push_back((y.raw << kFlagBits) + (y.overflow ? kOverflow : 0) + (entry != 0 && y.raw == 0 && !y.overflow ? kZero : 0));
+  if (has_room(place.types.result())) {
+    QuantizedWeights results;
+    for (const Int128 entry : step.weights.front().second->raw) {
+      const CastResult y = cast(entry, table, place.types.result());
+      results.raw.push_back((y.raw << kFlagBits) + (y.overflow ? kOverflow : 0) + (entry != 0 && y.raw == 0 && !y.overflow ? kZero : 0));
+    }
+    step.weights.emplace_back(TypeName::kResult, std::make_shared<const QuantizedWeights>(std::move(results)));
   }
-  step.weights.emplace_back(TypeName::kResult, std::make_shared<const QuantizedWeights>(std::move(results)));
   step.bits = std::max(TableIndex(function_, *place.types.table_size).bits(place.input()), table.width + 1);
   step.word_bits = std::max(step.bits, cast_bits(table.width + 1, table.fraction(), place.types.result()));
 }
 
 template <class Raw>
 void TableActivation::compute(const ExactCall<Raw>& call) const {
-  const std::vector<Int128>& results = call.step[TypeName::kResult].raw;
+  const bool made = has_room(call.place.types.result());
+  const std::vector<Int128>& results = call.step[made ? TypeName::kResult : TypeName::kTable].raw;
   const auto look_up = [&](const auto& index) {
     for (std::size_t i = 0; i < call.y.size(); ++i) {
       const Int128 result = results[static_cast<std::size_t>(index(call.x()[i]))];
+      if (!made) {
+        const CastResult y = cast(result, call.place.types[TypeName::kTable], call.place.types.result());
+        count(call.counts, y, result != 0);
+        call.y[i] = static_cast<Raw>(y.raw);
+        continue;
+      }
       call.counts.overflows += (result & kOverflow) != 0 ? 1 : 0;
       call.counts.zeros += (result & kZero) != 0 ? 1 : 0;
       call.y[i] = static_cast<Raw>(result >> kFlagBits);

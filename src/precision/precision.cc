@@ -507,6 +507,22 @@ void note_convolutions(Resolved& resolved) {
   }
 }
 
+}  // namespace
+
+bool pads_a_maximum(const Model& model, std::size_t layer) {
+  for (std::size_t i = layer + 1; i < model.layers.size(); ++i) {
+    const Layer& behind = model.layers[i];
+    if (behind.inputs.size() != 1 || behind.inputs.front() != static_cast<int>(layer)) continue;
+    const auto* pooling = as<Pooling>(behind);
+    if (pooling != nullptr && pooling->kind() == PoolKind::kMax && pooling->pads(model.layers[layer].shape)) return true;
+    const bool hands_on = pooling != nullptr || as<Flatten>(behind) != nullptr || as<Rearrangement>(behind) != nullptr;
+    if (hands_on && pads_a_maximum(model, i)) return true;
+  }
+  return false;
+}
+
+namespace {
+
 void note_pooling(Resolved& resolved) {
   for (std::size_t i = 0; i < resolved.model.layers.size(); ++i) {
     const Layer& layer = resolved.model.layers[i];
@@ -763,6 +779,11 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const bool by_value = Merge::compares_values(input(from, 0), input(from, 1)) && Merge::compares_values(input(to, 0), input(to, 1));
     return by_value || (input(from, 0) == input(to, 0) && input(from, 1) == input(to, 1));
   };
+  // hls4ml pads a maximum with the bits 100..0, another value in each type without a sign.
+  const auto pads_alike = [&](std::size_t layer) {
+    const Format& a = from.precision[layer].result();
+    return a.is_signed || a == to.precision[layer].result() || !pads_a_maximum(from.model, layer);
+  };
   // That the whole exact sum fits a wrapping type says nothing of the sums on the way, which a saturating type would see, and so would a
   // rounding that looks at their sign.
   const auto carries = [](const Layer& layer, TypeName name, const Format& a, const Format& b) {
@@ -780,7 +801,7 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const auto b = to.precision[i].all();
     if (a.size() != b.size()) return false;
     if (from.precision[i].table_size != to.precision[i].table_size || from.precision[i].softmax != to.precision[i].softmax) return false;
-    if (!looks_up_alike(i) || !compares_alike(i)) return false;
+    if (!looks_up_alike(i) || !compares_alike(i) || !pads_alike(i)) return false;
     for (std::size_t k = 0; k < a.size(); ++k) {
       if (a[k].name != b[k].name || !widens(a[k].format, b[k].format)) return false;
       if (is_of_table(a[k].name) && a[k].format != b[k].format) return false;  // what a table loses is not counted

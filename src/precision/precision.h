@@ -76,6 +76,10 @@ Resolved resolve(const Model& model, const PrecisionConfig& config);
 // conversions and products have rules of their own, are the same.
 bool answers_for(const Resolved& from, const Resolved& to);
 
+// Whether a max pooling pads with the type of a layer's result, with nothing between them but layers that hand values on. Its pads are the
+// bits 100..0: the least value of a type with a sign, and half the largest of one without.
+bool pads_a_maximum(const Model& model, std::size_t layer);
+
 // The resolved types as an hls4ml configuration in YAML; read_config and resolve give the same types again, and hls4ml
 // takes it as it is.
 std::string to_yaml(const Resolved& resolved);

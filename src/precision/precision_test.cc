@@ -206,6 +206,35 @@ TEST(Resolve, TooManyBitsAreRefusedWithTheLayer) {
   }
 }
 
+// A relu in front of a max pooling that pads, or does not.
+Model pooled_relu(Padding padding) {
+  Model model;
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 3, 1}), {}, {3, 3, 1}});
+  model.layers.push_back({"r", "Activation", std::make_shared<Relu>(), {0}, {3, 3, 1}});
+  model.layers.push_back({"p", "MaxPooling2D", std::make_shared<Pooling>(PoolKind::kMax, Windows{{2, 2}, {2, 2}, padding}), {1}, {}});
+  model.layers.back().shape = output_shape(model.layers.back(), {{3, 3, 1}});
+  model.outputs = {2};
+  return model;
+}
+
+// hls4ml pads with 100..0: of ufixed<8,3> with 4, of ufixed<9,4> with 8.
+TEST(AnswersFor, PadsOfTypesWithoutASignDoNot) {
+  const auto answers = [](Padding padding, const char* from, const char* to) {
+    const auto with = [&](const char* type) {
+      PrecisionConfig config;
+      config.model.types["default"] = fixed(8, 3);
+      for (const char* layer : {"r", "p"}) config.by_name[layer].types["result"] = parse_format(type);
+      config.by_name["p"].types["accum"] = parse_format(type);
+      return resolve(pooled_relu(padding), config);
+    };
+    return narrow::answers_for(with(from), with(to));
+  };
+  EXPECT_TRUE(answers(Padding::kValid, "ap_ufixed<8,3>", "ap_ufixed<9,4>"));
+  EXPECT_FALSE(answers(Padding::kSame, "ap_ufixed<8,3>", "ap_ufixed<9,4>"));
+  EXPECT_TRUE(answers(Padding::kSame, "ap_ufixed<8,3>", "ap_ufixed<8,3>"));
+  EXPECT_TRUE(answers(Padding::kSame, "ap_fixed<8,3>", "ap_fixed<9,4>"));
+}
+
 // Whether a sum over a set, or a Dense's sum, in one type answers for another.
 TEST(AnswersFor, SumsThatWrapAnswerForSumsThatWrap) {
   const auto answers_for_sums = [](const char* from, const char* to, bool dense) {

@@ -117,7 +117,7 @@ class Findings {
     }
     if (low == 0 && high == 0) return;
     Format other = type;
-    const bool drops_sign = type.is_signed && low >= 0 && tensor.in_float->low >= 0 && type.width > 1;
+    const bool drops_sign = type.is_signed && !tensor.pads_a_maximum && low >= 0 && tensor.in_float->low >= 0 && type.width > 1;
     if (drops_sign) {
       other = with_integer_bits(type, type.integer - 1);
       other.is_signed = false;

@@ -12,7 +12,12 @@
 #include "files/model_file.h"
 #include "fixed/cast.h"
 #include "layers/dense.h"
+#include "layers/input.h"
+#include "layers/pooling.h"
+#include "layers/relu.h"
 #include "model/inference.h"
+#include "search/findings.h"
+#include "search/tensor_profile.h"
 
 namespace narrow {
 namespace {
@@ -209,6 +214,30 @@ TEST(Tensors, WhatIsListedTakesItsType) {
 }
 
 // No difference of scores wraps in a stable softmax, on the samples that the types were fitted to, at any width.
+// Its pads are large in a type without a sign: the search gives it one, and the profile takes none away.
+TEST(Tensors, InFrontOfAPaddedMaximumKeepTheirSign) {
+  for (const Padding padding : {Padding::kValid, Padding::kSame}) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{3, 3, 1}), {}, {3, 3, 1}});
+    model.layers.push_back({"r", "Activation", std::make_shared<Relu>(), {0}, {3, 3, 1}});
+    model.layers.push_back({"p", "MaxPooling2D", std::make_shared<Pooling>(PoolKind::kMax, Windows{{2, 2}, {2, 2}, padding}), {1}, {}});
+    model.layers.back().shape = output_shape(model.layers.back(), {{3, 3, 1}});
+    model.outputs = {2};
+    std::mt19937 random(seed());
+    const Dataset data = samples_of(model, 20, random);
+    const Tensors tensors(model, data);
+    for (const FreeTensor& tensor : tensors.all()) {
+      if (tensor.name == "r.result") EXPECT_EQ(tensor.is_signed, padding == Padding::kSame);
+    }
+    TensorProfiler profiler(model, resolve(model, make_config(model, {.vector = fixed(16, 6)})));
+    profiler.add(data.x, data.size);
+    profiler.add_again(data.x, data.size);
+    bool loses_sign = false;
+    for (const Finding& finding : findings(profiler.tensors())) loses_sign |= finding.tensor == "r.result" && finding.kind == "unsigned";
+    EXPECT_EQ(loses_sign, padding == Padding::kValid);
+  }
+}
+
 TEST(Tensors, ScoresOfAStableSoftmaxHoldTheirDifferences) {
   std::mt19937 random(seed());
   std::size_t softmaxes = 0;

@@ -394,6 +394,7 @@ class TensorProfiler::Impl {
     if (types.has(TypeName::kAccum)) own.sum_type = types[TypeName::kAccum];
     own.is_sum = layer.op->form(program_->place(i)) == Form::kMatrixProduct;
     own.is_free = layer.own_type(TypeName::kResult) == nullptr && !layer.quantizer && is_asked(i);
+    own.pads_a_maximum = pads_a_maximum(resolved_.model, i);
     own.is_in_front_of_relu = is_in_front_of_relu(*program_, i);
     return own;
   }

@@ -74,6 +74,7 @@ struct TensorProfile {
   bool is_sum = false;               // of products, whose exact value is the result before its cast
   std::uint64_t sum_overflows = 0;   // results whose sum left its type (LayerCounts::accum_overflows)
   bool is_free = false;              // hls4ml takes the type from the configuration; it is neither inferred nor the file's
+  bool pads_a_maximum = false;       // precision/precision.h: without a sign the maximum is another
   bool is_in_front_of_relu = false;  // its type saturates at 0, and so do all that read it
 };
 

@@ -204,7 +204,9 @@ void Tensors::measure(const Dataset& calibration) {
     tensors_[tensor->second].range += own;
   });
   if (!is_finite) throw Error("model " + model_.name + ": the float model computes values that are not finite on " + calibration.path);
-  for (FreeTensor& tensor : tensors_) tensor.is_signed = tensor.range.low < 0;
+  for (FreeTensor& tensor : tensors_) {
+    tensor.is_signed = tensor.range.low < 0 || (!tensor.is_weight() && pads_a_maximum(base_.model, tensor.at));
+  }
 }
 
 std::optional<Format> Tensors::fitted(std::size_t i, int width, const Modes& modes) const {
