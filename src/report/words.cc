@@ -179,6 +179,8 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
   std::string bounds;
   for (const Bound& bound : report.question.bounds)
     bounds += (bounds.empty() ? "" : " and ") + title_of(bound.metric) + " of at most " + rounded(bound.most) + unit_after(bound.metric);
+  const std::string& without_effect = scan.answer.without_effect;
+  if (!without_effect.empty()) said.push_back(as_sentence(without_effect));
   if (scan.within()) {
     const StoredPoint& best = scan.highlights.front().point;
     std::string values;
@@ -191,7 +193,9 @@ std::vector<std::string> came_out(const Report& report, const ReportScan& scan) 
                    (scan.answer.doubted || scan.answer.undecided ? "is recommended for " : "reaches ") + bounds + ".");
   }
   said.insert(said.end(), others.begin(), others.end());
-  for (const std::string& sentence : scan.answer.said) said.push_back(as_sentence(sentence));
+  for (const std::string& sentence : scan.answer.said) {
+    if (sentence != without_effect) said.push_back(as_sentence(sentence));
+  }
   if (scan.highlights.empty()) return said;
   const Highlight& best = scan.highlights.front();
   // What each bit that is taken away costs; a value that is not known any more costs most. Grids have other steps in each direction.

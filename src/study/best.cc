@@ -524,6 +524,40 @@ static void say_ties(Answer& answer, const std::vector<Metric>& metrics) {
                         " % of the samples have tied highest scores, and are taken to be of the first class of these");
 }
 
+// Whether the least and the most bits of a side, with the other side's as they are, give the same types. Networks that were trained with
+// quantizers have types of their own.
+static bool has_no_effect(const Store& store, const std::vector<StoredPoint>& points, std::size_t side) {
+  const Side& other = kSides[1 - side];
+  const StoredPoint* first = nullptr;
+  const StoredPoint* least = nullptr;
+  const StoredPoint* most = nullptr;
+  const auto bits = [&](const StoredPoint& point) {
+    return std::pair(kSides[side].full(*point.point), kSides[side].integer(*point.point));
+  };
+  for (const StoredPoint& point : points) {
+    if (!point.point || !point.finished) continue;
+    if (first == nullptr) first = &point;
+    if (other.full(*point.point) != other.full(*first->point) || other.integer(*point.point) != other.integer(*first->point)) continue;
+    if (least == nullptr || bits(point) < bits(*least)) least = &point;
+    if (most == nullptr || bits(point) > bits(*most)) most = &point;
+  }
+  return least != most && store.types(*least) == store.types(*most);
+}
+
+static void say_no_effect(Answer& answer, const Store& store, const std::vector<StoredPoint>& points) {
+  const bool vectors = has_no_effect(store, points, 0);
+  const bool weights = has_no_effect(store, points, 1);
+  if (!vectors && !weights) return;
+  const auto done = std::find_if(points.begin(), points.end(), [](const StoredPoint& point) { return point.point && point.finished; });
+  const std::string own = number(bits_in(store.types(*done))) + " bits, the averages of its results and weights together";
+  answer.without_effect =
+      vectors && weights ? "the grid changes no type of this network, which has types of its own: all its points are one network, of " + own
+                         : std::string("the grid's bits of ") + (vectors ? "vectors" : "weights and biases") +
+                               " change no type of this network, which has types of its own: they say nothing of what it needs";
+  std::erase_if(answer.said, [](const std::string& sentence) { return sentence.starts_with("the grid begins there"); });
+  answer.said.push_back(answer.without_effect);
+}
+
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
   if (question.grid_only) std::erase_if(points, [](const StoredPoint& point) { return !point.point; });
@@ -537,6 +571,7 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
                           " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
   say_ties(answer, store.metrics());
+  say_no_effect(answer, store, points);
   if (answer.point && !answer.point->point) {
     std::vector<StoredPoint> grid = points;
     std::erase_if(grid, [](const StoredPoint& point) { return !point.point; });

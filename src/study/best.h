@@ -92,6 +92,7 @@ struct Answer {
   std::vector<std::string> extend;       // kEdge: options that extend the grid, such as `--v-full 8:26:2`
   std::vector<std::string> extend_down;  // of `point`: those that extend the grid where no fewer bits were tried, such as `--v-full 6:8`
   std::size_t points = 0, missing = 0;   // planned; of those not finished
+  std::string without_effect;            // a sentence, where the grid varies bits that change no type; it is among `said`
   std::vector<std::string> said;         // all that a reader should know, a sentence each
 };
 

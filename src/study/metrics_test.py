@@ -12,7 +12,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from store_test import NARROW, rows, run, succeed
+from store_test import GOLDEN, NARROW, rows, run, succeed
 
 FEATURES = [{"name": "value", "logarithm": "none", "divide": 1.0}]
 # How a target is prepared: what preparations say of it, and in NumPy.
@@ -637,3 +637,20 @@ def test_an_error_beyond_all_numbers_is_unknown(identity, tmp_path):
     succeed(sweep(tmp_path, identity[1, "log10(E)"], z, np.linspace(1, 2, 40), "log10(E)", grid=("18", "9", "8", "2")))
     [(_, _, values, errors)] = measured(tmp_path)
     assert values["resolution"] > 1e90 and errors["resolution"] is None
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("hgq2/tagger", "the grid changes no type of this network, which has types of its own: all its points are one network, of 20.2 bits"),
+        ("qkeras/tagger", "the grid's bits of weights and biases change no type of this network"),
+        ("jet_tagger", None),
+    ],
+)
+def test_bits_that_change_no_type_are_said(tmp_path, name, said):
+    inputs = {"hgq2/tagger": 16, "qkeras/tagger": 16, "jet_tagger": 16}[name]
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(100, inputs)).astype(np.float32))
+    grid = ["--v-full", "8:12:2", "--v-int", "4", "--wb-full", "6:8", "--wb-int", "2"]
+    succeed([NARROW, "--quiet", "sweep", GOLDEN / f"{name}.keras", "--data", tmp_path / "x.npy", *grid, "--out", tmp_path / "study"])
+    best = succeed([NARROW, "best", tmp_path / "study"])
+    assert (said in best) if said else ("change no type" not in best and "changes no type" not in best), best
