@@ -42,9 +42,10 @@ void print_layers(const Model& model) {
   }
   table.add({"all", "", "", count_or_dash(all_parameters), count_or_dash(all_multiplications)});
   std::printf("model %s\n%s", model.name.c_str(), table.text().c_str());
-  if (model.stands_for)
+  if (model.stands_for) {
     std::printf("its weights were changed by recover: in fixed point it is compared with the float network %s, which the file holds\n",
                 model.stands_for->name.c_str());
+  }
   for (const std::string& name : model.dropped) std::printf("%s does nothing at inference\n", name.c_str());
 }
 

@@ -491,7 +491,7 @@ GRID = {  # what follows a Dense on a set of rows: True where narrow computes it
     "shared": (lambda: lambda x: (lambda dense: dense(dense(x)))(L.Dense(4)), "is used 2 times"),
     "one name twice": (lambda: lambda x: L.ReLU(name="twin_relu")(L.Dense(4, activation="relu", name="twin")(x)), "twin_relu"),
     "names that differ in case": (lambda: lambda x: L.Dense(4, name="Twin")(L.Dense(4, name="twin")(x)), "Twin"),
-    "a model inside": (lambda: keras.Sequential([L.Dense(3)]), "(Sequential) is not supported"),
+    "a model inside": (lambda: keras.Sequential([L.Dense(3)]), "(Sequential) is a model inside the model"),
 }
 
 

@@ -168,6 +168,7 @@ std::string version_in(const ZipReader& zip) {
 void take_float_network(Model own, const json& config, Model& model) {
   const auto shapes = [](const Model& of, const std::vector<int>& layers) {
     std::vector<Shape> shapes;
+    shapes.reserve(layers.size());
     for (const int layer : layers) shapes.push_back(of.layers[static_cast<std::size_t>(layer)].shape);
     return shapes;
   };

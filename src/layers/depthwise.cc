@@ -65,9 +65,10 @@ LayerPrecision Depthwise::types(const TypeRequest& request) const {
   }
   LayerPrecision types = dense().types(own, windows().pixels());
   // The places of the other channels, which are no weights, would be signs too.
-  if (types[TypeName::kWeight].meaning == Meaning::kSign)
+  if (types[TypeName::kWeight].meaning == Meaning::kSign) {
     throw Error("layer " + request.layer +
                 ": its depthwise weights are signs of one bit, which narrow does not compute; give them 2 bits or more");
+  }
   return types;
 }
 
