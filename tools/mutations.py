@@ -933,13 +933,13 @@ of("keras/hgq2.cc",
    ("no bits are some", "if (!(bits > 0)) return {};", ""),
    ("weights without bits stay", "if (!(k + i + f > 0)) return 0;", ""),
    ("SAT_SYM goes to the low end", "overflow_ == Overflow::kSatSym ? -high * k : -std::exp2(integers) * k", "-std::exp2(integers) * k"),
-   ("weights that wrap never follow", "if (follows && (by_fraction_ || rounding_ == Rounding::kRnd)) return on_grid(x);", ""),
-   ("weights that wrap always follow", "follows && (by_fraction_ || rounding_ == Rounding::kRnd)", "follows"),
+   ("weights that wrap never follow", "if (follows_) return on_grid(x);", ""),
+   ("weights that wrap always follow", "is_set(\"trainable\") && (by_fraction_ || rounding_ == Rounding::kRnd);", "is_set(\"trainable\");"),
    ("b is f", "by_fraction_ ? other : other - integers", "other"),
    ("arrays of WRAP come as those of SAT", "arrays[wraps ? 2 : by_fraction_ ? 0 : 1]", "arrays[by_fraction_ ? 0 : 1]"),
-   ("a scaler is left out", "if (scaler.is_number()) y *= scaler.get<float>();", ""),
+   ("a scaler is left out", "if (scaler_) y *= *scaler_;", ""),
    ("the mean is scaled", "static_cast<double>(mean.values[i]) * trained.values[i * n_out + j]", "static_cast<double>(mean.values[i]) * fused.values[i * n_out + j]"),
-   ("a beta that is not there is 0", ".values.at(i) : 1.F;\n    const float shift", ".values.at(i) : 0.F;\n    const float shift"),
+   ("a beta that is not there is 0", "betas->values.at(i) : 1.F;", "betas->values.at(i) : 0.F;"),
    ("a table begins with its least input", "entry >= entries / 2 ? entry - entries : entry", "true ? entry - entries / 2 : entry"),
    ("a table's errors are not looked at", "std::ldexp(std::abs(y), -20)", "0 * y"),
    ("bits of an axis are those of its first value", "bits.shape = shape;", "bits.shape = shape;\n    std::fill(bits.bits.begin(), bits.bits.end(), bits.bits.front());"))
@@ -1095,10 +1095,8 @@ of("engine/tensor.cc",
 
 of("engine/engine.cc",
    ("rows: overflow is not told", "  to.put(0, out, y.data());\n  work.tally.counts[index] += seen;\n  work.tally.overflowed |= seen.overflows + seen.accum_overflows > 0;", "  to.put(0, out, y.data());\n  work.tally.counts[index] += seen;"),
-   ("moves: zeros are the first value", "*to++ = source < 0 ? 0 : from[source];", "*to++ = from[source < 0 ? 0 : source];"),
-   ("moves: all samples are the first", "for (std::size_t s = 0; s < samples; ++s, from += in) {\n      for (const std::ptrdiff_t", "for (std::size_t s = 0; s < samples; ++s) {\n      for (const std::ptrdiff_t"),
+   ("moves: all samples are the first", "move_values(stage.sources, from + s * in, to + s * out);", "move_values(stage.sources, from, to + s * out);"),
    ("moves: values are not counted", "    work.tally.counts[index].values += size;\n    return;", "    return;"),
-   ("largest: channels are mixed", "to[c] = std::max(to[c], from[pixel * channels + c]);", "to[c] = std::max(to[c], from[pixel * channels]);"),
    ("largest: values are not counted", "  work.tally.counts[index].values += samples * windows.size() * channels;\n", ""),
    ("samples at once: rows begin one too early", "work.starts.push_back(s * rows);", "work.starts.push_back(s * rows - 1);"))
 
@@ -1115,3 +1113,7 @@ of("layers/table_activation.cc",
 of("precision/precision.cc",
    ("pads of any type answer for another's", "return a.is_signed || a == to.precision[layer].result() || !pads_a_maximum(from.model, layer);", "return a.width > 0;"),
    ("maxima that do not pad keep their sign", "&& pooling->pads(model.layers[layer].shape)) return true;", ") return true;"))
+
+of("model/operation.h",
+   ("moves: zeros are the first value", "*y++ = source < 0 ? Value{} : x[source];", "*y++ = x[source < 0 ? 0 : source];"),
+   ("largest: channels are mixed", "y[c] = std::max(y[c], x[pixel * channels + c]);", "y[c] = std::max(y[c], x[pixel * channels]);"))

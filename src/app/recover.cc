@@ -172,7 +172,7 @@ void require_writable(const Recover& recover, const Model& model) {
     throw Error("--out " + recover.out + ": a network of Keras 2 is written as .h5; give such a name");
 }
 
-// Of two files the weights' one holds one network's.
+// A .json's weights are a file of their own, with one network's.
 bool keeps_float_network(const std::string& path) { return !path.ends_with(".json"); }
 
 // The file computes what was judged, and knows what it stands for.

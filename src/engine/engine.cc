@@ -855,9 +855,7 @@ void Engine::Impl::run_moves(std::size_t index, std::size_t samples, Workspace& 
   const std::size_t out = stage.sources.size();
   const std::size_t size = samples * out;
   const auto move = [&](const auto* from, auto* to) {
-    for (std::size_t s = 0; s < samples; ++s, from += in) {
-      for (const std::ptrdiff_t source : stage.sources) *to++ = source < 0 ? 0 : from[source];
-    }
+    for (std::size_t s = 0; s < samples; ++s) move_values(stage.sources, from + s * in, to + s * out);
   };
   y.hold(program_.format(index));
   y.resize(size);
@@ -891,10 +889,7 @@ void Engine::Impl::run_largest(std::size_t index, std::size_t samples, Workspace
   in_words(work.tensors[input_of(index)], y, [&](const auto* from, auto* to) {
     for (std::size_t s = 0; s < samples; ++s, from += in) {
       for (const Window& window : windows) {
-        std::copy_n(from + window.front() * channels, channels, to);
-        for (const std::size_t pixel : window) {
-          for (std::size_t c = 0; c < channels; ++c) to[c] = std::max(to[c], from[pixel * channels + c]);
-        }
+        take_largest(window, from, channels, to);
         to += channels;
       }
     }

@@ -190,10 +190,7 @@ struct NormParameters {
 NormParameters norm_parameters(const KerasLayer& layer, const LayerWeights& weights) {
   const std::vector<std::string> names = norm_names(layer);
   const std::size_t size = weights.back().values.size();
-  const json epsilon = layer.config.value("epsilon", json(1e-3));
-  if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
-    throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
-  NormParameters norm{std::vector<float>(size, 1.F), std::vector<float>(size, 0.F), {}, {}, epsilon.get<float>()};
+  NormParameters norm{std::vector<float>(size, 1.F), std::vector<float>(size, 0.F), {}, {}, epsilon_of(layer)};
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (weights[i].values.size() != size) throw Error(describe(layer) + ": its weights have unequal lengths");
     std::vector<float>& target = names[i] == "gamma"         ? norm.gamma

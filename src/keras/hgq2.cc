@@ -66,9 +66,14 @@ class State {
       refuse("its bw_mapper is a " + mapper + ", which narrow does not know");
     const json scaler = config_.value("scaler", json());
     if (!scaler.is_null() && !scaler.is_number()) refuse("its scaler should be one number");
+    if (scaler.is_number()) scaler_ = scaler.get<float>();
     const json affine = config_.value("affine", json());
     const bool two = affine.is_array() && affine.size() == 2 && affine[0].is_number() && affine[1].is_number();
     if (!affine.is_null() && !two) refuse("its affine should be two numbers, a factor and what is added");
+    if (two) affine_.emplace(affine[0].get<float>(), affine[1].get<float>());
+    is_weight_ = is_set("is_weight");
+    // Weights that wrap do so in training alone, where their range follows them.
+    follows_ = overflow_ == Overflow::kWrap && is_weight_ && is_set("trainable") && (by_fraction_ || rounding_ == Rounding::kRnd);
     read(arrays);
   }
 
@@ -93,10 +98,8 @@ class State {
   }
 
   void require_plain() const {
-    for (const char* key : {"scaler", "affine"}) {
-      if (!config_.value(key, json()).is_null())
-        refuse(std::string("hls4ml 1.3.0 leaves its ") + key + " out, and its answers are not HGQ2's");
-    }
+    if (scaler_ || affine_)
+      refuse(std::string("hls4ml 1.3.0 leaves its ") + (scaler_ ? "scaler" : "affine") + " out, and its answers are not HGQ2's");
   }
 
   // Of all entries the most: k, integer and fractional bits. Those without a bit have -32 of both.
@@ -116,7 +119,7 @@ class State {
 
   void require_values() const {
     require_plain();
-    if (is_set("is_weight")) refuse("it is one of weights (is_weight), and stands at values");
+    if (is_weight_) refuse("it is one of weights (is_weight), and stands at values");
   }
 
   // Quantizer.call without training.
@@ -135,14 +138,12 @@ class State {
 
   float quantized(float x, std::size_t entry) const {
     if (!std::isfinite(x)) refuse("a weight is NaN or infinite");
-    const json scaler = config_.value("scaler", json());
-    const json affine = config_.value("affine", json());
-    if (scaler.is_number()) x /= scaler.get<float>();
+    if (scaler_) x /= *scaler_;
     float y = brought(x, k_[entry], i_[entry], f_[entry]);
-    if (scaler.is_number()) y *= scaler.get<float>();
-    if (affine.is_array()) {
-      y *= affine.at(0).get<float>();
-      y += affine.at(1).get<float>();
+    if (scaler_) y *= *scaler_;
+    if (affine_) {
+      y *= affine_->first;
+      y += affine_->second;
     }
     if (!std::isfinite(y)) refuse("a weight becomes NaN or infinite in its type");
     return y;
@@ -187,14 +188,11 @@ class State {
   // FixedPointQuantizerKBI.call and FixedPointQuantizerKIF.call.
   float brought(float x, float k, float i, float f) const {
     const float scale = std::exp2(f);
-    const bool wraps = overflow_ == Overflow::kWrap;
     const auto on_grid = [&](float value) { return rounded_float(value * scale, rounding_) / scale; };
-    // Weights that wrap do so in training alone, where their range follows them.
-    const bool follows = wraps && is_set("is_weight") && is_set("trainable");
-    if (follows && (by_fraction_ || rounding_ == Rounding::kRnd)) return on_grid(x);
+    if (follows_) return on_grid(x);
     if (!(k + i + f > 0)) return 0;
     const float integers = std::max(i, -f);
-    if (wraps) {
+    if (overflow_ == Overflow::kWrap) {
       const float interval = std::exp2(integers + k);
       const float low = k * std::exp2(integers + k - 1);
       return floor_mod(on_grid(x) + low, interval) - low;
@@ -215,6 +213,10 @@ class State {
   bool by_fraction_ = false;
   Rounding rounding_ = Rounding::kTrn;
   Overflow overflow_ = Overflow::kWrap;
+  std::optional<float> scaler_;
+  std::optional<std::pair<float, float>> affine_;  // a factor, and what is added
+  bool is_weight_ = false;
+  bool follows_ = false;  // its values have no range
   Shape shape_;
   std::vector<float> k_, i_, f_;
 };
@@ -240,22 +242,14 @@ const Weight& array(const KerasLayer& layer, const std::map<std::string, LayerWe
   return weights.at(layer.name).at(at);
 }
 
-float epsilon_of(const KerasLayer& layer) {
-  const json epsilon = layer.config.value("epsilon", json(1e-3));
-  if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
-    throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
-  return epsilon.get<float>();
-}
-
 // gamma / sqrt(variance + epsilon)
 std::vector<float> scales_of(const KerasLayer& layer, const std::map<std::string, LayerWeights>& weights, const char* gamma) {
   std::vector<float> scales;
-  const bool is_scaled = flag(layer, "scale", true);
+  const Weight* factors = flag(layer, "scale", true) ? &array(layer, weights, gamma) : nullptr;
   const Weight& variance = array(layer, weights, "moving_variance");
-  for (std::size_t i = 0; i < variance.values.size(); ++i) {
-    const float factor = is_scaled ? array(layer, weights, gamma).values.at(i) : 1.F;
-    scales.push_back(factor / std::sqrt(variance.values[i] + epsilon_of(layer)));
-  }
+  const float epsilon = epsilon_of(layer);
+  for (std::size_t i = 0; i < variance.values.size(); ++i)
+    scales.push_back((factors != nullptr ? factors->values.at(i) : 1.F) / std::sqrt(variance.values[i] + epsilon));
   return scales;
 }
 
@@ -307,11 +301,11 @@ LayerWeights of_normalization(const KerasLayer& layer, const std::map<std::strin
   const std::vector<std::size_t> shape{mean.values.size()};
   Weight scale{shape, scales_of(layer, weights, "gamma")};
   if (scale.values.size() != mean.values.size()) throw Error(describe(layer) + ": its weights have unequal lengths");
-  const bool is_centred = flag(layer, "center", true);
+  const Weight* betas = flag(layer, "center", true) ? &array(layer, weights, "beta") : nullptr;
   Weight bias{shape, {}};
   for (std::size_t i = 0; i < mean.values.size(); ++i) {
     // HGQ2 has a beta of 1 where there is none.
-    const float beta = is_centred ? array(layer, weights, "beta").values.at(i) : 1.F;
+    const float beta = betas != nullptr ? betas->values.at(i) : 1.F;
     const float shift = mean.values[i] * scale.values[i];
     bias.values.push_back(beta - shift);
   }

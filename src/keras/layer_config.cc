@@ -457,6 +457,13 @@ bool flag(const KerasLayer& layer, const char* key, bool fallback) {
   return value.get<bool>();
 }
 
+float epsilon_of(const KerasLayer& layer) {
+  const json epsilon = layer.config.value("epsilon", json(1e-3));
+  if (!epsilon.is_number() || !(epsilon.get<double>() >= 0))
+    throw Error(describe(layer) + ": its epsilon should be a number of at least 0");
+  return epsilon.get<float>();
+}
+
 bool is_activation(const std::string& class_name) { return contains(kActivations, class_name) || class_name == "QActivation"; }
 
 bool is_activation_object(const KerasLayer& layer) {

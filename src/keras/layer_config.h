@@ -53,6 +53,8 @@ bool is_activation_object(const KerasLayer& layer);
 
 // A true or false of the configuration. Throws Error for anything else.
 bool flag(const KerasLayer& layer, const char* key, bool fallback);
+// Of a normalization. Throws Error for what is no number of at least 0.
+float epsilon_of(const KerasLayer& layer);
 
 }  // namespace narrow
 

@@ -19,65 +19,63 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(QKeras, QuantizesWeightsAsItDoes) {
-  std::size_t arrays = 0;
+// use(path, file, layer) of each layer of the networks in a folder of golden/, with the numbers that their own library quantized.
+template <class Use>
+void for_layers(const std::string& folder, const Use& use) {
   const char* other = std::getenv("NARROW_GOLDEN");
-  for (const auto& entry : fs::directory_iterator(other != nullptr ? other : NARROW_SOURCE_DIR "/golden/qkeras")) {
+  for (const auto& entry : fs::directory_iterator(other != nullptr ? other : NARROW_SOURCE_DIR "/golden/" + folder)) {
     const std::string path = entry.path().string();
     constexpr std::string_view kEnding = ".quantized.h5";
     if (!path.ends_with(kEnding)) continue;
     const Hdf5Reader file(path);
     const Model model = read_keras(path.substr(0, path.size() - kEnding.size()) + ".keras");
-    for (const Layer& layer : model.layers) {
-      const Dense* dense = matrix_of(layer);
-      if (dense == nullptr) continue;
-      const auto* depthwise = as<Depthwise>(layer);
-      const std::span<const float> kernel = depthwise != nullptr ? depthwise->column().float_kernel() : dense->float_kernel();
-      for (const auto& [name, ours] : {std::pair("/kernel", kernel), std::pair("/bias", dense->float_bias())}) {
-        const std::string dataset = "/" + layer.name + name;
-        if (!file.has(dataset)) continue;
-        const std::vector<float> theirs = file.read<float>(dataset).values;
-        ASSERT_EQ(theirs.size(), ours.size()) << path << dataset;
-        std::size_t different = 0;
-        for (std::size_t i = 0; i < ours.size(); ++i) different += ours[i] != theirs[i] ? 1 : 0;
-        EXPECT_EQ(different, 0U) << "of " << ours.size() << ", " << path << dataset;
-        ++arrays;
-      }
-      const std::string scales = "/" + layer.name + "/kernel_scale";
-      if (depthwise != nullptr || !dense->has_scale() || !file.has(scales)) continue;
-      std::vector<float> theirs = file.read<float>(scales).values;
-      theirs.resize(static_cast<std::size_t>(dense->n_out), theirs.front());
-      const std::vector<double> ours = dense->factors().scales;
-      for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_EQ(static_cast<float>(ours[i]), theirs[i]) << path << scales << " " << i;
-    }
+    for (const Layer& layer : model.layers) use(path, file, layer);
   }
+}
+
+TEST(QKeras, QuantizesWeightsAsItDoes) {
+  std::size_t arrays = 0;
+  for_layers("qkeras", [&](const std::string& path, const Hdf5Reader& file, const Layer& layer) {
+    const Dense* dense = matrix_of(layer);
+    if (dense == nullptr) return;
+    const auto* depthwise = as<Depthwise>(layer);
+    const std::span<const float> kernel = depthwise != nullptr ? depthwise->column().float_kernel() : dense->float_kernel();
+    for (const auto& [name, ours] : {std::pair("/kernel", kernel), std::pair("/bias", dense->float_bias())}) {
+      const std::string dataset = "/" + layer.name + name;
+      if (!file.has(dataset)) continue;
+      const std::vector<float> theirs = file.read<float>(dataset).values;
+      ASSERT_EQ(theirs.size(), ours.size()) << path << dataset;
+      std::size_t different = 0;
+      for (std::size_t i = 0; i < ours.size(); ++i) different += ours[i] != theirs[i] ? 1 : 0;
+      EXPECT_EQ(different, 0U) << "of " << ours.size() << ", " << path << dataset;
+      ++arrays;
+    }
+    const std::string scales = "/" + layer.name + "/kernel_scale";
+    if (depthwise != nullptr || !dense->has_scale() || !file.has(scales)) return;
+    std::vector<float> theirs = file.read<float>(scales).values;
+    theirs.resize(static_cast<std::size_t>(dense->n_out), theirs.front());
+    const std::vector<double> ours = dense->factors().scales;
+    for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_EQ(static_cast<float>(ours[i]), theirs[i]) << path << scales << " " << i;
+  });
   EXPECT_GT(arrays, 0U);
 }
 
 TEST(Hgq2, QuantizesWeightsAsItDoes) {
   std::size_t arrays = 0;
-  const char* other = std::getenv("NARROW_GOLDEN");
-  for (const auto& entry : fs::directory_iterator(other != nullptr ? other : NARROW_SOURCE_DIR "/golden/hgq2")) {
-    const std::string path = entry.path().string();
-    constexpr std::string_view kEnding = ".quantized.h5";
-    if (!path.ends_with(kEnding)) continue;
-    const Hdf5Reader file(path);
-    const Model model = read_keras(path.substr(0, path.size() - kEnding.size()) + ".keras");
-    for (const Layer& layer : model.layers) {
-      const Dense* dense = matrix_of(layer);
-      const auto* norm = as<BatchNormalization>(layer);
-      if (dense == nullptr && norm == nullptr) continue;
-      const std::vector<std::pair<std::string, std::vector<float>>> ours =
-          dense != nullptr ? std::vector<std::pair<std::string, std::vector<float>>>{{"/kernel", dense->kernel}, {"/bias", dense->bias}}
-                           : std::vector<std::pair<std::string, std::vector<float>>>{{"/scale", norm->scale()}, {"/offset", norm->bias()}};
-      for (const auto& [name, values] : ours) {
-        const std::string dataset = "/" + layer.name + name;
-        if (!file.has(dataset)) continue;
-        EXPECT_EQ(file.read<float>(dataset).values, values) << path << dataset;
-        ++arrays;
-      }
+  for_layers("hgq2", [&](const std::string& path, const Hdf5Reader& file, const Layer& layer) {
+    const Dense* dense = matrix_of(layer);
+    const auto* norm = as<BatchNormalization>(layer);
+    if (dense == nullptr && norm == nullptr) return;
+    const std::vector<std::pair<std::string, std::vector<float>>> ours =
+        dense != nullptr ? std::vector<std::pair<std::string, std::vector<float>>>{{"/kernel", dense->kernel}, {"/bias", dense->bias}}
+                         : std::vector<std::pair<std::string, std::vector<float>>>{{"/scale", norm->scale()}, {"/offset", norm->bias()}};
+    for (const auto& [name, values] : ours) {
+      const std::string dataset = "/" + layer.name + name;
+      if (!file.has(dataset)) continue;
+      EXPECT_EQ(file.read<float>(dataset).values, values) << path << dataset;
+      ++arrays;
     }
-  }
+  });
   EXPECT_GT(arrays, 0U);
 }
 

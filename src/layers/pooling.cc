@@ -166,13 +166,7 @@ void Pooling::compute(const ExactCall<Raw>& call) const {
   // The largest is found for all channels together.
   if (form(call.place) == Form::kLargest) {
     for (std::size_t w = 0; w < covered.windows(); ++w) {
-      Raw* y = call.y.data() + w * channels;
-      const Window& of_window = covered.of(w);
-      std::copy_n(call.x().data() + of_window.front() * channels, channels, y);
-      for (const std::size_t pixel : of_window) {
-        const Raw* values = call.x().data() + pixel * channels;
-        for (std::size_t c = 0; c < channels; ++c) y[c] = std::max(y[c], values[c]);
-      }
+      take_largest(covered.of(w), call.x().data(), channels, call.y.data() + w * channels);
     }
     return;
   }

@@ -131,12 +131,8 @@ FloatFunction Rearrangement::float_function() const {
   return [this](const FloatCall& call) {
     const std::vector<std::ptrdiff_t> from = sources(call.shapes.front(), true);
     const std::size_t size = size_of(call.shapes.front());
-    float* y = call.y.data();
-    for (std::size_t s = 0; s < call.samples; ++s) {
-      for (const std::ptrdiff_t source : from) {
-        *y++ = source < 0 ? 0.F : call.inputs.front()[s * size + static_cast<std::size_t>(source)];
-      }
-    }
+    for (std::size_t s = 0; s < call.samples; ++s)
+      move_values<float>(from, call.inputs.front().data() + s * size, call.y.data() + s * from.size());
   };
 }
 
@@ -153,16 +149,12 @@ template <class Raw>
 void Rearrangement::compute(const ExactCall<Raw>& call) const {
   const Format& x = call.place.input();
   const Format& result = call.place.types.result();
-  const std::vector<std::ptrdiff_t> from = sources(*call.place.shapes.front(), false);
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    const Raw value = from[i] < 0 ? Raw{} : call.x()[static_cast<std::size_t>(from[i])];
-    if (x == result) {
-      call.y[i] = value;
-      continue;
-    }
+  move_values(sources(*call.place.shapes.front(), false), call.x().data(), call.y.data());
+  if (x == result) return;
+  for (Raw& value : call.y) {
     const CastResult y = cast(static_cast<Int128>(value), x, result);
     count(call.counts, y, value != 0);
-    call.y[i] = static_cast<Raw>(y.raw);
+    value = static_cast<Raw>(y.raw);
   }
 }
 template void Rearrangement::compute(const ExactCall<std::int64_t>&) const;

@@ -220,6 +220,20 @@ void gather_rows(const Gather& gather, const Value* x, std::size_t from, std::si
 
 // The pixels (steps, positions: all axes but the last) of a sample that one of the output is made of.
 using Window = std::vector<std::size_t>;
+// y (channels): the largest of the window's pixels in a sample x, channel by channel.
+template <class Value>
+void take_largest(const Window& window, const Value* x, std::size_t channels, Value* y) {
+  std::copy_n(x + window.front() * channels, channels, y);
+  for (const std::size_t pixel : window) {
+    for (std::size_t c = 0; c < channels; ++c) y[c] = std::max(y[c], x[pixel * channels + c]);
+  }
+}
+
+// y[i] = the value of a sample x at sources[i], 0 where that is -1.
+template <class Value>
+void move_values(std::span<const std::ptrdiff_t> sources, const Value* x, Value* y) {
+  for (const std::ptrdiff_t source : sources) *y++ = source < 0 ? Value{} : x[source];
+}
 
 class Operation;
 using OperationPtr = std::shared_ptr<const Operation>;
