@@ -20,11 +20,13 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TYPE = r"(?:template <.*> )?(?:struct|class|union|enum class) (\w+)(?: final)?(?: :[^{;]*)? \{"
+CONSTANT = r"inline constexpr [^=(]* (k\w+)(?: = |\{)"
 CLANG, TIDY = "clang++-14", "clang-tidy-14"
 
 
 def defined_twice():
-    """Types of one name in one namespace: of two such the linker keeps one's destructor for both, without a word."""
+    """Types and constants of one name in one namespace: of two such the linker keeps one, or one's destructor, for both, without a word."""
     found = collections.defaultdict(set)
     for path in sorted((ROOT / "src").rglob("*")):
         if path.suffix not in (".h", ".cc") or re.search(r"_(test|library)\.cc$", path.name):
@@ -35,27 +37,40 @@ def defined_twice():
                 spaces.append(space[1])
             elif re.match(r"\}  // namespace", line):
                 spaces.pop()
-            elif (name := re.match(r"(?:template <.*> )?(?:struct|class|union|enum class) (\w+)(?: final)?(?: :[^{;]*)? \{", line)) and all(spaces):
+            elif (name := re.match(TYPE, line) or re.match(CONSTANT, line)) and all(spaces):
                 found["::".join([*spaces, name[1]])].add(str(path.relative_to(ROOT)))
     return [f"{name} is defined in {' and in '.join(sorted(paths))}" for name, paths in found.items() if len(paths) > 1]
 
 
+def sources_of(entry):
+    """The sources of a compiler's run: several where CMake has joined them (CMAKE_UNITY_BUILD)."""
+    path = pathlib.Path(entry["directory"], entry["file"]).resolve()
+    if path.parent.name != "Unity":
+        return [path]
+    return [pathlib.Path(source) for source in re.findall(r'^#include "(/.*)"$', path.read_text(), re.M)]
+
+
 def commands():
-    """For each source its file and what the compiler is told, without output and compiler; grouped by the latter."""
+    """For each source its file and what the compiler is told, without output and compiler; grouped by the latter, whose definitions of
+    NARROW's own all sources of a group get together."""
     groups = collections.defaultdict(list)
+    definitions = collections.defaultdict(dict)
     seen = set()
     for entry in json.loads((args.build / "compile_commands.json").read_text()):
-        path = pathlib.Path(entry["directory"], entry["file"]).resolve()
-        if path in seen or not path.is_relative_to(ROOT / "src") or re.search(r"_(test|library|check)\.cc$", path.name):
-            continue
-        if args.only and not re.search(args.only, str(path.relative_to(ROOT))):
-            continue
-        seen.add(path)
         words = shlex.split(entry["command"])
-        start = next(i for i, word in enumerate(words) if re.search(r"(c\+\+|g\+\+|clang\+\+)[-\d]*$", word)) + 1
-        options = [word for word in words[start : words.index("-o")]]
-        groups[entry["directory"], tuple(options)].append(path)
-    return groups
+        start = next(i for i, word in enumerate(words) if re.search(r"(c\+\+|g\+\+|clang\+\+|clang|cc)[-\d]*$", word)) + 1
+        options = words[start : words.index("-o")]
+        own = [word for word in options if word.startswith("-DNARROW_")]
+        key = entry["directory"], tuple(word for word in options if word not in own)
+        for path in sources_of(entry):
+            if path in seen or not path.is_relative_to(ROOT / "src") or re.search(r"_(test|library|check)\.cc$", path.name):
+                continue
+            if args.only and not re.search(args.only, str(path.relative_to(ROOT))):
+                continue
+            seen.add(path)
+            groups[key].append(path)
+            definitions[key].update(dict.fromkeys(own))
+    return {(directory, (*options, *definitions[directory, options])): sources for (directory, options), sources in groups.items()}
 
 
 def write(name, sources):

@@ -48,9 +48,9 @@ struct Line {
   std::vector<Estimate> metrics;
 };
 
-class Shown {
+class RecoverText {
  public:
-  Shown(const Model& model, const RecoverResult& result, const MeasuredSamples& judge) : model_(model), result_(result), judge_(judge) {
+  RecoverText(const Model& model, const RecoverResult& result, const MeasuredSamples& judge) : model_(model), result_(result), judge_(judge) {
     add("as it was", result.before);
     for (const Attempt& each : result.alone) add(each.name() + " alone", each);
     add(result.best.recoveries.empty() ? "written: unchanged" : "written: " + result.best.name(), result.best);
@@ -230,7 +230,7 @@ void run(const Recover& recover, const Globals& globals) {
   };
   const std::vector<SumError> before = sums_of(result.before);
   const std::vector<SumError> after = sums_of(result.best);
-  const Shown shown(model, result, judge);
+  const RecoverText shown(model, result, judge);
   if (!recover.json.empty()) {
     ordered_json document = shown.json();
     document["sums_before"] = json_of(before);

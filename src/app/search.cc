@@ -45,9 +45,9 @@ double headroom_of(const FreeTensor& tensor, const Format& type) {
   return kPerCent * headroom;
 }
 
-class Shown {
+class SearchText {
  public:
-  Shown(const Tensors& tensors, const SearchOptions& options, const SearchResult& result, const std::optional<SingleTypes>& single)
+  SearchText(const Tensors& tensors, const SearchOptions& options, const SearchResult& result, const std::optional<SingleTypes>& single)
       : tensors_(tensors), options_(options), result_(result), single_(single) {}
 
   std::string text() {
@@ -203,7 +203,7 @@ void run(const Search& search, const Globals& globals) {
   write_file(search.out, to_yaml(resolved));
   options.progress("one type for all results and one for all weights", result.candidates);
   const std::optional<SingleTypes> single = best_single_types(tensors, on.samples(), judge.samples(), options);
-  Shown shown(tensors, options, result, single);
+  SearchText shown(tensors, options, result, single);
   if (!search.json.empty()) write_file(search.json, shown.json());
   journal.remove();
   if (globals.quiet) return;

@@ -12,21 +12,6 @@
 namespace narrow {
 namespace {
 
-template <class T>
-hid_t native();
-template <>
-hid_t native<float>() {
-  return H5T_NATIVE_FLOAT;
-}
-template <>
-hid_t native<double>() {
-  return H5T_NATIVE_DOUBLE;
-}
-template <>
-hid_t native<std::int64_t>() {
-  return H5T_NATIVE_INT64;
-}
-
 // Some 64k values.
 std::vector<hsize_t> chunk_of(std::vector<hsize_t> shape) {
   shape.front() = 1;
@@ -116,8 +101,8 @@ void Hdf5Writer::write(const std::string& dataset, const std::vector<hsize_t>& s
     set_compressed(options, chunk);
   }
   const Hdf5Id space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
-  const Hdf5Id id(H5Dcreate2(file_.get(), dataset.c_str(), native<T>(), space.get(), links.get(), options.get(), H5P_DEFAULT), H5Dclose);
-  if (!id || (!values.empty() && H5Dwrite(id.get(), native<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)) {
+  const Hdf5Id id(H5Dcreate2(file_.get(), dataset.c_str(), hdf5_type<T>(), space.get(), links.get(), options.get(), H5P_DEFAULT), H5Dclose);
+  if (!id || (!values.empty() && H5Dwrite(id.get(), hdf5_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)) {
     throw Error(path_ + ": writing " + dataset + " failed; is the disk full?");
   }
 }
@@ -136,7 +121,7 @@ void Hdf5Writer::append(const std::string& dataset, const std::vector<hsize_t>& 
     none.front() = 0;
     most.front() = H5S_UNLIMITED;
     const Hdf5Id space(H5Screate_simple(static_cast<int>(shape.size()), none.data(), most.data()), H5Sclose);
-    const Hdf5Id made(H5Dcreate2(file_.get(), dataset.c_str(), native<T>(), space.get(), H5P_DEFAULT, options.get(), H5P_DEFAULT),
+    const Hdf5Id made(H5Dcreate2(file_.get(), dataset.c_str(), hdf5_type<T>(), space.get(), H5P_DEFAULT, options.get(), H5P_DEFAULT),
                       H5Dclose);
     if (!made) throw failed();
   }
@@ -150,7 +135,7 @@ void Hdf5Writer::append(const std::string& dataset, const std::vector<hsize_t>& 
   const Hdf5Id space(H5Dget_space(id.get()), H5Sclose);
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, shape.data(), nullptr);
   const Hdf5Id memory(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
-  if (H5Dwrite(id.get(), native<T>(), memory.get(), space.get(), H5P_DEFAULT, values.data()) < 0) throw failed();
+  if (H5Dwrite(id.get(), hdf5_type<T>(), memory.get(), space.get(), H5P_DEFAULT, values.data()) < 0) throw failed();
 }
 template void Hdf5Writer::append(const std::string&, const std::vector<hsize_t>&, std::span<const float>);
 template void Hdf5Writer::append(const std::string&, const std::vector<hsize_t>&, std::span<const std::int64_t>);

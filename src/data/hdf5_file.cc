@@ -10,21 +10,6 @@
 #include "error.h"
 
 namespace narrow {
-namespace {
-
-template <class T>
-hid_t native();
-template <>
-hid_t native<float>() {
-  return H5T_NATIVE_FLOAT;
-}
-template <>
-hid_t native<double>() {
-  return H5T_NATIVE_DOUBLE;
-}
-
-}  // namespace
-
 // HDF5 prints its error stack to stderr unless told not to; narrow says what went wrong itself. And at the end of the program
 // it would close once more what could not be closed on a full disk, and crash.
 void silence_hdf5() {
@@ -174,7 +159,7 @@ Hdf5Array<T> Hdf5File::read_rows(const std::string& dataset, hsize_t first, hsiz
     memory = memory_space.get();
   }
   array.values.resize(count_of(array.shape));
-  if (H5Dread(id.get(), native<T>(), memory, memory == H5S_ALL ? H5S_ALL : space.get(), H5P_DEFAULT, array.values.data()) < 0) {
+  if (H5Dread(id.get(), hdf5_type<T>(), memory, memory == H5S_ALL ? H5S_ALL : space.get(), H5P_DEFAULT, array.values.data()) < 0) {
     throw Error(name_ + ": " + dataset + " cannot be read; is the file cut short?");
   }
   return array;

@@ -2,12 +2,22 @@
 #define NARROW_DATA_HDF5_FILE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "data/hdf5.h"
 
 namespace narrow {
+
+// HDF5's name of a type in this machine's memory.
+template <class T>
+hid_t hdf5_type() {
+  if constexpr (std::is_same_v<T, float>) return H5T_NATIVE_FLOAT;
+  if constexpr (std::is_same_v<T, double>) return H5T_NATIVE_DOUBLE;
+  if constexpr (std::is_same_v<T, std::int64_t>) return H5T_NATIVE_INT64;
+}
 
 // An HDF5 file that this process reads.
 class Hdf5File : public Hdf5Source {

@@ -18,12 +18,12 @@ ordered_json json_of(const Feature& feature) {
   return {{"name", feature.name}, {"logarithm", to_string(feature.logarithm)}, {"divide", feature.divide}};
 }
 
-Error not_ours() { return Error("its preparation is not as narrow writes it"); }
+Error damaged_preparation() { return Error("its preparation is not as narrow writes it"); }
 
 Feature feature_from(const ordered_json& json) {
   Feature feature{json.at("name").get<std::string>(), parse_logarithm(json.at("logarithm").get<std::string>()),
                   json.at("divide").get<double>()};
-  if (feature.name.empty() || feature.divide == 0 || !std::isfinite(feature.divide)) throw not_ours();
+  if (feature.name.empty() || feature.divide == 0 || !std::isfinite(feature.divide)) throw damaged_preparation();
   return feature;
 }
 
@@ -55,14 +55,14 @@ Preparation preparation_from_json(const std::string& text) {
     preparation.order = json.at("order").get<std::string>();
     const ordered_json& vmax = json.at("vmax");
     const bool whole = vmax.is_number_unsigned() && vmax.get<std::uint64_t>() <= std::numeric_limits<int>::max();
-    if (!whole || vmax == 0 || preparation.features.empty()) throw not_ours();
+    if (!whole || vmax == 0 || preparation.features.empty()) throw damaged_preparation();
     preparation.vmax = vmax.get<int>();
     preparation.padding = json.at("padding").get<double>();
     preparation.weight = json.value("weight", "");
     preparation.select = json.value("select", "");
     return preparation;
   } catch (const nlohmann::json::exception&) {
-    throw not_ours();
+    throw damaged_preparation();
   }
 }
 

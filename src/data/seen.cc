@@ -33,21 +33,21 @@ std::string text_of(const std::vector<std::uint64_t>& hashes) {
   return text;
 }
 
-Error not_ours() { return Error("its record of the samples that it was trained on is not as narrow writes it"); }
+Error damaged_record() { return Error("its record of the samples that it was trained on is not as narrow writes it"); }
 
 std::vector<std::uint64_t> hashes_from(const std::string& text) {
-  if (text.size() % kDigitsEach != 0) throw not_ours();
+  if (text.size() % kDigitsEach != 0) throw damaged_record();
   std::vector<std::uint64_t> hashes;
   for (std::size_t i = 0; i < text.size(); i += kDigitsEach) {
     std::uint64_t hash = 0;
     for (std::size_t k = 0; k < kDigitsEach; ++k) {
       const std::size_t digit = kDigits.find(text[i + k]);
-      if (digit == std::string_view::npos) throw not_ours();
+      if (digit == std::string_view::npos) throw damaged_record();
       hash = hash << 6 | digit;
     }
     hashes.push_back(hash);
   }
-  if (!std::is_sorted(hashes.begin(), hashes.end())) throw not_ours();
+  if (!std::is_sorted(hashes.begin(), hashes.end())) throw damaged_record();
   return hashes;
 }
 
@@ -77,11 +77,11 @@ std::string to_json(const SeenSamples& seen) {
 SeenSamples seen_from_json(const std::string& text) {
   try {
     const ordered_json json = ordered_json::parse(text);
-    if (!json.at("up_to").is_number_unsigned()) throw not_ours();
+    if (!json.at("up_to").is_number_unsigned()) throw damaged_record();
     return {json.at("up_to").get<std::uint64_t>(), hashes_from(json.at("training").get<std::string>()),
             hashes_from(json.at("validation").get<std::string>())};
   } catch (const nlohmann::json::exception&) {
-    throw not_ours();
+    throw damaged_record();
   }
 }
 

@@ -84,30 +84,30 @@ class EngineOn : public testing::TestWithParam<std::int64_t> {
   }
 };
 
-TEST_P(EngineOn, IsTheInterpreter) { compare({}, number_from_environment("NARROW_CASES", 1500)); }
-TEST_P(EngineOn, IsTheInterpreterForCommonTypes) { compare({.all_modes = false}, number_from_environment("NARROW_CASES", 2500)); }
+TEST_P(EngineOn, IsTheInterpreter) { compare({}, number_from_environment("NARROW_CASES", 750)); }
+TEST_P(EngineOn, IsTheInterpreterForCommonTypes) { compare({.all_modes = false}, number_from_environment("NARROW_CASES", 1200)); }
 TEST_P(EngineOn, IsTheInterpreterForSmallTypes) {
-  compare({.max_width = 9, .all_modes = false}, number_from_environment("NARROW_CASES", 1500));
+  compare({.max_width = 9, .all_modes = false}, number_from_environment("NARROW_CASES", 750));
 }
 TEST_P(EngineOn, IsTheInterpreterForWideTypes) {
-  compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 1000));
+  compare({.max_width = 34, .max_nodes = 20}, number_from_environment("NARROW_CASES", 500));
 }
 TEST_P(EngineOn, IsTheInterpreterForTheWidestTypes) {
-  compare({.max_width = 64, .max_nodes = 20, .max_set = 6}, number_from_environment("NARROW_CASES", 1500));
+  compare({.max_width = 64, .max_nodes = 20, .max_set = 6}, number_from_environment("NARROW_CASES", 500));
   compare({.max_width = 64, .max_nodes = 20, .max_set = 6, .all_modes = false, .graphs = true},
-          number_from_environment("NARROW_CASES", 1500));
+          number_from_environment("NARROW_CASES", 500));
 }
 TEST_P(EngineOn, IsTheInterpreterForManyNodes) {
-  compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 500) / 5);
+  compare({.max_nodes = 300, .max_set = 5, .all_modes = false}, number_from_environment("NARROW_CASES", 300) / 5);
 }
 
 TEST_P(EngineOn, IsTheInterpreterForSumsOverRows) {
   for (const int width : {8, 16, 64})
-    compare({.max_width = width, .max_set = 40, .adversarial = true, .sums_alone = true}, number_from_environment("NARROW_CASES", 1500));
+    compare({.max_width = width, .max_set = 40, .adversarial = true, .sums_alone = true}, number_from_environment("NARROW_CASES", 750));
 }
 
 TEST_P(EngineOn, IsTheInterpreterForGraphs) {
-  compare({.max_nodes = 20, .all_modes = false, .graphs = true}, number_from_environment("NARROW_CASES", 1000));
+  compare({.max_nodes = 20, .all_modes = false, .graphs = true}, number_from_environment("NARROW_CASES", 500));
 }
 
 // Padding of the one set is left out, whichever input comes first, and not what looks like it in a vector.
@@ -155,7 +155,7 @@ TEST_P(EngineOn, LeavesOutPaddingBesideAnotherInput) {
 // From the values of any layer, by way of any earlier one, an engine comes to the same end; and so does one of other types behind it.
 TEST_P(EngineOn, StartsBehindAnyLayer) {
   const std::uint64_t seed = number_from_environment("NARROW_SEED", 1);
-  const std::uint64_t cases = number_from_environment("NARROW_CASES", 600);
+  const std::uint64_t cases = number_from_environment("NARROW_CASES", 300);
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::size_t behind = 0;
   std::size_t others = 0;

@@ -1,6 +1,8 @@
 #ifndef NARROW_ENGINE_MATRIX_PRODUCT_H_
 #define NARROW_ENGINE_MATRIX_PRODUCT_H_
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -9,6 +11,10 @@
 #include "model/interval.h"
 
 namespace narrow {
+
+// The largest values of the words that kernels compute in.
+inline constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
+inline constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 
 struct Gather;
 struct Program;

@@ -76,14 +76,14 @@ class ExactLayer {
 Model up_to(const Model& model, std::size_t layer);
 
 // Blocks of samples, so that memory does not grow with their number: calls use(first, count).
-inline constexpr std::size_t kBlock = 256;
+inline constexpr std::size_t kSamplesAtOnce = 256;
 template <class Use>
 void for_blocks(std::size_t n, std::size_t block, const Use& use) {
   for (std::size_t first = 0; first < n; first += block) use(first, std::min(block, n - first));
 }
 template <class Use>
 void for_blocks(std::size_t n, const Use& use) {
-  for_blocks(n, kBlock, use);
+  for_blocks(n, kSamplesAtOnce, use);
 }
 
 }  // namespace narrow

@@ -104,7 +104,7 @@ Products products_of(const Network& network, const FreeLayer& layer, std::span<c
   constexpr std::size_t kMostValues = std::size_t{1} << 22;
   const Layer& own = network.model.layers[layer.at];
   const std::size_t rows = size_of(own.shape) / static_cast<std::size_t>(matrix_of(own)->n_out);
-  const std::size_t most = std::clamp<std::size_t>(kMostValues / (rows * products.width()), 1, kBlock);
+  const std::size_t most = std::clamp<std::size_t>(kMostValues / (rows * products.width()), 1, kSamplesAtOnce);
   for_blocks(n, most, [&](std::size_t first, std::size_t count) {
     const std::span<const float> block = x.subspan(first * size, count * size);
     std::vector<double> of_rows(count * rows);

@@ -434,7 +434,7 @@ Series series_of(const std::vector<Roc>& rocs, std::optional<std::size_t> which,
   return {sum / static_cast<double>(count), std::move(sums)};
 }
 
-// A working point's value, or what `change` makes of it and the float model's. Where resamples do not vary, `none` samples tell the error.
+// A working point's value, or what `value_of` makes of it and the float model's. Where resamples do not vary, `none` samples tell the error.
 template <class Value>
 Estimate at_working_point(const ClassMetrics& of, std::optional<std::size_t> which, PointsOf points, DrawnOf drawn, std::size_t at,
                           const Value& value_of) {
@@ -448,8 +448,7 @@ Estimate at_working_point(const ClassMetrics& of, std::optional<std::size_t> whi
 }
 
 double itself(double fixed, double /*reference*/) { return fixed; }
-double change(double fixed, double reference) { return reference == 0 ? kNan : (fixed / reference - 1) * kPercent; }
-double loss(double fixed, double reference) { return -change(fixed, reference) + 0.0; }
+double loss(double fixed, double reference) { return -change_in_percent(fixed, reference) + 0.0; }
 
 }  // namespace
 
@@ -465,7 +464,7 @@ Estimate ClassMetrics::background(std::optional<std::size_t> which, std::size_t 
   return at_working_point(*this, which, &Roc::Points::backgrounds, &Roc::drawn_backgrounds, at, itself);
 }
 Estimate ClassMetrics::background_change(std::optional<std::size_t> which, std::size_t at) const {
-  return at_working_point(*this, which, &Roc::Points::backgrounds, &Roc::drawn_backgrounds, at, change);
+  return at_working_point(*this, which, &Roc::Points::backgrounds, &Roc::drawn_backgrounds, at, change_in_percent);
 }
 
 namespace {

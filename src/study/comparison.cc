@@ -27,7 +27,6 @@ double scaled_width(double width, double median) {
   return response == 0 ? kNan : width / response;
 }
 
-double change(double value, double from) { return from == 0 || !std::isfinite(from) ? kNan : (value / from - 1) * 100; }
 
 // The nearest rising sequence, by weighted squares: pool adjacent violators. In place; returns it.
 template <class Sequence>
@@ -432,10 +431,10 @@ Estimate Comparison::weighted_resolution() const {
 Estimate Comparison::resolution_68() const { return {width_, spread(width_of_, width_)}; }
 
 Estimate Comparison::resolution_loss() const {
-  const double value = change(scaled_, reference_.float_scaled);
+  const double value = change_in_percent(scaled_, reference_.float_scaled);
   std::vector<double> replicas;
   for (std::size_t r = 0; r < scaled_of_.size() && r < reference_.float_scaled_of.size(); ++r)
-    replicas.push_back(change(scaled_of_[r], reference_.float_scaled_of[r]));
+    replicas.push_back(change_in_percent(scaled_of_[r], reference_.float_scaled_of[r]));
   return {value, spread(replicas, value)};
 }
 

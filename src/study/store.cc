@@ -144,7 +144,7 @@ struct ModelSize {
   std::size_t multiplications = 0;
 };
 
-ModelSize size_of(const Model& model) {
+ModelSize model_size(const Model& model) {
   ModelSize size;
   for (const Layer& layer : model.layers) {
     size.parameters += parameters(layer);
@@ -169,7 +169,7 @@ Error other_data(const Dataset& data, const std::string& different) {
 void Store::check_model(const Model& model, const std::string& label) const {
   auto find = impl_->database.statement("SELECT id, hash, parameters, multiplications FROM models WHERE label = ?");
   if (!find.bind(label).step()) return;
-  const ModelSize size = size_of(model);
+  const ModelSize size = model_size(model);
   const bool same_size = find.size(2) == size.parameters && find.size(3) == size.multiplications;
   if (is_other(find, content_hash(model), same_size)) {
     throw Error("model " + model.name + " differs from the model " + label +
@@ -180,7 +180,7 @@ void Store::check_model(const Model& model, const std::string& label) const {
 std::int64_t Store::add_model(const Model& model, const std::string& label) {
   check_model(model, label);
   const std::string hash = content_hash(model);
-  const ModelSize size = size_of(model);
+  const ModelSize size = model_size(model);
   auto add = impl_->database.statement(
       "INSERT INTO models(label, name, hash, parameters, multiplications) VALUES(?, ?, ?, ?, ?) "
       "ON CONFLICT(label) DO UPDATE SET hash = excluded.hash RETURNING id");

@@ -1,14 +1,12 @@
 #include "engine/dense/finish.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "engine/program.h"
 
 namespace narrow {
 namespace {
 
-constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 constexpr int kWord = 64;
 constexpr int kLargeWord = 128;
 

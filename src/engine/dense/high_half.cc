@@ -1,7 +1,6 @@
 #include "engine/dense/high_half.h"
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "engine/program.h"
@@ -9,9 +8,6 @@
 
 namespace narrow {
 namespace {
-
-constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
-constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 
 // How x and w are shifted, and what of the weights does not fit int16 then: w << w_up = rest * 2^16 + low.
 struct Shifted {

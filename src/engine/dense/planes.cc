@@ -12,8 +12,6 @@
 namespace narrow {
 namespace {
 
-constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
-constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 constexpr int kMaxByte = std::numeric_limits<std::uint8_t>::max();
 // int16 planes of wider values: bits of each, and how many of them are still worth it.
 constexpr int kPlaneBits = 15;

@@ -1,16 +1,12 @@
 #include "engine/dense/rounding.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "engine/dense/finish.h"
 #include "fixed/cast.h"
 
 namespace narrow {
 namespace {
-
-constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
-constexpr Int128 kMax32 = std::numeric_limits<std::int32_t>::max();
 
 // Accum's rounding of products, or nothing where their signs are not known and decide it.
 std::optional<TermRounding> plan_rounding(const MatrixProduct& product, int drop) {

@@ -1,7 +1,6 @@
 #include "engine/dense/saturating.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "engine/dense/finish.h"
 #include "engine/dense/lane_dense.h"
@@ -12,7 +11,6 @@
 namespace narrow {
 namespace {
 
-constexpr Int128 kMax16 = std::numeric_limits<std::int16_t>::max();
 constexpr int kBits = 16;
 
 // How accum's rounding of x * w is made of the kernel's: the products that are negated, and of which sign the weights are then.
