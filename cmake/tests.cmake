@@ -157,6 +157,17 @@ if(with_hls4mls_compiler AND NOT NARROW_FULL)
   set_tests_properties(${with_hls4mls_compiler} PROPERTIES ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${CMAKE_SOURCE_DIR}/tools/unoptimized)
 endif()
 
+# The code obeys its own rules.
+find_program(CLANG_FORMAT clang-format-14)
+if(CLANG_FORMAT)
+  file(GLOB_RECURSE all_sources ${CMAKE_SOURCE_DIR}/src/*.cc ${CMAKE_SOURCE_DIR}/src/*.h ${CMAKE_SOURCE_DIR}/bench/*.cc ${CMAKE_SOURCE_DIR}/python/*.cc)
+  add_test(NAME clang_format COMMAND ${CLANG_FORMAT} --dry-run --Werror ${all_sources})
+endif()
+find_program(CLANG_TIDY clang-tidy-14)
+if(CLANG_TIDY AND Python3_FOUND)
+  add_test(NAME clang_tidy COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/tidy.py ${CMAKE_BINARY_DIR} --jobs 1)
+endif()
+
 # What takes longest begins first, or it would run alone at the end.
 function(narrow_costs)
   foreach(pair ${ARGN})
@@ -168,17 +179,6 @@ function(narrow_costs)
     endif()
   endforeach()
 endfunction()
-narrow_costs(hls4ml_answers=1500 engine_test=900 report_test=270 run_test=220 data_files_test=200 training_test=200 docs_test=100 python_hls4ml_test=90 keras_test=100
-  cli_test=90 store_test=300)
-
-# The code obeys its own rules.
-find_program(CLANG_FORMAT clang-format-14)
-if(CLANG_FORMAT)
-  file(GLOB_RECURSE all_sources ${CMAKE_SOURCE_DIR}/src/*.cc ${CMAKE_SOURCE_DIR}/src/*.h ${CMAKE_SOURCE_DIR}/bench/*.cc ${CMAKE_SOURCE_DIR}/python/*.cc)
-  add_test(NAME clang_format COMMAND ${CLANG_FORMAT} --dry-run --Werror ${all_sources})
-endif()
-find_program(CLANG_TIDY clang-tidy-14)
-if(CLANG_TIDY AND Python3_FOUND)
-  add_test(NAME clang_tidy COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/tidy.py ${CMAKE_BINARY_DIR} --jobs 1)
-  set_tests_properties(clang_tidy PROPERTIES COST 600)
-endif()
+narrow_costs(hls4ml_answers=1500 engine_test=900 clang_tidy=600 python_package_test=400 store_test=300 report_test=270 run_test=220 data_files_test=200
+  training_test=200 hls4ml_project_test=190 python_hls4ml_test=180 docs_test=100 keras_test=100 metrics_test=100 cli_test=90 command_search_test=60 events_test=60
+  machines_test=50 classes_test=40 command_recover_test=30 yosys_test=20)

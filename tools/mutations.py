@@ -348,6 +348,7 @@ of("layers/softmax.cc",
    ("bounds: exps are not cast", "cast_interval(ends(step[TypeName::kExpTable].raw), types[TypeName::kExpTable].fraction(), accum);", "ends(step[TypeName::kExpTable].raw);"))
 
 of("layers/batch_normalization.cc",
+   ("a number for each value of a sample, row by row", "scale_numbers.size() != static_cast<std::size_t>(place.shape.back())) return Form::kAny;", "false) return Form::kAny;"),
    ("the mean is added", "result[i] = beta[i] - shift;", "result[i] = beta[i] + shift;"),
    ("epsilon is left out", "std::sqrt(variance[i] + epsilon)", "std::sqrt(variance[i])"),
    ("the bias is dropped", "<< product_up) + (bias << bias_up);", "<< product_up) + (bias & 0);"),
@@ -364,7 +365,8 @@ of("layers/quantize.cc",
    ("text of an ap_int has decimals", "format.is_integer ? 0 : std::max(0, format.fraction())", "std::max(format.is_integer ? 1 : 0, format.fraction())"),
    ("the cache forgets the type", "std::string type = to_string(format) +", 'std::string type ='),
    ("weights that overflow are not counted", "weights.overflows += result.overflow ? 1 : 0;", ""),
-   ("weights that vanish are not counted", "weights.zeros += value != 0 && result.raw == 0 ? 1 : 0;", ""))
+   ("weights that wrap to 0 vanish", "result.raw == 0 && !result.overflow ? 1 : 0;", "result.raw == 0 ? 1 : 0;"),
+   ("weights that vanish are not counted", "weights.zeros += value != 0 && result.raw == 0 && !result.overflow ? 1 : 0;", ""))
 
 of("layers/product.cc",
    ("a ternary -2 counts as -x", "const Int128 to = signs ? -1 : 1;", "const Int128 to = -1;"),
@@ -430,6 +432,8 @@ of("precision/precision.cc",
    ("saved: a Cropping's type comes from the layer right before it", "from_[layer.name] = from_.contains(before.name) ? from_.at(before.name) : before.name;", "from_[layer.name] = before.name;"),
    ("saved: the scale of what went late is the default", "if (!is_of_table(name) && name != TypeName::kResult) type(", "if (false) type("),
    ("answers_for: a sum that saturates for one that wraps", "return wraps(b) && !(rounded && rounds_by_sign(a));", "return !(rounded && rounds_by_sign(a));"),
+   ("answers_for: shifts in a type of any width", " || !shifts_alike(i)) return false;", ") return false;"),
+   ("answers_for: ternary_tanh of a type of any width", "(sign != nullptr && sign->is_ternary()) || ", ""),
    ("answers_for: sums rounded by their sign", "return wraps(b) && !(rounded && rounds_by_sign(a));", "return wraps(b);"),
    ("weights of any width", "const int limit = sum ? kMaxSumWidth : kMaxWidth;", "const int limit = kMaxSumWidth;"),
    ("default before the type's own name", 'keys[] = {std::string(name_of(type)), "default"};', 'keys[] = {"default", std::string(name_of(type))};'),
@@ -895,6 +899,7 @@ of("precision/network.cc",
    ("what read a layer does not read the one put behind it", "index >= before ? index + 1 : index", "index > before ? index + 1 : index"))
 
 of("precision/bit_exact.cc",
+   ("a reshape asks again", "    if (is_reshape(of)) return found(before(i));\n", ""),
    ("an input has the default precision", "return Tensor(size(i), {1, kUnbounded, kUnbounded});\n    if (as<FixedQuantizer>", "return Tensor(size(i), {1, 5, 10});\n    if (as<FixedQuantizer>"),
    ("a relu keeps the sign", "for (Bits& bits : y) bits.k = 0;", ""),
    ("rounding up needs no bit", "++less.i;", ""),
@@ -949,6 +954,7 @@ of("layers/unary_lut.cc",
    ("bounds leave the last entry out", "table.begin() + (std::ptrdiff_t{1} << place.input().width)", "table.begin() + (std::ptrdiff_t{1} << place.input().width) / 2"))
 
 of("precision/quantized_layers.cc",
+   ("a threshold on a set is one of each channel", ".of_all_values = layer.shape.size() > 1", ".of_all_values = false"),
    ("a scale stays in the weights", "!matrix->has_scale() || as<Depthwise>(layer) != nullptr) return false;", "true) return false;"),
    ("a normalization is folded into a quantized depthwise convolution",
     "if (!quantizers.any() || (quantizers.bias && !all_are(norm->bias(), 0.F))) return;", "return;"),

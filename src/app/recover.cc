@@ -50,7 +50,8 @@ struct Line {
 
 class RecoverText {
  public:
-  RecoverText(const Model& model, const RecoverResult& result, const MeasuredSamples& judge) : model_(model), result_(result), judge_(judge) {
+  RecoverText(const Model& model, const RecoverResult& result, const MeasuredSamples& judge)
+      : model_(model), result_(result), judge_(judge) {
     add("as it was", result.before);
     for (const Attempt& each : result.alone) add(each.name() + " alone", each);
     add(result.best.recoveries.empty() ? "written: unchanged" : "written: " + result.best.name(), result.best);

@@ -17,6 +17,7 @@
 #include "layers/merge.h"
 #include "layers/relu.h"
 #include "layers/set_sum.h"
+#include "layers/sign_activation.h"
 
 namespace narrow {
 namespace {
@@ -335,6 +336,26 @@ TEST(Kernels, RoundBySignWhereASumWraps) {
     }
     expect_same(program, x, 3, modes);
   }
+}
+
+// The scale in front of a ternary quantizer has a number for each value of a sample; rows that are computed once have fewer values.
+TEST(Kernels, ScaleEachValueOfASet) {
+  constexpr int kRows = 6;
+  const Shape shape{kRows, 2};
+  Model model;
+  model.name = "rows";
+  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+  model.layers.push_back({"act", "QActivation", std::make_shared<SignActivation>(true, true, 0.75), {0}, shape});
+  model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {1}, {2}});
+  model.outputs = {2};
+  PrecisionConfig config;
+  config.model.types["default"] = fixed(12, 5);
+  const Program program = build_program(resolve(model, config));
+  ASSERT_EQ(program.model().layers[1].keras_class, "BatchNormalization");
+  std::vector<float> x(2 * kRows, 0.F);
+  x[0] = 1.F, x[1] = 0.8F, x[2] = -1.F, x[3] = 0.7F;
+  EXPECT_EQ(interpret(program, x, 1).predictions, (std::vector<double>{0, 1}));
+  expect_same(program, x, 1, "thresholds");
 }
 
 // Small values of inputs whose types are as wide as 32 bits, or nearly.

@@ -85,6 +85,11 @@ TEST(Counts, WeightsThatDoNotFitAreSeen) {
       100.F, 0.001F, {.vector = fixed(8, 4), .weight = {}, .uniform = true, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}});
   EXPECT_EQ(program.steps[1][TypeName::kWeight].overflows, 1U);
   EXPECT_EQ(program.steps[1][TypeName::kBias].zeros, 1U);
+  // 16 wraps to 0: integer bits are missing, not fractional ones.
+  const Program wrapped =
+      one_dense(16.F, 1.F, {.vector = fixed(8, 4), .weight = {}, .uniform = true, .relu_rounding = {}, .relu_overflow = {}, .maximum = {}});
+  EXPECT_EQ(wrapped.steps[1][TypeName::kWeight].overflows, 1U);
+  EXPECT_EQ(wrapped.steps[1][TypeName::kWeight].zeros, 0U);
 }
 
 // A row that does not fit accum is an overflow of the mean's sum, though the sum of what is left of it fits.

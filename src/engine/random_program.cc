@@ -27,6 +27,7 @@
 #include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/sign_activation.h"
 #include "layers/softmax.h"
 #include "layers/table_activation.h"
 #include "layers/thresholded_relu.h"
@@ -207,7 +208,11 @@ class Generator {
     const int n_in = model.layers.back().shape.back();
     const int n_out = nodes();
     std::vector<float> kernel = weights(static_cast<std::size_t>(n_in) * static_cast<std::size_t>(n_out));
-    push(model, name, std::make_shared<Dense>(n_in, n_out, std::move(kernel), bias(n_out)), "Dense");
+    Quantizers quantizers;
+    if (model.layers.back().shape.size() == 1 && one_in(12)) {
+      quantizers.kernel = TrainedQuantizer{.kind = TrainedQuantizer::Kind::kPowerOfTwo, .name = "quantized_po2", .bits = number(3, 6)};
+    }
+    push(model, name, std::make_shared<Dense>(n_in, n_out, std::move(kernel), bias(n_out), std::move(quantizers)), "Dense");
     push_behind(model, name, n_out);
   }
 
@@ -230,7 +235,8 @@ class Generator {
   // One of those that are drawn seldom.
   void push_activation(Model& model, const std::string& name) {
     const Shape shape = model.layers.back().shape;
-    switch (number(0, 5)) {
+    switch (number(0, 6)) {
+      case 6: return push(model, name, std::make_shared<SignActivation>(one_in(2)), "Activation");
       case 0: return push(model, name, std::make_shared<ExponentialUnit>(slope()), "ELU");
       case 1: return push(model, name, std::make_shared<ExponentialUnit>(), "Activation");
       case 2: return push(model, name, std::make_shared<HardSigmoid>(HardSigmoid::kKeras2), "Activation");

@@ -174,6 +174,8 @@ void BatchNormalization::plan(const Place& place, Step& step) const {
 Form BatchNormalization::form(const Place& place) const {
   const Sum sum(place);
   if (!is_plain(place.input(), place.types[TypeName::kScale])) return Form::kAny;
+  // A number for each value of a sample.
+  if (scale_numbers.size() > 1 && scale_numbers.size() != static_cast<std::size_t>(place.shape.back())) return Form::kAny;
   return std::max(sum.product_up, sum.bias_up) <= kMaxAffineShift ? Form::kAffine : Form::kAny;
 }
 

@@ -59,7 +59,7 @@ QuantizedWeights quantize(std::span<const Value> values, const Format& format) {
     const CastResult result = cast(through_text(value, decimals), format);
     weights.raw.push_back(result.raw);
     weights.overflows += result.overflow ? 1 : 0;
-    weights.zeros += value != 0 && result.raw == 0 ? 1 : 0;
+    weights.zeros += value != 0 && result.raw == 0 && !result.overflow ? 1 : 0;
   }
   return weights;
 }

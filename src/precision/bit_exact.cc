@@ -206,6 +206,13 @@ class BitExact {
     const Layer& of = layer(i);
     if (as<Input>(of) != nullptr) return Tensor(size(i), {1, kUnbounded, kUnbounded});
     if (as<FixedQuantizer>(of) != nullptr) return quantized(i);
+    if (const auto* lut = as<UnaryLut>(of)) {
+      Bits most{0, kNone, kNone};
+      for (const float value : lut->table()) most = most_of(most, bits_of_constant(value));
+      return Tensor(size(i), most);
+    }
+    // What was found before, where it was: of a quantizer that is asked twice the second answer may be another.
+    if (is_reshape(of)) return found(before(i));
     const Tensor x = compute(before(i));
     if (const Dense* const matrix = matrix_of(of)) return product(i, *matrix, x);
     if (const auto* norm = as<BatchNormalization>(of)) return normalized(*norm, x);
@@ -214,11 +221,6 @@ class BitExact {
     if (as<Merge>(of) != nullptr) return merged(i, x);
     if (as<Concatenate>(of) != nullptr) return beside(i, x);
     if (as<Dot>(of) != nullptr) return dotted(i, x);
-    if (const auto* lut = as<UnaryLut>(of)) {
-      Bits most{0, kNone, kNone};
-      for (const float value : lut->table()) most = most_of(most, bits_of_constant(value));
-      return Tensor(size(i), most);
-    }
     Tensor y = x;
     if (as<Relu>(of) != nullptr) {
       for (Bits& bits : y) bits.k = 0;
@@ -226,11 +228,15 @@ class BitExact {
     return y;
   }
 
+  const Tensor& found(int i) {
+    if (produced_[at(i)].empty()) produced_[at(i)] = compute(i);
+    return produced_[at(i)];
+  }
+
   Tensor quantized(int i) {
     const auto* quantizer = as<FixedQuantizer>(layer(i));
     const QuantizerBits& own = quantizer->bits();
-    if (produced_[at(before(i))].empty()) produced_[at(before(i))] = compute(before(i));
-    const Tensor& from = produced_[at(before(i))];
+    const Tensor& from = found(before(i));
     Tensor y;
     for (std::size_t v = 0; v < from.size(); ++v) {
       const std::size_t entry = quantizer->entries()[v];

@@ -23,6 +23,7 @@
 #include "layers/set_max.h"
 #include "layers/set_mean.h"
 #include "layers/set_sum.h"
+#include "layers/sign_activation.h"
 #include "layers/softmax.h"
 #include "precision/bit_exact.h"
 #include "precision/network.h"
@@ -769,6 +770,20 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     if (as<Softmax>(from.model.layers[layer]) == nullptr) return a == b || (a.integer > 0 && b.integer > 0);
     return a == b && from.precision[layer][TypeName::kAccum] == to.precision[layer][TypeName::kAccum];
   };
+  // A product by a power of two is shifted in a type that is made of its operands' widths (layers/product.h), and ternary_tanh doubles a
+  // value in its own type: what is lost there is not counted.
+  const auto shifts_alike = [&](std::size_t layer) {
+    const auto* sign = as<SignActivation>(from.model.layers[layer]);
+    const auto types = from.precision[layer].all();
+    const bool by_width = (sign != nullptr && sign->is_ternary()) || std::any_of(types.begin(), types.end(), [](const auto& type) {
+                            return type.format.meaning == Meaning::kExponent;
+                          });
+    const std::vector<int>& inputs = from.model.layers[layer].inputs;
+    return !by_width || std::all_of(inputs.begin(), inputs.end(), [&](int input) {
+      const auto before = static_cast<std::size_t>(input);
+      return from.precision[before].result() == to.precision[before].result();
+    });
+  };
   // AMD's headers compare wide numbers with a sign and without one otherwise than by their values.
   const auto compares_alike = [&](std::size_t layer) {
     const auto* merge = as<Merge>(from.model.layers[layer]);
@@ -801,7 +816,7 @@ bool answers_for(const Resolved& from, const Resolved& to) {
     const auto b = to.precision[i].all();
     if (a.size() != b.size()) return false;
     if (from.precision[i].table_size != to.precision[i].table_size || from.precision[i].softmax != to.precision[i].softmax) return false;
-    if (!looks_up_alike(i) || !compares_alike(i) || !pads_alike(i)) return false;
+    if (!looks_up_alike(i) || !compares_alike(i) || !pads_alike(i) || !shifts_alike(i)) return false;
     for (std::size_t k = 0; k < a.size(); ++k) {
       if (a[k].name != b[k].name || !widens(a[k].format, b[k].format)) return false;
       if (is_of_table(a[k].name) && a[k].format != b[k].format) return false;  // what a table loses is not counted

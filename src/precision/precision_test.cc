@@ -470,6 +470,49 @@ TEST(AnswersFor, NotWhereAnApIntIsMadeOfAWiderType) {
   EXPECT_FALSE(answers_for(with(fixed(8, 0)), with(fixed(9, 1))));
 }
 
+// What is lost where a product by a power of two is shifted, and where ternary_tanh doubles its input, is not counted.
+TEST(AnswersFor, NotWhereBitsAreLostByTheWidthOfAType) {
+  const auto with = [](OperationPtr op, const Format& input) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(Shape{1}), {}, {1}});
+    model.layers.push_back({"y", std::string(op->keras_class()), std::move(op), {0}, {1}});
+    model.outputs = {1};
+    PrecisionConfig config;
+    config.model.types["default"] = input;
+    config.by_name["y"].types["result"] = fixed(16, 6);
+    config.by_name["y"].types["accum"] = fixed(16, 6);
+    return resolve(model, config);
+  };
+  const TrainedQuantizer power{.kind = TrainedQuantizer::Kind::kPowerOfTwo, .name = "quantized_po2", .bits = 5};
+  const auto shift =
+      std::make_shared<Dense>(1, 1, std::vector<float>{-0x1p-8F}, std::vector<float>{}, Quantizers{.kernel = power, .bias = {}});
+  EXPECT_TRUE(answers_for(with(shift, fixed(8, 1)), with(shift, fixed(8, 1))));
+  EXPECT_FALSE(answers_for(with(shift, fixed(8, 1)), with(shift, fixed(9, 2))));
+  const auto ternary = std::make_shared<SignActivation>(true);
+  EXPECT_TRUE(answers_for(with(ternary, fixed(6, 2)), with(ternary, fixed(6, 2))));
+  EXPECT_FALSE(answers_for(with(ternary, fixed(6, 2)), with(ternary, fixed(7, 3))));
+  const auto binary = std::make_shared<SignActivation>(false);
+  EXPECT_TRUE(answers_for(with(binary, fixed(6, 2)), with(binary, fixed(7, 3))));
+}
+
+// hls4ml multiplies the weights by an array of (rows, channels).
+TEST(Thresholds, OfSetsAreNotFused) {
+  const auto with = [](const Shape& shape, bool is_open) {
+    Model model;
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+    model.layers.push_back({"dense", "Dense", std::make_shared<Dense>(1, 1, std::vector<float>{1}, std::vector<float>{}), {0}, shape});
+    model.layers.push_back({"act", "QActivation", std::make_shared<SignActivation>(true, true, 0.33), {1}, shape});
+    model.outputs = {2};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(16, 6);
+    if (is_open) config.by_name["dense"].types["result"] = std::nullopt;
+    return resolve(model, config);
+  };
+  EXPECT_NO_THROW(with({1}, true));
+  EXPECT_NO_THROW(with({2, 1}, false));
+  EXPECT_THROW(with({2, 1}, true), Error);
+}
+
 // hls4ml 1.3.0's _get_precision_from_constant.
 TEST(LeakyReluTypes, SlopesAreInferredAsHls4mlDoes) {
   const std::pair<double, Format> slopes[] = {

@@ -193,7 +193,8 @@ bool extract_threshold(Resolved& resolved, int i) {
   require_new(resolved.model, name);
   GivenNumbers factor{Numbers(std::vector<double>(size, SignActivation::kHalf / sign->threshold()))};
   GivenNumbers zeros{Numbers(std::vector<double>(size, 0.0))};
-  auto norm = std::make_shared<BatchNormalization>(std::move(factor), std::move(zeros), BatchNormalization::Origin{.is_made = true});
+  const BatchNormalization::Origin origin{.is_made = true, .of_all_values = layer.shape.size() > 1};
+  auto norm = std::make_shared<BatchNormalization>(std::move(factor), std::move(zeros), origin);
   Layer scale{name, "BatchNormalization", std::move(norm), layer.inputs, layer.shape};
   insert_layer(resolved.model, i, std::move(scale));
   Layer& activation = layer_at(resolved, i + 1);

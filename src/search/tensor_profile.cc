@@ -139,16 +139,18 @@ class FloatCast {
     for (const float each : values) {
       const auto value = static_cast<double>(each);
       double after = 0;
+      bool fits = true;
       const double raw = is_plain_ ? std::floor(value * scale_ + half_) : 0;
       if (is_plain_ && raw >= low_ && raw <= high_) {
         after = raw * step_;
       } else {
         const CastResult result = cast(value, type_);
         after = to_double_(result.raw);
-        effect.overflows += result.overflow ? 1 : 0;
+        fits = !result.overflow;
+        effect.overflows += fits ? 0 : 1;
         effect.above += result.overflow && value > 0 ? 1 : 0;
       }
-      effect.zeros += value != 0 && after == 0 ? 1 : 0;
+      effect.zeros += fits && value != 0 && after == 0 ? 1 : 0;
       effect.signal += value * value;
       effect.noise += (after - value) * (after - value);
     }

@@ -434,7 +434,8 @@ Series series_of(const std::vector<Roc>& rocs, std::optional<std::size_t> which,
   return {sum / static_cast<double>(count), std::move(sums)};
 }
 
-// A working point's value, or what `value_of` makes of it and the float model's. Where resamples do not vary, `none` samples tell the error.
+// A working point's value, or what `value_of` makes of it and the float model's. Where resamples do not vary, `none` samples tell the
+// error.
 template <class Value>
 Estimate at_working_point(const ClassMetrics& of, std::optional<std::size_t> which, PointsOf points, DrawnOf drawn, std::size_t at,
                           const Value& value_of) {

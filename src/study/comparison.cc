@@ -27,7 +27,6 @@ double scaled_width(double width, double median) {
   return response == 0 ? kNan : width / response;
 }
 
-
 // The nearest rising sequence, by weighted squares: pool adjacent violators. In place; returns it.
 template <class Sequence>
 void make_rising(Sequence& values, const Sequence& weights, std::size_t size) {

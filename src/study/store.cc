@@ -100,6 +100,8 @@ std::string content_hash(const Model& model) {
     }
   }
   add_list(model.outputs);
+  // hls4ml reads files of Keras 2 otherwise.
+  for (const std::string& name : model.linear) hash.add("a linear activation behind " + name);
   return hash.text();
 }
 

@@ -285,6 +285,7 @@ TEST(Store, AModelIsKnownByEverythingThatDecidesItsResults) {
          m.layers[2].inputs = {0, 2}, m.layers[2].shape = {2};
        }},
       {"the output", [](Model& m) { m.outputs = {2}; }},
+      {"linear activations of Keras 2", [](Model& m) { m.linear = {m.layers[1].name}; }},
       {"the order of outputs",
        [](Model& m) {
          m.outputs = {1, 2};
