@@ -83,6 +83,21 @@ def branches():
     return keras.Model(x, dense(3, "d")(hgq.PFlatten(name="f")(hgq.HActivation("linear", name="after", beta=0.0)(p))))
 
 
+def asked_twice():
+    """A quantizer of one entry over two values, in front of a Flatten: its bits are others where they are asked for once more."""
+    as_int8 = lambda v: tf.constant(v, dtype="int8")
+    x = layers.Input((2, 1), name="inp")
+    q = FixedPointQuantizer(as_int8(np.zeros((1, 2, 1))), as_int8([[[4], [5]]]), as_int8([[[3], [1]]]), "TRN", "WRAP", name="q")(x)
+    d = layers.Dense(1, name="d")
+    one = (1, 1, 1)
+    after = FixedPointQuantizer(as_int8(np.zeros(one)), as_int8(np.full(one, 7)), as_int8(np.full(one, 3)), "TRN", "SAT", name="after")(d(q))
+    d.set_weights([np.ones((1, 1)), np.zeros(1)])
+    e = layers.Dense(3, name="e")
+    y = FixedPointQuantizer(as_int8(1), as_int8(20), as_int8(8), "TRN", "WRAP", name="out")(e(layers.Flatten(name="f")(after)))
+    e.set_weights([np.array([[1, 0.5, -0.25], [0.5, 1, 2]]), np.zeros(3)])
+    return keras.Model(x, y)
+
+
 # Name: (network, one width for all values of an activation, saturating quantizers, entries of a UnaryLUT's table).
 NETWORKS = {
     "jets": (jets, False, False, -1),
@@ -94,6 +109,7 @@ NETWORKS = {
     "tables": (tables, True, False, 4096),
     "branches": (branches, False, False, -1),
 }
+BY_HAND = {"asked_twice": asked_twice}
 
 
 def made_by_hgq(name, rng, x_of):
@@ -284,8 +300,12 @@ def main():
         rng = np.random.default_rng([args.seed, number])
         model = Random(rng).model()
         write(f"random_{args.seed}_{number}", model, rng.normal(0, 2, (args.samples, *model.input_shape[1:])).astype(np.float32), CASES[:1], args)
-    for name in [] if args.random else args.names or NETWORKS:
+    for name in [] if args.random else args.names or [*NETWORKS, *BY_HAND]:
         rng = np.random.default_rng(args.seed)
+        if name in BY_HAND:
+            model = BY_HAND[name]()
+            write(name, model, rng.uniform(0, 4, (args.samples, *model.input_shape[1:])).astype(np.float32), CASES[:1], args)
+            continue
         model, x = made_by_hgq(name, rng, lambda shape: rng.normal(0, 1.5, (args.samples, *shape)).astype(np.float32))
         wanted = {"name_16_6"} | ({"stream"} if name in STREAMED else set()) | ({"model_10_4"} if name in TWICE else set())
         write(name, model, x, [case for case in CASES if case["name"] in wanted], args)
