@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -203,7 +203,7 @@ def sweep(
     types: str | None = None,
     relu: Type | None = None,
     maximum: Type | None = None,
-    samples: int | None = None,
+    samples: int | Literal["all"] | None = None,
     features: Texts | None = None,
     target: str | None = None,
     order: str | None = None,
@@ -242,7 +242,7 @@ def sweep(
         out: the study's folder. The same call resumes it, or adds to it what is new. Arrays and models in memory are written into
             its folder `inputs`. Where it is not given, the study is in a temporary folder until the interpreter ends, with nothing kept of
             the points but what the table has.
-        samples: the first so many, 1,000 where it is not given.
+        samples: the first so many, or "all"; 1,000 where it is not given.
         executor: where the points are computed: any of concurrent.futures, such as a ProcessPoolExecutor, or a Dask client
             (distributed.Client). Each of its workers computes with one core, and needs this package and, where it does not see the
             files, is sent them once. The study is the same (docs/python.md).
@@ -369,7 +369,7 @@ def search(
     background: Numbers | None = None,
     efficiency: Numbers | None = None,
     classes: Texts | None = None,
-    samples: int | None = None,
+    samples: int | Literal["all"] | None = None,
     features: Texts | None = None,
     target: str | None = None,
     order: str | None = None,
@@ -489,7 +489,7 @@ def recover(
     bias: bool = False,
     search: int | None = None,
     classes: Texts | None = None,
-    samples: int | None = None,
+    samples: int | Literal["all"] | None = None,
     features: Texts | None = None,
     target: str | None = None,
     order: str | None = None,

@@ -1,11 +1,13 @@
 """The command line as a user meets it: what it writes, and what it says when the input is wrong."""
 
+import contextlib
 import io
 import json
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 import zipfile
@@ -249,6 +251,18 @@ def test_first_rows_are_kept_with_a_note(tmp_path):
         np.save(tmp_path / "x.npy", file["x"][:20, :32])
     succeed("predict", DS16, "--data", tmp_path / "x.npy", "--out", tmp_path / "b.txt")
     assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
+
+
+def test_a_sweep_takes_as_many_samples_as_it_is_told(samples, tmp_path):
+    x = np.load(samples)
+    np.save(tmp_path / "many.npy", np.resize(x, (1003, *x.shape[1:])))
+    for given, taken in (([], 1000), (["--samples", "all"], 1003), (["--samples", 7], 7)):
+        out = tmp_path / f"study{taken}"
+        succeed("sweep", DS16, "--data", tmp_path / "many.npy", "--v-full", 16, "--v-int", 6, "--wb-full", 12, "--wb-int", 3, *given, "--out", out)
+        with contextlib.closing(sqlite3.connect(out / "study.db")) as database:
+            assert database.execute("SELECT samples FROM data").fetchall() == [(taken,)]
+    for wrong in ("every", "0"):
+        assert "--samples" in fail("sweep", DS16, "--data", tmp_path / "many.npy", "--samples", wrong, status=2)
 
 
 def test_threads_do_not_change_anything(samples, tmp_path):

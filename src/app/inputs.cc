@@ -33,8 +33,17 @@ void DataArguments::add_to(CLI::App& command, std::size_t samples) {
       ->required()
       ->allow_extra_args(false);
   auto* limit = command.add_option("--samples", options_.samples,
-                                   "at most so many samples" + std::string(samples == 0 ? "; all where it is not given" : ""));
-  limit->check(positive());
+                                   "at most so many samples, or all" + std::string(samples == 0 ? " (the default)" : ""));
+  limit->transform(CLI::Validator(
+      [](std::string& text) {
+        if (text == "all") {
+          text = "0";  // no limit
+          return std::string();
+        }
+        const std::string wrong = positive()(text);
+        return wrong.empty() ? wrong : wrong + ", or all";
+      },
+      "", "samples"));
   if (samples > 0) limit->capture_default_str();
   command
       .add_option("--features", options_.features,

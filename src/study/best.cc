@@ -15,6 +15,7 @@
 #include "error.h"
 #include "fixed/format.h"
 #include "study/layout.h"
+#include "study/metrics.h"
 #include "suggestion.h"
 
 namespace narrow {
@@ -558,6 +559,47 @@ static void say_no_effect(Answer& answer, const Store& store, const std::vector<
   answer.said.push_back(answer.without_effect);
 }
 
+// What no bound looks at and yet moved: a resolution may be kept while the scale is lost, and with it the rate of a trigger. Of metrics
+// that are 0 for the float model itself, in per cent, those that lie beyond what their bound would be by default, and beyond their error.
+static void say_moved(Answer& answer, const Question& question, const std::vector<Metric>& metrics) {
+  constexpr double kErrors = 3;
+  constexpr std::size_t kMost = 3;  // of many classes the worst
+  if (!answer.point) return;
+  const StoredPoint& point = *answer.point;
+  std::vector<std::pair<double, std::size_t>> moved;  // in default bounds
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const Metric& metric = metrics[i];
+    const bool compares = metric.is_change || metric.name == "mpe_target" || metric.name == "disagreement";
+    if (!compares || metric.unit != "%") continue;
+    if (std::any_of(question.bounds.begin(), question.bounds.end(), [&](const Bound& bound) { return bound.at == i; })) continue;
+    const double cost = cost_of(metric, point.values[i]);
+    const double least = default_bound(metric.name);
+    const double error = i < point.errors.size() && std::isfinite(point.errors[i]) ? point.errors[i] : 0;
+    if (cost > least && cost - kErrors * error > 0) moved.emplace_back(cost / least, i);
+  }
+  if (moved.empty()) return;
+  std::stable_sort(moved.begin(), moved.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string values;
+  std::string bounds;
+  for (const Bound& bound : question.bounds) bounds += (bounds.empty() ? "" : ",") + bound.metric.name + "=" + short_text(bound.most);
+  for (std::size_t k = 0; k < std::min(moved.size(), kMost); ++k) {
+    const std::size_t i = moved[k].second;
+    values += (values.empty() ? "" : ", ") + value_in_words(point, {metrics[i], 0, i});
+    bounds += "," + metrics[i].name + "=" + short_text(default_bound(metrics[i].name));
+  }
+  answer.said.push_back("no bound looks at what else changes at the recommended point: " + values + "; --below " + bounds +
+                        " bounds it too");
+}
+
+// Of a network that gives one number whatever it is given, fewer bits lose nothing.
+static void doubt_constant(Answer& answer, const Scan& scan, const Question& question) {
+  if (!answer.point || question.any) return;
+  const auto constant = [](const std::string& note) { return note.find(kLearnedNothing) != std::string::npos; };
+  if (std::none_of(scan.notes.begin(), scan.notes.end(), constant)) return;
+  answer.doubted = std::exchange(answer.point, std::nullopt);
+  answer.said.clear();
+}
+
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
   std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
   if (question.grid_only) std::erase_if(points, [](const StoredPoint& point) { return !point.point; });
@@ -570,7 +612,9 @@ Answer best_of(const Store& store, const Scan& scan, const Question& question) {
     answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
                           " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
+  doubt_constant(answer, scan, question);
   say_ties(answer, store.metrics());
+  say_moved(answer, question, store.metrics());
   say_no_effect(answer, store, points);
   if (answer.point && !answer.point->point) {
     std::vector<StoredPoint> grid = points;

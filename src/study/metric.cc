@@ -239,7 +239,7 @@ class List {
     }
     for (const double tolerance : options_.tolerances) {
       const std::string text = short_text(tolerance);
-      add("beyond" + suffix + "@" + text, "samples with |fixed - float| above " + text + " % of |float|, of " + of,
+      add("beyond" + suffix + "@" + text, "values with |fixed - float| above " + text + " % of |float|, of " + of,
           [space, tolerance](const Comparison& c) { return c.beyond(space, tolerance); });
     }
   }

@@ -208,8 +208,8 @@ std::vector<std::string> Measure::notes() const {
   };
   const std::vector<double>& outputs = reference_.outputs;
   if (outputs.size() > 1 && std::all_of(outputs.begin(), outputs.end(), [&](double output) { return output == outputs.front(); })) {
-    notes.push_back("the float model predicts " + short_text(outputs.front()) +
-                    " for every sample: it has learned nothing, so any precision will do");
+    notes.push_back("the float model predicts " + short_text(outputs.front()) + " for every sample: " + std::string(kLearnedNothing) +
+                    ", and nothing here tells what precision a network needs");
   } else if (const std::string poor = poor_float_model(); !poor.empty()) {
     notes.push_back(poor);
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "study/comparison.h"
@@ -32,6 +33,9 @@ void check_target(const Targets& targets, const std::string& data);
 
 // Measures predictions of one set of samples against the float model's, and against the target where that is known: every metric of
 // metrics_of, with its error, and the curves.
+// In Measure::notes of a float model that predicts one number.
+inline constexpr std::string_view kLearnedNothing = "it has learned nothing";
+
 class Measure {
  public:
   // `reference` are the float model's predictions.

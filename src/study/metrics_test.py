@@ -334,6 +334,47 @@ def test_errors_are_those_of_the_bootstrap(identity, tmp_path):
     assert checked > 25
 
 
+# --- what best says
+
+def test_best_says_what_no_bound_looks_at(identity, tmp_path):
+    """Truncation lowers every energy, which a resolution does not see, and rates do."""
+    rng = np.random.default_rng(5)
+    energy = rng.exponential(12, 4000) + 3
+    prepared = np.log(energy) / 10
+    guessed = prepared + rng.normal(0, 0.001, len(energy))
+    study = ["--threshold", 20]
+    succeed(sweep(tmp_path, identity[1, "log(E)/10"], guessed, prepared, "log(E)/10", *study, grid=("5:9:1", "1", "4:6:1", "2")))
+    said = succeed([NARROW, "best", tmp_path / "study", "--metric", "resolution_loss", "--below", "500", "--any", "--json", str(tmp_path / "best.json")])
+    (scan,) = json.loads((tmp_path / "best.json").read_text())
+    value, error = (scan["points"][0]["metrics"]["rate_change@20"][key] for key in ("value", "error"))
+    (sentence,) = [line for line in scan["said"] if line.startswith("no bound looks at")]
+    assert value < -5 and error < -value / 3, "the case has nothing to say"
+    assert f"rate_change@20 is {value:.3g}"[:22] in sentence and "--below resolution_loss=500," in sentence and "rate_change@20=5" in sentence
+    assert sentence in said
+    # As it says.
+    bounds = sentence.split("--below ")[1].split(" ")[0]
+    done = run([NARROW, "best", tmp_path / "study", "--below", bounds, "--any"])
+    assert done.returncode == 0 and "no bound looks at" not in done.stdout
+
+
+def test_no_precision_of_a_constant_network_is_recommended(identity, tmp_path):
+    x = np.random.default_rng(1).normal(size=(200, 1))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="out")])
+    model.set_weights([np.zeros((1, 1)), np.array([0.5])])
+    model.save(tmp_path / "constant.keras")
+    succeed(sweep(tmp_path, tmp_path / "constant.keras", x, None, None, grid=("4:8:2", "2", "4:8:2", "2")))
+    said = succeed([NARROW, "best", tmp_path / "study"])
+    assert "none is recommended" in said and "it has learned nothing" in said and "at that point" not in said
+    assert "at that point" in succeed([NARROW, "best", tmp_path / "study", "--any"])
+
+
+def test_samples_that_all_weigh_nothing_are_refused(identity, tmp_path):
+    x = np.random.default_rng(1).normal(size=(20, 1))
+    done = run(sweep(tmp_path, identity[1, None], x, None, None, weights=np.zeros(20)))
+    assert done.returncode == 1 and "data.h5: every sample has the weight 0" in done.stderr
+    assert not (tmp_path / "study" / "study.db").exists()
+
+
 # --- weights
 
 

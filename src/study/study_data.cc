@@ -26,6 +26,9 @@ void check_truth(const Dataset& data, const Targets& targets) {
 
 FittedData read_fitted(const StudyData& of, const std::vector<Subject>& subjects) {
   Dataset data = read_dataset(source_for(of.options, subjects), of.options.limit());
+  if (!data.weights.empty() && std::all_of(data.weights.begin(), data.weights.end(), [](float weight) { return weight == 0; })) {
+    throw Error(data.path + ": every sample has the weight 0");
+  }
   FittedData result;
   result.notes = std::move(data.notes);
   data.notes.clear();
