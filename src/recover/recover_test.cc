@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <random>
@@ -16,6 +17,7 @@
 #include "files/model_file.h"
 #include "fixed/cast.h"
 #include "layers/batch_normalization.h"
+#include "layers/convolution.h"
 #include "layers/input.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
@@ -29,6 +31,15 @@
 
 namespace narrow {
 namespace {
+
+// A random network that recover takes.
+RandomCase without_quantizers(std::mt19937_64& random, const RandomLimits& limits, std::size_t n) {
+  const auto is_quantized = [](const Layer& layer) { return quantizers_of(layer).any(); };
+  while (true) {
+    RandomCase drawn = random_case(random, limits, n);
+    if (std::none_of(drawn.model.layers.begin(), drawn.model.layers.end(), is_quantized)) return drawn;
+  }
+}
 
 std::uint64_t seed() { return number_from_environment("NARROW_SEED", 1); }
 std::uint64_t cases(std::uint64_t usual) { return number_from_environment("NARROW_CASES", usual); }
@@ -59,7 +70,7 @@ std::vector<float> float_values(const Model& model, const std::string& name, std
 TEST(Network, LayersAloneGiveTheValuesOfTheWholeNetwork) {
   std::mt19937_64 random(seed());
   for (std::uint64_t i = 0; i < cases(40); ++i) {
-    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 5);
+    const RandomCase drawn = without_quantizers(random, {.graphs = i % 2 == 1}, 5);
     const Network network = network_of(drawn);
     const std::vector<std::vector<double>> trace = trace_of(network, drawn.x, drawn.n);
     for (std::size_t layer = 0; layer < trace.size(); ++layer) {
@@ -236,7 +247,7 @@ TEST(Rounding, WeightsLieOnTheGridBesideTheirFloatValues) {
   std::mt19937_64 random(seed());
   std::size_t checked = 0;
   for (std::uint64_t i = 0; i < cases(60); ++i) {
-    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 12);
+    const RandomCase drawn = without_quantizers(random, {.graphs = i % 2 == 1}, 12);
     Network network = network_of(drawn);
     for (const FreeLayer& layer : free_of(network)) {
       const LayerPrecision types = network.resolved.precision[layer.resolved_at];
@@ -391,7 +402,7 @@ TEST(Equalise, PowersOfTwoKeepEveryBitInFloat) {
     }
   };
   for (std::uint64_t i = 0; i < cases(200); ++i) {
-    const RandomCase drawn = random_case(random, {.graphs = i % 2 == 1}, 7);
+    const RandomCase drawn = without_quantizers(random, {.graphs = i % 2 == 1}, 7);
     check(drawn.model, network_of(drawn), drawn.x, drawn.n, "seed " + std::to_string(seed()) + ", case " + std::to_string(i) + ", ");
   }
   const std::size_t drawn = pairs;
@@ -478,7 +489,7 @@ TEST(Bias, SquaresOfWhatUnitsLackFall) {
   std::mt19937_64 random(seed());
   std::size_t falls = 0;
   for (std::uint64_t i = 0; i < cases(80); ++i) {
-    const RandomCase drawn = random_case(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
+    const RandomCase drawn = without_quantizers(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
     Network network = network_of(drawn);
     for (const FreeLayer& layer : free_of(network)) {
       const std::size_t at = judged_at(network.resolved.model, layer.resolved_at);
@@ -744,7 +755,7 @@ TEST(Recover, WhatIsChosenHelpsOnTheSamplesToWorkOn) {
   std::mt19937_64 random(seed());
   std::size_t helped = 0;
   for (std::uint64_t i = 0; i < cases(30); ++i) {
-    const RandomCase drawn = random_case(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
+    const RandomCase drawn = without_quantizers(random, {.all_modes = false, .graphs = i % 2 == 1}, 40);
     const Network network = network_of(drawn);
     if (free_of(network).empty()) continue;
     Dataset data;
