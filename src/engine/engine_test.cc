@@ -10,6 +10,7 @@
 #include "engine/kernels.h"
 #include "engine/random_program.h"
 #include "error.h"
+#include "layers/batch_normalization.h"
 #include "layers/concatenate.h"
 #include "layers/dense.h"
 #include "layers/input.h"
@@ -338,24 +339,32 @@ TEST(Kernels, RoundBySignWhereASumWraps) {
   }
 }
 
-// The scale in front of a ternary quantizer has a number for each value of a sample; rows that are computed once have fewer values.
+// A number for each value of a sample, as hls4ml has in front of a ternary quantizer; rows that are computed once have fewer values.
 TEST(Kernels, ScaleEachValueOfASet) {
   constexpr int kRows = 6;
   const Shape shape{kRows, 2};
-  Model model;
-  model.name = "rows";
-  model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
-  model.layers.push_back({"act", "QActivation", std::make_shared<SignActivation>(true, true, 0.75), {0}, shape});
-  model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {1}, {2}});
-  model.outputs = {2};
-  PrecisionConfig config;
-  config.model.types["default"] = fixed(12, 5);
-  const Program program = build_program(resolve(model, config));
-  ASSERT_EQ(program.model().layers[1].keras_class, "BatchNormalization");
-  std::vector<float> x(2 * kRows, 0.F);
-  x[0] = 1.F, x[1] = 0.8F, x[2] = -1.F, x[3] = 0.7F;
-  EXPECT_EQ(interpret(program, x, 1).predictions, (std::vector<double>{0, 1}));
-  expect_same(program, x, 1, "thresholds");
+  std::vector<double> scales(2 * kRows);
+  for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = 0.25 * static_cast<double>(i + 1);
+  const std::vector<std::pair<std::string, OperationPtr>> layers = {
+      {"QActivation", std::make_shared<SignActivation>(true, true, 0.75)},
+      {"BatchNormalization",
+       std::make_shared<BatchNormalization>(GivenNumbers{Numbers(scales)}, GivenNumbers{Numbers(std::vector<double>(scales.size(), 1.0))},
+                                            BatchNormalization::Origin{})}};
+  for (const auto& [keras_class, op] : layers) {
+    Model model;
+    model.name = "rows";
+    model.layers.push_back({"x", "InputLayer", std::make_shared<Input>(shape), {}, shape});
+    model.layers.push_back({"y", keras_class, op, {0}, shape});
+    model.layers.push_back({"sum", "KSum", std::make_shared<SetSum>(), {1}, {2}});
+    model.outputs = {2};
+    PrecisionConfig config;
+    config.model.types["default"] = fixed(12, 5);
+    const Program program = build_program(resolve(model, config));
+    ASSERT_EQ(program.model().layers[1].keras_class, "BatchNormalization");
+    std::vector<float> x(2 * kRows, 0.5F);
+    x[0] = 1.F, x[1] = 0.8F, x[2] = -1.F, x[3] = 0.7F;
+    expect_same(program, x, 1, keras_class);
+  }
 }
 
 // Small values of inputs whose types are as wide as 32 bits, or nearly.
