@@ -597,24 +597,26 @@ static void doubt_constant(Answer& answer, const Scan& scan, const Question& que
   const auto constant = [](const std::string& note) { return note.find(kLearnedNothing) != std::string::npos; };
   if (std::none_of(scan.notes.begin(), scan.notes.end(), constant)) return;
   answer.doubted = std::exchange(answer.point, std::nullopt);
-  answer.said.clear();
+  // What is said of that point goes; how many points are missing stands in front of it.
+  answer.said.resize(answer.missing > 0 ? 1 : 0);
 }
 
 Answer best_of(const Store& store, const Scan& scan, const Question& question) {
-  std::vector<StoredPoint> points = store.points(scan, names_of(store.metrics()));
+  const std::vector<Metric> metrics = store.metrics();
+  std::vector<StoredPoint> points = store.points(scan, names_of(metrics));
   if (question.grid_only) std::erase_if(points, [](const StoredPoint& point) { return !point.point; });
   const bool has_more = store.known(fact_of_all_samples(scan.data_name)).empty();
   const auto done = std::find_if(points.begin(), points.end(), [](const StoredPoint& point) { return point.finished; });
   const MoreIntegerBits more = done == points.end() ? MoreIntegerBits() : more_integer_bits(store.types(*done), scan.options);
   Answer answer = best_of(points, question, scan.samples, has_more, bits_without_coordinates(store, points), more);
+  doubt_constant(answer, scan, question);
   const auto old = std::count_if(points.begin(), points.end(), [](const StoredPoint& p) { return p.finished && !p.measured; });
   if (old > 0) {
     answer.said.push_back(std::to_string(old) + (old == 1 ? " point was" : " points were") +
                           " measured by an older narrow, with other errors or none; the same narrow run or sweep measures them again");
   }
-  doubt_constant(answer, scan, question);
-  say_ties(answer, store.metrics());
-  say_moved(answer, question, store.metrics());
+  say_ties(answer, metrics);
+  say_moved(answer, question, metrics);
   say_no_effect(answer, store, points);
   if (answer.point && !answer.point->point) {
     std::vector<StoredPoint> grid = points;

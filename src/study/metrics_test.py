@@ -2,6 +2,7 @@
 
 The network is Dense(1) with the kernel 1: its float predictions are its inputs, so a test decides what is predicted."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -366,6 +367,10 @@ def test_no_precision_of_a_constant_network_is_recommended(identity, tmp_path):
     said = succeed([NARROW, "best", tmp_path / "study"])
     assert "none is recommended" in said and "it has learned nothing" in said and "at that point" not in said
     assert "at that point" in succeed([NARROW, "best", tmp_path / "study", "--any"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "study" / "study.db")) as database, database:
+        database.execute("UPDATE points SET finished = NULL WHERE id = 1")
+    said = succeed([NARROW, "best", tmp_path / "study"])
+    assert "1 of 9 points are not finished" in said and "none is recommended" in said
 
 
 def test_samples_that_all_weigh_nothing_are_refused(identity, tmp_path):
